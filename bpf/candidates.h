@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * candidates.h - rules that one dimension singles out.
+ *
+ * A policy of many rules files most of its clauses away: each under the one
+ * dimension where few others lie beside it, in the list of every class that it
+ * covers there.  A packet then looks at a handful of candidates, however many
+ * rules there are.  Lists ascend, so the first candidate that holds is the
+ * lowest.  What does not fit a short list stays in the rows of classify.h.
+ *
+ * Lowering: wirepath/filing.py
+ */
+#ifndef CANDIDATES_H
+#define CANDIDATES_H
+
+#include "dimensions.h"
+
+#define LIST_MAX	24	/* candidates a list */
+#define CLAUSE_NONE	(~0U)
+
+struct candidates_config {
+	__u32 lists;		/* 0: nothing was filed away */
+	__u32 filed_by;		/* bit d: dimension d has lists */
+	__u32 base[DIMENSION_MAX];	/* a dimension's first list */
+};
+const volatile struct candidates_config candidates_config;
+
+struct list {
+	__u32 first;		/* index in candidates */
+	__u32 count;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);		/* by dimension and class */
+	__type(key, __u32);
+	__type(value, struct list);
+} lists SEC(".maps");
+
+struct candidate {
+	__u32 clause;
+	__u32 run;		/* index in runs */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);		/* what the policy needs */
+	__type(key, __u32);
+	__type(value, struct candidate);
+} candidates SEC(".maps");
+
+/* What a filed clause asks for: a run of classes in every dimension. */
+struct run {
+	__u16 low[DIMENSION_MAX];
+	__u16 high[DIMENSION_MAX];
+	__u32 reserved[2];	/* a cache line each */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);		/* what the policy needs */
+	__type(key, __u32);
+	__type(value, struct run);
+} runs SEC(".maps");
+
+/* Without a branch a dimension: a difference below 0 shows in the top bit. */
+static __always_inline bool
+holds(const struct run *run, const struct classes *classes)
+{
+	__s32 outside = 0;
+
+	for (int d = 0; d < DIMENSION_MAX; d++) {
+		if (!uses(d))
+			continue;
+		outside |= classes->of[d] - run->low[d];
+		outside |= run->high[d] - classes->of[d];
+	}
+	return outside >= 0;
+}
+
+/* The lowest clause of @list that holds, from @from up to before @best. */
+static __always_inline __u32
+lowest_candidate(const struct list *list, const struct classes *classes,
+		 __u32 from, __u32 best)
+{
+	for (__u32 i = 0; i < LIST_MAX && i < list->count; i++) {
+		__u32 at = list->first + i;
+		struct candidate *candidate;
+		struct run *run;
+
+		candidate = bpf_map_lookup_elem(&candidates, &at);
+		if (!candidate || candidate->clause >= best)
+			break;
+		if (candidate->clause < from)
+			continue;
+		run = bpf_map_lookup_elem(&runs, &candidate->run);
+		if (run && holds(run, classes))
+			return candidate->clause;
+	}
+	return best;
+}
+
+/* The lowest filed clause at or behind @from that holds, or CLAUSE_NONE.
+ * A global function, so that the verifier walks it only once.
+ */
+__noinline __u32 next_candidate(const struct classes *classes, __u32 from)
+{
+	__u32 best = CLAUSE_NONE;
+
+	if (!classes)
+		return best;
+	for (int d = 0; d < DIMENSION_MAX; d++) {
+		struct list *list;
+		__u32 at;
+
+		if (!(candidates_config.filed_by >> d & 1))
+			continue;
+		at = candidates_config.base[d] + classes->of[d];
+		list = bpf_map_lookup_elem(&lists, &at);
+		if (list)
+			best = lowest_candidate(list, classes, from, best);
+	}
+	return best;
+}
+
+#endif

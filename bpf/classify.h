@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * classify.h - the rules that match a packet, in file order.
+ *
+ * A rule is lowered to one or more clauses; a clause holds if the packet's
+ * class suits it in every dimension.  Each class of each dimension has a row
+ * of bits, one a clause; ANDing the rows of a packet's classes leaves the
+ * clauses that hold.  With more than 64 clauses a row begins with a summary,
+ * a bit for each word that is not 0, so that most words are never read.
+ *
+ * Rules that do not end the walk are counted on the way: the walk asks for
+ * the next match until one decides.
+ *
+ * Lowering: wirepath/plan.py    Model: wirepath/model.py
+ */
+#ifndef CLASSIFY_H
+#define CLASSIFY_H
+
+#include "candidates.h"
+#include "dimensions.h"
+#include "stats.h"
+
+#define CLAUSES_MAX	32768
+#define WORD_BITS	64
+
+struct classify_config {
+	__u32 words;		/* of a row, without its summary; 0: no rules */
+	__u32 summary_words;	/* 0 while one word holds all clauses */
+	enum verdict default_verdict;
+	__u32 row_base[DIMENSION_MAX];	/* where a dimension's rows begin */
+};
+const volatile struct classify_config classify_config;
+
+struct row_word {
+	__u64 clauses;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);		/* what the policy needs */
+	__type(key, __u32);
+	__type(value, struct row_word);
+} rows SEC(".maps");
+
+struct clause {
+	__u32 rule;		/* index in file order */
+	__u32 next;		/* first clause of the next rule */
+	__u32 next_resident;	/* first bit of the rows behind this rule */
+	__u32 counter;		/* its slot in rule_counters */
+	enum verdict verdict;	/* CONTINUE counts only */
+	__u32 reserved;		/* arrays round elements up to 8 bytes */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);		/* what the policy needs */
+	__type(key, __u32);
+	__type(value, struct clause);
+} clauses SEC(".maps");
+
+/* The clause of each bit of the rows, when some clauses are filed away. */
+struct resident {
+	__u64 clause;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);		/* what the policy needs */
+	__type(key, __u32);
+	__type(value, struct resident);
+} residents SEC(".maps");
+
+/* What sets each bit of the rows asks for; read by user space alone, which
+ * writes the row of a class that a live change brings about.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct set_need);
+} src_set_needs SEC(".maps"), dst_set_needs SEC(".maps");
+
+/* One walk over the clauses that hold; what is left to look at. */
+struct walk {
+	struct pkt *pkt;
+	struct classes classes;
+	__u64 word;		/* bits that hold, in word `at` of the rows */
+	__u64 summary;		/* words that may hold some, in block `block` */
+	__u32 at;
+	__u32 block;
+	__u32 from_bit;		/* bits below are done with ... */
+	__u32 from;		/* ... and filed clauses below */
+	__u32 candidate;	/* lowest filed clause that holds */
+	enum verdict verdict;
+};
+
+/* The clauses that suit the packet in every dimension: word @i of its rows.
+ * A global function, so that the verifier walks it only once.
+ */
+__noinline __u64 and_rows(const struct classes *classes, __u32 i)
+{
+	__u32 stride = classify_config.summary_words + classify_config.words;
+	__u64 bits = ~0ULL;
+
+	if (!classes)
+		return 0;
+	for (int d = 0; d < DIMENSION_MAX; d++) {
+		struct row_word *row;
+		__u32 at;
+
+		if (!uses(d))
+			continue;
+		at = classify_config.row_base[d] + classes->of[d] * stride + i;
+		row = bpf_map_lookup_elem(&rows, &at);
+		if (!row)
+			return 0;
+		bits &= row->clauses;
+	}
+	return bits;
+}
+
+/* Every 6-bit window of this number is different (a de Bruijn sequence), so
+ * the top bits of the number times a power of two name the power.
+ */
+#define DE_BRUIJN 0x03f79d71b4cb0a89ULL
+static const __u8 de_bruijn_bit[WORD_BITS] = {
+	0, 1, 48, 2, 57, 49, 28, 3, 61, 58, 50, 42, 38, 29, 17, 4,
+	62, 55, 59, 36, 53, 51, 43, 22, 45, 39, 33, 30, 24, 18, 12, 5,
+	63, 47, 56, 27, 60, 41, 37, 16, 54, 35, 52, 21, 44, 32, 23, 11,
+	46, 26, 40, 15, 34, 20, 31, 10, 25, 14, 19, 9, 13, 8, 7, 6,
+};
+
+/* The lowest bit that is set in @bits, which is not 0: BPF has no instruction
+ * for it, clang 14 crashes on the builtin, and branches cost the verifier.
+ */
+static __always_inline __u32 lowest(__u64 bits)
+{
+	return de_bruijn_bit[(bits & -bits) * DE_BRUIJN >> 58];
+}
+
+/* Clause @i holds: count its rule, and let it decide.  Returns 1 if it did. */
+static __always_inline long matched(struct walk *w, __u32 i)
+{
+	struct clause *clause = bpf_map_lookup_elem(&clauses, &i);
+
+	if (!clause)
+		return 1;
+	w->from = clause->next;
+	w->from_bit = clause->next_resident;
+	w->verdict = clause->verdict;
+	count_rule(clause->counter, w->pkt, clause->verdict == VERDICT_DROP);
+	if (!clause->verdict)
+		return 0;
+	w->pkt->rule = clause->rule;
+	return 1;
+}
+
+/* The clause of bit @bit of the rows. */
+static __always_inline __u32 clause_of(__u32 bit)
+{
+	struct resident *resident;
+
+	if (!candidates_config.lists)
+		return bit;
+	resident = bpf_map_lookup_elem(&residents, &bit);
+	return resident ? resident->clause : CLAUSE_NONE;
+}
+
+/* Read on in the rows: the next word, or the next block of 64 words.  Returns
+ * 1 at their end.
+ */
+static __always_inline long read_on(struct walk *w)
+{
+	if (w->summary) {
+		w->at = w->block * WORD_BITS + lowest(w->summary);
+		w->summary &= w->summary - 1;
+		w->word = and_rows(&w->classes,
+				   classify_config.summary_words + w->at);
+		return 0;
+	}
+	w->block++;
+	if (w->block >= classify_config.summary_words)
+		return 1;
+	w->summary = and_rows(&w->classes, w->block);
+	return 0;
+}
+
+/* Bits of a word at clause @base that lie at or behind @from. */
+static __always_inline __u64 remaining(__u64 bits, __u32 base, __u32 from)
+{
+	if (from <= base)
+		return bits;
+	if (from - base >= WORD_BITS)
+		return 0;
+	return bits & ~0ULL << (from - base);
+}
+
+/* One step of the walk: one match, or one word.  Returns 1 at its end. */
+static long step(__u32 nth __attribute__((unused)), struct walk *w)
+{
+	__u32 base = w->at * WORD_BITS, clause = CLAUSE_NONE;
+
+	w->word = remaining(w->word, base, w->from_bit);
+	if (w->word)
+		clause = clause_of(base + lowest(w->word));
+	else if (!read_on(w))
+		return 0;
+	if (candidates_config.lists && w->candidate < w->from)
+		w->candidate = next_candidate(&w->classes, w->from);
+	if (w->candidate < clause)
+		clause = w->candidate;
+	return clause == CLAUSE_NONE ? 1 : matched(w, clause);
+}
+
+#define STEPS_MAX (CLAUSES_MAX + CLAUSES_MAX / WORD_BITS + CLAUSES_MAX / 4096)
+
+/* A global function: the verifier checks it once, whatever packet comes. */
+__noinline int classify(struct pkt *pkt)
+{
+	struct walk w = { .pkt = pkt, .candidate = CLAUSE_NONE };
+	struct values *v;
+	__u32 zero = 0;
+
+	if (!pkt || !(classify_config.words | candidates_config.lists))
+		return VERDICT_CONTINUE;
+	v = bpf_map_lookup_elem(&values, &zero);
+	if (!v)
+		return VERDICT_CONTINUE;
+	address_classes(w.classes.of, pkt);
+	value_classes(w.classes.of, v, pkt);
+	if (classify_config.summary_words)
+		w.summary = and_rows(&w.classes, 0);
+	else if (classify_config.words)
+		w.word = and_rows(&w.classes, 0);
+	if (candidates_config.lists)
+		w.candidate = next_candidate(&w.classes, 0);
+	if (w.summary | w.word || w.candidate != CLAUSE_NONE)
+		bpf_loop(STEPS_MAX, step, &w, 0);
+	return w.verdict ? decide(pkt, w.verdict, REASON_RULE)
+			 : VERDICT_CONTINUE;
+}
+
+#endif

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * cursor.h - a place in a frame, and what to say when the frame ends there.
+ *
+ * Two ends bound every header: `left`, what the lengths on the wire allow, and
+ * `end`, what lies in memory.  Past the first the frame lies: malformed.  Past
+ * the second alone we cannot see: a capture was cut short, or the driver left
+ * headers outside the linear part.
+ */
+#ifndef CURSOR_H
+#define CURSOR_H
+
+#include "trace.h"
+
+struct parse_config {
+	enum verdict malformed;	/* of frames that lie */
+};
+const volatile struct parse_config parse_config = { VERDICT_DROP };
+
+struct cursor {
+	void *pos;
+	void *end;
+	__u32 left;		/* bytes of this layer still to come */
+};
+
+static __always_inline enum verdict malformed(struct pkt *pkt, enum fault how)
+{
+	pkt->fault = how;
+	return decide(pkt, parse_config.malformed, REASON_MALFORMED);
+}
+
+/* Headers are there but not for us to see: fail closed on live traffic. */
+static __always_inline enum verdict unseen(struct pkt *pkt, enum fault how)
+{
+	return replaying ? VERDICT_CONTINUE : malformed(pkt, how);
+}
+
+static __always_inline enum verdict not_ip(struct pkt *pkt)
+{
+	return decide(pkt, VERDICT_PASS, REASON_NOT_IP);
+}
+
+/* Take @size bytes.  Returns the header, or NULL if it is not in memory. */
+static __always_inline void *take(struct cursor *c, __u32 size)
+{
+	void *hdr = c->pos;
+
+	if (hdr + size > c->end)
+		return NULL;
+	c->pos = hdr + size;
+	c->left -= size;
+	return hdr;
+}
+
+#endif

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * datapath.bpf.c - the hooks; the only file that sees xdp_md.
+ */
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+
+#include "manifest.h"
+#include "pipeline.h"
+#include "stats.h"
+#include "trace.h"
+
+char LICENSE[] SEC("license") = "GPL";
+
+static __always_inline int xdp_action(enum verdict verdict)
+{
+	switch (verdict) {
+	case VERDICT_DROP:
+		return XDP_DROP;
+	case VERDICT_TX:
+		return XDP_TX;
+	case VERDICT_REDIRECT:
+		return XDP_REDIRECT;
+	default:
+		return XDP_PASS;
+	}
+}
+
+/* Only a test run puts metadata in front; production has no use for it. */
+static __always_inline struct trace *trace_of(struct xdp_md *ctx)
+{
+	struct trace *t = (void *)(long)ctx->data_meta;
+
+	return (void *)(t + 1) > (void *)(long)ctx->data ? NULL : t;
+}
+
+SEC("xdp.frags")
+int ingress(struct xdp_md *ctx)
+{
+	struct cursor c = {
+		.pos = (void *)(long)ctx->data,
+		.end = (void *)(long)ctx->data_end,
+	};
+	struct pkt pkt = {
+		.frame_bytes = bpf_xdp_get_buff_len(ctx),
+		.vlan = VLAN_ABSENT,
+		.rule = RULE_NONE,
+	};
+	struct trace *trace = replaying ? trace_of(ctx) : NULL;
+	enum verdict verdict;
+
+	if (trace)
+		trace_read(&pkt, trace);
+	verdict = pipeline(&pkt, &c);
+	count_outcome(&pkt, verdict);
+	if (trace)
+		trace_write(&pkt, trace, verdict);
+	return xdp_action(verdict);
+}

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * dimensions.h - what a rule may ask about, and the class of a packet in each.
+ *
+ * A dimension sorts all packets into classes that no rule tells apart.  The
+ * classifier then works on classes alone.  Class 0 of a dimension with absent
+ * values is "absent": a packet without ports, or without a VLAN tag.  A
+ * dimension that no rule uses costs nothing: its code is dead and removed.
+ *
+ * Lowering: wirepath/plan.py
+ */
+#ifndef DIMENSIONS_H
+#define DIMENSIONS_H
+
+#include <linux/in.h>
+
+#include "guard.h"
+#include "literals.h"
+#include "sets.h"
+
+enum dimension {
+	DIMENSION_SRC,		/* among the policy's own prefixes */
+	DIMENSION_DST,
+	DIMENSION_SRC_SET,	/* among the sets */
+	DIMENSION_DST_SET,
+	DIMENSION_SPORT,
+	DIMENSION_DPORT,
+	DIMENSION_PROTO,
+	DIMENSION_TCP_FLAGS,
+	DIMENSION_ICMP_TYPE,
+	DIMENSION_VLAN,
+	DIMENSION_LENGTH,
+	DIMENSION_TTL,
+	DIMENSION_DSCP,
+	DIMENSION_FRAGMENT,
+	DIMENSION_MAX,
+};
+
+/* The classes of one packet, by enum dimension. */
+struct classes {
+	__u16 of[DIMENSION_MAX];
+};
+
+/* BTF keeps the types that a global mentions. */
+const volatile enum dimension dimension_names;
+
+/* Bit d: some rule asks about dimension d. */
+const volatile __u32 dimensions_used;
+
+/* Classes of the dimensions that are plain numbers, by value. */
+struct values {
+	__u16 sport[65536];
+	__u16 dport[65536];
+	__u16 length[65536];
+	__u16 vlan[4096];
+	__u16 icmp[256];	/* types of ICMP ... */
+	__u16 icmpv6[256];	/* ... and of ICMPv6 */
+	__u16 tcp_flags[256];
+	__u16 proto[256];
+	__u16 ttl[256];
+	__u16 dscp[64];
+	__u16 fragment[FRAGMENT_MAX + 1];	/* by enum fragment */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct values);
+} values SEC(".maps");
+
+static __always_inline bool uses(enum dimension d)
+{
+	return dimensions_used >> d & 1;
+}
+
+static __always_inline __u16
+icmp_class(const struct values *v, const struct pkt *pkt)
+{
+	if (!pkt->has_type)
+		return 0;
+	if (pkt->proto == IPPROTO_ICMP)
+		return v->icmp[pkt->icmp_type];
+	return v->icmpv6[pkt->icmp_type];
+}
+
+static __always_inline void
+address_classes(__u16 *class, const struct pkt *pkt)
+{
+	if (uses(DIMENSION_SRC))
+		class[DIMENSION_SRC] = guard_config.never_block ?
+			pkt->src_class : literal_class(pkt, &pkt->src);
+	if (uses(DIMENSION_DST))
+		class[DIMENSION_DST] = literal_class(pkt, &pkt->dst);
+	if (uses(DIMENSION_SRC_SET))
+		class[DIMENSION_SRC_SET] = set_class(pkt, &pkt->src);
+	if (uses(DIMENSION_DST_SET))
+		class[DIMENSION_DST_SET] = set_class(pkt, &pkt->dst);
+}
+
+static __always_inline void
+value_classes(__u16 *class, const struct values *v, const struct pkt *pkt)
+{
+	if (uses(DIMENSION_SPORT))
+		class[DIMENSION_SPORT] =
+			pkt->has_ports ? v->sport[pkt->sport] : 0;
+	if (uses(DIMENSION_DPORT))
+		class[DIMENSION_DPORT] =
+			pkt->has_ports ? v->dport[pkt->dport] : 0;
+	if (uses(DIMENSION_PROTO))
+		class[DIMENSION_PROTO] = v->proto[pkt->proto];
+	if (uses(DIMENSION_TCP_FLAGS))
+		class[DIMENSION_TCP_FLAGS] =
+			pkt->has_flags ? v->tcp_flags[pkt->tcp_flags] : 0;
+	if (uses(DIMENSION_ICMP_TYPE))
+		class[DIMENSION_ICMP_TYPE] = icmp_class(v, pkt);
+	if (uses(DIMENSION_VLAN))
+		class[DIMENSION_VLAN] = pkt->vlan == VLAN_ABSENT ?
+			0 : v->vlan[pkt->vlan & 4095];
+	if (uses(DIMENSION_LENGTH))
+		class[DIMENSION_LENGTH] = v->length[pkt->length];
+	if (uses(DIMENSION_TTL))
+		class[DIMENSION_TTL] = v->ttl[pkt->ttl];
+	if (uses(DIMENSION_DSCP))
+		class[DIMENSION_DSCP] = v->dscp[pkt->dscp & 63];
+	if (uses(DIMENSION_FRAGMENT))
+		class[DIMENSION_FRAGMENT] =
+			v->fragment[pkt->fragment & FRAGMENT_MAX];
+}
+
+#endif

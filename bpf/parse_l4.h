@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * parse_l4.h - ports, flags and types.
+ *
+ * A first fragment must hold its whole L4 header (RFC 1858, RFC 7112); a later
+ * one has none, whatever its bytes look like.
+ */
+#ifndef PARSE_L4_H
+#define PARSE_L4_H
+
+#include <linux/in.h>
+#include <linux/in6.h>
+#include <linux/tcp.h>
+#include <linux/udp.h>
+#include <bpf/bpf_endian.h>
+
+#include "cursor.h"
+
+#define ICMP_BYTES	8	/* RFC 792, RFC 4443: every message has them */
+#define TCP_FLAGS_AT	13	/* RFC 9293 section 3.1: offset of the flags */
+
+static __always_inline void
+parse_ports(struct pkt *pkt, __be16 sport, __be16 dport)
+{
+	pkt->sport = bpf_ntohs(sport);
+	pkt->dport = bpf_ntohs(dport);
+	pkt->has_ports = true;
+}
+
+static __always_inline enum verdict parse_tcp(struct pkt *pkt, struct cursor *c)
+{
+	__u32 left = c->left;
+	struct tcphdr *tcp;
+
+	if (left < sizeof(*tcp))
+		return malformed(pkt, FAULT_TCP_HEADER);
+	tcp = take(c, sizeof(*tcp));
+	if (!tcp)
+		return unseen(pkt, FAULT_TCP_HEADER);
+	if (tcp->doff * 4 < sizeof(*tcp) || tcp->doff * 4 > left)
+		return malformed(pkt, FAULT_TCP_HEADER);
+	parse_ports(pkt, tcp->source, tcp->dest);
+	pkt->tcp_flags = ((__u8 *)tcp)[TCP_FLAGS_AT];
+	pkt->has_flags = true;
+	return VERDICT_CONTINUE;
+}
+
+static __always_inline enum verdict parse_udp(struct pkt *pkt, struct cursor *c)
+{
+	__u32 left = c->left;
+	struct udphdr *udp;
+	__u16 len;
+
+	if (left < sizeof(*udp))
+		return malformed(pkt, FAULT_UDP_HEADER);
+	udp = take(c, sizeof(*udp));
+	if (!udp)
+		return unseen(pkt, FAULT_UDP_HEADER);
+	len = bpf_ntohs(udp->len);
+	/* A first fragment carries the length of the whole datagram. */
+	if (len < sizeof(*udp) || (len > left && !pkt->fragment))
+		return malformed(pkt, FAULT_UDP_LENGTH);
+	parse_ports(pkt, udp->source, udp->dest);
+	return VERDICT_CONTINUE;
+}
+
+static __always_inline enum verdict parse_icmp(struct pkt *pkt, struct cursor *c)
+{
+	__u8 *type;
+
+	if (c->left < ICMP_BYTES)
+		return malformed(pkt, FAULT_ICMP_HEADER);
+	type = take(c, ICMP_BYTES);
+	if (!type)
+		return unseen(pkt, FAULT_ICMP_HEADER);
+	pkt->icmp_type = *type;
+	pkt->has_type = true;
+	return VERDICT_CONTINUE;
+}
+
+static __always_inline enum verdict parse_l4(struct pkt *pkt, struct cursor *c)
+{
+	if (pkt->fragment == FRAGMENT_LATER)
+		return VERDICT_CONTINUE;
+	switch (pkt->proto) {
+	case IPPROTO_TCP:
+		return parse_tcp(pkt, c);
+	case IPPROTO_UDP:
+		return parse_udp(pkt, c);
+	case IPPROTO_ICMP:
+	case IPPROTO_ICMPV6:
+		return parse_icmp(pkt, c);
+	default:
+		return VERDICT_CONTINUE;
+	}
+}
+
+#endif

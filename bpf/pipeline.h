@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * pipeline.h - the walk.
+ */
+#ifndef PIPELINE_H
+#define PIPELINE_H
+
+#include "classify.h"
+#include "guard.h"
+#include "parse.h"
+
+/* Each stage decides or says CONTINUE (0), and a ?: b is "a, or else b": read
+ * the expression from left to right and you have read the datapath.
+ */
+static __always_inline enum verdict pipeline(struct pkt *pkt, struct cursor *c)
+{
+	return parse(pkt, c)
+	    ?: guard(pkt)
+	    ?: classify(pkt)
+	    ?: classify_config.default_verdict;
+}
+
+#endif

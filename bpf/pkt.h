@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * pkt.h - one packet: what arrived, and what we decided.
+ *
+ * parse.h fills the first part and nobody changes it afterwards.  Numbers are
+ * in host order throughout: the wire's byte order ends in parse.h.
+ */
+#ifndef PKT_H
+#define PKT_H
+
+#include <linux/bpf.h>
+#include <linux/types.h>
+#include <stdbool.h>
+#include <bpf/bpf_helpers.h>
+
+#include "verdict.h"
+
+#define VLAN_ABSENT	0xffff	/* no VID is that large */
+#define RULE_NONE	(~0U)
+
+/* IPv4 lies in ::ffff:0:0/96 (RFC 4291 section 2.5.5.2). */
+struct addr {
+	__u64 hi, lo;
+};
+
+enum fragment {
+	FRAGMENT_NONE,
+	FRAGMENT_FIRST,		/* offset 0, more follow: has its L4 header */
+	FRAGMENT_LATER,		/* has no ports and must never match on them */
+	FRAGMENT_MAX,
+};
+
+struct pkt {
+	struct addr src, dst;
+	__u32 frame_bytes;	/* from the Ethernet header on */
+	__u16 length;		/* IP length, bytes; 65,535 if larger */
+	__u16 vlan;		/* VID of the outermost tag, or VLAN_ABSENT */
+	__u16 sport, dport;	/* valid with has_ports */
+	__u8 family;		/* 4 or 6; 0 until the IP header is read */
+	__u8 proto;		/* behind the IPv6 extension headers */
+	__u8 ttl;		/* or hop limit */
+	__u8 dscp;		/* 0-63 */
+	__u8 fragment;		/* enum fragment */
+	__u8 tcp_flags;		/* valid with has_flags; CWR is the top bit */
+	__u8 icmp_type;		/* valid with has_type; ICMP or ICMPv6 */
+	bool has_ports, has_flags, has_type;
+
+	__u64 now_ns;		/* the capture's clock; only while replaying */
+	__u16 src_class;	/* of src among the policy's own prefixes */
+
+	__u32 rule;		/* that decided, or RULE_NONE */
+	__u8 reason;		/* enum reason */
+	__u8 fault;		/* enum fault, with REASON_MALFORMED */
+};
+
+/* Decide: @verdict for @why.  Written to be returned. */
+static __always_inline enum verdict
+decide(struct pkt *pkt, enum verdict verdict, enum reason why)
+{
+	pkt->reason = why;
+	return verdict;
+}
+
+#endif

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * stats.h - every counter, each bumped in one place.
+ *
+ * Per CPU, so that counting needs no atomics; whoever reads sums.
+ */
+#ifndef STATS_H
+#define STATS_H
+
+#include "pkt.h"
+
+#define RULE_COUNTERS	20480	/* two generations of 10,000 rules */
+
+struct counter {
+	__u64 packets;
+	__u64 bytes;
+};
+
+struct outcomes {
+	struct counter by[VERDICT_MAX][REASON_MAX];
+	struct counter faults[FAULT_MAX];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct outcomes);
+} outcomes SEC(".maps");
+
+struct rule_counter {
+	__u64 packets;		/* that matched */
+	__u64 bytes;
+	__u64 dropped;		/* packets that this rule dropped */
+};
+
+/* A rule keeps its slot from generation to generation, by its name. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, RULE_COUNTERS);
+	__type(key, __u32);
+	__type(value, struct rule_counter);
+} rule_counters SEC(".maps");
+
+static __always_inline void
+count_rule(__u32 slot, const struct pkt *pkt, bool dropped)
+{
+	struct rule_counter *c = bpf_map_lookup_elem(&rule_counters, &slot);
+
+	if (!c)
+		return;
+	c->packets++;
+	c->bytes += pkt->frame_bytes;
+	c->dropped += dropped;
+}
+
+static __always_inline void bump(struct counter *c, const struct pkt *pkt)
+{
+	c->packets++;
+	c->bytes += pkt->frame_bytes;
+}
+
+static __always_inline void
+count_outcome(const struct pkt *pkt, enum verdict verdict)
+{
+	struct outcomes *o;
+	__u32 zero = 0;
+
+	o = bpf_map_lookup_elem(&outcomes, &zero);
+	if (!o || verdict >= VERDICT_MAX || pkt->reason >= REASON_MAX ||
+	    pkt->fault >= FAULT_MAX)
+		return;
+	bump(&o->by[verdict][pkt->reason], pkt);
+	if (pkt->fault)
+		bump(&o->faults[pkt->fault], pkt);
+}
+
+#endif

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * trace.h - how a test run talks with the program, frame by frame.
+ *
+ * replay and the tests put this in front of each frame as XDP metadata; the
+ * program reads the clock and the wire length there and writes its decision
+ * back.  In production `replaying` is false and none of it exists.
+ */
+#ifndef TRACE_H
+#define TRACE_H
+
+#include "pkt.h"
+
+const volatile bool replaying = false;
+
+struct trace {
+	__u64 now_ns;		/* in: the capture's clock */
+	__u32 wire_bytes;	/* in: what a snap length may have cut */
+	enum verdict verdict;	/* out, as all below */
+	enum reason reason;
+	enum fault fault;
+	__u32 rule;		/* index, or RULE_NONE */
+	__u32 reserved;
+};
+
+/* BTF keeps the types that a global mentions: this one and its enums. */
+const volatile struct trace trace_layout;
+
+static __always_inline void trace_read(struct pkt *pkt, const struct trace *t)
+{
+	pkt->now_ns = t->now_ns;
+	pkt->frame_bytes = t->wire_bytes;
+}
+
+static __always_inline void
+trace_write(const struct pkt *pkt, struct trace *t, enum verdict verdict)
+{
+	t->verdict = verdict;
+	t->reason = pkt->reason;
+	t->fault = pkt->fault;
+	t->rule = pkt->rule;
+}
+
+#endif

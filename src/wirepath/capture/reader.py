@@ -1,0 +1,182 @@
+"""Reading captures: an index of where each frame lies, made by one scan in C.
+
+Knows pcap (microseconds and nanoseconds) and pcapng (sections, several interfaces, their clocks),
+in both byte orders.  Only Ethernet is read.
+"""
+
+import mmap
+import os
+import stat
+from array import array
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, Final, NamedTuple, Self
+
+from wirepath.errors import CaptureError, errno_name
+
+# The first bytes of what captures are often packed with.
+_PACKED: Final = {b"\x1f\x8b": "gunzip", b"\x28\xb5\x2f\xfd": "unzstd", b"\xfd7zXZ": "unxz"}
+
+# https://www.tcpdump.org/linktypes.html
+_LINK_TYPES: Final = {
+    0: "BSD loopback",
+    101: "raw IP",
+    105: "802.11",
+    113: "Linux cooked, as from the interface `any`",
+    127: "802.11 with radiotap",
+    228: "raw IPv4",
+    229: "raw IPv6",
+    276: "Linux cooked v2, as from the interface `any`",
+}
+
+
+class Frame(NamedTuple):
+    """One frame of a capture.
+
+    Attributes:
+        time_ns: since 1970; 0 if the capture does not say.
+        wire_bytes: as it was; more than ``len(data)`` if a snap length cut it.
+        data: from the Ethernet header on.
+    """
+
+    time_ns: int
+    wire_bytes: int
+    data: bytes
+
+
+class Capture:
+    """A capture that was read; leaving the context, or `close`, unmaps it.
+
+    The arrays have one entry a frame, in file order, and stay when it is closed.
+
+    Attributes:
+        path: as the operator named it.
+        data: the whole file.
+        offsets: of each frame's first byte in *data* (``Q``).
+        captured: bytes of each frame in *data* (``I``).
+        wire: bytes that each frame had (``I``), never less than *captured*.
+        times_ns: since 1970 (``Q``).
+    """
+
+    def __init__(self, path: Path, data: bytes | mmap.mmap, frames: int) -> None:
+        self.path = path
+        self.data = data
+        self.offsets = array("Q", bytes(8 * frames))
+        self.times_ns = array("Q", bytes(8 * frames))
+        self.captured = array("I", bytes(4 * frames))
+        self.wire = array("I", bytes(4 * frames))
+
+    def __len__(self) -> int:
+        return len(self.offsets)
+
+    def __iter__(self) -> Iterator[Frame]:
+        fields = zip(self.times_ns, self.wire, self.offsets, self.captured, strict=True)
+        for time_ns, wire, offset, captured in fields:
+            yield Frame(time_ns, wire, self.data[offset : offset + captured])
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Unmap the file."""
+        if isinstance(self.data, mmap.mmap):
+            self.data.close()
+
+
+def read_capture(path: Path) -> Capture:
+    """Read the capture in the file, or pipe, *path*.
+
+    Raises:
+        CaptureError: it cannot be opened, is no capture, ends inside a frame, contradicts itself,
+            or has a frame that is not Ethernet.
+    """
+    data = _contents(path)
+    with ExitStack() as undo:
+        if isinstance(data, mmap.mmap):
+            undo.callback(data.close)
+        counted = _scan(data, None)
+        if problem := _problem(data, counted):
+            raise CaptureError(f"read {path}: {problem}")
+        capture = Capture(path, data, counted.frames)
+        if _scan(data, capture).frames != counted.frames:
+            raise CaptureError(f"read {path}: it changed meanwhile (wait until it is written)")
+        undo.pop_all()  # it belongs to the capture now
+        return capture
+
+
+def _contents(path: Path) -> bytes | mmap.mmap:
+    try:
+        with path.open("rb") as file:
+            status = os.fstat(file.fileno())
+            if stat.S_ISREG(status.st_mode) and status.st_size:
+                return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+            return file.read()
+    except OSError as error:
+        why = f"{error.strerror} [{errno_name(error.errno or 0)}]"
+        raise CaptureError(f"read {path}: {why} (name a pcap or pcapng file)") from error
+
+
+def _scan(data: bytes | mmap.mmap, into: Capture | None) -> Any:
+    # Fills the arrays of *into*, or only counts; returns struct capture_scan.
+    from wirepath.native import ffi, lib  # noqa: PLC0415 - not every command needs it
+
+    frames = ffi.new("struct capture_frames *")
+    scan = ffi.new("struct capture_scan *")
+    alive = []  # buffers that *frames* points into
+    if into is not None and len(into):
+        frames.room = len(into)
+        for name, ctype in _ARRAYS.items():
+            buffer = ffi.from_buffer(ctype, getattr(into, name), require_writable=True)
+            alive.append(buffer)
+            setattr(frames, name, buffer)
+    with ffi.from_buffer("uint8_t[]", data) as bytes_of:
+        lib.wp_scan_capture(bytes_of, len(data), frames, scan)
+    for buffer in alive:
+        ffi.release(buffer)
+    return scan
+
+
+_ARRAYS: Final = {
+    "offsets": "uint64_t[]",
+    "times_ns": "uint64_t[]",
+    "captured": "uint32_t[]",
+    "wire": "uint32_t[]",
+}
+
+
+def _problem(data: bytes | mmap.mmap, scan: Any) -> str:
+    # What is wrong, and what to do; "" if nothing is.
+    from wirepath.native import lib  # noqa: PLC0415 - not every command needs it
+
+    frame = scan.frames + 1
+    if scan.fault == lib.CAPTURE_FORMAT:
+        return _format_problem(data)
+    if scan.fault == lib.CAPTURE_TRUNCATED:
+        return (
+            f"the file ends inside frame {frame}, which begins at byte {scan.position} "
+            "(copy it again, or keep the whole frames: `tcpdump -r OLD -w NEW`)"
+        )
+    if scan.fault == lib.CAPTURE_DAMAGED:
+        return (
+            f"frame {frame}: the record at byte {scan.position} contradicts itself "
+            "(the file is damaged: copy it again)"
+        )
+    if scan.fault == lib.CAPTURE_LINK_TYPE:
+        name = _LINK_TYPES.get(scan.link_type)
+        kind = f"link type {scan.link_type}" + (f" ({name})" if name else "")
+        where = f"frame {frame}: " if scan.position else ""
+        return f"{where}{kind} is not Ethernet (capture on an Ethernet interface, or convert it)"
+    return ""
+
+
+def _format_problem(data: bytes | mmap.mmap) -> str:
+    if not len(data):
+        return "the file is empty (capture again)"
+    for magic, tool in _PACKED.items():
+        if data[: len(magic)] == magic:
+            return f"the file is compressed (run `{tool}` on it first)"
+    return "neither pcap nor pcapng (convert it with `editcap -F pcapng`)"

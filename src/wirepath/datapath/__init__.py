@@ -1,0 +1,351 @@
+"""The joint: a policy on an interface, its generations, its live state.
+
+Everything lives in the kernel, pinned under the bpffs; a `Datapath` is one process's view of it.
+Nothing heavy is imported before it is needed: ``status`` and ``ban`` start fast.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from contextlib import contextmanager, suppress
+from functools import cached_property
+from typing import TYPE_CHECKING, Final, Self
+
+from wirepath.datapath.bans import Bans
+from wirepath.datapath.manifest import Manifest
+from wirepath.datapath.sets import Sets
+from wirepath.errors import AttachError, PinError, RequestError
+from wirepath.kernel.bpffs import Pins
+from wirepath.kernel.links import XdpLink
+from wirepath.kernel.maps import Map
+from wirepath.kernel.program import Program
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from wirepath.datapath.difference import Difference
+    from wirepath.datapath.generation import Generation
+    from wirepath.datapath.status import Status
+    from wirepath.kernel.links import Mode
+    from wirepath.model import Model
+    from wirepath.policy import Policy
+    from wirepath.prefixes import Members
+
+__all__ = ["Datapath"]
+
+log = logging.getLogger(__name__)
+
+_LINK: Final = "link"
+_PROGRAM: Final = "ingress"
+
+
+class Datapath:
+    """What serves on one interface. Leaving the context closes handles and changes nothing.
+
+    Attributes:
+        name: of the interface.
+        pins: where its pins are.
+        manifest: what the generation is, that was there when this was opened.
+        maps: by C name.
+        program: that judges packets.
+        link: that holds it on the interface.
+        bans: of sources.
+        sets: of prefixes.
+    """
+
+    manifest: Manifest
+    maps: dict[str, Map]
+    program: Program
+    link: XdpLink
+
+    def __init__(self, name: str, pins: Pins) -> None:
+        self.name = name
+        self.pins = pins
+        self._changing = False
+        self._open()
+        self.sets = Sets(self)
+
+    # Finding
+
+    @classmethod
+    def names(cls) -> list[str]:
+        """Name the interfaces of this network namespace that are up."""
+        return Pins.find().names()
+
+    @classmethod
+    def open(cls, name: str | None = None) -> Self:
+        """Open what serves on interface *name*; the only one up if None.
+
+        Raises:
+            RequestError: nothing serves there, or *name* is needed.
+            PinError: the pins are damaged or of another version.
+        """
+        pins = Pins.find()
+        up = pins.names()
+        if name is None and len(up) == 1:
+            name = up[0]
+        if name is None and up:
+            raise RequestError(f"which interface: {', '.join(up)} are up (name one: --iface {up[0]})")
+        if name is None or name not in up:
+            what = f"{name}: wirepath is not up there" if name else "wirepath is not up anywhere"
+            cure = f"up on {', '.join(up)}" if up else "bring it up: `wirepath up IFACE POLICY`"
+            raise RequestError(f"{what} ({cure})")
+        with pins.locked(shared=True):
+            datapath = cls(name, pins)
+        if not datapath._current():
+            with datapath.changing():  # finishes what another process left half done
+                pass
+        return datapath
+
+    def close(self) -> None:
+        """Close every handle."""
+        for handle in (*self.maps.values(), self.program, self.link):
+            handle.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _open(self) -> None:
+        directory = self.pins.directory(self.name)
+        names = [pin.name for pin in directory.iterdir()]
+        self.maps = {n: Map.open(directory / n) for n in names if n not in (_LINK, _PROGRAM)}
+        self.program = Program.open(directory / _PROGRAM)
+        self.link = XdpLink.open(directory / _LINK)
+        if "manifest" not in self.maps:
+            cure = f"remove it and `wirepath up {self.name}` again"
+            raise PinError(f"open {directory}", what="it has no manifest", cure=cure)
+        self.manifest = Manifest.read(self.maps["manifest"], self.name)
+        self.bans = Bans(self.maps["bans"], self.maps["ban_lengths"], self.changing)
+
+    def _current(self) -> bool:
+        return self.link.program_id in (self.program.id, 0)
+
+    @contextmanager
+    def changing(self) -> Iterator[None]:
+        """Hold the operator's lock, on what serves now. Inside itself it does nothing."""
+        if self._changing:
+            yield
+            return
+        with self.pins.locked():
+            self.pins.recover(_serves)
+            if not (self.pins.directory(self.name) / _PROGRAM).exists():
+                raise RequestError(f"{self.name}: wirepath was taken down meanwhile (bring it up)")
+            if not self._current() or self._replaced():
+                self._reopen()
+            self._changing = True
+            try:
+                yield
+            finally:
+                self._changing = False
+
+    def _replaced(self) -> bool:
+        with Program.open(self.pins.directory(self.name) / _PROGRAM) as serving:
+            return serving.id != self.program.id
+
+    def _reopen(self) -> None:
+        self.close()
+        self._open()
+
+    # Up, apply, down
+
+    @classmethod
+    def up(
+        cls, name: str, policy: Policy, *, mode: Mode = "native", skip_bad: bool = False
+    ) -> Self:
+        """Put *policy* on interface *name*.
+
+        Args:
+            name: of an interface of this network namespace.
+            policy: a valid one.
+            mode: where the program runs; never another than was asked for.
+            skip_bad: whether to go without the bad lines of set files.
+
+        Raises:
+            PolicyError: a list has bad lines.
+            RequestError: there is no such interface, or wirepath is up there already.
+            AttachError: the interface is taken or unfit.
+            KernelError: the kernel does not take the program. Nothing has changed then.
+        """
+        from wirepath.datapath.contents import read_contents
+        from wirepath.datapath.generation import Generation
+        from wirepath.kernel.interface import Interface
+
+        interface = Interface.of(name)
+        contents = read_contents(policy, skip_bad=skip_bad)
+        pins = Pins.find()
+        with pins.locked():
+            pins.recover(_serves)
+            if name in pins.names():
+                _clear_gone(pins, name)
+            offload = interface.index if mode == "offload" else 0
+            counters = _assign({}, policy)
+            with (
+                Generation.load(
+                    policy, contents.members, counters=counters, ifindex=offload
+                ) as generation,
+                pins.stage(name) as staged,
+            ):
+                manifest = _manifest(generation, mode, 1, counters)
+                _pin(generation, manifest, staged)
+                with XdpLink.attach(generation.program, interface.index, mode) as link:
+                    link.pin(staged / _LINK)
+                    pins.publish(name)
+            datapath = cls(name, pins)
+        log.info("attached %s xdp %s link=%d", name, mode, datapath.link.id)
+        return datapath
+
+    def difference(self, policy: Policy, *, skip_bad: bool = False) -> Difference:
+        """Say what `apply` would change.
+
+        Raises:
+            PolicyError: a list has bad lines.
+        """
+        from wirepath.datapath.contents import read_contents
+        from wirepath.datapath.difference import difference
+
+        return difference(self, policy, read_contents(policy, skip_bad=skip_bad))
+
+    def apply(self, policy: Policy, *, skip_bad: bool = False) -> Difference:
+        """Let *policy* serve from one packet to the next; state and counters go with it.
+
+        Raises:
+            PolicyError: a list has bad lines.
+            KernelError: the kernel does not take it; the old generation serves on.
+        """
+        from wirepath.datapath.contents import read_contents
+        from wirepath.datapath.difference import difference
+
+        contents = read_contents(policy, skip_bad=skip_bad)
+        with self.changing():
+            changes = difference(self, policy, contents)
+            self._swap(policy, contents.members)
+        return changes
+
+    def rebuild(self, members: Members) -> None:
+        """Build the same policy anew around other contents of its sets."""
+        with self.changing():
+            self._swap(self.policy, members)
+
+    def _swap(self, policy: Policy, members: Members) -> None:
+        from wirepath.datapath.generation import STATE, Generation
+
+        old, number = self.manifest.counters, self.manifest.generation + 1
+        counters = _assign(old, policy)
+        state = {name: self.maps[name] for name in STATE}
+        offload = self.link.ifindex if self.manifest.mode == "offload" else 0
+        with (
+            Generation.load(
+                policy, members, state=state, counters=counters, ifindex=offload
+            ) as generation,
+            self.pins.stage(self.name) as staged,
+        ):
+            manifest = _manifest(generation, self.manifest.mode, number, counters)
+            _pin(generation, manifest, staged)
+            self.link.pin(staged / _LINK)
+            self.link.update(generation.program, old=self.program)
+            try:
+                self.pins.publish(self.name)
+            except BaseException:
+                self.link.update(self.program, old=generation.program)
+                raise
+        self._reopen()
+        self._clear_counters(set(old.values()) - set(counters.values()))
+        log.info("swapped %s to generation %d", self.name, number)
+
+    # Slots of rules that are gone begin at 0 for whoever gets them next.
+    def _clear_counters(self, slots: set[int]) -> None:
+        counters = self.maps["rule_counters"]
+        zero = dict.fromkeys(("packets", "bytes", "dropped"), 0)
+        keys = b"".join(counters.key.pack(slot) for slot in sorted(slots))
+        values = counters.value.pack(zero).ljust(counters.stride, b"\0") * len(slots)
+        counters.raw_update_batch(keys, values)
+
+    def down(self) -> None:
+        """Take it off the interface; nothing of it is left in the kernel."""
+        with self.changing():
+            with suppress(PinError):
+                self.link.detach()
+            self.pins.remove(self.name)
+        log.info("detached %s", self.name)
+
+    # Asking
+
+    @cached_property
+    def policy(self) -> Policy:
+        """The policy that serves, without the contents of its set files."""
+        from wirepath.policy import Policy
+
+        return Policy.from_document(self.manifest.policy, file=self.manifest.file)
+
+    def model(self) -> Model:
+        """Make the model of what serves, with the sets and bans of this moment."""
+        from wirepath.model import Model, PrefixSet
+
+        contents: dict[str, PrefixSet] = {name: PrefixSet() for name in self.sets.names()}
+        names = list(contents)
+        for prefix, number in self.sets.all_members():
+            contents[names[number]].add(prefix)
+        return Model(self.policy, contents, self.bans.for_model())
+
+    def status(self) -> Status:
+        """Say what is attached and how full it is."""
+        from wirepath.datapath.status import status
+
+        return status(self)
+
+
+def _pin(generation: Generation, manifest: Manifest, directory: Path) -> None:
+    pages = generation.object.maps["manifest"]
+    text = manifest.text()
+    with pages.memory() as memory:
+        memory[: len(text)] = text
+    for name, each in generation.object.maps.items():
+        if "rodata" not in name:
+            each.pin(directory / name)
+    generation.program.pin(directory / _PROGRAM)
+
+
+def _manifest(
+    generation: Generation, mode: str, number: int, counters: Mapping[str, int]
+) -> Manifest:
+    return Manifest.of(
+        generation.plan,
+        root_bits=generation.tables.root_bits,
+        mode=mode,
+        generation=number,
+        since=time.time(),
+        counters=counters,
+    )
+
+
+def _assign(old: Mapping[str, int], policy: Policy) -> dict[str, int]:
+    # Rules keep the slot of their name; a slot that was in use is free only one generation later.
+    taken = set(old.values())
+    free = (slot for slot in range(len(taken) + len(policy.rules)) if slot not in taken)
+    return {r.name: old[r.name] if r.name in old else next(free) for r in policy.rules}
+
+
+def _serves(directory: Path) -> bool:
+    # Whether the generation pinned there is the one that its link runs.
+    try:
+        with XdpLink.open(directory / _LINK) as link, Program.open(directory / _PROGRAM) as program:
+            return link.program_id == program.id
+    except PinError:
+        return False
+
+
+def _clear_gone(pins: Pins, name: str) -> None:
+    # What is left of an interface that is gone makes way; what still serves does not.
+    with suppress(PinError), XdpLink.open(pins.directory(name) / _LINK) as link:
+        if link.ifindex:
+            raise AttachError(
+                f"attach {name}",
+                what="wirepath is up there",
+                cure=f"`wirepath apply {name} POLICY` swaps the policy, `wirepath down {name}` ends it",
+            )
+    pins.remove(name)

@@ -1,0 +1,92 @@
+"""What is in the sets of a policy: its own prefixes and those of its files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from wirepath.errors import PolicyError, Problem, RequestError, errno_name
+from wirepath.prefixes import Members, ParsedList, parse_list
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from wirepath.policy import Policy, SetSpec
+
+SET_PREFIXES_MAX: Final = 1_000_000
+_SHOWN: Final = 20  # bad lines a list that are named one by one
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """The members of all sets, each with the number of its set.
+
+    Attributes:
+        members: in no order, repeats included.
+        skipped: by file, how many bad lines were passed over.
+    """
+
+    members: Members
+    skipped: Mapping[str, int]
+
+
+def read_list(path: Path, *, set_id: int = 0) -> ParsedList:
+    """Read the list in the file *path*.
+
+    Raises:
+        RequestError: it cannot be read.
+    """
+    try:
+        return parse_list(path.read_bytes(), str(path), set_id=set_id)
+    except OSError as error:
+        raise RequestError(
+            f"read {path}: {error.strerror} [{errno_name(error.errno or 0)}] (name a list)"
+        ) from error
+
+
+def read_contents(policy: Policy, *, skip_bad: bool = False) -> Contents:
+    """Read the contents of every set of *policy*; sets are numbered in its order.
+
+    Args:
+        policy: whose files are read.
+        skip_bad: whether to go without the lines that are no prefixes.
+
+    Raises:
+        PolicyError: there are such lines; names them, file by file. Or a set is too large.
+        RequestError: a file cannot be read.
+    """
+    parts, problems, skipped = [], [], {}
+    for number, spec in enumerate(policy.sets.values()):
+        parts.append(Members.of(spec.prefixes, set_id=number))
+        for path in spec.files:
+            parsed = read_list(path, set_id=number)
+            parts.append(parsed.members)
+            if parsed.bad:
+                skipped[str(path)] = len(parsed.bad)
+                problems += bad_lines(parsed)
+    members = Members.join(parts)
+    too_large = [
+        _too_large(policy, spec, count)
+        for spec, count in zip(policy.sets.values(), members.counts(), strict=False)
+        if count > SET_PREFIXES_MAX
+    ]
+    if too_large or (problems and not skip_bad):
+        raise PolicyError(too_large + problems)
+    return Contents(members, skipped)
+
+
+def bad_lines(parsed: ParsedList) -> list[Problem]:
+    """Describe the lines of a list that are no prefixes: the first ones, and how many more."""
+    found = [
+        Problem(parsed.file, bad.line, "", f"{bad.text}: {bad.why}")
+        for bad in parsed.bad[:_SHOWN]
+    ]
+    if more := len(parsed.bad) - len(found):
+        found.append(Problem(parsed.file, 0, "", f"{more} more bad lines (--skip-bad skips them)"))
+    return found
+
+
+def _too_large(policy: Policy, spec: SetSpec, count: int) -> Problem:
+    message = f"{count} prefixes are too many (at most {SET_PREFIXES_MAX} a set)"
+    return policy.problem(message, "set", spec.name)

@@ -1,0 +1,282 @@
+"""One generation: the program and its tables, loaded from a policy but not yet serving.
+
+Here plan meets kernel: names become numbers by BTF, arrays become maps.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Self
+
+import numpy as np
+
+import wirepath
+from wirepath.kernel.object import Object
+from wirepath.plan import SET_DIMENSIONS, lower
+from wirepath.plan.spaces import FRAGMENTS
+from wirepath.prefixes import Tables
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    from wirepath.kernel.btf import Btf
+    from wirepath.kernel.maps import Map
+    from wirepath.kernel.program import Program
+    from wirepath.plan import Plan
+    from wirepath.policy import Policy
+    from wirepath.prefixes import Members
+
+PROGRAM: Final = "ingress"
+# Maps that go from generation to generation, and the packets with them.
+STATE: Final = ("outcomes", "rule_counters", "bans", "ban_lengths")
+
+# Room for live changes, beyond what a set table needs: a part of it, and at least so much.
+_ROOM: Final = 4
+_ROOM_LINES: Final = 16_384
+_ROOM_LEAVES: Final = 1_024
+_ROOM_MEMBERS: Final = 65_536
+_ROOM_CLASSES: Final = 256
+_CLASSES_MAX: Final = 65_535
+
+
+def object_file() -> Path:
+    """Find the compiled data plane: inside the package, or where ``make bpf`` puts it."""
+    packaged = Path(wirepath.__file__).with_name("datapath.bpf.o")
+    built = packaged.parents[2] / "build" / packaged.name
+    return packaged if packaged.exists() or not built.exists() else built
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """A loaded program with its tables. Leaving the context unloads what is not pinned.
+
+    Attributes:
+        object: its maps and programs.
+        plan: what they were written from.
+        tables: the set table, as it was built.
+    """
+
+    object: Object
+    plan: Plan
+    tables: Tables
+
+    @classmethod
+    def load(
+        cls,
+        policy: Policy,
+        members: Members,
+        *,
+        state: Mapping[str, Map] | None = None,
+        counters: Mapping[str, int] | None = None,
+        sizes: Mapping[str, int] | None = None,
+        replaying: bool = False,
+        ifindex: int = 0,
+    ) -> Self:
+        """Lower *policy*, load the program and write its tables.
+
+        Args:
+            policy: a valid one.
+            members: the contents of its sets, numbered in its order.
+            state: maps of the generation before, by name.
+            counters: by rule, its slot in ``rule_counters``; in file order if None.
+            sizes: capacities of maps to change, by name.
+            replaying: frames come with metadata in front (``bpf/trace.h``).
+            ifindex: for hardware offload, the interface.
+
+        Raises:
+            RequestError: the policy asks for more than the tables hold.
+            KernelError: the kernel does not take it.
+        """
+        tables = Tables.build(members)
+        set_room = min(tables.classes + _ROOM_CLASSES, _CLASSES_MAX)
+        plan = lower(policy, tables.masks, set_room)
+        loaded = Object.load(
+            object_file(),
+            constants=lambda btf: _constants(plan, tables, btf, replaying=replaying),
+            sizes=_sizes(plan, tables) | dict(sizes or {}),
+            reuse=state or {},
+            programs=[PROGRAM],
+            ifindex=ifindex,
+        )
+        try:
+            generation = cls(loaded, plan, tables)
+            generation._write(counters or _slots(policy))
+        except BaseException:
+            loaded.close()
+            raise
+        return generation
+
+    @property
+    def program(self) -> Program:
+        """What judges packets."""
+        return self.object.programs[PROGRAM]
+
+    def close(self) -> None:
+        """Unload it, unless it is pinned or attached."""
+        self.object.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _write(self, counters: Mapping[str, int]) -> None:
+        self._write_values()
+        self._write_clauses(counters)
+        self._write_filing()
+        self._write_prefixes()
+        self._field("rows", "clauses", self.plan.rows)
+        for dimension, needs in self.plan.needs.items():
+            array = self._array(f"{dimension}_needs")
+            array["any"][: len(needs)] = needs[:, 0]
+            array["none"][: len(needs)] = needs[:, 1]
+
+    def _array(self, name: str) -> NDArray[Any]:
+        # The memory of a map, by the types that BTF gives it.
+        of = self.object.maps[name]
+        return np.frombuffer(of.memory(), dtype=np.dtype(of.value.dtype))  # type: ignore[call-overload]
+
+    def _field(self, name: str, field: str, values: NDArray[Any]) -> None:
+        self._array(name)[field][: len(values)] = values
+
+    def _write_values(self) -> None:
+        places = self._array("values")[0]
+        for dimension, classes in self.plan.values.items():
+            if dimension == "icmp_type":
+                places["icmp"], places["icmpv6"] = np.split(classes, 2)
+            elif dimension == "fragment":
+                kinds = self.object.btf.enum("fragment")
+                for kind, number in zip(FRAGMENTS, classes, strict=True):
+                    places["fragment"][kinds[kind]] = number
+            else:
+                places[dimension][:] = classes
+
+    def _write_clauses(self, counters: Mapping[str, int]) -> None:
+        plan = self.plan
+        verdicts = self.object.btf.enum("verdict")
+        rules = [plan.policy.rules[clause.rule] for clause in plan.clauses]
+        ends, bits = plan.rule_ends()
+        numbers = np.array([clause.rule for clause in plan.clauses], dtype=np.uint32)
+        slots = np.array([counters[rule.name] for rule in rules], dtype=np.uint32)
+        decided = [verdicts[rule.action.verdict or "continue"] for rule in rules]
+        self._field("clauses", "rule", numbers)
+        self._field("clauses", "next", ends)
+        self._field("clauses", "next_resident", bits)
+        self._field("clauses", "counter", slots)
+        self._field("clauses", "verdict", np.array(decided, dtype=np.uint32))
+        self._field("residents", "clause", plan.filing.residents)
+
+    def _write_filing(self) -> None:
+        filing = self.plan.filing
+        self._field("lists", "first", filing.first)
+        self._field("lists", "count", filing.count)
+        self._field("candidates", "clause", filing.clause)
+        self._field("candidates", "run", filing.run)
+        numbers = self.object.btf.enum("dimension")
+        runs = self._array("runs")[: len(filing.filed)]
+        for dimension, low in filing.low.items():
+            runs["low"][:, numbers[dimension]] = low
+            runs["high"][:, numbers[dimension]] = filing.high[dimension]
+
+    def _write_prefixes(self) -> None:
+        maps = self.object.maps
+        self._field("management", "never_block", self.plan.never_block)
+        if _needs_literals(self.plan):
+            self.plan.literals.layout.write(
+                lines=maps["literal_lines"].memory(),
+                fences=maps["literal_fences"].memory(),
+                leaves=maps["literal_leaves"].memory(),
+                prefix_head=maps["literal_head"].memory(),
+            )
+        self.tables.write(
+            lines=maps["set_lines"].memory(),
+            fences=maps["set_fences"].memory(),
+            leaves=maps["set_leaves"].memory(),
+            prefix_head=maps["set_fence_head"].memory(),
+        )
+        self.tables.write_sets(
+            members=maps["set_members"].memory(),
+            set_classes=maps["set_classes"].memory(),
+            set_head=maps["set_head"].memory(),
+        )
+
+
+def _slots(policy: Policy) -> dict[str, int]:
+    return {rule.name: number for number, rule in enumerate(policy.rules)}
+
+
+def _needs_literals(plan: Plan) -> bool:
+    return bool(plan.policy.datapath.never_block or {"src", "dst"} & set(plan.dimensions))
+
+
+def _constants(plan: Plan, tables: Tables, btf: Btf, *, replaying: bool) -> dict[str, object]:
+    datapath, filing = plan.policy.datapath, plan.filing
+    numbers = btf.enum("dimension")
+    drop_fragments = datapath.fragments == "drop"
+    return {
+        "replaying": replaying,
+        "parse_config": {"malformed": datapath.malformed},
+        "guard_config": {
+            "never_block": bool(datapath.never_block),
+            "fragment": "drop" if drop_fragments else "continue",
+        },
+        "dimensions_used": _bits(plan.dimensions, numbers),
+        "literal_root_bits": plan.literals.layout.root_bits,
+        "set_root_bits": tables.root_bits,
+        "classify_config": {
+            "words": plan.words,
+            "summary_words": plan.summary_words,
+            "default_verdict": datapath.default,
+            "row_base": _by_dimension(plan.row_base, numbers),
+        },
+        "candidates_config": {
+            "lists": len(filing.first),
+            "filed_by": _bits(filing.base, numbers),
+            "base": _by_dimension(filing.base, numbers),
+        },
+    }
+
+
+def _bits(dimensions: Any, numbers: Mapping[str, int]) -> int:
+    return sum(1 << numbers[dimension] for dimension in dimensions)
+
+
+def _by_dimension(values: Mapping[str, int], numbers: Mapping[str, int]) -> list[int]:
+    return [values.get(name, 0) for name in numbers if name != "max"]
+
+
+def _sizes(plan: Plan, tables: Tables) -> dict[str, int]:
+    filing, literals = plan.filing, plan.literals.layout
+    if not _needs_literals(plan):
+        sizes = {}
+    else:
+        sizes = {
+            "literal_lines": literals.lines,
+            "literal_fences": literals.fences,
+            "literal_leaves": literals.leaves,
+        }
+    leaves = _with_room(tables.leaves, _ROOM_LEAVES)
+    sizes |= {
+        "management": plan.literals.classes,
+        "rows": len(plan.rows),
+        "clauses": len(plan.clauses),
+        "residents": len(filing.residents),
+        "lists": len(filing.first),
+        "candidates": len(filing.clause),
+        "runs": len(filing.filed),
+        "set_lines": _with_room(tables.lines, _ROOM_LINES),
+        "set_leaves": leaves,
+        "set_fences": 2 * leaves,
+        "set_members": _with_room(tables.members, _ROOM_MEMBERS),
+        "set_classes": plan.set_room,
+    }
+    sizes |= {f"{d}_needs": len(plan.needs.get(d, ())) for d in SET_DIMENSIONS}
+    return {name: max(1, size) for name, size in sizes.items()}
+
+
+def _with_room(size: int, least: int) -> int:
+    return size + max(size // _ROOM, least)

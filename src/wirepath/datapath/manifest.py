@@ -1,0 +1,100 @@
+"""What the running generation is, in words: the JSON that lies beside it in the kernel."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, fields
+from typing import TYPE_CHECKING, Any, Final, Self
+
+from wirepath import __version__
+from wirepath.errors import PinError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from wirepath.kernel.maps import Map
+    from wirepath.plan import Plan
+
+PAGE: Final = 4096  # MANIFEST_PAGE of bpf/manifest.h
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest:
+    """What a later process has to know about a generation.
+
+    Attributes:
+        version: of wirepath, when it was loaded.
+        file: the policy's, as the operator named it.
+        mode: native, generic or offload.
+        generation: 1 after ``up``, one more after each swap.
+        since: when it began to serve, seconds since 1970.
+        policy: as `Policy.document` has it.
+        counters: by rule, its slot in ``rule_counters``.
+        set_root_bits: of the set table.
+        set_rows: by dimension of sets, where its rows begin, in words.
+        residents: bits of a row that are in use.
+        row_words: of a whole row, with its summary.
+    """
+
+    version: str = __version__
+    file: str
+    mode: str
+    generation: int
+    since: float
+    policy: dict[str, Any]
+    counters: dict[str, int]
+    set_root_bits: int
+    set_rows: dict[str, int]
+    residents: int
+    row_words: int
+
+    @classmethod
+    def of(
+        cls,
+        plan: Plan,
+        *,
+        root_bits: int,
+        mode: str,
+        generation: int,
+        since: float,
+        counters: Mapping[str, int],
+    ) -> Self:
+        """Describe a generation that was loaded from *plan*."""
+        return cls(
+            file=plan.policy.file,
+            mode=mode,
+            generation=generation,
+            since=since,
+            policy=plan.policy.document(),
+            counters=dict(counters),
+            set_root_bits=root_bits,
+            set_rows={dimension: plan.row_base[dimension] for dimension in plan.needs},
+            residents=len(plan.filing.residents),
+            row_words=plan.summary_words + plan.words,
+        )
+
+    def text(self) -> bytes:
+        """Write it, padded to whole pages."""
+        text = json.dumps(asdict(self), separators=(",", ":")).encode()
+        return text.ljust(-(-len(text) // PAGE) * PAGE, b"\0")
+
+    @classmethod
+    def read(cls, pages: Map, name: str) -> Self:
+        """Read the manifest of interface *name*.
+
+        Raises:
+            PinError: it is of another version, or damaged.
+        """
+        with pages.memory(writable=False) as memory:
+            text = bytes(memory).rstrip(b"\0")
+        cure = f"take it down with that version, or remove its pins, and `wirepath up {name}`"
+        try:
+            values = json.loads(text)
+            version = values["version"]
+        except (ValueError, TypeError, KeyError) as error:
+            raise PinError(f"open {name}", what="its manifest is damaged", cure=cure) from error
+        if version != __version__ or values.keys() != {field.name for field in fields(cls)}:
+            raise PinError(
+                f"open {name}", what=f"wirepath {version} put it up, this is {__version__}", cure=cure
+            )
+        return cls(**values)

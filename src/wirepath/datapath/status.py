@@ -1,0 +1,82 @@
+"""What is attached, since when, and how full it is."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from wirepath.datapath import Datapath
+
+_NEARLY_FULL: Final = 0.9
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    """One datapath, as it is now.
+
+    Attributes:
+        iface, mode, policy, generation, since, version: as in `Manifest`.
+        program_id, link_id: the kernel's numbers.
+        rules: how many.
+        sets: by name, how many prefixes.
+        bans: how many entries are ``used``, and for how many there is ``room``.
+        packets, bytes: judged so far.
+        warnings: what an operator should look at, a line each.
+    """
+
+    iface: str
+    mode: str
+    policy: str
+    generation: int
+    since: float
+    version: str
+    program_id: int
+    link_id: int
+    rules: int
+    sets: dict[str, int]
+    bans: dict[str, int]
+    packets: int
+    bytes: int
+    warnings: tuple[str, ...]
+
+    def document(self) -> dict[str, Any]:
+        """Give it as plain values, for JSON."""
+        return asdict(self)
+
+
+def status(datapath: Datapath) -> Status:
+    """Look at *datapath*."""
+    from wirepath import stats
+
+    manifest = datapath.manifest
+    bans = {"used": datapath.bans.used(), "room": datapath.bans.room}
+    counted = stats.outcomes(datapath)
+    return Status(
+        iface=datapath.name,
+        mode=manifest.mode,
+        policy=manifest.file,
+        generation=manifest.generation,
+        since=manifest.since,
+        version=manifest.version,
+        program_id=datapath.program.id,
+        link_id=datapath.link.id,
+        rules=len(manifest.policy["rule"]),
+        sets=datapath.sets.counts(),
+        bans=bans,
+        packets=counted.packets,
+        bytes=counted.bytes,
+        warnings=tuple(_warnings(datapath, bans)),
+    )
+
+
+def _warnings(datapath: Datapath, bans: dict[str, int]) -> list[str]:
+    found = []
+    running = datapath.link.program_id
+    if not datapath.link.ifindex:
+        found.append("the interface is gone (`wirepath down` removes what is left)")
+    elif running != datapath.program.id:
+        found.append(f"program {running} runs there, which is not ours")
+    if bans["used"] >= _NEARLY_FULL * bans["room"]:
+        found.append(f"bans: {bans['used']} of {bans['room']} used (lift some: `wirepath unban`)")
+    return found

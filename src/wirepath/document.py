@@ -1,0 +1,268 @@
+"""Reading a TOML document so that every problem in it is found, with its line.
+
+A :class:`Table` gives its keys up one by one and keeps account of what is wrong with them; nothing
+raises before the whole document is read.  Knows TOML and has never heard of a policy.
+"""
+
+import difflib
+import json
+import re
+import tomllib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cached_property
+from typing import Any, TypeVar
+
+from wirepath.errors import PolicyError, Problem, RequestError
+from wirepath.toml_lines import Path, line_index
+
+T = TypeVar("T")
+D = TypeVar("D")
+S = TypeVar("S", bound=str)
+
+_PLACE = re.compile(r"(.*) \(at (?:line (\d+), column (\d+)|end of document)\)", re.DOTALL)
+
+# By what tomllib says.
+_SYNTAX_CURES = {
+    "overwrite a value": "this key stands twice: take one out",
+    "twice": "this table stands twice: join the two, or use [[...]] for a list of tables",
+    "invalid value": 'strings need quotes, "..."; lists end with ]; true and false are lower case',
+    "illegal character": "close the quotes on the same line",
+    "expected '='": "write key = value; names with other signs than a-z 0-9 _ - need quotes",
+    "unclosed array": "close the list with ]",
+    "after a statement": "one key = value a line; strings need quotes",
+}
+
+
+class Document:
+    """The text that an operator wrote, and what is wrong with it so far.
+
+    Attributes:
+        file: as the operator named it.
+        problems: so far, in no order.
+    """
+
+    def __init__(self, text: str, file: str) -> None:
+        self.file = file
+        self.problems: list[Problem] = []
+        self._text = text
+
+    def parse(self) -> "Table":
+        """Give the whole document as one table.
+
+        Raises:
+            PolicyError: it is not TOML.
+        """
+        try:
+            return Table(self, tomllib.loads(self._text))
+        except (ValueError, RecursionError) as error:  # also of numbers and nesting past all reason
+            raise PolicyError([self._syntax(str(error))]) from None
+
+    def line(self, path: Path) -> int:
+        """Say where *path*, or the closest thing around it, begins; 0 if nowhere."""
+        while path and path not in self._lines:
+            path = path[:-1]
+        return self._lines.get(path, 0)
+
+    def check(self) -> None:
+        """Raise what was found wrong, if anything was.
+
+        Raises:
+            PolicyError: with every problem, in file order.
+        """
+        if self.problems:
+            raise PolicyError(sorted(self.problems, key=lambda problem: problem.line))
+
+    @cached_property
+    def _lines(self) -> dict[Path, int]:
+        return line_index(self._text)
+
+    def _syntax(self, message: str) -> Problem:
+        what, line, column = message, 0, ""
+        if place := _PLACE.fullmatch(message):
+            what = place[1]
+            line = int(place[2] or self._text.count("\n") + 1)
+            column = f" at column {place[3]}" if place[3] else " at the end of the file"
+        what = what[:1].lower() + what[1:]
+        cure = next((c for clue, c in _SYNTAX_CURES.items() if clue in what), "see https://toml.io")
+        return Problem(self.file, line, "", f"not TOML{column}: {what} ({cure})")
+
+
+class Table:
+    """One table of a document; whoever reads it takes every key it knows, then calls `done`.
+
+    Attributes:
+        path: where in the document it stands.
+        label: the same for a reader, with names instead of positions: ``rule.ssh.match``.
+    """
+
+    def __init__(
+        self,
+        document: Document,
+        values: Mapping[str, Any],
+        path: Path = (),
+        label: str = "",
+    ) -> None:
+        self.document = document
+        self.path = path
+        self.label = label
+        self._values = values
+        self._known: set[str] = set()
+        self._known_later: set[str] = set()
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._values
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def wrong(self, key: str, message: str, *at: int) -> None:
+        """Note that *key* of this table (its element *at*; the table if empty) is wrong."""
+        path = (*self.path, key, *at) if key else self.path
+        label = ".".join(part for part in (self.label, key) if part)
+        line = self.document.line(path)
+        self.document.problems.append(Problem(self.document.file, line, label, message))
+
+    def take(self, key: str) -> Any:
+        """Give the value of *key*; None if it is absent."""
+        self._known.add(key)
+        return self._values.get(key)
+
+    def table(self, key: str, shape: str) -> "Table":
+        """Give the table *key*; an empty one if it is absent or, noted, something else.
+
+        Args:
+            key: its name.
+            shape: how it should be written, for the message.
+        """
+        value = self.take(key)
+        if value is not None and not isinstance(value, dict):
+            self.wrong(key, f"not a table (write {shape})")
+            value = None
+        label = ".".join(part for part in (self.label, key) if part)
+        return Table(self.document, value or {}, (*self.path, key), label)
+
+    def tables(self, key: str, shape: str) -> "list[Table]":
+        """Give the array of tables *key*, each labelled with its ``name`` if it has one."""
+        value = self.take(key)
+        if value is None:
+            return []
+        if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
+            self.wrong(key, f"not a list of tables (write {shape})")
+            return []
+        found = []
+        for at, item in enumerate(value):
+            name = item.get("name")
+            label = f"{key}.{name}" if isinstance(name, str) else key
+            found.append(Table(self.document, item, (*self.path, key, at), label))
+        return found
+
+    def one(self, key: str, read: Callable[[Any], T], default: D) -> T | D:
+        """Read the value of *key*; *default* if it is absent or, noted, wrong.
+
+        Args:
+            key: its name.
+            read: from TOML value to ours; raises RequestError with ``value: what (cure)``.
+            default: without a value.
+        """
+        value = self.take(key)
+        if value is None:
+            return default
+        try:
+            return read(value)
+        except RequestError as error:
+            self.wrong(key, str(error))
+            return default
+
+    def each(self, key: str, read: Callable[[Any], T]) -> tuple[T, ...] | None:
+        """Read the value of *key*, or each element if it is a list.
+
+        Returns:
+            None if the key is absent or anything in it is, noted, wrong.
+        """
+        value = self.take(key)
+        if value is None:
+            return None
+        if value == []:
+            self.wrong(key, "an empty list (leave the key out, or name a value)")
+            return None
+        found = self.all(key, read)
+        whole = len(value) if isinstance(value, list) else 1
+        return found if len(found) == whole else None
+
+    def all(self, key: str, read: Callable[[Any], T]) -> tuple[T, ...]:
+        """Read the value of *key*, or each element if it is a list, perhaps an empty one.
+
+        Returns:
+            What could be read; what could not is noted.
+        """
+        value = self.take(key)
+        if value is None:
+            return ()
+        found: list[T] = []
+        for at, item in enumerate(value if isinstance(value, list) else [value]):
+            try:
+                found.append(read(item))
+            except RequestError as error:
+                self.wrong(key, str(error), at)
+        return tuple(found)
+
+    def later(self, keys: Iterable[str]) -> None:
+        """Note each of *keys* that is there: words that only a later version knows."""
+        self._known_later.update(keys)
+        for key in self._known_later & set(self._values):
+            self.wrong(key, f"`{key}` is not in this version (leave it out)")
+
+    def done(self) -> None:
+        """Note every key that nobody took."""
+        for key in self._values:
+            if key not in self._known | self._known_later:
+                known = f"known here: {', '.join(sorted(self._known))}"
+                self.wrong(key, f"unknown key ({closest(key, self._known) or known})")
+
+
+def closest(word: str, known: Iterable[str]) -> str:
+    """Ask ``did you mean X?`` if one of *known* resembles *word*; else give ``""``."""
+    by_lower = {name.lower(): name for name in sorted(known)}
+    found = difflib.get_close_matches(word.lower(), by_lower, n=1)
+    return f"did you mean {by_lower[found[0]]}?" if found else ""
+
+
+def shown(value: Any) -> str:
+    """Write *value* as the operator wrote it, or nearly, in at most 40 characters."""
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    return text if len(text) <= 40 else text[:37] + "..."  # noqa: PLR2004 - said above
+
+
+def choice(*options: S) -> Callable[[Any], S]:
+    """Make a reader of values that are one of *options*."""
+
+    def read(value: Any) -> S:
+        for option in options:
+            if value == option:
+                return option
+        right = " or ".join(f'"{option}"' for option in options)
+        raise RequestError(f"{shown(value)}: unknown value (write {right})")
+
+    return read
+
+
+def flag(value: Any) -> bool:
+    """Read ``true`` or ``false``.
+
+    Raises:
+        RequestError: it is something else.
+    """
+    if isinstance(value, bool):
+        return value
+    raise RequestError(f"{shown(value)}: not a truth value (write true or false)")
+
+
+def string(value: Any) -> str:
+    """Read a string.
+
+    Raises:
+        RequestError: it is something else.
+    """
+    if isinstance(value, str):
+        return value
+    raise RequestError(f'{shown(value)}: not a string (write it in quotes: "...")')

@@ -1,0 +1,153 @@
+"""What would happen to an address, and why: the answer of ``wirepath test ADDRESS``."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from wirepath.model import Model
+from wirepath.net import Ban, Verdict, format_address, is_ipv4
+from wirepath.policy import Rule
+from wirepath.policy.names import ICMP, ICMPV6, TCP, UDP
+from wirepath.policy.sketch import Sketch
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A rule that a packet from the address could meet.
+
+    Attributes:
+        rule: what it matches and does.
+        certain: it matches whatever else the packet is.
+        depends: if not certain, the keys that are open: ``dport 22``.
+    """
+
+    rule: Rule
+    certain: bool
+    depends: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """What is known of packets from one address.
+
+    Attributes:
+        address: the source.
+        sets: that it is in.
+        ban: in force.
+        never_block: it is a management source.
+        steps: rules that match or could, in order, up to the first that surely ends the walk;
+            empty if the guard decides.
+        verdict: for a packet that meets none of the uncertain steps.
+        possible: every verdict that some packet from the address may get.
+    """
+
+    address: int
+    sets: tuple[str, ...]
+    ban: Ban | None
+    never_block: bool
+    steps: tuple[Step, ...]
+    verdict: Verdict
+    possible: frozenset[str]
+
+    def document(self) -> dict[str, Any]:
+        """Give it as plain values, for ``--json``."""
+        return {
+            "address": format_address(self.address),
+            "sets": list(self.sets),
+            "banned_by": str(self.ban.prefix) if self.ban else None,
+            "never_block": self.never_block,
+            "rules": [
+                {
+                    "name": step.rule.name,
+                    "match": step.rule.match.describe(),
+                    "action": step.rule.action.describe(),
+                    "certain": step.certain,
+                    "depends": list(step.depends),
+                }
+                for step in self.steps
+            ],
+            "verdict": self.verdict.verdict,
+            "reason": self.verdict.reason,
+            "rule": self.verdict.rule,
+            "possible": sorted(self.possible),
+        }
+
+
+def explain(
+    model: Model,
+    address: int,
+    *,
+    now_ns: int = 0,
+    proto: int | None = None,
+    dport: int | None = None,
+) -> Explanation:
+    """Say what packets from *address* would get.
+
+    Args:
+        model: the policy, its sets and bans.
+        address: the source.
+        now_ns: the clock that bans expire by.
+        proto: of the packets; any if None.
+        dport: their destination port; any if None, and then they may have none.
+    """
+    sets = tuple(name for name, members in model.sets.items() if address in members)
+    ban = model.ban(address, now_ns)
+    never_block = model.is_never_blocked(address)
+    steps: tuple[Step, ...] = ()
+    if never_block:
+        verdict = Verdict("pass", "never_block")
+    elif ban:
+        verdict = Verdict("drop", "banned", rule=ban.rule)
+    else:
+        steps = tuple(_steps(model, _sketches(address, proto, dport)))
+        verdict = _end(model, steps)
+    outcomes = (step.rule.action.verdict for step in steps)
+    possible = frozenset({verdict.verdict, *(outcome for outcome in outcomes if outcome)})
+    return Explanation(address, sets, ban, never_block, steps, verdict, possible)
+
+
+def _sketches(address: int, proto: int | None, dport: int | None) -> list[Sketch]:
+    # One a protocol that the packet may have; a port narrows them to two.
+    family: Literal[4, 6] = 4 if is_ipv4(address) else 6
+    if proto is None and dport is None:
+        return [Sketch(family=family, source=address)]
+    protos = [TCP, UDP] if proto is None else [proto]
+    return [_sketch(family, address, number, dport) for number in protos]
+
+
+def _sketch(family: Literal[4, 6], address: int, proto: int, dport: int | None) -> Sketch:
+    known: dict[str, Any] = {"proto": proto}
+    if proto not in (TCP, UDP):
+        known |= {"sport": None, "dport": None}
+    elif dport is not None:
+        known["dport"] = dport
+    if proto != TCP:
+        known["tcp_flags"] = None
+    if proto not in (ICMP, ICMPV6):
+        known["icmp_type"] = None
+    return Sketch(family=family, source=address, **known)
+
+
+def _steps(model: Model, sketches: list[Sketch]) -> Iterator[Step]:
+    for rule in model.policy.rules:
+        answers = {rule.match.judge(sketch, model.sets) for sketch in sketches}
+        if answers == {False}:
+            continue
+        certain = answers == {True}
+        depends = () if certain else tuple(_open(model, rule, sketches))
+        yield Step(rule, certain, depends)
+        if certain and rule.action.verdict:
+            return
+
+
+def _open(model: Model, rule: Rule, sketches: list[Sketch]) -> Iterator[str]:
+    for predicate in rule.match.predicates():
+        if {predicate.judge(sketch, model.sets) for sketch in sketches} != {True}:
+            yield predicate.describe()
+
+
+def _end(model: Model, steps: tuple[Step, ...]) -> Verdict:
+    last = steps[-1] if steps else None
+    if last and last.certain and last.rule.action.verdict:
+        return Verdict(last.rule.action.verdict, "rule", rule=last.rule.name)
+    return Verdict(model.policy.datapath.default, "default")

@@ -1,0 +1,237 @@
+"""Bytes to :class:`Packet`: the twin of ``bpf/parse.h``, in plain Python.
+
+Each header is asked for twice: do the lengths on the wire allow it (if not, the frame lies: a
+fault), and was it captured (if not, reading stops, and what was not reached stays absent).
+"""
+
+from typing import Any, Final
+
+from wirepath.net import Fault, Packet
+
+_ETH_BYTES: Final = 14
+_ETH_IPV4: Final = 0x0800
+_ETH_IPV6: Final = 0x86DD
+_ETH_VLAN: Final = frozenset({0x8100, 0x88A8})
+_VLAN_DEPTH: Final = 2  # 802.1ad: one service tag, one customer tag
+_VLAN_BYTES: Final = 4
+
+_MAPPED: Final = 0xFFFF  # the upper 96 bits of an IPv4 address in IPv6 form
+_IPV4: Final = 4
+_IPV6: Final = 6
+_IPV4_BYTES: Final = 20
+_IPV6_BYTES: Final = 40
+_LENGTH_MAX: Final = 0xFFFF
+_EXTENSION_DEPTH: Final = 8  # headers walked; one more is malformed
+_EXTENSION_BYTES: Final = 8  # the shortest, RFC 8200 section 4
+
+_ICMP: Final = 1
+_TCP: Final = 6
+_UDP: Final = 17
+_HOP_BY_HOP: Final = 0
+_FRAGMENT: Final = 44
+_AH: Final = 51  # RFC 4302: counts its length in another unit
+_ICMPV6: Final = 58
+# Hop-by-hop, routing, fragment, AH, destination options (RFC 8200), mobility (RFC 6275),
+# HIP (RFC 7401), shim6 (RFC 5533).
+_EXTENSIONS: Final = frozenset({_HOP_BY_HOP, 43, _FRAGMENT, _AH, 60, 135, 139, 140})
+
+_TCP_BYTES: Final = 20
+_UDP_BYTES: Final = 8
+_ICMP_BYTES: Final = 8
+
+
+class _Malformed(Exception):  # noqa: N818 - not an error of ours
+    """The frame lies about its lengths, or ends inside a header."""
+
+    def __init__(self, fault: Fault) -> None:
+        self.fault: Fault = fault
+
+
+class _Unseen(Exception):  # noqa: N818 - not an error of ours
+    """The header is on the wire but was not captured."""
+
+
+class _Cursor:
+    """A place in a frame.
+
+    Attributes:
+        left: bytes of this layer that the wire's lengths still allow.
+    """
+
+    def __init__(self, frame: bytes, wire_bytes: int) -> None:
+        self._frame = frame
+        self._at = 0
+        self.left = wire_bytes
+
+    def peek(self, size: int, fault: Fault) -> bytes:
+        """Give the next *size* bytes, or raise what is wrong with them."""
+        if self.left < size:
+            raise _Malformed(fault)
+        header = self._frame[self._at : self._at + size]
+        if len(header) < size:
+            raise _Unseen
+        return header
+
+    def take(self, size: int, fault: Fault) -> bytes:
+        """Give the next *size* bytes and step behind them."""
+        header = self.peek(size, fault)
+        self._at += size
+        self.left -= size
+        return header
+
+
+def parse(frame: bytes, wire_bytes: int | None = None) -> Packet | Fault:
+    """Understand one Ethernet frame.
+
+    Args:
+        frame: as captured, from the destination address on.
+        wire_bytes: how long it was on the wire, if a snap length cut it; ``len(frame)`` if None.
+
+    Returns:
+        The packet; or, if the frame lies about its lengths, how.
+    """
+    wire = len(frame) if wire_bytes is None else wire_bytes
+    cursor = _Cursor(frame, wire)
+    seen: dict[str, Any] = {}  # fields of Packet, as far as we got
+    try:
+        ethertype = _ethernet(cursor, seen)
+        if ethertype == _ETH_IPV4:
+            _ipv4(cursor, seen)
+            _layer4(cursor, seen)
+        elif ethertype == _ETH_IPV6:
+            _ipv6(cursor, seen)
+            _extensions(cursor, seen)
+            _layer4(cursor, seen)
+    except _Malformed as malformed:
+        return malformed.fault
+    except _Unseen:
+        pass  # judged by what is there
+    return Packet(frame_bytes=wire, **seen)
+
+
+def _number(header: bytes, at: int, size: int = 2) -> int:
+    return int.from_bytes(header[at : at + size], "big")
+
+
+def _ethernet(cursor: _Cursor, seen: dict[str, Any]) -> int:
+    # Steps behind the tags; returns the EtherType of what follows them.
+    ethertype = _number(cursor.take(_ETH_BYTES, "ethernet"), 12)
+    for depth in range(_VLAN_DEPTH + 1):
+        if ethertype not in _ETH_VLAN:
+            break
+        if depth == _VLAN_DEPTH:
+            raise _Malformed("vlan_depth")
+        tag = cursor.take(_VLAN_BYTES, "ethernet")
+        seen.setdefault("vlan", _number(tag, 0) & 0x0FFF)
+        ethertype = _number(tag, 2)
+    return ethertype
+
+
+def _ipv4(cursor: _Cursor, seen: dict[str, Any]) -> None:
+    # RFC 791 section 3.1.
+    there = cursor.left
+    ip = cursor.peek(_IPV4_BYTES, "ipv4_header")
+    header_bytes = (ip[0] & 0x0F) * 4
+    if ip[0] >> 4 != _IPV4 or header_bytes < _IPV4_BYTES:
+        raise _Malformed("ipv4_header")
+    cursor.take(header_bytes, "ipv4_header")
+    total = _number(ip, 2)
+    if not header_bytes <= total <= there:
+        raise _Malformed("ipv4_length")
+    cursor.left = total - header_bytes
+    fragment = _number(ip, 6)
+    seen.update(
+        family=_IPV4,
+        source=_MAPPED << 32 | _number(ip, 12, 4),
+        destination=_MAPPED << 32 | _number(ip, 16, 4),
+        proto=ip[9],
+        length=total,
+        ttl=ip[8],
+        dscp=ip[1] >> 2,
+        fragment="later" if fragment & 0x1FFF else "first" if fragment & 0x2000 else "none",
+    )
+
+
+def _ipv6(cursor: _Cursor, seen: dict[str, Any]) -> None:
+    # RFC 8200 section 3.
+    ip = cursor.take(_IPV6_BYTES, "ipv6_header")
+    if ip[0] >> 4 != _IPV6:
+        raise _Malformed("ipv6_header")
+    payload = _number(ip, 4)
+    if payload == 0 and ip[6] == _HOP_BY_HOP:
+        payload = cursor.left  # a jumbogram, whose option has the length (RFC 2675)
+    if payload > cursor.left:
+        raise _Malformed("ipv6_length")
+    cursor.left = payload
+    source, destination = _number(ip, 8, 16), _number(ip, 24, 16)
+    if _MAPPED in (source >> 32, destination >> 32):
+        raise _Malformed("mapped_address")
+    seen.update(
+        family=_IPV6,
+        source=source,
+        destination=destination,
+        proto=ip[6],
+        length=min(_IPV6_BYTES + payload, _LENGTH_MAX),
+        ttl=ip[7],
+        dscp=_number(ip, 0) >> 6 & 0x3F,
+        fragment="none",
+    )
+
+
+def _extensions(cursor: _Cursor, seen: dict[str, Any]) -> None:
+    # RFC 8200 section 4.  A header counts once it is here as a whole.
+    for depth in range(_EXTENSION_DEPTH + 1):
+        kind = seen["proto"]
+        if kind not in _EXTENSIONS or seen["fragment"] == "later":
+            return
+        if depth == _EXTENSION_DEPTH:
+            raise _Malformed("extension_depth")
+        start = cursor.peek(_EXTENSION_BYTES, "extension_header")
+        cursor.take(_extension_bytes(kind, start[1]), "extension_header")
+        seen["proto"] = start[0]
+        if kind == _FRAGMENT:
+            # Offset 0 without more is atomic: a whole packet (RFC 6946).
+            offset = _number(start, 2)
+            if offset & 0xFFF8:
+                seen["fragment"] = "later"
+            elif offset & 1:
+                seen["fragment"] = "first"
+
+
+def _extension_bytes(kind: int, length: int) -> int:
+    if kind == _FRAGMENT:
+        return _EXTENSION_BYTES  # its second byte is reserved
+    if kind == _AH:
+        return (length + 2) * 4
+    return (length + 1) * 8
+
+
+def _layer4(cursor: _Cursor, seen: dict[str, Any]) -> None:
+    # A first fragment must hold its whole L4 header (RFC 1858, RFC 7112).
+    if seen["fragment"] == "later":
+        return
+    if seen["proto"] == _TCP:
+        _tcp(cursor, seen)
+    elif seen["proto"] == _UDP:
+        _udp(cursor, seen)
+    elif seen["proto"] in (_ICMP, _ICMPV6):
+        seen["icmp_type"] = cursor.take(_ICMP_BYTES, "icmp_header")[0]
+
+
+def _tcp(cursor: _Cursor, seen: dict[str, Any]) -> None:
+    # RFC 9293 section 3.1.
+    there = cursor.left
+    tcp = cursor.take(_TCP_BYTES, "tcp_header")
+    if not _TCP_BYTES <= (tcp[12] >> 4) * 4 <= there:
+        raise _Malformed("tcp_header")
+    seen.update(sport=_number(tcp, 0), dport=_number(tcp, 2), tcp_flags=tcp[13])
+
+
+def _udp(cursor: _Cursor, seen: dict[str, Any]) -> None:
+    # RFC 768; a first fragment carries the length of the whole datagram.
+    there = cursor.left
+    udp = cursor.take(_UDP_BYTES, "udp_header")
+    length = _number(udp, 4)
+    if length < _UDP_BYTES or (length > there and seen["fragment"] == "none"):
+        raise _Malformed("udp_length")
+    seen.update(sport=_number(udp, 0), dport=_number(udp, 2))

@@ -1,0 +1,176 @@
+"""What this kernel and an interface can do: tried where trying is harmless, read otherwise."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from errno import EPERM
+from pathlib import Path
+from typing import Final
+
+from wirepath.errors import KernelError
+from wirepath.kernel.handle import checked
+from wirepath.kernel.interface import Interface
+from wirepath.kernel.maps import Map
+from wirepath.kernel.netlink import xdp_features
+from wirepath.native import lib
+
+OLDEST: Final = (6, 1)
+"""The Linux release below which nothing is promised."""
+
+_ROOT: Final = "run it as root, or with CAP_BPF, CAP_NET_ADMIN and CAP_SYS_ADMIN"
+_PAGE_MTU: Final = 3498  # of veth: what fits a page beside its head and tail room
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at.
+
+    Attributes:
+        name: what, in a word or two.
+        ok: None if it cannot be told, or is neither good nor bad.
+        detail: what was found.
+        cure: what to do about it; empty if nothing is wrong.
+    """
+
+    name: str
+    ok: bool | None
+    detail: str
+    cure: str = ""
+
+
+def system() -> list[Finding]:
+    """Look at this kernel. Changes nothing, not even where no bpffs is mounted."""
+    return [_release(), _bpf(), _jit(), _xdp(), _frags(), _batch(), _bpffs()]
+
+
+def interface(name: str) -> list[Finding]:
+    """Look at an interface of this network namespace, without touching its driver.
+
+    Raises:
+        RequestError: there is no such interface.
+        KernelError: the kernel does not tell.
+    """
+    found = Interface.of(name)
+    return [
+        _driver(found),
+        *_native(found),
+        Finding("mtu", ok=True, detail=f"{found.mtu}"),
+        _queues(found),
+        _lro(found),
+        _occupied(found),
+    ]
+
+
+def missing() -> str:
+    """Say why this process cannot load programs, with the cure; empty if it can."""
+    for finding in (_bpf(), _xdp()):
+        if not finding.ok:
+            return f"{finding.name}: {finding.detail} ({finding.cure})"
+    return ""
+
+
+def _release() -> Finding:
+    release = os.uname().release
+    new = tuple(int(part) for part in release.split("-")[0].split(".")[:2]) >= OLDEST
+    oldest = ".".join(map(str, OLDEST))
+    return Finding("kernel", new, f"Linux {release}", "" if new else f"use Linux {oldest} or newer")
+
+
+def _probe(name: str, result: int, able: str, cure: str) -> Finding:
+    if result >= 0:
+        os.close(result)
+        return Finding(name, ok=True, detail=able)
+    error = KernelError(name, -result)
+    detail = str(error).removeprefix(f"{name}: ")
+    return Finding(name, ok=False, detail=detail, cure=_ROOT if result == -EPERM else cure)
+
+
+def _bpf() -> Finding:
+    cure = "build the kernel with CONFIG_BPF_SYSCALL"
+    return _probe("bpf", lib.wp_probe_array(), "maps can be made", cure)
+
+
+def _xdp() -> Finding:
+    cure = "build the kernel with CONFIG_NET and CONFIG_BPF_SYSCALL"
+    return _probe("xdp", lib.wp_probe_xdp(False), "programs can be loaded", cure)  # noqa: FBT003
+
+
+def _frags() -> Finding:
+    cure = "use Linux 5.18 or newer: without it MTUs above a page do not attach"
+    able = "frames in several buffers"
+    return _probe("xdp.frags", lib.wp_probe_xdp(True), able, cure)  # noqa: FBT003
+
+
+def _jit() -> Finding:
+    path = Path("/proc/sys/net/core/bpf_jit_enable")
+    try:
+        on = path.read_text().strip() != "0"
+    except FileNotFoundError:
+        # Network namespaces other than the first do not show it.
+        return Finding("jit", ok=None, detail="not visible from this network namespace")
+    except PermissionError:
+        return Finding("jit", ok=None, detail="not readable", cure=_ROOT)
+    cure = (
+        "" if on else "`sysctl net.core.bpf_jit_enable=1`: interpreted programs are 5 times slower"
+    )
+    return Finding("jit", on, "on" if on else "off", cure)
+
+
+def _batch() -> Finding:
+    try:
+        with Map(checked(lib.wp_probe_array(), "make a map")) as probe:
+            list(probe.raw_batches())
+    except KernelError as error:
+        cure = _ROOT if error.errno == EPERM else "use Linux 5.6 or newer"
+        return Finding("batches", ok=False, detail=str(error), cure=cure)
+    return Finding("batches", ok=True, detail="many map entries a call")
+
+
+def _bpffs() -> Finding:
+    path = os.environ.get("WIREPATH_BPFFS", "/sys/fs/bpf")
+    if lib.wp_is_bpffs(os.fsencode(path)) == 1:
+        return Finding("bpffs", ok=True, detail=f"mounted at {path}")
+    return Finding("bpffs", ok=None, detail=f"not mounted at {path}; `wirepath up` mounts it")
+
+
+def _driver(found: Interface) -> Finding:
+    state = "up" if found.up else "down"
+    return Finding("driver", ok=None, detail=f"{found.driver or 'none'}, {state}")
+
+
+def _native(found: Interface) -> Iterator[Finding]:
+    features = xdp_features(found.index)
+    if features is None:
+        detail = "the driver does not tell before Linux 6.3"
+        yield Finding("native xdp", ok=None, detail=detail, cure="try `wirepath up`")
+        return
+    if "basic" not in features:
+        cure = "use --mode generic, which is slower"
+        yield Finding("native xdp", ok=False, detail="the driver has none", cure=cure)
+        return
+    yield Finding("native xdp", ok=True, detail=", ".join(sorted(features)))
+    if "rx_sg" not in features and found.mtu > _PAGE_MTU:
+        detail = f"MTU {found.mtu}, and the driver has no XDP for frames in several buffers"
+        cure = f"`ip link set {found.name} mtu 1500`"
+        yield Finding("jumbo frames", ok=False, detail=detail, cure=cure)
+
+
+def _queues(found: Interface) -> Finding:
+    cpus = len(os.sched_getaffinity(0))
+    detail = f"{found.rx_queues} receive, {found.tx_queues} send, {cpus} CPUs"
+    if not found.rx_queues:
+        return Finding("queues", ok=None, detail="the driver tells none")
+    few = found.rx_queues < cpus
+    cure = f"`ethtool -L {found.name} combined {cpus}`, if the card has as many" if few else ""
+    return Finding("queues", None if few else True, detail, cure)
+
+
+def _lro(found: Interface) -> Finding:
+    cure = f"`ethtool -K {found.name} lro off`" if found.lro else ""
+    return Finding("lro", not found.lro, "on" if found.lro else "off", cure)
+
+
+def _occupied(found: Interface) -> Finding:
+    if not found.xdp_id:
+        return Finding("xdp program", ok=True, detail="none attached")
+    return Finding("xdp program", ok=None, detail=f"id {found.xdp_id}, {found.xdp_mode} mode")

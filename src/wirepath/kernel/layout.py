@@ -1,0 +1,287 @@
+"""How a C type lies in memory: Python values in, bytes out, and back.
+
+===================  =====================================  ======================================
+C                    Python                                 note
+===================  =====================================  ======================================
+integer              int                                    ``__be16`` and friends: network order
+bool                 bool
+enum                 str: lower case, no common prefix      int is taken too, and given if unnamed
+char[n]              str                                    ends at the first NUL
+8-bit integer[n]     bytes
+T[n]                 list
+struct               dict by member                         an unnamed member's members are its own
+union                dict: one member in, all of them out
+===================  =====================================  ======================================
+"""
+
+import operator
+import sys
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+from wirepath.errors import LayoutError
+
+_WIDEST: Final = 8  # bytes of numpy's widest integer
+Buffer = bytes | bytearray | memoryview
+Writable = bytearray | memoryview
+
+
+class Layout(ABC):
+    """One C type.
+
+    Attributes:
+        name: as C writes it: ``struct set_head``, ``__u32``, ``__u64[4]``.
+        size: in bytes, padding included.
+    """
+
+    name: str
+    size: int
+
+    def pack(self, value: object) -> bytes:
+        """Lay *value* out.
+
+        Args:
+            value: what the table above says for this type; every member and element is given.
+
+        Raises:
+            LayoutError: members are missing or unknown, or a number does not fit.
+        """
+        buffer = bytearray(self.size)
+        self.write(buffer, 0, value)
+        return bytes(buffer)
+
+    def unpack(self, buffer: Buffer, offset: int = 0) -> object:
+        """Read a value at *offset*.
+
+        Raises:
+            LayoutError: *buffer* ends too early.
+        """
+        if len(buffer) - offset < self.size:
+            have = max(0, len(buffer) - offset)
+            raise LayoutError(f"unpack {self.name}: {have} bytes, not {self.size}")
+        return self.read(buffer, offset)
+
+    @property
+    @abstractmethod
+    def dtype(self) -> Any:
+        """What ``numpy.dtype()`` takes for this type. Equal for equal layouts."""
+
+    @abstractmethod
+    def write(self, buffer: Writable, offset: int, value: object) -> None:
+        """Lay *value* out in place; *buffer* must be large enough and zero there."""
+
+    @abstractmethod
+    def read(self, buffer: Buffer, offset: int) -> object:
+        """Read without looking at the size of *buffer*."""
+
+    def refuse(self, value: object) -> LayoutError:
+        """Make the error that says *value* is not of this type."""
+        return LayoutError(f"pack {self.name}: {value!r} does not fit {self.size} bytes")
+
+
+@dataclass(frozen=True, slots=True)
+class Integer(Layout):
+    """A number, up to 128 bits."""
+
+    name: str
+    size: int
+    signed: bool = False
+    order: Literal["little", "big"] = sys.byteorder
+
+    @property
+    def dtype(self) -> Any:
+        """``<u4`` and the like; numpy has no 128-bit numbers, they are opaque bytes."""
+        if self.size > _WIDEST:
+            return f"V{self.size}"
+        return f"{'<' if self.order == 'little' else '>'}{'i' if self.signed else 'u'}{self.size}"
+
+    def write(self, buffer: Writable, offset: int, value: object) -> None:
+        """Write an int."""
+        try:
+            number = operator.index(value)  # type: ignore[arg-type] # TypeError says so
+            packed = number.to_bytes(self.size, self.order, signed=self.signed)
+        except (OverflowError, TypeError) as error:
+            raise self.refuse(value) from error
+        buffer[offset : offset + self.size] = packed
+
+    def read(self, buffer: Buffer, offset: int) -> int:
+        """Read an int."""
+        return int.from_bytes(buffer[offset : offset + self.size], self.order, signed=self.signed)
+
+
+@dataclass(frozen=True, slots=True)
+class Boolean(Layout):
+    """A C bool."""
+
+    name: str = "bool"
+    size: int = 1
+
+    @property
+    def dtype(self) -> Any:
+        """One byte."""
+        return "?"
+
+    def write(self, buffer: Writable, offset: int, value: object) -> None:
+        """Write a bool, or 0 or 1."""
+        if value not in (0, 1):
+            raise self.refuse(value)
+        buffer[offset] = int(bool(value))
+
+    def read(self, buffer: Buffer, offset: int) -> bool:
+        """Read a bool."""
+        return buffer[offset] != 0
+
+
+@dataclass(frozen=True, slots=True)
+class Enumeration(Layout):
+    """A C enum.
+
+    Attributes:
+        number: what stores it.
+        values: by name, lower case, without the prefix.
+    """
+
+    name: str
+    size: int
+    number: Integer
+    values: Mapping[str, int]
+
+    @property
+    def dtype(self) -> Any:
+        """That of its numbers."""
+        return self.number.dtype
+
+    def write(self, buffer: Writable, offset: int, value: object) -> None:
+        """Write a name or a number."""
+        if isinstance(value, str):
+            if value not in self.values:
+                raise LayoutError(f"pack {self.name}: no {value!r} in it")
+            value = self.values[value]
+        self.number.write(buffer, offset, value)
+
+    def read(self, buffer: Buffer, offset: int) -> str | int:
+        """Read a name; the number if it has none."""
+        number = self.number.read(buffer, offset)
+        return next((name for name, of in self.values.items() if of == number), number)
+
+
+@dataclass(frozen=True, slots=True)
+class Text(Layout):
+    """An array of char: UTF-8, NUL-padded, and without a NUL if it fills the array."""
+
+    name: str
+    size: int
+
+    @property
+    def dtype(self) -> Any:
+        """NUL-padded bytes."""
+        return f"S{self.size}"
+
+    def write(self, buffer: Writable, offset: int, value: object) -> None:
+        """Write a str."""
+        if not isinstance(value, str) or len(raw := value.encode()) > self.size:
+            raise self.refuse(value)
+        buffer[offset : offset + len(raw)] = raw
+
+    def read(self, buffer: Buffer, offset: int) -> str:
+        """Read a str; what is no UTF-8 shows as replacement characters."""
+        raw = bytes(buffer[offset : offset + self.size])
+        return raw.split(b"\0", 1)[0].decode(errors="replace")
+
+
+@dataclass(frozen=True, slots=True)
+class Octets(Layout):
+    """An array of 8-bit integers, or a type that nothing is known of."""
+
+    name: str
+    size: int
+
+    @property
+    def dtype(self) -> Any:
+        """Numbers of one byte."""
+        return ("u1", (self.size,))
+
+    def write(self, buffer: Writable, offset: int, value: object) -> None:
+        """Write exactly so many bytes."""
+        if not isinstance(value, bytes | bytearray | memoryview) or len(value) != self.size:
+            raise self.refuse(value)
+        buffer[offset : offset + self.size] = value
+
+    def read(self, buffer: Buffer, offset: int) -> bytes:
+        """Read bytes."""
+        return bytes(buffer[offset : offset + self.size])
+
+
+@dataclass(frozen=True, slots=True)
+class Array(Layout):
+    """A fixed number of one type."""
+
+    name: str
+    size: int
+    element: Layout
+    count: int
+
+    @property
+    def dtype(self) -> Any:
+        """A subarray."""
+        return (self.element.dtype, (self.count,))
+
+    def write(self, buffer: Writable, offset: int, value: object) -> None:
+        """Write a sequence of that length."""
+        if not isinstance(value, Sequence) or isinstance(value, str | bytes):
+            raise LayoutError(f"pack {self.name}: {value!r} is no sequence")
+        if len(value) != self.count:
+            raise LayoutError(f"pack {self.name}: {len(value)} elements")
+        for index, item in enumerate(value):
+            self.element.write(buffer, offset + index * self.element.size, item)
+
+    def read(self, buffer: Buffer, offset: int) -> list[object]:
+        """Read a list."""
+        step = self.element.size
+        return [self.element.read(buffer, offset + i * step) for i in range(self.count)]
+
+
+@dataclass(frozen=True, slots=True)
+class Record(Layout):
+    """A struct, a union, or a section of variables.
+
+    Attributes:
+        members: ``{name: (offset in bytes, layout)}``, those of unnamed members included.
+        union: whether they overlap, so that only one is written.
+    """
+
+    name: str
+    size: int
+    members: Mapping[str, tuple[int, Layout]]
+    union: bool = False
+
+    @property
+    def dtype(self) -> Any:
+        """Named fields at their offsets."""
+        return {
+            "names": list(self.members),
+            "formats": [layout.dtype for _, layout in self.members.values()],
+            "offsets": [offset for offset, _ in self.members.values()],
+            "itemsize": self.size,
+        }
+
+    def write(self, buffer: Writable, offset: int, value: object) -> None:
+        """Write a dict: every member, or exactly one of a union."""
+        if not isinstance(value, Mapping):
+            raise LayoutError(f"pack {self.name}: {value!r} is no mapping")
+        unknown = value.keys() - self.members.keys()
+        if wrong := unknown if self.union else value.keys() ^ self.members.keys():
+            raise LayoutError(f"pack {self.name}: members differ: {', '.join(sorted(wrong))}")
+        if self.union and len(value) != 1:
+            raise LayoutError(f"pack {self.name}: {len(value)} members given, not one")
+        for name, item in value.items():
+            at, layout = self.members[name]
+            layout.write(buffer, offset + at, item)
+
+    def read(self, buffer: Buffer, offset: int) -> dict[str, object]:
+        """Read a dict."""
+        return {
+            name: layout.read(buffer, offset + at) for name, (at, layout) in self.members.items()
+        }

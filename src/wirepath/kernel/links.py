@@ -1,0 +1,148 @@
+"""Programs on interfaces. A link is what holds one there: pinned, it outlives every process."""
+
+from __future__ import annotations
+
+import logging
+from errno import EBUSY, EINVAL, ENODEV, ENOLINK, EOPNOTSUPP, EPERM, ERANGE
+from typing import TYPE_CHECKING, Any, Final, Literal, Self
+
+from wirepath.errors import AttachError, KernelError
+from wirepath.kernel.handle import Handle, checked, open_pin
+from wirepath.kernel.interface import Interface
+from wirepath.kernel.program import Program
+from wirepath.native import ffi, lib
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+log = logging.getLogger(__name__)
+
+Mode = Literal["native", "generic", "offload"]
+"""Where a program runs: in the driver, after the packet became an skb, or on the card."""
+
+# XDP_FLAGS_{DRV,SKB,HW}_MODE of linux/if_link.h.
+_FLAGS: Final[dict[Mode, int]] = {"native": 1 << 2, "generic": 1 << 1, "offload": 1 << 3}
+
+
+class XdpLink(Handle):
+    """An XDP program on an interface. Closing it detaches unless the link is pinned.
+
+    Attributes:
+        id: the kernel's number for it.
+    """
+
+    def __init__(self, fd: int) -> None:
+        super().__init__(fd)
+        self.id: int = self._info().id
+
+    def __repr__(self) -> str:
+        return f"<xdp link id={self.id}>"
+
+    @classmethod
+    def attach(cls, program: Program, ifindex: int, mode: Mode = "native") -> Self:
+        """Put *program* on an interface of this network namespace.
+
+        Args:
+            program: of type XDP; xdp.frags if the MTU is above some 3,400 bytes.
+            ifindex: of the interface.
+            mode: never another than was asked for.
+
+        Raises:
+            AttachError: the interface is taken, gone or unfit; the text says what to do.
+        """
+        fd: int = lib.wp_xdp_link(program.fd, ifindex, _FLAGS[mode])
+        if fd < 0:
+            raise _refused(-fd, ifindex, mode)
+        link = cls(fd)
+        log.debug("attached %r to interface %d, %s, link=%d", program, ifindex, mode, link.id)
+        return link
+
+    @classmethod
+    def open(cls, pin: Path) -> Self:
+        """Open a pinned link.
+
+        Raises:
+            PinError: there is none at *pin*.
+        """
+        return cls(open_pin(pin, "bpf-link"))
+
+    @property
+    def program_id(self) -> int:
+        """Which program runs now."""
+        return int(self._info().prog_id)
+
+    @property
+    def ifindex(self) -> int:
+        """Of the interface; 0 once that is gone, or after ``detach``."""
+        return int(self._info().ifindex)
+
+    def update(self, new: Program, *, old: Program) -> None:
+        """Replace *old* by *new* in one step: every packet meets exactly one of them.
+
+        Raises:
+            AttachError: another program than *old* is in place, or the interface is gone.
+        """
+        result = lib.wp_link_update(self.fd, new.fd, old.fd)
+        if result == -EPERM:
+            raise AttachError(
+                f"replace program {old.id}",
+                EPERM,
+                what=f"program {self.program_id} is in place",
+                cure="another wirepath was faster: look at `wirepath status` and try again",
+            )
+        if result == -ENOLINK:
+            raise AttachError(f"replace program {old.id}", ENOLINK, what="the interface is gone")
+        if result < 0:
+            raise AttachError(f"replace program {old.id}", -result)
+
+    def detach(self) -> None:
+        """Take the program off, although the link may be pinned or open elsewhere.
+
+        Raises:
+            KernelError: the kernel refuses; an interface that is gone is no error.
+        """
+        result = lib.bpf_link_detach(self.fd)
+        if result != -ENOLINK:
+            checked(result, f"detach link {self.id}")
+
+    def _info(self) -> Any:
+        info = ffi.new("struct wp_link_info *")
+        checked(lib.wp_link_info(self.fd, info), "read link")
+        return info
+
+
+def _refused(errno: int, ifindex: int, mode: Mode) -> AttachError:
+    buffer = ffi.new("char[16]")
+    if not lib.if_indextoname(ifindex, buffer):
+        return AttachError(f"attach interface {ifindex}", ENODEV, cure="`ip link` lists them")
+    name = ffi.string(buffer).decode()
+    interface = Interface.of(name)
+    what, cure = "", ""
+    if errno == EBUSY or interface.xdp_id:
+        what, cure = _occupant(interface), "take it off first"
+    elif errno == EOPNOTSUPP and mode == "native":
+        what = f"driver {interface.driver or 'unknown'} has no native XDP"
+        cure = "use --mode generic, which is slower"
+    elif errno == EOPNOTSUPP:
+        what = f"driver {interface.driver or 'unknown'} has no {mode} XDP"
+    elif errno == ERANGE:
+        what = f"MTU {interface.mtu} is too large for driver {interface.driver or 'unknown'}"
+        cure = f"lower it: `ip link set {name} mtu 1500`"
+    elif errno == EINVAL and interface.lro:
+        what = "large receive offload is on"
+        cure = f"turn it off: `ethtool -K {name} lro off`"
+    elif errno == EPERM:
+        cure = "run it as root, or with CAP_NET_ADMIN and CAP_BPF"
+    elif errno == EINVAL:
+        cure = f"see `wirepath doctor {name}`"
+    return AttachError(f"attach {name}", errno, what=what, cure=cure)
+
+
+# Who sits on an interface, with a name if the kernel lets us look.
+def _occupant(interface: Interface) -> str:
+    try:
+        with Program.by_id(interface.xdp_id) as program:
+            who = f"{program.name} (id {program.id})"
+    except KernelError:
+        who = f"id {interface.xdp_id}"
+    return f"XDP program {who} is there already, in {interface.xdp_mode} mode"

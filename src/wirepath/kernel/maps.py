@@ -1,0 +1,285 @@
+"""Maps in the kernel: by entry, by batch, summed over CPUs, or as plain memory."""
+
+from __future__ import annotations
+
+import mmap
+from array import array
+from errno import E2BIG, ENOENT, ENOSPC
+from typing import TYPE_CHECKING, Any, Final, Self
+
+from wirepath.kernel.btf import Btf
+from wirepath.kernel.handle import Handle, checked, open_pin, telling
+from wirepath.kernel.layout import Integer, Layout, Octets
+from wirepath.native import ffi, lib
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from wirepath.native import Readable
+
+# enum bpf_map_type of linux/bpf.h: those that hold one value for every possible CPU,
+_PER_CPU: Final = frozenset({5, 6, 10, 21})
+# and those whose keys are indexes, said or not (of sections of variables it is not said).
+_ARRAYS: Final = frozenset({2, 6})
+_BATCH: Final = 16384  # entries a system call when reading
+
+
+class Map(Handle):
+    """One map, typed by the BTF that the kernel keeps beside it.
+
+    ``map[key]`` takes and gives what ``layout`` makes of the C types: ints, dicts, bytes. A map of
+    one value for every CPU gives a list of them; a value written to it goes to the first CPU, and
+    all others get zeros, so that the sum is what was written.
+
+    Attributes:
+        id: the kernel's number for it, never used twice.
+        name: as C has it, cut to 15 characters.
+        key_size, value_size: in bytes; of one CPU's value.
+        max_entries: capacity.
+        flags: BPF_F_*.
+        per_cpu: whether there is a value for every possible CPU.
+        stride: bytes that one value takes in a batch: all CPUs, each rounded up to 8.
+    """
+
+    def __init__(self, fd: int) -> None:
+        super().__init__(fd)
+        self._info = info = ffi.new("struct wp_map_info *")
+        checked(lib.wp_map_info(fd, info), "read map")
+        self.id: int = info.id
+        self.name = ffi.string(info.name).decode()
+        self.key_size: int = info.key_size
+        self.value_size: int = info.value_size
+        self.max_entries: int = info.max_entries
+        self.flags: int = info.flags
+        self.per_cpu = info.type in _PER_CPU
+        self.stride = _round8(self.value_size) * _cpus() if self.per_cpu else self.value_size
+
+    def __repr__(self) -> str:
+        return f"<map {self.name} id={self.id}>"
+
+    @classmethod
+    def open(cls, pin: Path) -> Self:
+        """Open a pinned map.
+
+        Raises:
+            PinError: there is none at *pin*.
+        """
+        return cls(open_pin(pin, "bpf-map"))
+
+    @property
+    def btf(self) -> Btf:
+        """The types of the object that it was made for; see ``Btf.of_kernel``."""
+        return Btf.of_kernel(self._info.btf_id)
+
+    @property
+    def key(self) -> Layout:
+        """What a key is; bytes if the object did not say."""
+        if self._info.type in _ARRAYS:
+            return Integer("__u32", self.key_size)
+        return self._layout(self._info.key_type, self.key_size)
+
+    @property
+    def value(self) -> Layout:
+        """What a value is; bytes if the object did not say."""
+        return self._layout(self._info.value_type, self.value_size)
+
+    def _layout(self, number: int, size: int) -> Layout:
+        if not (self._info.btf_id and number):
+            return Octets(self.name, size)
+        return Btf.of_kernel(self._info.btf_id).layout(number)
+
+    # Entries
+
+    def __getitem__(self, key: object) -> Any:
+        value = self.get(key)
+        if value is None:
+            raise KeyError(key)
+        return value
+
+    def get(self, key: object) -> Any:
+        """Read one value, None if there is no such key.
+
+        Raises:
+            KernelError: the map cannot be read.
+        """
+        raw = ffi.new("uint8_t[]", self.stride)
+        result = lib.bpf_map_lookup_elem(self.fd, self.key.pack(key), raw)
+        if result == -ENOENT:
+            return None
+        checked(result, f"read map {self.name}")
+        return self._unpacked(bytes(ffi.buffer(raw)), 0)
+
+    def __setitem__(self, key: object, value: object) -> None:
+        packed = self.value.pack(value).ljust(self.stride, b"\0")
+        result = lib.bpf_map_update_elem(self.fd, self.key.pack(key), packed, 0)
+        checked(result, f"write map {self.name}", cure=self._cure(result))
+
+    def __delitem__(self, key: object) -> None:
+        result = lib.bpf_map_delete_elem(self.fd, self.key.pack(key))
+        if result == -ENOENT:
+            raise KeyError(key)
+        checked(result, f"shrink map {self.name}")
+
+    def __contains__(self, key: object) -> bool:
+        return self.get(key) is not None
+
+    def items(self) -> Iterator[tuple[Any, Any]]:
+        """Yield every ``(key, value)``. What changes meanwhile may be missing or be there twice.
+
+        Raises:
+            KernelError: the map cannot be read.
+        """
+        for keys, values in self.raw_batches():
+            for entry in range(len(keys) // self.key_size):
+                yield (
+                    self.key.read(keys, entry * self.key_size),
+                    self._unpacked(values, entry * self.stride),
+                )
+
+    def _unpacked(self, raw: bytes, offset: int) -> Any:
+        if not self.per_cpu:
+            return self.value.read(raw, offset)
+        step = _round8(self.value_size)
+        return [self.value.read(raw, offset + at) for at in range(0, self.stride, step)]
+
+    # Batches
+
+    def raw_batches(self, size: int = _BATCH) -> Iterator[tuple[bytes, bytes]]:
+        """Yield keys and values as they lie in memory, up to about *size* entries at a time.
+
+        Each pair is ``(n * key_size bytes, n * stride bytes)``.
+
+        Raises:
+            KernelError: the map cannot be read.
+        """
+        size = min(size, self.max_entries)
+        cookies = [ffi.new("uint8_t[]", max(8, self.key_size)) for _ in range(2)]
+        start, count = ffi.NULL, ffi.new("uint32_t *")
+        result = 0
+        while result != -ENOENT:
+            keys = ffi.new("uint8_t[]", size * self.key_size)
+            values = ffi.new("uint8_t[]", size * self.stride)
+            count[0] = size
+            result = lib.wp_map_lookup_batch(self.fd, start, cookies[1], keys, values, count)
+            if result == -ENOSPC:
+                size *= 2
+                continue
+            if result != -ENOENT:
+                checked(result, f"read map {self.name}")
+            if count[0]:
+                yield (
+                    bytes(ffi.buffer(keys, count[0] * self.key_size)),
+                    bytes(ffi.buffer(values, count[0] * self.stride)),
+                )
+            cookies.reverse()
+            start = cookies[0]
+
+    def raw_update_batch(self, keys: Readable, values: Readable) -> int:
+        """Write entries in one system call; keys and values lie as in ``raw_batches``.
+
+        Returns:
+            How many were written: all.
+
+        Raises:
+            KernelError: E2BIG if the map is full. Its text says how many were written before.
+            ValueError: the buffers do not hold the same number of entries.
+        """
+        n = self._entries(keys)
+        if memoryview(values).nbytes != n * self.stride:
+            raise ValueError(f"{n} keys, {memoryview(values).nbytes} bytes of values")
+        if not n:
+            return 0
+        count = ffi.new("uint32_t *", n)
+        result = lib.wp_map_update_batch(
+            self.fd, ffi.from_buffer("uint8_t[]", keys), ffi.from_buffer("uint8_t[]", values), count
+        )
+        doing = f"write map {self.name}, {count[0]} of {n} entries written"
+        checked(result, doing, cure=self._cure(result))
+        return n
+
+    def raw_delete_batch(self, keys: Readable) -> int:
+        """Delete entries by key, as few system calls as there are gaps; unknown keys are skipped.
+
+        Returns:
+            How many there were.
+
+        Raises:
+            KernelError: the map cannot be written.
+        """
+        n, at, deleted = self._entries(keys), 0, 0
+        source, count = ffi.from_buffer("uint8_t[]", keys), ffi.new("uint32_t *")
+        while at < n:
+            count[0] = n - at
+            result = lib.wp_map_delete_batch(self.fd, source + at * self.key_size, count)
+            if result != -ENOENT:
+                checked(result, f"shrink map {self.name}")
+            deleted += count[0]
+            at += count[0] + (result == -ENOENT)
+        return deleted
+
+    def _entries(self, keys: Readable) -> int:
+        n, rest = divmod(memoryview(keys).nbytes, self.key_size)
+        if rest:
+            raise ValueError(f"keys of map {self.name} have {self.key_size} bytes")
+        return n
+
+    def _cure(self, result: int) -> str:
+        return f"it is full, with {self.max_entries} entries" if result == -E2BIG else ""
+
+    # Whole maps
+
+    def totals(self) -> array[int]:
+        """Sum a per-CPU array over all CPUs, word by word.
+
+        Returns:
+            ``value_size / 8`` sums an entry, entry by entry, as 64-bit numbers.
+
+        Raises:
+            KernelError: the map cannot be read, or is no per-CPU array.
+            ValueError: values are not made of 64-bit words.
+        """
+        words, rest = divmod(self.value_size, 8)
+        if rest or not self.per_cpu:
+            raise ValueError(f"map {self.name} does not hold 64-bit counters for every CPU")
+        sums = array("Q", bytes(8 * words * self.max_entries))
+        out = ffi.from_buffer("uint64_t[]", sums)
+        result = lib.wp_map_totals(self.fd, self.max_entries, words, _cpus(), out)
+        checked(result, f"sum map {self.name}")
+        return sums
+
+    def memory(self, *, writable: bool = True) -> memoryview:
+        """Map an array into this process: what it holds, with no system call an access.
+
+        Needs BPF_F_MMAPABLE. Elements lie at multiples of their size rounded up to 8. The memory
+        stays valid as long as the view or anything made of it, beyond this handle's life.
+
+        Args:
+            writable: writes are seen by packets at once; a frozen map allows none, and a map
+                cannot be frozen while it is mapped so.
+
+        Raises:
+            KernelError: the map allows no such mapping.
+        """
+        size = _round8(self.value_size) * self.max_entries
+        protection = mmap.PROT_READ | (mmap.PROT_WRITE if writable else 0)
+        whole = -(-size // mmap.PAGESIZE) * mmap.PAGESIZE
+        with telling(f"share memory of map {self.name}"):
+            return memoryview(mmap.mmap(self.fd, whole, mmap.MAP_SHARED, protection))[:size]
+
+    def freeze(self) -> None:
+        """Forbid user space, this process too, to write from now on; programs still may.
+
+        Raises:
+            KernelError: EBUSY while writable memory of it exists.
+        """
+        checked(lib.bpf_map_freeze(self.fd), f"freeze map {self.name}")
+
+
+def _round8(size: int) -> int:
+    return -(-size // 8) * 8
+
+
+# Possible, not online: values exist for CPUs that may yet be plugged in.
+def _cpus() -> int:
+    return checked(lib.libbpf_num_possible_cpus(), "count CPUs")

@@ -1,0 +1,55 @@
+"""What only netlink tells. pyroute2 takes 0.2 s to import, so it is imported when asked."""
+
+from __future__ import annotations
+
+from errno import ENOENT
+from typing import Final
+
+from wirepath.errors import KernelError
+
+# NETDEV_* of linux/netdev.h.
+_DEV_GET: Final = 1
+_XDP_FEATURES: Final = ("basic", "redirect", "ndo_xmit", "xsk_zerocopy", "hw_offload", "rx_sg")
+
+
+def xdp_features(ifindex: int) -> frozenset[str] | None:
+    """Ask the driver what it can do with XDP.
+
+    Returns:
+        Of ``basic`` (native XDP), ``redirect``, ``ndo_xmit`` (redirects to it arrive),
+        ``xsk_zerocopy``, ``hw_offload``, ``rx_sg`` (frames in several buffers: jumbo MTUs);
+        None if this kernel does not tell, as before Linux 6.3.
+
+    Raises:
+        KernelError: ENODEV, there is no such interface.
+
+    Source: Documentation/netlink/specs/netdev.yaml.
+    """
+    from pyroute2.netlink import NLM_F_REQUEST, genlmsg  # noqa: PLC0415 - see above
+    from pyroute2.netlink.exceptions import NetlinkError  # noqa: PLC0415 - see above
+    from pyroute2.netlink.generic import GenericNetlinkSocket  # noqa: PLC0415 - see above
+
+    class Device(genlmsg):  # type: ignore[misc] # pyroute2 is untyped
+        nla_map = (
+            ("UNUSED", "none"),
+            ("IFINDEX", "uint32"),
+            ("PAD", "none"),
+            ("XDP_FEATURES", "uint64"),
+        )
+
+    with GenericNetlinkSocket() as netlink:
+        try:
+            netlink.bind("netdev", Device)
+        except NetlinkError as error:
+            if error.code != ENOENT:
+                raise KernelError("ask netlink for family netdev", error.code) from error
+            return None
+        ask = Device()
+        ask["cmd"], ask["version"] = _DEV_GET, 1
+        ask["attrs"] = [("IFINDEX", ifindex)]
+        try:
+            answer = netlink.nlm_request(ask, msg_type=netlink.prid, msg_flags=NLM_F_REQUEST)
+        except NetlinkError as error:
+            raise KernelError(f"ask interface {ifindex} for XDP", error.code) from error
+        bits = answer[0].get_attr("XDP_FEATURES")
+    return frozenset(name for bit, name in enumerate(_XDP_FEATURES) if bits >> bit & 1)

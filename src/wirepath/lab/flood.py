@@ -1,0 +1,213 @@
+"""Some millions of packets a second, from a generator that runs in the kernel.
+
+A live-frame test run writes each packet and redirects it into a veth, so it arrives at the peer as
+if from a wire: at its XDP program first.  The receiver's work is done on the generator's CPU, in
+softirqs that the kernel charges to its thread or leaves to the CPU's ksoftirqd: together they are
+what :attr:`FloodResult.cpu_ns` calls the cost of the whole way.
+
+Source: kernel net/bpf/test_run.c, ``bpf_test_run_xdp_live``.
+"""
+
+import os
+import signal
+import threading
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+from wirepath.errors import RequestError, WirepathError
+from wirepath.kernel.interface import Interface
+from wirepath.kernel.object import Object
+from wirepath.lab.netns import Namespace
+from wirepath.lab.traffic import Traffic
+
+_PACKAGE: Final = Path(__file__).parents[1]
+_FIRST_BURST: Final = 5_000  # packets; then as many as take ...
+_BURST_S: Final = 0.2  # a system call: its start takes 10 ms, but a flood has to stop when told to
+
+
+@dataclass(frozen=True, slots=True)
+class FloodResult:
+    """What a flood came to.
+
+    Attributes:
+        packets: sent.
+        seconds: from the first to the last.
+        cpu_s: CPU time of sending and receiving them.
+    """
+
+    packets: int
+    seconds: float
+    cpu_s: float
+
+    @property
+    def pps(self) -> float:
+        """Packets a second."""
+        return self.packets / self.seconds if self.seconds else 0.0
+
+    @property
+    def cpu_ns(self) -> float:
+        """CPU time a packet: generator, veth, and all that the receiver does with it."""
+        return self.cpu_s / self.packets * 1e9 if self.packets else 0.0
+
+
+class Flood:
+    """A generator, loaded; as a context, it is stopped and unloaded on leaving.
+
+    Args:
+        namespace: where the near end of the veth is.
+        ifname: that end; packets arrive at the other, which must have an XDP program or GRO.
+        traffic: what to send.
+        cpu: where generator and receiver run; the last one allowed if None.
+
+    Raises:
+        RequestError: there is no such interface or CPU.
+        KernelError: there is no such namespace, or the generator cannot be loaded.
+    """
+
+    def __init__(
+        self, namespace: Namespace, ifname: str, traffic: Traffic, *, cpu: int | None = None
+    ) -> None:
+        self._namespace = namespace
+        self._frame = traffic.frame
+        allowed = os.sched_getaffinity(0)
+        self._cpu = max(allowed) if cpu is None else cpu
+        if self._cpu not in allowed:
+            raise RequestError(f"flood {ifname}: no CPU {cpu} here (there are {sorted(allowed)})")
+        self._softirqs = _ksoftirqd(self._cpu)
+        with namespace.entered():
+            ifindex = Interface.of(ifname).index
+        self._object = _load(traffic, ifindex)
+        self._program = self._object.programs[traffic.program]
+        self._burst = _FIRST_BURST
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._failure: WirepathError | None = None
+        self._result = FloodResult(0, 0.0, 0.0)
+
+    @property
+    def sent(self) -> int:
+        """Packets sent by this and all earlier runs, to this very moment."""
+        sent: int = self._object.maps["bss"][0]["sent"]
+        return sent
+
+    @property
+    def result(self) -> FloodResult:
+        """What the current or last run came to so far; renewed every 0.2 s."""
+        return self._result
+
+    @property
+    def running(self) -> bool:
+        """Whether it is sending."""
+        return self._thread is not None and self._thread.is_alive()
+
+    def run(self, *, seconds: float = 10.0, packets: int = 1 << 62) -> FloodResult:
+        """Send until *seconds* have gone by or *packets* are sent, whichever is first.
+
+        Raises:
+            KernelError: sending failed.
+        """
+        self.start(seconds=seconds, packets=packets)
+        try:
+            if self._thread:
+                self._thread.join()
+        finally:
+            result = self.stop()
+        return result
+
+    def start(self, *, seconds: float, packets: int = 1 << 62) -> None:
+        """Begin to send, and go on in the background for at most *seconds*.
+
+        Raises:
+            ValueError: it is running already.
+        """
+        if self.running:
+            raise ValueError("the flood is running already")
+        self._stop.clear()
+        self._failure = None
+        self._result = FloodResult(0, 0.0, 0.0)
+        self._thread = threading.Thread(target=self._send, args=(seconds, packets), name="flood")
+        self._thread.start()
+
+    def stop(self) -> FloodResult:
+        """End what :meth:`start` began, within some 0.2 s; harmless if it has ended.
+
+        Raises:
+            KernelError: sending failed.
+        """
+        self._stop.set()
+        if self._thread:
+            self._thread.join()
+        if self._failure:
+            raise self._failure
+        return self._result
+
+    def _send(self, seconds: float, packets: int) -> None:
+        # Signals are for the main thread; here they would cut a burst short.
+        signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+        os.sched_setaffinity(0, {self._cpu})
+        sent, begun, cpu = 0, time.monotonic(), _cpu_time(self._softirqs)
+        try:
+            with self._namespace.entered():
+                while sent < packets and not self._stop.is_set():
+                    count = min(self._burst, packets - sent)
+                    self._program.live_frames(self._frame, count=count)
+                    sent += count
+                    gone = time.monotonic() - begun
+                    self._result = FloodResult(sent, gone, _cpu_time(self._softirqs) - cpu)
+                    self._burst = 1 + int(sent / gone * _BURST_S)
+                    if gone >= seconds:
+                        break
+        except WirepathError as error:
+            self._failure = error  # stop() raises it
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        try:
+            self.stop()
+        finally:
+            self._object.__exit__(kind, error, trace)
+
+
+# Where the kernel says how long the thread ran that does the softirqs nobody else got round to.
+def _ksoftirqd(cpu: int) -> Path:
+    name = f"ksoftirqd/{cpu}\n"
+    for comm in Path("/proc").glob("[0-9]*/comm"):
+        with suppress(FileNotFoundError, ProcessLookupError):  # ended meanwhile
+            if comm.read_text() == name:
+                return comm.with_name("schedstat")
+    return Path("/dev/null")  # not to be seen from inside a container
+
+
+def _cpu_time(softirqs: Path) -> float:
+    return time.thread_time() + int((softirqs.read_text().split() or ["0"])[0]) / 1e9
+
+
+def _load(traffic: Traffic, ifindex: int) -> Object:
+    loaded = Object.load(
+        _object(),
+        constants={"flood_config": {**traffic.config, "ifindex": ifindex}},
+        sizes={name: len(rows) for name, rows in traffic.tables.items()},
+        programs=[traffic.program],
+    )
+    for name, rows in traffic.tables.items():
+        memory = loaded.maps[name].memory()
+        stride = len(memory) // len(rows)  # array elements are rounded up to 8 bytes
+        for column in range(rows.shape[1]):
+            memory[column::stride] = rows[:, column].tobytes()
+    return loaded
+
+
+def _object() -> Path:
+    installed = _PACKAGE / "flood.bpf.o"
+    return installed if installed.exists() else _PACKAGE.parents[1] / "build" / "flood.bpf.o"

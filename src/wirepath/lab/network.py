@@ -1,0 +1,194 @@
+"""The lab's network: a protected server, a client and an attacker on one wire.
+
+::
+
+    NAME-client    NAME-attacker    NAME-server
+      NAME0            NAME0           NAME0      <- the protected interface
+        |                |               |
+        +--- wp-client --+- wp-attacker -+--- wp-server
+                    NAME-net: bridge wp-bridge
+
+Every line is a veth pair.  All hosts lie in 192.0.2.0/24 (RFC 5737) and 2001:db8::/64 (RFC 3849);
+what the server sends elsewhere goes to the bridge, .254, and ends there.
+"""
+
+import os
+import re
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from types import FrameType, TracebackType
+from typing import TYPE_CHECKING, Any, Final, NoReturn, Self
+
+from wirepath.errors import RequestError
+from wirepath.lab.netns import Namespace, tune_veth
+
+if TYPE_CHECKING:
+    from pyroute2 import IPRoute
+
+BRIDGE: Final = "wp-bridge"
+_NAME: Final = re.compile(r"wp[a-z0-9-]{0,9}")
+_ROUTER: Final = ("192.0.2.254", "2001:db8::fe")
+_PLACES: Final = {"server": 1, "client": 10, "attacker": 66}
+_IFA_F_NODAD: Final = 0x02  # an address that may be used at once
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """One machine of the lab.
+
+    Attributes:
+        role: ``server``, ``client`` or ``attacker``.
+        namespace: where it lives.
+        interface: its one way out.
+        mac: of that interface.
+        ipv4, ipv6: its addresses, without length.
+        port: the other end of its interface, in :attr:`Lab.net`.
+    """
+
+    role: str
+    namespace: Namespace
+    interface: str
+    mac: str
+    ipv4: str
+    ipv6: str
+    port: str
+
+
+class Lab:
+    """The network by its name; as a context, it exists for the time of the context.
+
+    The object holds nothing: another process may open the same lab by its name.  As a context it
+    first removes what a killed run of the same name left, and it removes everything at the end,
+    also after an exception, SIGINT, SIGTERM or SIGHUP.
+
+    Args:
+        name: ``wp`` and up to nine of ``a-z 0-9 -``; labs of different names do not touch.
+
+    Attributes:
+        name: as given.
+        server, client, attacker: the hosts.
+        hosts: all of them by role.
+        net: the namespace with the wire between them.
+
+    Raises:
+        RequestError: no lab can have this name.
+    """
+
+    def __init__(self, name: str = "wp") -> None:
+        if not _NAME.fullmatch(name):
+            raise RequestError(f"lab {name}: no name for a lab (write wp and up to 9 of a-z 0-9 -)")
+        self.name = name
+        self.net = Namespace(f"{name}-net")
+        self.hosts = {role: _host(name, role, place) for role, place in _PLACES.items()}
+        self.server = self.hosts["server"]
+        self.client = self.hosts["client"]
+        self.attacker = self.hosts["attacker"]
+        self._exit = ExitStack()
+
+    @property
+    def _namespaces(self) -> list[Namespace]:
+        return [self.net, *(host.namespace for host in self.hosts.values())]
+
+    @property
+    def exists(self) -> bool:
+        """Whether all of it is there."""
+        return all(namespace.exists for namespace in self._namespaces)
+
+    def build(self) -> None:
+        """Make it, in place of what may be left of another; it stays until :meth:`remove`.
+
+        Raises:
+            KernelError: not root, or the kernel lacks veth or bridges.
+        """
+        self.remove()
+        with ExitStack() as undo:
+            undo.callback(self.remove)
+            for namespace in self._namespaces:
+                namespace.create()
+            with self.net.netlink() as wire:
+                wire.link("add", ifname=BRIDGE, kind="bridge")
+                _address(wire, BRIDGE, *_ROUTER)
+                for host in self.hosts.values():
+                    _connect(wire, self.net, host)
+            undo.pop_all()
+
+    def remove(self) -> None:
+        """Remove it and end every process inside; does nothing if it is gone."""
+        for namespace in self._namespaces:
+            namespace.remove()
+
+    def __enter__(self) -> Self:
+        with ExitStack() as stack:
+            stack.enter_context(_ends_on_signals())
+            stack.callback(self.remove)
+            self.build()
+            self._exit = stack.pop_all()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._exit.__exit__(kind, error, trace)
+
+
+def _host(lab: str, role: str, place: int) -> Host:
+    return Host(
+        role=role,
+        namespace=Namespace(f"{lab}-{role}"),
+        interface=f"{lab}0",
+        mac=f"02:00:00:00:00:{place:02x}",
+        ipv4=f"192.0.2.{place}",
+        ipv6=f"2001:db8::{place:x}",
+        port=f"wp-{role}",
+    )
+
+
+def _connect(wire: "IPRoute", net: Namespace, host: Host) -> None:
+    queues = os.cpu_count() or 1  # one a CPU, so that a flood on one leaves room on the others
+    sizes = {"num_tx_queues": queues, "num_rx_queues": queues}
+    peer: dict[str, Any] = {
+        "ifname": host.interface,
+        "address": host.mac,
+        "net_ns_fd": host.namespace.name,
+        **sizes,
+    }
+    wire.link("add", ifname=host.port, kind="veth", peer=peer, **sizes)
+    tune_veth(net, host.port)
+    tune_veth(host.namespace, host.interface)
+    bridge = wire.link_lookup(ifname=BRIDGE)[0]
+    wire.link("set", ifname=host.port, master=bridge, state="up")
+    with host.namespace.netlink() as inside:
+        _address(inside, host.interface, host.ipv4, host.ipv6)
+        for gateway, everywhere in zip(_ROUTER, ("0.0.0.0/0", "::/0"), strict=True):
+            inside.route("add", dst=everywhere, gateway=gateway)
+
+
+def _address(netlink: "IPRoute", ifname: str, ipv4: str, ipv6: str) -> None:
+    index = netlink.link_lookup(ifname=ifname)[0]
+    netlink.link("set", index=index, state="up")
+    netlink.addr("add", index=index, address=ipv4, prefixlen=24)
+    netlink.addr("add", index=index, address=ipv6, prefixlen=64, flags=_IFA_F_NODAD)
+
+
+@contextmanager
+def _ends_on_signals() -> Iterator[None]:
+    # SIGINT raises by itself; these would end the process without running what cleans up.
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def end(number: int, _frame: FrameType | None) -> NoReturn:
+        raise SystemExit(128 + number)
+
+    before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,206 @@
+"""What a flood is made of: one template frame and many sources, or many frames.
+
+Checksums are right, so what a flood sends is what a host of that address would have sent.
+"""
+
+import socket
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from ipaddress import ip_address
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wirepath.net import ADDRESS_BITS, Prefix
+
+_TAG: Final = struct.Struct("!HH")
+_IPV4: Final = struct.Struct("!BBHHHBBH4s4s")  # RFC 791 section 3.1
+_IPV6: Final = struct.Struct("!IHBB16s16s")  # RFC 8200 section 3
+_UDP: Final = struct.Struct("!HHHH")  # RFC 768
+_TCP: Final = struct.Struct("!HHIIBBHHH")  # RFC 9293 section 3.1
+_ETHERTYPES: Final = {4: b"\x08\x00", 6: b"\x86\xdd"}
+_V4: Final = 4  # the version, and the bytes of an address
+_V6_BYTES: Final = 16
+_ETHERTYPE_VLAN: Final = 0x8100
+_PROTO_TCP: Final = 6
+_PROTO_UDP: Final = 17
+_SYN: Final = 0x02
+_TTL: Final = 64
+
+_FRAME_MIN: Final = 60  # Ethernet without its checksum, IEEE 802.3
+_LAB_V4: Final = 0xC00002  # 192.0.2.0/24
+_NOT_LAB_V6: Final = (0x20, 0x01, 0x0D, 0xB9)  # the neighbour of 2001:db8::/32
+_ROW_BYTES: Final = 96  # struct frame_row: two tags, IPv6 and TCP fit
+_MAC: Final = "02:00:00:00:00:01"
+_MAC_SENDER: Final = "02:00:00:00:00:fe"
+
+# struct flood_config where nothing varies; its ifindex is the flood's to know.
+_CONSTANT: Final = {
+    **dict.fromkeys(("rows", "row_size", "saddr", "sport", "first_port", "ports"), 0),
+    **dict.fromkeys(("ip_check", "l4_check", "ip_sum", "l4_sum"), 0),
+    "network": (0, 0, 0, 0),
+    "hostmask": (0, 0, 0, 0),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A frame with a source of 0, and where in it what varies lies.
+
+    Attributes:
+        frame: as it is sent; checksums are filled in as the source is.
+        config: the offsets and sums that ``struct flood_config`` wants.
+    """
+
+    frame: bytes
+    config: dict[str, int]
+
+
+def udp(
+    to: str,
+    dport: int,
+    *,
+    sport: int = 53,
+    payload: bytes = bytes(18),
+    mac: str = _MAC,
+    vlan: int | None = None,
+) -> Template:
+    """Make a UDP packet.
+
+    Args:
+        to: IPv4 or IPv6 address.
+        dport: where to.
+        sport: where from.
+        payload: what it carries.
+        mac: of the receiver; that of the lab's server if not given.
+        vlan: tag of 802.1Q; None: none.
+    """
+    header = _UDP.pack(sport, dport, _UDP.size + len(payload), 0)
+    return _template(to, _ethernet(to, mac, vlan), _PROTO_UDP, header + payload, check=6)
+
+
+def syn(
+    to: str, dport: int, *, sport: int = 1024, mac: str = _MAC, vlan: int | None = None
+) -> Template:
+    """Make a TCP SYN without options; the arguments are those of :func:`udp`."""
+    header = _TCP.pack(sport, dport, 1, 0, _TCP.size << 2, _SYN, 0xFFFF, 0, 0)
+    return _template(to, _ethernet(to, mac, vlan), _PROTO_TCP, header, check=16)
+
+
+def _template(to: str, eth: bytes, proto: int, l4: bytes, *, check: int) -> Template:
+    target = ip_address(to)
+    config = {"l4_sum": _sum(target.packed + struct.pack("!HH", proto, len(l4)) + l4)}
+    if target.version == _V4:
+        total = _IPV4.size + len(l4)
+        ip = _IPV4.pack(0x45, 0, total, 0, 0, _TTL, proto, 0, bytes(4), target.packed)
+        config |= {"saddr": len(eth) + 12, "ip_check": len(eth) + 10, "ip_sum": _sum(ip)}
+    else:
+        ip = _IPV6.pack(6 << 28, len(l4), proto, _TTL, bytes(16), target.packed)
+        config |= {"saddr": len(eth) + 8}
+    at = len(eth) + len(ip)
+    config |= {"sport": at, "l4_check": at + check}
+    return Template((eth + ip + l4).ljust(_FRAME_MIN, b"\0"), config)
+
+
+def _ethernet(to: str, mac: str, vlan: int | None) -> bytes:
+    addresses = bytes.fromhex((mac + _MAC_SENDER).replace(":", ""))
+    tag = b"" if vlan is None else _TAG.pack(_ETHERTYPE_VLAN, vlan)
+    return addresses + tag + _ETHERTYPES[ip_address(to).version]
+
+
+def _sum(data: bytes) -> int:
+    # In the machine's own order, as the program adds it up: RFC 1071 section 2 (B).
+    padded = data + bytes(len(data) % 2)
+    return sum(struct.unpack(f"={len(padded) // 2}H", padded))
+
+
+@dataclass(frozen=True, slots=True)
+class Traffic:
+    """All that the generator needs to know; made by the functions below.
+
+    Attributes:
+        program: of ``bpf/lab/flood.bpf.c``.
+        frame: what every packet is written over.
+        config: every member of ``struct flood_config`` but its ifindex.
+        tables: rows by map name; bytes, as the map's values lie in memory.
+    """
+
+    program: str
+    frame: bytes
+    config: dict[str, Any]
+    tables: dict[str, NDArray[np.uint8]] = field(default_factory=dict)
+
+
+def from_sources(
+    template: Template, sources: NDArray[np.uint8], ports: range = range(0)
+) -> Traffic:
+    """Send *template* from each of *sources* in turn.
+
+    Args:
+        template: what to send.
+        sources: a row an address, 4 or 16 bytes as on the wire, of the template's family.
+        ports: consecutive source ports, drawn at random; the template's own if empty.
+    """
+    table = "sources_v4" if sources.shape[1] == _V4 else "sources_v6"
+    config = _varied(template, ports) | {"rows": len(sources)}
+    return Traffic(f"flood_{table}", template.frame, config, {table: sources})
+
+
+def at_random(template: Template, within: Prefix, ports: range = range(0)) -> Traffic:
+    """Send *template* from random addresses inside *within*; for *ports* see above."""
+    varies = (1 << ADDRESS_BITS - within.bits) - 1
+    words = _V4 if within.is_ipv4 else _V6_BYTES
+    network, hostmask = (
+        (*struct.unpack(f"={words // 4}I", number.to_bytes(16, "big")[-words:]), 0, 0, 0)[:4]
+        for number in (within.address, varies)
+    )
+    config = _varied(template, ports) | {"rows": 0, "network": network, "hostmask": hostmask}
+    program = "flood_sources_v4" if within.is_ipv4 else "flood_sources_v6"
+    return Traffic(program, template.frame, config)
+
+
+def of_frames(frames: Sequence[bytes]) -> Traffic:
+    """Send *frames* in turn, up to 96 bytes each; all are padded to the longest, or to 60."""
+    size = max(_FRAME_MIN, *map(len, frames))
+    row_bytes = -(-size // 8) * 8  # the program copies 8 bytes at a time
+    if row_bytes > _ROW_BYTES:
+        raise ValueError(f"frames of {size} bytes: {_ROW_BYTES} is the most")
+    rows = np.frombuffer(b"".join(f.ljust(_ROW_BYTES, b"\0") for f in frames), dtype=np.uint8)
+    config = {**_CONSTANT, "rows": len(frames), "row_size": row_bytes}
+    table = {"frames": rows.reshape(-1, _ROW_BYTES)}
+    return Traffic("flood_frames", bytes(row_bytes), config, table)
+
+
+def _varied(template: Template, ports: range) -> dict[str, Any]:
+    config: dict[str, Any] = {**_CONSTANT, **template.config}
+    if ports:
+        at = config["sport"]
+        config["l4_sum"] -= _sum(template.frame[at : at + 2])  # the program adds what it draws
+        config |= {"first_port": ports.start, "ports": len(ports)}
+    return config
+
+
+def random_sources(count: int, *, version: int = 4, seed: int = 1) -> NDArray[np.uint8]:
+    """Draw different addresses: a row an address, as on the wire, in random order.
+
+    IPv4 lies in 1.0.0.0 to 223.255.255.255 less 192.0.2.0/24, the lab's own; IPv6 in
+    2001:db9::/32, beside the lab's.
+    """
+    draw = np.random.default_rng(seed)
+    if version != _V4:
+        rows = draw.integers(0, 256, (count, _V6_BYTES), dtype=np.uint8)
+        rows[:, :4] = _NOT_LAB_V6
+        return rows
+    numbers = draw.integers(1 << 24, 224 << 24, count + count // 8 + 64, dtype=np.uint32)
+    numbers = numbers[numbers >> 8 != _LAB_V4]
+    first = np.unique(numbers, return_index=True)[1]  # of what was drawn twice
+    chosen = np.asarray(numbers[np.sort(first)][:count], dtype=">u4")
+    return chosen.view(np.uint8).reshape(-1, _V4)
+
+
+def addresses(sources: NDArray[np.uint8]) -> list[str]:
+    """Write *sources* as an operator does."""
+    family = socket.AF_INET if sources.shape[1] == _V4 else socket.AF_INET6
+    return [socket.inet_ntop(family, row.tobytes()) for row in sources]

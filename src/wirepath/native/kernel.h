@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * kernel.h - loading through libbpf, everything else through bpf(2).
+ *
+ * Every function returns 0 (or a descriptor, or a count) or a negative errno;
+ * those that return pointers return NULL and set errno.  Descriptors belong to
+ * the caller.  Functions named bpf_* and btf_* are libbpf's own, declared here
+ * so that Python may call them; their signatures hold since libbpf 1.0.
+ */
+#ifndef WP_KERNEL_H
+#define WP_KERNEL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <bpf/bpf.h>
+#include <bpf/btf.h>
+#include <bpf/libbpf.h>
+
+struct bpf_object;
+struct bpf_map;
+struct bpf_program;
+struct btf;
+
+struct bpf_object *bpf_object__open(const char *path);
+int bpf_object__load(struct bpf_object *obj);
+void bpf_object__close(struct bpf_object *obj);
+struct btf *bpf_object__btf(const struct bpf_object *obj);
+const void *btf__raw_data(const struct btf *btf, uint32_t *size);
+
+struct bpf_map *bpf_object__next_map(const struct bpf_object *obj,
+				     const struct bpf_map *map);
+const char *bpf_map__name(const struct bpf_map *map);
+int bpf_map__fd(const struct bpf_map *map);
+int bpf_map__reuse_fd(struct bpf_map *map, int fd);
+int bpf_map__set_ifindex(struct bpf_map *map, uint32_t ifindex);
+int bpf_map__set_max_entries(struct bpf_map *map, uint32_t max_entries);
+uint32_t bpf_map__key_size(const struct bpf_map *map);
+uint32_t bpf_map__value_size(const struct bpf_map *map);
+uint32_t bpf_map__map_flags(const struct bpf_map *map);
+uint32_t bpf_map__btf_key_type_id(const struct bpf_map *map);
+uint32_t bpf_map__btf_value_type_id(const struct bpf_map *map);
+
+struct bpf_program *bpf_object__next_program(const struct bpf_object *obj,
+					     struct bpf_program *prog);
+const char *bpf_program__name(const struct bpf_program *prog);
+int bpf_program__fd(const struct bpf_program *prog);
+int bpf_program__set_autoload(struct bpf_program *prog, bool autoload);
+void bpf_program__set_ifindex(struct bpf_program *prog, uint32_t ifindex);
+
+int libbpf_num_possible_cpus(void);
+
+int bpf_obj_pin(int fd, const char *path);
+int bpf_obj_get(const char *path);
+int bpf_prog_get_fd_by_id(uint32_t id);
+int bpf_btf_get_fd_by_id(uint32_t id);
+int bpf_link_detach(int fd);
+
+int bpf_map_lookup_elem(int fd, const void *key, void *value);
+int bpf_map_update_elem(int fd, const void *key, const void *value,
+			unsigned long long flags);
+int bpf_map_delete_elem(int fd, const void *key);
+int bpf_map_freeze(int fd);
+
+/*
+ * What libbpf has to say.  From wp_log_start() on, its warnings (a rejected
+ * program's verifier log among them) gather in a text of this thread, and its
+ * informational lines are lost.  The text lives until the next wp_log_start().
+ */
+void wp_log_start(void);
+const char *wp_log_text(void);
+
+/* The bytes that .rodata, .data or .bss will start with; write before load. */
+void *wp_initial_value(struct bpf_map *map, size_t *size);
+
+struct wp_map_info {
+	uint32_t id, type, key_size, value_size, max_entries, flags;
+	uint32_t btf_id, key_type, value_type;
+	char name[16];
+};
+
+struct wp_prog_info {
+	uint32_t id, type, btf_id, verified_insns, jited_bytes;
+	uint8_t tag[8];
+	char name[16];
+};
+
+struct wp_link_info {
+	uint32_t id, type, prog_id, ifindex;
+};
+
+int wp_map_info(int fd, struct wp_map_info *info);
+int wp_prog_info(int fd, struct wp_prog_info *info);
+int wp_link_info(int fd, struct wp_link_info *info);
+
+/* Copies the raw BTF if @size is enough; returns its size either way. */
+int64_t wp_btf_data(int fd, void *data, uint32_t size);
+
+/*
+ * One system call for *count entries that lie one behind the other; per-CPU
+ * values take 8-byte multiples times the possible CPUs.  *count comes back as
+ * the number done, also after an error.
+ */
+int wp_map_update_batch(int fd, const void *keys, const void *values,
+			uint32_t *count);
+int wp_map_delete_batch(int fd, const void *keys, uint32_t *count);
+
+/*
+ * Reads up to *count entries.  @from is NULL at first and then what the last
+ * call left in @to, a place of max(8, key size) bytes.  -ENOENT: these were
+ * the last.  -ENOSPC: nothing was read, a hash bucket holds more than *count.
+ */
+int wp_map_lookup_batch(int fd, const void *from, void *to, void *keys,
+			void *values, uint32_t *count);
+
+/*
+ * Sums a per-CPU array over @cpus: @totals gets, entry by entry, the @words
+ * 64-bit words of a value.
+ */
+int wp_map_totals(int fd, uint32_t entries, uint32_t words, uint32_t cpus,
+		  uint64_t *totals);
+
+/*
+ * Probes: an array of one 8-byte value; an XDP program that passes, with or
+ * without support for frames in several buffers.
+ */
+int wp_probe_array(void);
+int wp_probe_xdp(bool frags);
+
+/* A link of an XDP program; @flags are XDP_FLAGS_*_MODE. */
+int wp_xdp_link(int prog_fd, uint32_t ifindex, uint32_t flags);
+
+/* Replaces the program in one step, or -EPERM if @old_fd is not in place. */
+int wp_link_update(int link_fd, int new_fd, int old_fd);
+
+#endif

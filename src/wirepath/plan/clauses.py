@@ -1,0 +1,154 @@
+"""Rules taken apart: a clause asks for one thing in each dimension, and all must hold.
+
+A rule becomes more than one clause where its words mean "or" across dimensions: ``port`` is the
+source or the destination, and a list of prefixes and sets is either.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import product
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from wirepath.net import Fragment, Prefix
+    from wirepath.policy import Policy, Rule
+    from wirepath.policy.addresses import Addresses
+    from wirepath.policy.match import Match
+    from wirepath.policy.numbers import Ranges
+
+
+class AskPrefixes(NamedTuple):
+    """An address lies in one of *prefixes*, or anywhere if None, and in none of *holes*."""
+
+    prefixes: tuple[Prefix, ...] | None
+    holes: tuple[Prefix, ...]
+
+
+class AskSets(NamedTuple):
+    """An address lies in one of the sets *any_of*, unless empty, and in none of *none_of*."""
+
+    any_of: tuple[str, ...]
+    none_of: tuple[str, ...]
+
+
+class AskRanges(NamedTuple):
+    """A number that is there lies in one of *ranges*."""
+
+    ranges: Ranges
+
+
+class AskIcmp(NamedTuple):
+    """A type lies in the ranges of its protocol."""
+
+    icmp: Ranges
+    icmpv6: Ranges
+
+
+class AskFlags(NamedTuple):
+    """TCP flags are as one of *masks*, (all set, all clear), has them."""
+
+    masks: tuple[tuple[int, int], ...]
+
+
+class AskFragment(NamedTuple):
+    """A packet is one of *kinds*."""
+
+    kinds: frozenset[Fragment]
+
+
+Ask = AskPrefixes | AskSets | AskRanges | AskIcmp | AskFlags | AskFragment
+
+
+@dataclass(frozen=True, slots=True)
+class Clause:
+    """What a packet must be for a rule to match, or one of the ways.
+
+    Attributes:
+        rule: position in the policy.
+        asks: by dimension (``enum dimension``, lower case); absent ones do not matter.
+    """
+
+    rule: int
+    asks: Mapping[str, Ask]
+
+
+def clauses_of(policy: Policy) -> list[Clause]:
+    """Take all rules apart, in file order."""
+    return [
+        Clause(number, asks)
+        for number, rule in enumerate(policy.rules)
+        for asks in _ways(rule)
+    ]
+
+
+def _ways(rule: Rule) -> Iterator[dict[str, Ask]]:
+    match = rule.match
+    for src, dst, ports in product(
+        _address_ways("src", match.src), _address_ways("dst", match.dst), _port_ways(match)
+    ):
+        yield {**src, **dst, **ports, **_plain(match)}
+
+
+def _address_ways(dimension: str, asked: Addresses | None) -> Iterator[dict[str, Ask]]:
+    if asked is None:
+        yield {}
+        return
+    if asked.prefixes or not asked.sets:
+        yield _address(dimension, asked, asked.prefixes or None, ())
+    if asked.sets:
+        yield _address(dimension, asked, None, asked.sets)
+
+
+def _address(
+    dimension: str,
+    asked: Addresses,
+    prefixes: tuple[Prefix, ...] | None,
+    sets: tuple[str, ...],
+) -> dict[str, Ask]:
+    asks: dict[str, Ask] = {}
+    if prefixes is not None or asked.not_prefixes:
+        asks[dimension] = AskPrefixes(prefixes, asked.not_prefixes)
+    if sets or asked.not_sets:
+        asks[f"{dimension}_set"] = AskSets(sets, asked.not_sets)
+    return asks
+
+
+def _port_ways(match: Match) -> Iterator[dict[str, Ask]]:
+    sides = {
+        side: asked.ranges
+        for side, asked in (("sport", match.sport), ("dport", match.dport))
+        if asked is not None
+    }
+    if match.port is None:
+        yield {side: AskRanges(ranges) for side, ranges in sides.items()}
+        return
+    for side in ("sport", "dport"):
+        ranges = match.port.ranges
+        if side in sides:
+            ranges = _common(ranges, sides[side])
+        both = {**sides, side: ranges}
+        if ranges:
+            yield {each: AskRanges(both[each]) for each in both}
+
+
+def _common(one: Ranges, other: Ranges) -> Ranges:
+    pairs = ((max(a, c), min(b, d)) for a, b in one for c, d in other)
+    return tuple(sorted((low, high) for low, high in pairs if low <= high))
+
+
+def _plain(match: Match) -> dict[str, Ask]:
+    asks: dict[str, Any] = {
+        key: AskRanges(asked.ranges)
+        for key in ("proto", "vlan", "length", "ttl", "dscp")
+        if (asked := getattr(match, key)) is not None
+    }
+    if match.tcp_flags is not None:
+        asks["tcp_flags"] = AskFlags(match.tcp_flags.masks)
+    if match.icmp_type is not None:
+        asks["icmp_type"] = AskIcmp(match.icmp_type.icmp, match.icmp_type.icmpv6)
+    if match.fragment is not None:
+        asks["fragment"] = AskFragment(match.fragment.kinds)
+    return asks

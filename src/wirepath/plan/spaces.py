@@ -1,0 +1,200 @@
+"""The values of one dimension, sorted into classes that no rule tells apart.
+
+Classes ascend with the values, so that what a clause asks for is a few runs of classes, most often
+one. ``bpf/dimensions.h`` is where a packet finds its classes.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from typing import TYPE_CHECKING, Final, Protocol
+
+import numpy as np
+
+from wirepath.errors import RequestError
+from wirepath.net import Prefix
+from wirepath.plan.clauses import AskFlags, AskFragment, AskIcmp, AskPrefixes, AskRanges
+from wirepath.prefixes import Layout, layout_segments
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+
+    from numpy.typing import NDArray
+
+    from wirepath.plan.clauses import Ask
+
+Runs = tuple[tuple[int, int], ...]
+"""Sorted, disjoint runs of classes; both ends belong to each."""
+
+CLASSES_MAX: Final = 65_535
+FRAGMENTS: Final = ("none", "first", "later")
+_MAPPED: Final = Prefix.parse("0.0.0.0/0")
+_LAST: Final = (1 << 128) - 1
+_LOW: Final = (1 << 64) - 1
+
+
+class Space(Protocol):
+    """One dimension of a policy."""
+
+    @property
+    def classes(self) -> int:
+        """How many classes there are."""
+
+    def runs(self, ask: Ask) -> Runs:
+        """Give the classes that satisfy *ask*."""
+
+
+class Numbers:
+    """Numbers from 0 up, cut wherever an ask begins or ends.
+
+    Args:
+        ranges: all that any clause asks for.
+        limit: the largest number.
+        absent: whether a packet may lack it; class 0 is kept for that.
+
+    Attributes:
+        classes: how many there are.
+        by_value: the class of every number, u16.
+    """
+
+    def __init__(self, ranges: Iterable[tuple[int, int]], limit: int, *, absent: bool) -> None:
+        cuts = {0}
+        for low, high in ranges:
+            cuts.update((low, high + 1))
+        cuts.discard(limit + 1)
+        self._starts = sorted(cuts)
+        self._first = int(absent)
+        self.classes = len(self._starts) + self._first
+        edges = np.asarray([*self._starts, limit + 1])
+        numbers = np.arange(self._first, self.classes, dtype=np.uint16)
+        self.by_value: NDArray[np.uint16] = np.repeat(numbers, np.diff(edges))
+
+    def runs(self, ask: Ask) -> Runs:
+        """Give the classes of numbers in the ranges asked for."""
+        return tuple(
+            (
+                bisect_left(self._starts, low) + self._first,
+                bisect_right(self._starts, high) - 1 + self._first,
+            )
+            for low, high in _number_ranges(ask)
+        )
+
+
+def _number_ranges(ask: Ask) -> Iterable[tuple[int, int]]:
+    # ICMP types come first, ICMPv6 types behind them; kinds of fragments count as numbers.
+    match ask:
+        case AskRanges(ranges):
+            return ranges
+        case AskIcmp(icmp, icmpv6):
+            return (*icmp, *((low + 256, high + 256) for low, high in icmpv6))
+        case AskFragment(kinds):
+            return [(i, i) for i, kind in enumerate(FRAGMENTS) if kind in kinds]
+    raise TypeError(ask)
+
+
+def number_space(asks: Collection[Ask], limit: int, *, absent: bool) -> Numbers:
+    """Make the space of a dimension of plain numbers."""
+    return Numbers((r for ask in asks for r in _number_ranges(ask)), limit, absent=absent)
+
+
+class Flags:
+    """All 256 combinations of TCP flags, those together that every ask treats alike.
+
+    Attributes:
+        classes: how many there are; class 0 is a packet without flags.
+        by_value: the class of every combination, u16.
+    """
+
+    def __init__(self, asks: Collection[Ask]) -> None:
+        self._truth = {ask: _flags_hold(ask) for ask in asks}
+        together = np.array(list(self._truth.values()), dtype=np.uint8).reshape(-1, 256)
+        _, classes = np.unique(together, axis=1, return_inverse=True)
+        self.by_value: NDArray[np.uint16] = (classes.reshape(256) + 1).astype(np.uint16)
+        self.classes = int(self.by_value.max()) + 1
+
+    def runs(self, ask: Ask) -> Runs:
+        """Give the classes of combinations that hold."""
+        return join(sorted({(int(c), int(c)) for c in self.by_value[self._truth[ask]]}))
+
+
+def _flags_hold(ask: Ask) -> NDArray[np.bool_]:
+    if not isinstance(ask, AskFlags):
+        raise TypeError(ask)
+    flags = np.arange(256)
+    holds = np.zeros(256, dtype=bool)
+    for present, absent in ask.masks:
+        holds |= (flags & present == present) & (flags & absent == 0)
+    return holds
+
+
+class Literals:
+    """Addresses of both families, cut at every prefix that stands in the policy.
+
+    Attributes:
+        classes: how many there are.
+        layout: the table that finds an address's class.
+    """
+
+    def __init__(self, asks: Iterable[Ask], never_block: Iterable[Prefix]) -> None:
+        cuts = {0, _MAPPED.address, _MAPPED.last + 1}
+        for prefix in never_block:
+            cuts.update((prefix.address, prefix.last + 1))
+        for ask in asks:
+            if isinstance(ask, AskPrefixes):
+                for prefix in (*(ask.prefixes or ()), *ask.holes):
+                    cuts.update((prefix.address, prefix.last + 1))
+        cuts.discard(_LAST + 1)
+        self._starts = sorted(cuts)
+        self.classes = len(self._starts)
+        if self.classes > CLASSES_MAX:
+            raise RequestError(
+                "lay out rules: too many different prefixes in src, dst and never_block"
+                " (put them into sets)"
+            )
+        self.layout: Layout = layout_segments(
+            np.array([start >> 64 for start in self._starts], dtype=np.uint64),
+            np.array([start & _LOW for start in self._starts], dtype=np.uint64),
+            np.arange(self.classes, dtype=np.uint16),
+        )
+
+    def runs(self, ask: Ask) -> Runs:
+        """Give the classes of addresses in the prefixes asked for, and outside the holes."""
+        if not isinstance(ask, AskPrefixes):
+            raise TypeError(ask)
+        wanted: Runs = ((0, self.classes - 1),)
+        if ask.prefixes is not None:
+            wanted = self.covered(ask.prefixes)
+        return _without(wanted, self.covered(ask.holes))
+
+    def covered(self, prefixes: Iterable[Prefix]) -> Runs:
+        """Give the classes of addresses in *prefixes*."""
+        return join(sorted(run for prefix in prefixes for run in self._runs_of(prefix)))
+
+    def _runs_of(self, prefix: Prefix) -> Iterable[tuple[int, int]]:
+        # A short IPv6 prefix goes around the IPv4 addresses, which lie inside it only as numbers.
+        whole = ((self._at(prefix.address), self._at(prefix.last + 1) - 1),)
+        if prefix.is_ipv4:
+            return whole
+        return _without(whole, ((self._at(_MAPPED.address), self._at(_MAPPED.last + 1) - 1),))
+
+    def _at(self, start: int) -> int:
+        return bisect_left(self._starts, start)
+
+
+def join(runs: Iterable[tuple[int, int]]) -> Runs:
+    """Join those of the sorted *runs* that touch or overlap."""
+    joined: list[tuple[int, int]] = []
+    for low, high in runs:
+        if joined and low <= joined[-1][1] + 1:
+            joined[-1] = (joined[-1][0], max(high, joined[-1][1]))
+        else:
+            joined.append((low, high))
+    return tuple(joined)
+
+
+def _without(runs: Iterable[tuple[int, int]], holes: Runs) -> Runs:
+    for hole_low, hole_high in holes:
+        left = ((low, min(high, hole_low - 1)) for low, high in runs)
+        right = ((max(low, hole_high + 1), high) for low, high in runs)
+        runs = sorted((low, high) for low, high in (*left, *right) if low <= high)
+    return tuple(runs)

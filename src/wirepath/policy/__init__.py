@@ -1,0 +1,277 @@
+"""What the operator wrote: one TOML file, read whole or refused with every problem in it.
+
+Pure: needs no kernel and no privilege, and touches nothing.
+"""
+
+import re
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, Self
+
+from wirepath import actions
+from wirepath.actions import Action
+from wirepath.document import Document, Table, choice, closest, flag, shown, string
+from wirepath.errors import PolicyError, Problem, RequestError, errno_name
+from wirepath.net import Outcome, Prefix
+from wirepath.policy.match import Match
+
+RULES_MAX: Final = 10_000
+SETS_MAX: Final = 64
+SET_PREFIXES_MAX: Final = 1_000_000
+
+_NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}", re.ASCII)
+_NAME_CURE: Final = "use a-z 0-9 . _ -, at most 63, beginning with a letter or digit"
+_OUTCOME: Final[Callable[[Any], Outcome]] = choice("pass", "drop")
+_LATER_HOOKS: Final = ("tc_ingress", "egress")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Datapath:
+    """What holds for every packet: ``[datapath]``.
+
+    Attributes:
+        default: for packets that no rule decides.
+        fragments: for later fragments, ahead of the rules: drop, or pass on to them.
+        malformed: for frames that lie about their lengths.
+        never_block: sources that pass before every ban and rule.
+    """
+
+    default: Outcome = "pass"
+    fragments: Outcome = "pass"
+    malformed: Outcome = "drop"
+    never_block: tuple[Prefix, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetSpec:
+    """Where the prefixes of a set come from: ``[set.NAME]``.
+
+    Attributes:
+        name: what rules call it, behind an ``@``.
+        files: absolute; they are readable, but nobody has looked inside.
+        prefixes: those that stand in the policy itself.
+        counters: whether each entry counts packets.
+    """
+
+    name: str
+    files: tuple[Path, ...] = ()
+    prefixes: tuple[Prefix, ...] = ()
+    counters: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """One ``[[rule]]``.
+
+    Attributes:
+        name: unique in the policy; counters keep to it across policies.
+        match: which packets.
+        action: what becomes of them.
+    """
+
+    name: str
+    match: Match
+    action: Action
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """A whole policy, known to be valid.
+
+    Attributes:
+        file: as the operator named it.
+        datapath: what holds for every packet.
+        sets: by name.
+        rules: in the order they are walked.
+    """
+
+    file: str = field(default="", compare=False)
+    datapath: Datapath
+    sets: Mapping[str, SetSpec]
+    rules: tuple[Rule, ...]
+    _source: Document = field(compare=False, repr=False)
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read the policy in the file *path*; set files are relative to it.
+
+        Raises:
+            PolicyError: something in it is wrong; has every problem.
+            RequestError: the file cannot be read.
+        """
+        try:
+            data = path.read_bytes()
+        except OSError as error:
+            raise RequestError(f"read {path}: {_no(error)} (name a policy file)") from error
+        try:
+            text = data.decode("utf-8-sig")
+        except UnicodeDecodeError as error:
+            line = data.count(b"\n", 0, error.start) + 1
+            problem = Problem(str(path), line, "", "not UTF-8 (save the file as UTF-8)")
+            raise PolicyError([problem]) from error
+        return cls.parse(text, file=str(path), base=path.parent)
+
+    @classmethod
+    def parse(cls, text: str, *, file: str = "policy", base: Path | None = None) -> Self:
+        """Read the policy *text*.
+
+        Args:
+            text: TOML.
+            file: what messages call it.
+            base: what set files are relative to; the working directory if None.
+
+        Raises:
+            PolicyError: something in it is wrong; has every problem.
+        """
+        document = Document(text, file)
+        return cls._read(document, document.parse(), _readable(base or Path.cwd()))
+
+    @classmethod
+    def from_document(cls, values: Mapping[str, Any], *, file: str = "policy") -> Self:
+        """Make the policy that gave *values* by `document`; set files need not exist any more.
+
+        Raises:
+            PolicyError: *values* are not of this version.
+        """
+        document = Document("", file)
+        return cls._read(document, Table(document, values), lambda value: Path(string(value)))
+
+    @classmethod
+    def _read(cls, source: Document, top: Table, file: Callable[[Any], Path]) -> Self:
+        datapath = _read_datapath(top.table("datapath", "[datapath]"))
+        sets = _read_sets(top.table("set", "[set.NAME]"), file)
+        rules = _read_rules(top.tables("rule", "[[rule]]"), sets)
+        if len(rules) > RULES_MAX:
+            top.wrong("rule", f"{len(rules)} rules are too many (at most {RULES_MAX})")
+        if len(sets) > SETS_MAX:
+            top.wrong("set", f"{len(sets)} sets are too many (at most {SETS_MAX})")
+        top.later(("service",))
+        top.done()
+        source.check()
+        return cls(file=source.file, datapath=datapath, sets=sets, rules=rules, _source=source)
+
+    def document(self) -> dict[str, Any]:
+        """Give the policy as plain values, for JSON; `from_document` is the way back."""
+        return {
+            "datapath": {
+                "default": self.datapath.default,
+                "fragments": self.datapath.fragments,
+                "malformed": self.datapath.malformed,
+                "never_block": [str(prefix) for prefix in self.datapath.never_block],
+            },
+            "set": {
+                spec.name: {
+                    "files": [str(path) for path in spec.files],
+                    "prefixes": [str(prefix) for prefix in spec.prefixes],
+                    "counters": spec.counters,
+                }
+                for spec in self.sets.values()
+            },
+            "rule": [
+                {"name": rule.name, "match": rule.match.document(), **rule.action.document()}
+                for rule in self.rules
+            ],
+        }
+
+    def problem(self, message: str, *path: str | int) -> Problem:
+        """Describe something wrong that only shows later, such as a bad line in a set's file.
+
+        Args:
+            message: ``what is wrong (what to do)``.
+            path: of the key, with rules by position: ``"rule", 3, "match"``.
+        """
+        key = ".".join(self.rules[p].name if isinstance(p, int) else p for p in path)
+        return Problem(self.file, self.line(*path), key, message)
+
+    def line(self, *path: str | int) -> int:
+        """Say on which line *path* begins; 0 if the policy did not come from a text."""
+        return self._source.line(path)
+
+
+def _read_datapath(table: Table) -> Datapath:
+    datapath = Datapath(
+        default=table.one("default", _OUTCOME, "pass"),
+        fragments=table.one("fragments", _OUTCOME, "pass"),
+        malformed=table.one("malformed", _OUTCOME, "drop"),
+        never_block=table.all("never_block", _prefix),
+    )
+    table.done()
+    return datapath
+
+
+def _prefix(value: Any) -> Prefix:
+    return Prefix.parse(string(value))
+
+
+def _read_sets(table: Table, file: Callable[[Any], Path]) -> dict[str, SetSpec]:
+    sets = {}
+    for name in table:
+        if not _NAME.fullmatch(name):
+            table.wrong(name, f"{shown(name)}: not a name for a set ({_NAME_CURE})")
+        entry = table.table(name, f"[set.{name}]")
+        prefixes = entry.all("prefixes", _prefix)
+        if len(prefixes) > SET_PREFIXES_MAX:
+            message = f"{len(prefixes)} prefixes are too many (at most {SET_PREFIXES_MAX} a set)"
+            entry.wrong("prefixes", message)
+        sets[name] = SetSpec(
+            name=name,
+            files=entry.all("files", file),
+            prefixes=prefixes,
+            counters=entry.one("counters", flag, default=False),
+        )
+        entry.done()
+    return sets
+
+
+def _readable(base: Path) -> Callable[[Any], Path]:
+    # A reader of file names that looks whether each can be opened, and no further.
+    def read(value: Any) -> Path:
+        path = (base / string(value)).absolute()
+        try:
+            with path.open("rb"):
+                return path
+        except OSError as error:
+            raise RequestError(f"{value}: {_no(error)} (looked for {path})") from error
+
+    return read
+
+
+def _no(error: OSError) -> str:
+    return f"{error.strerror} [{errno_name(error.errno or 0)}]"
+
+
+def _read_rules(tables: list[Table], sets: Collection[str]) -> tuple[Rule, ...]:
+    first: dict[str, Table] = {}
+    rules = []
+    for table in tables:
+        name = table.one("name", _name, "")
+        if "name" not in table:
+            table.wrong("", 'a rule without a name (write name = "...": counters go by it)')
+        elif name in first:
+            line = table.document.line((*first[name].path, "name"))
+            table.wrong("name", f"{shown(name)}: taken by the rule of line {line} (write another)")
+        elif name:
+            first[name] = table
+        table.each("hook", _hook)
+        match = Match.read(table.table("match", "match = { ... }"), sets)
+        rules.append(Rule(name=name, match=match, action=actions.read(table)))
+        table.done()
+    return tuple(rules)
+
+
+def _name(value: Any) -> str:
+    name = string(value)
+    if _NAME.fullmatch(name):
+        return name
+    raise RequestError(f"{shown(name)}: not a name for a rule ({_NAME_CURE})")
+
+
+def _hook(value: Any) -> str:
+    hook = string(value)
+    if hook == "ingress":
+        return hook
+    if hook in _LATER_HOOKS:
+        raise RequestError(f'{shown(hook)}: not in this version (write "ingress")')
+    cure = closest(hook, ("ingress",)) or 'write "ingress", or leave it out'
+    raise RequestError(f"{shown(hook)}: not a hook ({cure})")

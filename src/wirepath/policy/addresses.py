@@ -1,0 +1,91 @@
+"""Match keys that ask where an address lies: ``src`` and ``dst``."""
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Self
+
+from wirepath.document import Table, closest, string
+from wirepath.errors import RequestError
+from wirepath.net import Packet, Prefix
+from wirepath.policy.predicate import Members, Predicate
+from wirepath.policy.sketch import UNKNOWN, Sketch
+
+_EVERY: Final = (Prefix.parse("0.0.0.0/0"), Prefix.parse("::/0"))
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses(Predicate):
+    """An address is in some prefix or set, and in none that is negated.
+
+    Attributes:
+        prefixes, sets: one of them must hold the address, unless both are empty; sorted.
+        not_prefixes, not_sets: none of them may; sorted.
+    """
+
+    prefixes: tuple[Prefix, ...] = ()
+    sets: tuple[str, ...] = ()
+    not_prefixes: tuple[Prefix, ...] = ()
+    not_sets: tuple[str, ...] = ()
+
+    @classmethod
+    def read(cls, match: Table, key: str, known_sets: Collection[str]) -> Self | None:
+        """Take *key* from *match*; None if it is absent or, noted, wrong."""
+        found = match.each(key, lambda value: _read(value, known_sets))
+        if not found:
+            return None
+        asked = [what for word, what in found if not word.startswith("!")]
+        holes = [what for word, what in found if word.startswith("!")]
+        return cls(key, tuple(word for word, _ in found), *_sorted(asked), *_sorted(holes))
+
+    def judge(self, packet: Packet | Sketch, sets: Mapping[str, Members]) -> bool | None:
+        """Tell whether the address lies where it should."""
+        address = packet.source if self.key == "src" else packet.destination
+        if address is UNKNOWN:
+            return None if self.admits(packet.family) else False
+        asked = bool(self.prefixes or self.sets)
+        if asked and not _within(address, self.prefixes, self.sets, sets):
+            return False
+        return not _within(address, self.not_prefixes, self.not_sets, sets)
+
+    def admits(self, family: int) -> bool:
+        """Tell whether an address of *family*, 4 or 6, could be meant; sets may have either."""
+        if self.sets or not self.prefixes:
+            return True
+        return any(prefix.family == family for prefix in self.prefixes)
+
+    def is_empty(self) -> bool:
+        """Tell whether what is negated takes away all that is asked for."""
+        asked = self.prefixes if self.prefixes or self.sets else _EVERY
+        return set(self.sets) <= set(self.not_sets) and all(
+            any(hole.covers(prefix) for hole in self.not_prefixes) for prefix in asked
+        )
+
+
+def _read(value: Any, known_sets: Collection[str]) -> tuple[str, Prefix | str]:
+    # The word, and the prefix or the set's name in it.
+    word = string(value)
+    bare = word.removeprefix("!")
+    if not bare.startswith("@"):
+        return word, Prefix.parse(bare)
+    name = bare.removeprefix("@")
+    if name not in known_sets:
+        cure = closest(name, known_sets) or f"write a [set.{name}] table"
+        raise RequestError(f"{word}: no such set ({cure})")
+    return word, name
+
+
+def _sorted(found: list[Prefix | str]) -> tuple[tuple[Prefix, ...], tuple[str, ...]]:
+    prefixes = {what for what in found if isinstance(what, Prefix)}
+    sets = {what for what in found if isinstance(what, str)}
+    return tuple(sorted(prefixes)), tuple(sorted(sets))
+
+
+def _within(
+    address: int,
+    prefixes: Iterable[Prefix],
+    names: Iterable[str],
+    sets: Mapping[str, Members],
+) -> bool:
+    return any(address in prefix for prefix in prefixes) or any(
+        address in sets[name] for name in names
+    )

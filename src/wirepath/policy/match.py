@@ -1,0 +1,143 @@
+"""What a rule matches."""
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, fields
+from typing import Any, Self
+
+from wirepath.document import Table
+from wirepath.net import Packet
+from wirepath.policy.addresses import Addresses
+from wirepath.policy.flags import Fragments, TcpFlags
+from wirepath.policy.names import ICMP, ICMPV6, TCP, UDP
+from wirepath.policy.numbers import IcmpTypes, Numbers, in_ranges
+from wirepath.policy.predicate import Members, Predicate
+from wirepath.policy.sketch import Sketch
+
+# Keys of later versions.
+_LATER = ("ct",)
+
+# Protocols whose headers are read.
+_LAYER4 = {ICMP: "icmp", ICMPV6: "icmpv6", TCP: "tcp", UDP: "udp"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Match:
+    """Every key that is there must hold; without any, every IP packet matches.
+
+    Attributes are the keys of the policy; None is an absent key.
+    """
+
+    src: Addresses | None = None
+    dst: Addresses | None = None
+    proto: Numbers | None = None
+    sport: Numbers | None = None
+    dport: Numbers | None = None
+    port: Numbers | None = None
+    tcp_flags: TcpFlags | None = None
+    icmp_type: IcmpTypes | None = None
+    vlan: Numbers | None = None
+    length: Numbers | None = None
+    ttl: Numbers | None = None
+    dscp: Numbers | None = None
+    fragment: Fragments | None = None
+
+    @classmethod
+    def read(cls, table: Table, known_sets: Collection[str]) -> Self:
+        """Take every match key from *table* and note what is wrong with them.
+
+        Args:
+            table: ``match`` of a rule.
+            known_sets: the names that ``@name`` may use.
+        """
+        match = cls(
+            src=Addresses.read(table, "src", known_sets),
+            dst=Addresses.read(table, "dst", known_sets),
+            proto=Numbers.read(table, "proto"),
+            sport=Numbers.read(table, "sport"),
+            dport=Numbers.read(table, "dport"),
+            port=Numbers.read(table, "port"),
+            tcp_flags=TcpFlags.read(table),
+            icmp_type=IcmpTypes.read(table),
+            vlan=Numbers.read(table, "vlan"),
+            length=Numbers.read(table, "length"),
+            ttl=Numbers.read(table, "ttl"),
+            dscp=Numbers.read(table, "dscp"),
+            fragment=Fragments.read(table),
+        )
+        table.later(_LATER)
+        table.done()
+        for key, message in match._contradictions():
+            table.wrong(key, message)
+        return match
+
+    def predicates(self) -> Iterator[Predicate]:
+        """Yield the keys that are there, in a fixed order."""
+        for key in _KEYS:
+            predicate = getattr(self, key)
+            if predicate is not None:
+                yield predicate
+
+    def holds(self, packet: Packet, sets: Mapping[str, Members]) -> bool:
+        """Tell whether *packet*, of a family, matches; *sets* has every set's contents."""
+        return all(predicate.judge(packet, sets) for predicate in self.predicates())
+
+    def judge(self, sketch: Sketch, sets: Mapping[str, Members]) -> bool | None:
+        """Tell whether every packet (True) or none (False) like *sketch* matches; else None."""
+        answers = {predicate.judge(sketch, sets) for predicate in self.predicates()}
+        if False in answers:
+            return False
+        return None if None in answers else True
+
+    def describe(self) -> str:
+        """Say it in one line: ``src @bad, proto tcp, dport 22``."""
+        return ", ".join(p.describe() for p in self.predicates()) or "every ip packet"
+
+    def document(self) -> dict[str, Any]:
+        """Give the table that `read` reads."""
+        return {predicate.key: predicate.document() for predicate in self.predicates()}
+
+    def _contradictions(self) -> Iterator[tuple[str, str]]:
+        # (key, message) for each key that can never hold beside the others.
+        layer4 = {
+            key: protos
+            for key, protos in (
+                ("sport", {TCP, UDP}),
+                ("dport", {TCP, UDP}),
+                ("port", {TCP, UDP}),
+                ("tcp_flags", {TCP}),
+                ("icmp_type", self._icmp_protocols()),
+            )
+            if getattr(self, key) is not None
+        }
+        possible = set(_LAYER4)
+        if self.proto:
+            possible = {number for number in _LAYER4 if in_ranges(self.proto.ranges, number)}
+        for key, protos in layer4.items():
+            possible &= protos
+            if not possible:
+                names = " or ".join(_LAYER4[number] for number in sorted(protos))
+                yield key, f"only {names} has this, and the other keys exclude it (take one out)"
+                break
+            if self.fragment and self.fragment.kinds == {"later"}:
+                yield key, "later fragments do not carry this (take it or fragment out)"
+        yield from self._nowhere()
+
+    def _icmp_protocols(self) -> set[int]:
+        kinds = self.icmp_type
+        if kinds is None:
+            return set()
+        return {n for n, ranges in ((ICMP, kinds.icmp), (ICMPV6, kinds.icmpv6)) if ranges}
+
+    def _nowhere(self) -> Iterator[tuple[str, str]]:
+        for addresses in (self.src, self.dst):
+            if addresses and addresses.is_empty():
+                yield addresses.key, "what is negated covers all the rest (no packet can match)"
+        if (
+            self.src
+            and self.dst
+            and not any(self.src.admits(family) and self.dst.admits(family) for family in (4, 6))
+        ):
+            yield "dst", "of another family than src (no packet can match)"
+
+
+_KEYS = tuple(field.name for field in fields(Match))

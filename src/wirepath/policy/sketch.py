@@ -1,0 +1,35 @@
+"""A packet of which only some things are known: what ``wirepath test ADDRESS`` asks about."""
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final, Literal
+
+from wirepath.net import Fragment
+
+
+class Unknown(Enum):
+    """The one value of a field that could be anything."""
+
+    UNKNOWN = "unknown"
+
+
+UNKNOWN: Final = Unknown.UNKNOWN
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sketch:
+    """The fields of :class:`wirepath.net.Packet` that rules look at; None means absent."""
+
+    family: Literal[4, 6]
+    source: int | Unknown = UNKNOWN
+    destination: int | Unknown = UNKNOWN
+    proto: int | Unknown = UNKNOWN
+    sport: int | Unknown | None = UNKNOWN
+    dport: int | Unknown | None = UNKNOWN
+    tcp_flags: int | Unknown | None = UNKNOWN
+    icmp_type: int | Unknown | None = UNKNOWN
+    vlan: int | Unknown | None = UNKNOWN
+    length: int | Unknown = UNKNOWN
+    ttl: int | Unknown = UNKNOWN
+    dscp: int | Unknown = UNKNOWN
+    fragment: Fragment | Unknown = UNKNOWN

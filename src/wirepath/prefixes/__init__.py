@@ -1,0 +1,27 @@
+"""Prefix tables: lists of prefixes in, memory that packets are judged by out.
+
+Everything here works on memory that the caller gives: plain buffers in tests, mapped BPF maps in
+production. How it lies there is ``bpf/prefix_layout.h``'s to say; the work is done in C.
+"""
+
+from wirepath.prefixes.live import Change, Dirty, Full, LiveSets, SetMemory
+from wirepath.prefixes.members import BadLine, Members, ParsedList, format_members, parse_list
+from wirepath.prefixes.tables import Layout, Tables, layout_segments, lookup, set_rows
+
+__all__ = [
+    "BadLine",
+    "Change",
+    "Dirty",
+    "Full",
+    "Layout",
+    "LiveSets",
+    "Members",
+    "ParsedList",
+    "SetMemory",
+    "Tables",
+    "format_members",
+    "layout_segments",
+    "lookup",
+    "parse_list",
+    "set_rows",
+]

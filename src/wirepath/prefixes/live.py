@@ -1,0 +1,227 @@
+"""Sets that change while packets read them."""
+
+from __future__ import annotations
+
+from array import array
+from dataclasses import dataclass
+from errno import ENOSPC
+from typing import TYPE_CHECKING, NamedTuple, Self
+
+from wirepath.errors import KernelError, LayoutError
+from wirepath.native import ffi, lib
+from wirepath.prefixes.members import SETS_MAX, Members
+from wirepath.prefixes.tables import pointer, room
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+
+    from _typeshed import WriteableBuffer
+
+_LOW = (1 << 64) - 1
+_ALL_SETS = (1 << SETS_MAX) - 1
+_SIZE_MAX = (1 << 8 * ffi.sizeof("size_t")) - 1
+# The memories of a table: what each is an array of.
+_STRUCTS = {
+    "lines": "line",
+    "fences": "fence",
+    "leaves": "leaf",
+    "prefix_head": "prefix_head",
+    "members": "member",
+    "set_classes": "set_class",
+    "set_head": "set_head",
+}
+_ROOMS = ("lines", "fences", "leaves", "members", "set_classes")
+
+
+class Full(KernelError):  # noqa: N818 - reads as what it says
+    """A live table has no room for a change; nothing was changed. Build the table anew.
+
+    Attributes:
+        room: what ran out: ``lines``, ``leaves``, ``fences``, ``members`` or ``classes``.
+    """
+
+    def __init__(self, room: str) -> None:
+        self.room = room
+        super().__init__(
+            "change a set", ENOSPC, what=f"no room for more {room}", cure="build the table anew"
+        )
+
+
+class Dirty(KernelError):  # noqa: N818 - likewise
+    """A live table was left in the middle of a change. Build it anew from its members."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "change a set", what="an earlier change was cut short", cure="build the table anew"
+        )
+
+
+class Change(NamedTuple):
+    """What a live change did.
+
+    Attributes:
+        done: prefixes that were added, or removed.
+        unchanged: those that were there already, or were not.
+    """
+
+    done: int
+    unchanged: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SetMemory:
+    """The memory of a set table: what ``Tables`` wrote, with room for changes behind it.
+
+    Attributes:
+        lines, fences, leaves, prefix_head: what packets read; fences have room for twice as many.
+        members, set_classes, set_head: what only changes read.
+        root_bits: of the table.
+    """
+
+    lines: WriteableBuffer
+    fences: WriteableBuffer
+    leaves: WriteableBuffer
+    prefix_head: WriteableBuffer
+    members: WriteableBuffer
+    set_classes: WriteableBuffer
+    set_head: WriteableBuffer
+    root_bits: int
+
+
+class LiveSets:
+    """A set table that packets are reading, and how to change it.
+
+    A change is atomic for every slot of 2^(32 - root_bits) IPv4 addresses and every leaf of IPv6
+    ones: a packet sees the sets from before or after. One process at a time: the operator's lock
+    is the caller's to hold. Leaving the context lets go of the memory.
+
+    Args:
+        memory: kept, not copied.
+        on_new_classes: called with ``[(class, sets)]`` before a packet can meet these classes, so
+            that the caller can write their rows. If it raises, nothing is changed.
+
+    Raises:
+        LayoutError: *memory* holds no set table.
+    """
+
+    def __init__(
+        self, memory: SetMemory, on_new_classes: Callable[[list[tuple[int, int]]], None]
+    ) -> None:
+        self._on_new_classes = on_new_classes
+        self._buffers = []
+        struct = ffi.new("struct live_memory *", {"root_bits": memory.root_bits})
+        for name, ctype in _STRUCTS.items():
+            held = pointer(ctype, getattr(memory, name), 1, writable=True)
+            self._buffers.append(held)
+            setattr(struct, name, held)
+        for name in _ROOMS:
+            setattr(struct, f"{name}_room", room(_STRUCTS[name], getattr(memory, name)))
+        if not lib.wp_live_sound(struct):
+            raise LayoutError("open sets: the memory holds no set table of this version")
+        live = lib.wp_live_open(struct)
+        if live == ffi.NULL:
+            raise MemoryError
+        self._live = ffi.gc(live, lib.wp_live_close)
+
+    def close(self) -> None:
+        """Let go of the memory; the object is of no use afterwards."""
+        ffi.release(self._live)
+        while self._buffers:
+            ffi.release(self._buffers.pop())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    @property
+    def dirty(self) -> bool:
+        """Whether a change was cut short: build the table anew from ``all_members()``."""
+        return bool(lib.wp_live_dirty(self._live))
+
+    def add(self, set_id: int, prefixes: Members) -> Change:
+        """Add *prefixes* to a set (0 to 63), whatever set they say.
+
+        Raises:
+            Full: there is no room; nothing was changed.
+            Dirty: an earlier change was cut short.
+        """
+        return self._change(set_id, prefixes, removing=False)
+
+    def remove(self, set_id: int, prefixes: Members) -> Change:
+        """Remove *prefixes* from a set, exactly these: not what lies inside them.
+
+        Raises:
+            Full: there is no room to write what is left; nothing was changed.
+            Dirty: an earlier change was cut short.
+        """
+        return self._change(set_id, prefixes, removing=True)
+
+    def _change(self, set_id: int, prefixes: Members, *, removing: bool) -> Change:
+        if self.dirty:
+            raise Dirty
+        done = ffi.new("size_t *")
+        fault = lib.wp_live_prepare(
+            self._live, prefixes.pointer(), len(prefixes), set_id, removing, done
+        )
+        if fault == lib.TABLE_MEMORY:
+            raise MemoryError
+        if fault != lib.TABLE_OK:
+            raise Full(_full(fault))
+        try:
+            self._announce_classes()
+        except BaseException:
+            lib.wp_live_abort(self._live)
+            raise
+        lib.wp_live_publish(self._live)
+        return Change(done[0], len(prefixes) - done[0])
+
+    def _announce_classes(self) -> None:
+        first = ffi.new("uint16_t *")
+        count = lib.wp_live_new_classes(self._live, first)
+        if count:
+            classes = range(first[0], first[0] + count)
+            self._on_new_classes([(i, lib.wp_live_sets(self._live, i)) for i in classes])
+
+    def members_of(self, set_id: int) -> Members:
+        """Copy the members of one set, in order."""
+        return self._members(1 << set_id)
+
+    def all_members(self) -> Members:
+        """Copy the members of all sets, in order: what to build the table anew from."""
+        return self._members(_ALL_SETS)
+
+    def _members(self, sets: int) -> Members:
+        count = lib.wp_live_members(self._live, sets, ffi.NULL)
+        if count == _SIZE_MAX:
+            raise MemoryError
+        members = Members.room(count)
+        lib.wp_live_members(self._live, sets, members.pointer())
+        return members
+
+    def counts(self) -> list[int]:
+        """Count the members of each of the 64 sets."""
+        counts = array("Q", bytes(8 * SETS_MAX))
+        lib.wp_live_count(self._live, ffi.from_buffer("uint64_t[]", counts))
+        return counts.tolist()
+
+    def sets_of(self, address: int) -> int:
+        """Tell which sets *address* is in, a bit a set, as a packet would find."""
+        return int(lib.wp_live_lookup(self._live, address >> 64, address & _LOW))
+
+
+def _full(fault: int) -> str:
+    return {
+        lib.TABLE_LINES: "lines",
+        lib.TABLE_LEAVES: "leaves",
+        lib.TABLE_FENCES: "fences",
+        lib.TABLE_MEMBERS: "members",
+        lib.TABLE_CLASSES: "classes",
+    }[fault]

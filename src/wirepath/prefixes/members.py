@@ -1,0 +1,173 @@
+"""Prefixes by the million: read from lists, held as the kernel holds them, written as lists."""
+
+from __future__ import annotations
+
+from array import array
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from wirepath.native import ffi, lib
+from wirepath.net import Prefix
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from _typeshed import ReadableBuffer
+
+SETS_MAX = 64
+_LOW = (1 << 64) - 1
+_WHY_SIZE = 128
+_SHOWN = 64  # characters of a bad line
+
+
+class Members:
+    """Prefixes, each with the number of its set, as an array of ``struct member``.
+
+    Iterating gives ``(prefix, set)``, for tests and small numbers: a million of them is for C.
+
+    Args:
+        memory: whole ``struct member``; kept, not copied.
+
+    Attributes:
+        memory: the array, as bytes.
+    """
+
+    __slots__ = ("memory",)
+
+    def __init__(self, memory: ReadableBuffer) -> None:
+        self.memory = memoryview(memory).cast("B")
+
+    @classmethod
+    def of(cls, prefixes: Iterable[Prefix], *, set_id: int = 0) -> Members:
+        """Make members of *set_id* (0 to 63) from a few prefixes."""
+        hi, lo, bits = array("Q"), array("Q"), array("B")
+        for prefix in prefixes:
+            hi.append(prefix.address >> 64)
+            lo.append(prefix.address & _LOW)
+            bits.append(prefix.bits)
+        members = cls.room(len(bits))
+        lib.wp_members_pack(
+            ffi.from_buffer("uint64_t[]", hi),
+            ffi.from_buffer("uint64_t[]", lo),
+            ffi.from_buffer("uint8_t[]", bits),
+            set_id,
+            len(bits),
+            members.pointer(),
+        )
+        return members
+
+    @classmethod
+    def join(cls, parts: Sequence[Members]) -> Members:
+        """Copy all *parts* into one array, in their order."""
+        return cls(b"".join(part.memory for part in parts))
+
+    @classmethod
+    def room(cls, count: int) -> Members:
+        """Make room for *count* members that C will write."""
+        return cls(bytearray(count * lib.wp_member_size))
+
+    def pointer(self) -> Any:
+        """Give the array to C: ``struct member *``, valid while the result lives."""
+        return ffi.from_buffer("struct member *", self.memory)
+
+    def in_set(self, set_id: int) -> Members:
+        """Copy them, all in *set_id* (0 to 63)."""
+        copy = Members(bytearray(self.memory))
+        lib.wp_members_number(copy.pointer(), len(copy), set_id)
+        return copy
+
+    def counts(self) -> list[int]:
+        """Count the members of each of the 64 sets."""
+        counts = array("Q", bytes(8 * SETS_MAX))
+        lib.wp_members_count(self.pointer(), len(self), ffi.from_buffer("uint64_t[]", counts))
+        return counts.tolist()
+
+    def __len__(self) -> int:
+        return len(self.memory) // int(lib.wp_member_size)
+
+    def __iter__(self) -> Iterator[tuple[Prefix, int]]:
+        count = len(self)
+        hi, lo = array("Q", bytes(8 * count)), array("Q", bytes(8 * count))
+        bits, sets = array("B", bytes(count)), array("B", bytes(count))
+        lib.wp_members_unpack(
+            self.pointer(),
+            count,
+            ffi.from_buffer("uint64_t[]", hi),
+            ffi.from_buffer("uint64_t[]", lo),
+            ffi.from_buffer("uint8_t[]", bits),
+            ffi.from_buffer("uint8_t[]", sets),
+        )
+        for i in range(count):
+            yield Prefix(hi[i] << 64 | lo[i], bits[i]), sets[i]
+
+
+class BadLine(NamedTuple):
+    """A line of a list that is no prefix.
+
+    Attributes:
+        line: from 1.
+        text: what stands there, without comment; long ones are cut.
+        why: what is wrong and what would be right.
+    """
+
+    line: int
+    text: str
+    why: str
+
+
+class ParsedList(NamedTuple):
+    """What a list holds.
+
+    Attributes:
+        file: as given.
+        members: in file order, repeats included.
+        bad: lines that were passed over, in file order.
+    """
+
+    file: str
+    members: Members
+    bad: list[BadLine]
+
+
+def parse_list(text: ReadableBuffer, file: str, *, set_id: int = 0) -> ParsedList:
+    """Read prefixes and addresses of both families, one a line.
+
+    Blank lines and comments (``#`` or ``;`` to the end of a line) are passed over. A line that
+    begins with ``{`` is a JSON object (RFC 8259), of which only ``cidr`` counts; one without it is
+    passed over. Reading is strict: no leading zeros, no host bits, no IPv4 inside IPv6, nothing
+    behind a prefix.
+
+    Args:
+        text: the whole list, in ASCII; a UTF-8 byte order mark is passed over.
+        file: its name, for whoever reports bad lines.
+        set_id: what set the members get, 0 to 63.
+    """
+    source = ffi.from_buffer("char[]", text)
+    parsed = lib.wp_list_parse(source, len(source), set_id)
+    if parsed == ffi.NULL:
+        raise MemoryError
+    parsed = ffi.gc(parsed, lib.wp_list_free)
+    bad = [_bad_line(source, parsed.problems[i]) for i in range(parsed.problem_count)]
+    size = parsed.count * lib.wp_member_size
+    owned = ffi.gc(ffi.cast("char *", lib.wp_list_take(parsed)), lib.wp_free)
+    return ParsedList(file, Members(ffi.buffer(owned, size)), bad)
+
+
+def _bad_line(source: Any, problem: Any) -> BadLine:
+    words = ffi.buffer(source + problem.at, min(problem.length, 4 * _SHOWN))
+    text = bytes(words).decode(errors="replace")
+    why = ffi.new("char[]", _WHY_SIZE)
+    lib.wp_list_why(ffi.addressof(problem), why)
+    return BadLine(
+        problem.line,
+        text if len(text) <= _SHOWN else text[: _SHOWN - 3] + "...",
+        ffi.string(why).decode(),
+    )
+
+
+def format_members(members: Members) -> bytes:
+    """Write a list: a line a member as RFC 5952 has it, host addresses without their length."""
+    length = ffi.new("size_t *")
+    text = lib.wp_list_format(members.pointer(), len(members), length)
+    if text == ffi.NULL:
+        raise MemoryError
+    return bytes(ffi.buffer(ffi.gc(text, lib.wp_free), length[0]))

@@ -1,0 +1,227 @@
+"""Prefix tables from members or from segments: sized first, written where they belong then."""
+
+from __future__ import annotations
+
+from array import array
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from wirepath.errors import LayoutError, RequestError
+from wirepath.native import ffi, lib
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer, WriteableBuffer
+
+    from wirepath.prefixes.members import Members
+
+_LOW = (1 << 64) - 1
+
+
+def pointer(ctype: str, memory: ReadableBuffer, count: int, *, writable: bool = False) -> Any:
+    """Give *memory* to C as ``struct CTYPE *``, valid while the result lives.
+
+    Args:
+        ctype: its name, as in ``prefix_layout.h``.
+        memory: an array of it.
+        count: how many there must be at least.
+        writable: whether C will write there.
+
+    Raises:
+        LayoutError: *memory* is smaller.
+    """
+    if room(ctype, memory) < count:
+        raise LayoutError(
+            f"lay out prefixes: memory for {room(ctype, memory)} struct {ctype}, {count} needed"
+        )
+    return ffi.from_buffer(f"struct {ctype} *", memory, require_writable=writable)
+
+
+def room(ctype: str, memory: ReadableBuffer) -> int:
+    """Tell for how many ``struct CTYPE`` there is room in *memory*."""
+    return memoryview(memory).nbytes // int(getattr(lib, f"wp_{ctype}_size"))
+
+
+class Layout:
+    """A table from address to class, laid out but not yet written.
+
+    Attributes:
+        root_bits: what the root is indexed by, 16 to 20.
+        lines, leaves, fences: how many of each ``write`` needs.
+    """
+
+    def __init__(self, tables: Any) -> None:
+        if tables == ffi.NULL:
+            raise MemoryError
+        self._tables = ffi.gc(tables, lib.wp_tables_free)
+        if tables.fault != lib.TABLE_OK:
+            _raise(tables.fault)
+        self.root_bits: int = tables.root_bits
+        self.lines: int = tables.lines
+        self.leaves: int = tables.leaves
+        self.fences: int = tables.leaves
+
+    def write(
+        self,
+        *,
+        lines: WriteableBuffer,
+        fences: WriteableBuffer,
+        leaves: WriteableBuffer,
+        prefix_head: WriteableBuffer,
+    ) -> None:
+        """Write the table into memory of its size or more; what is more is left alone.
+
+        Raises:
+            LayoutError: a memory is too small.
+        """
+        lib.wp_tables_write(
+            self._tables,
+            pointer("line", lines, self.lines, writable=True),
+            pointer("fence", fences, self.fences, writable=True),
+            pointer("leaf", leaves, self.leaves, writable=True),
+            pointer("prefix_head", prefix_head, 1, writable=True),
+        )
+
+
+class Tables(Layout):
+    """The table of all sets: an address's class names the sets it is in.
+
+    Attributes:
+        members: how many there are, without repeats.
+        classes: how many there are; class 0 is in no set.
+    """
+
+    def __init__(self, tables: Any) -> None:
+        super().__init__(tables)
+        self.members: int = tables.ipv4_count + tables.ipv6_count
+        self.classes: int = tables.classes.count
+
+    @classmethod
+    def build(cls, members: Members, root_bits: int | None = None) -> Tables:
+        """Build the table of *members*, which may come in any order and more than once.
+
+        Args:
+            members: of all sets together.
+            root_bits: 16 to 20; chosen by the number of prefixes if None.
+
+        Raises:
+            RequestError: the sets overlap in too many ways, or are too large for one table.
+        """
+        return cls(lib.wp_tables_build(members.pointer(), len(members), root_bits or 0))
+
+    @property
+    def masks(self) -> array[int]:
+        """The sets of every class, a bit a set."""
+        masks = array("Q", bytes(8 * self.classes))
+        lib.wp_tables_masks(self._tables, ffi.from_buffer("uint64_t[]", masks))
+        return masks
+
+    def write_sets(
+        self,
+        *,
+        members: WriteableBuffer,
+        set_classes: WriteableBuffer,
+        set_head: WriteableBuffer,
+    ) -> None:
+        """Write what live changes will need, into memory of its size or more.
+
+        Raises:
+            LayoutError: a memory is too small.
+        """
+        lib.wp_tables_write_sets(
+            self._tables,
+            pointer("member", members, self.members, writable=True),
+            pointer("set_class", set_classes, self.classes, writable=True),
+            pointer("set_head", set_head, 1, writable=True),
+        )
+
+
+def layout_segments(
+    starts_hi: ReadableBuffer,
+    starts_lo: ReadableBuffer,
+    classes: ReadableBuffer,
+    root_bits: int | None = None,
+) -> Layout:
+    """Lay out segments whose classes the caller has given.
+
+    Args:
+        starts_hi: upper halves of their first addresses, u64. These ascend from 0; IPv4 ones lie
+            in ::ffff:0:0/96.
+        starts_lo: lower halves.
+        classes: u16, as many.
+        root_bits: 16 to 20; chosen by the number of segments if None.
+
+    Raises:
+        RequestError: there are too many for one table.
+        ValueError: they do not ascend from 0, or their numbers differ.
+    """
+    hi, lo = ffi.from_buffer("uint64_t[]", starts_hi), ffi.from_buffer("uint64_t[]", starts_lo)
+    numbers = ffi.from_buffer("uint16_t[]", classes)
+    if not len(hi) == len(lo) == len(numbers):
+        raise ValueError("segments: as many upper halves as lower ones and classes")
+    return Layout(lib.wp_tables_from_segments(hi, lo, numbers, len(hi), root_bits or 0))
+
+
+def lookup(
+    address: int,
+    *,
+    lines: ReadableBuffer,
+    fences: ReadableBuffer,
+    leaves: ReadableBuffer,
+    prefix_head: ReadableBuffer,
+    root_bits: int,
+) -> int:
+    """Find the class of *address* in a table, as the data plane does.
+
+    Raises:
+        LayoutError: a memory is too small to be a table.
+    """
+    least = (1 << root_bits) * 4 // int(lib.wp_line_size)
+    return int(
+        lib.wp_lookup(
+            pointer("line", lines, least),
+            root_bits,
+            pointer("fence", fences, 1),
+            pointer("prefix_head", prefix_head, 1),
+            pointer("leaf", leaves, 1),
+            address >> 64,
+            address & _LOW,
+        )
+    )
+
+
+def set_rows(needs: ReadableBuffer, masks: ReadableBuffer, rows: WriteableBuffer) -> None:
+    """Write which clauses the sets of a class satisfy: a row of bits a class.
+
+    Args:
+        needs: what each clause asks for, ``struct set_need``.
+        masks: the sets of each class, u64.
+        rows: as many rows as masks, each of the same number of u64; bits behind the last
+            clause are cleared.
+
+    Raises:
+        LayoutError: *rows* are not that many, or too short for the clauses.
+    """
+    count = room("set_need", needs)
+    sets = ffi.from_buffer("uint64_t[]", masks)
+    words, rest = divmod(memoryview(rows).nbytes // 8, len(sets))
+    if rest or words * 64 < count:
+        raise LayoutError(f"write rows of sets: {len(sets)} rows of {count} bits do not fit")
+    lib.wp_set_rows(
+        pointer("set_need", needs, count),
+        count,
+        sets,
+        len(sets),
+        ffi.from_buffer("uint64_t[]", rows, require_writable=True),
+        words,
+    )
+
+
+def _raise(fault: int) -> NoReturn:
+    if fault == lib.TABLE_MEMORY:
+        raise MemoryError
+    if fault == lib.TABLE_UNSORTED:
+        raise ValueError("segments: they must ascend from address 0")
+    if fault == lib.TABLE_CLASSES:
+        raise RequestError(
+            "build sets: they overlap in more than 65,534 different ways (use fewer sets)"
+        )
+    raise RequestError("build sets: too many prefixes for one table (split them over interfaces)")

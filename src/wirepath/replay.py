@@ -1,0 +1,153 @@
+"""A capture judged by a policy, at the capture's own clock, attached to nothing.
+
+The real program runs on every frame by test run; or the Python model decides, without privilege.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from wirepath import stats
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from wirepath.capture import Capture
+    from wirepath.datapath.generation import Generation
+    from wirepath.policy import Policy
+
+_CHUNK: Final = 65_536  # frames a call into C: some 0.1 s, so that an interrupt is heard
+
+
+class Judged(NamedTuple):
+    """What became of one frame, by name; *rule* is the one that decided, if one did."""
+
+    verdict: str
+    reason: str
+    rule: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """What became of a capture.
+
+    Attributes:
+        frames, bytes: that it has; bytes as they were on the wire.
+        verdicts, reasons: frames by name.
+        rules: by name, in the order of the policy.
+        judged: frame by frame.
+    """
+
+    frames: int
+    bytes: int
+    verdicts: Mapping[str, int]
+    reasons: Mapping[str, int]
+    rules: Mapping[str, stats.RuleCount]
+    judged: Sequence[Judged]
+
+    def document(self, *, frames: bool = False) -> dict[str, Any]:
+        """Give it as plain values, for JSON; with every frame, numbered from 1, if asked."""
+        document: dict[str, Any] = {
+            "frames": self.frames,
+            "bytes": self.bytes,
+            "verdicts": dict(self.verdicts),
+            "reasons": dict(self.reasons),
+            "rules": {name: count._asdict() for name, count in self.rules.items()},
+        }
+        if frames:
+            document["frames_detail"] = [
+                {"n": n, **judged._asdict()} for n, judged in enumerate(self.judged, 1)
+            ]
+        return document
+
+
+def run(
+    policy: Policy, capture: Capture, *, model: bool = False, skip_bad: bool = False
+) -> Replay:
+    """Judge every frame of *capture* by *policy*.
+
+    Args:
+        policy: a valid one.
+        capture: that was read.
+        model: whether the Python model decides, which needs no privilege and is slow.
+        skip_bad: whether to go without the bad lines of set files.
+
+    Raises:
+        PolicyError: a list has bad lines.
+        KernelError: the program cannot be loaded or run.
+    """
+    from wirepath.datapath.contents import read_contents
+
+    contents = read_contents(policy, skip_bad=skip_bad)
+    if model:
+        return _by_model(policy, contents.members, capture)
+    from wirepath.datapath.generation import Generation
+
+    # No bans outlive the replay, so their table need not have its room.
+    sizes = {"bans": 1}
+    with Generation.load(policy, contents.members, sizes=sizes, replaying=True) as generation:
+        judged = _by_program(generation, policy, capture)
+        maps = generation.object.maps
+        slots = {rule.name: number for number, rule in enumerate(policy.rules)}
+        return _summed(capture, stats.rules(maps["rule_counters"], slots), judged)
+
+
+def _by_program(generation: Generation, policy: Policy, capture: Capture) -> list[Judged]:
+    import numpy as np
+
+    btf = generation.object.btf
+    dtype = np.dtype(btf.layout("struct trace").dtype)  # type: ignore[call-overload]
+    traces = np.zeros(len(capture), dtype=dtype)
+    traces["now_ns"] = capture.times_ns
+    traces["wire_bytes"] = capture.wire
+    offsets, lengths = memoryview(capture.offsets), memoryview(capture.captured)
+    for start in range(0, len(capture), _CHUNK):
+        part = slice(start, start + _CHUNK)
+        generation.program.test_runs(
+            capture.data, offsets[part], lengths[part], traces[part].view(np.uint8)
+        )
+    names = {name: list(btf.enum(name)) for name in ("verdict", "reason")}
+    none = len(policy.rules)
+    rules: list[str | None] = [*(rule.name for rule in policy.rules), None]
+    # Few outcomes are different, so each is made once.
+    columns = (traces["verdict"], traces["reason"], np.minimum(traces["rule"], none))
+    keys = np.stack([column.astype(np.int64) for column in columns], axis=1)
+    different, which = np.unique(keys, axis=0, return_inverse=True)
+    outcomes = [
+        Judged(names["verdict"][verdict], names["reason"][reason], rules[rule])
+        for verdict, reason, rule in different.tolist()
+    ]
+    return [outcomes[i] for i in which.reshape(-1).tolist()]
+
+
+def _by_model(policy: Policy, members: Any, capture: Capture) -> Replay:
+    from wirepath.model import Model, PrefixSet
+
+    contents: dict[str, PrefixSet] = {name: PrefixSet() for name in policy.sets}
+    names = list(contents)
+    for prefix, number in members:
+        contents[names[number]].add(prefix)
+    decider = Model(policy, contents)
+    counts = {rule.name: [0, 0, 0] for rule in policy.rules}
+    judged = []
+    for frame in capture:
+        decision = decider.decide(frame.data, frame.time_ns, frame.wire_bytes)
+        verdict = decision.verdict
+        judged.append(Judged(verdict.verdict, verdict.reason, verdict.rule))
+        for name in decision.matched:
+            count = counts[name]
+            count[0] += 1
+            count[1] += frame.wire_bytes
+            count[2] += verdict.verdict == "drop" and verdict.rule == name
+    return _summed(capture, {n: stats.RuleCount(*c) for n, c in counts.items()}, judged)
+
+
+def _summed(
+    capture: Capture, rules: Mapping[str, stats.RuleCount], judged: list[Judged]
+) -> Replay:
+    verdicts, reasons = {"pass": 0, "drop": 0}, dict[str, int]()
+    for each in judged:
+        verdicts[each.verdict] = verdicts.get(each.verdict, 0) + 1
+        reasons[each.reason] = reasons.get(each.reason, 0) + 1
+    return Replay(len(capture), sum(capture.wire), verdicts, reasons, rules, judged)

@@ -1,0 +1,32 @@
+"""What every test may rely on: honest skips.
+
+A test marked ``kernel`` needs root and bpf(2). Without them it is skipped with the reason and the
+cure; under ``WIREPATH_REQUIRE=kernel`` that is an error, so that nothing is green by running
+nothing.
+"""
+
+import os
+from functools import cache
+
+import pytest
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "kernel: needs root and a kernel that loads programs")
+
+
+@cache
+def missing() -> str:
+    try:
+        from wirepath.kernel import features  # noqa: PLC0415 - may not be built yet
+    except ImportError as error:
+        return f"the extension is not built: {error} (run `make setup`)"
+    return features.missing()
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if item.get_closest_marker("kernel") is None or not (reason := missing()):
+        return
+    if "kernel" in os.environ.get("WIREPATH_REQUIRE", "").split(","):
+        pytest.fail(f"WIREPATH_REQUIRE=kernel, but {reason}", pytrace=False)
+    pytest.skip(reason)

@@ -1,0 +1,204 @@
+"""Pins: staged, published, recovered; the lock; network and mount namespaces."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from wirepath.errors import KernelError, PinError
+from wirepath.kernel.bpffs import Pins
+from wirepath.kernel.bpffs import bpffs as find_bpffs
+from wirepath.kernel.interface import Interface
+from wirepath.kernel.links import XdpLink
+from wirepath.kernel.maps import Map
+from wirepath.kernel.object import Object
+from wirepath.kernel.program import Program
+
+pytestmark = pytest.mark.kernel
+Compile = Callable[[str], Path]
+SRC = Path(__file__).parents[2] / "src"
+
+
+@pytest.fixture
+def pins(bpffs: Path) -> Pins:
+    return Pins.find()
+
+
+@pytest.fixture
+def loaded(compiled: Compile) -> Iterator[Object]:
+    with Object.load(compiled("sample")) as loaded:
+        yield loaded
+
+
+def python(code: str, *prefix: str) -> str:
+    environment = os.environ | {"PYTHONPATH": str(SRC)}
+    command = [*prefix, sys.executable, "-X", "dev", "-W", "error", "-c", code]
+    done = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
+    assert done.stderr == ""
+    return done.stdout
+
+
+def test_pins_open_in_another_process(pins: Pins, loaded: Object) -> None:
+    with pins.locked():
+        with pins.stage("eth0") as path:
+            loaded.maps["plain"].pin(path / "plain")
+            loaded.programs["sample"].pin(path / "sample")
+            pins.publish("eth0")
+        loaded.maps["plain"][1] = 77
+    place = pins.directory("eth0")
+    shown = python(
+        "from pathlib import Path\n"
+        "from wirepath.kernel.maps import Map\n"
+        f"with Map.open(Path({str(place)!r}) / 'plain') as plain: print(plain.name, plain[1])"
+    )
+    assert shown == "plain 77\n"
+    with Program.open(place / "sample") as same:
+        assert same.id == loaded.programs["sample"].id
+    pins.remove("eth0")
+
+
+def test_a_pinned_link_outlives_the_handle(pins: Pins, loaded: Object, veth: Interface) -> None:
+    with pins.locked(), pins.stage("wp0") as path:
+        with XdpLink.attach(loaded.programs["sample"], veth.index) as link:
+            link.pin(path / "link")
+        pins.publish("wp0")
+    with XdpLink.open(pins.directory("wp0") / "link") as link:
+        assert link.ifindex == veth.index
+        link.update(loaded.programs["other"], old=loaded.programs["sample"])
+        pins.remove("wp0")
+        assert link.ifindex == veth.index
+    assert type(veth).of("wp0").xdp_id == 0
+
+
+def test_what_a_pin_is_not(pins: Pins, loaded: Object, tmp_path: Path) -> None:
+    with pins.stage("eth0") as path:
+        loaded.maps["plain"].pin(path / "plain")
+        with pytest.raises(PinError, match=r"pin .*/plain: File exists \[EEXIST\]"):
+            loaded.maps["plain"].pin(path / "plain")
+        with pytest.raises(PinError, match=r"open pin .*/plain: is a bpf-map, not a bpf-link"):
+            XdpLink.open(path / "plain")
+        with pytest.raises(PinError, match=r"open pin .*/none: .*\[ENOENT\]"):
+            Map.open(path / "none")
+    with pytest.raises(PinError):
+        loaded.maps["plain"].pin(tmp_path / "nowhere")
+
+
+def test_stage_and_publish(pins: Pins, loaded: Object) -> None:
+    for generation in ("first", "second"):
+        with pins.locked(), pins.stage("eth0.100") as path:
+            assert list(path.iterdir()) == []
+            loaded.maps["plain"].pin(path / generation)
+            pins.publish("eth0.100")
+        assert pins.names() == ["eth0.100"]
+        assert [pin.name for pin in pins.directory("eth0.100").iterdir()] == [generation]
+        assert not path.exists()
+    pins.remove("eth0.100")
+    pins.remove("eth0.100")
+    assert pins.names() == []
+
+
+def test_what_is_not_published_leaves_nothing(pins: Pins, loaded: Object) -> None:
+    with pins.stage("eth0") as path:
+        loaded.maps["plain"].pin(path / "plain")
+        (path / "deeper").mkdir()
+        loaded.maps["plain"].pin(path / "deeper" / "plain")
+    assert not path.exists()
+    assert pins.names() == []
+
+
+@pytest.mark.parametrize("complete", [True, False])
+def test_leftovers_of_the_dead(pins: Pins, loaded: Object, *, complete: bool) -> None:
+    with pins.locked(), pins.stage("eth0") as path:
+        loaded.maps["plain"].pin(path / "old")
+        pins.publish("eth0")
+    python(
+        "import os\nfrom wirepath.kernel.bpffs import Pins\nfrom wirepath.kernel.maps import Map\n"
+        "pins = Pins.find()\n"
+        "with pins.locked(), pins.stage('eth0') as path:\n"
+        "    with Map.open(pins.directory('eth0') / 'old') as old: old.pin(path / 'new')\n"
+        "    os._exit(0)"
+    )
+    with pytest.raises(KernelError, match=r"stage eth0: File exists \[EEXIST\]"):
+        pins.stage("eth0").__enter__()
+    seen: list[str] = []
+
+    def judge(path: Path) -> bool:
+        seen.append(path.name)
+        return complete
+
+    assert pins.recover(judge) == ["eth0"]
+    assert seen == ["eth0"]
+    assert [pin.name for pin in pins.directory("eth0").iterdir()] == ["new" if complete else "old"]
+    assert pins.recover(lambda _: True) == []
+
+
+def test_the_lock_keeps_writers_apart(pins: Pins) -> None:
+    other = Pins(pins.directory("x").parents[1])
+    with pins.locked():
+        message = r"lock .*: another wirepath has held it for 0.1 s \[EAGAIN\] \(wait for it"
+        with pytest.raises(KernelError, match=message), other.locked(patience_s=0.1):
+            pass
+        with pytest.raises(KernelError), other.locked(shared=True, patience_s=0):
+            pass
+    with pins.locked(shared=True), other.locked(shared=True):
+        pass
+    with other.locked(patience_s=0):
+        pass
+
+
+def test_another_network_namespace_has_pins_of_its_own(
+    pins: Pins, request: pytest.FixtureRequest
+) -> None:
+    home = pins.directory("eth0")
+    request.getfixturevalue("netns")
+    there = Pins.find().directory("eth0")
+    assert home.parent.name == "wirepath"
+    assert there.parent.name.startswith("wirepath:")
+    assert there.parent.parent == home.parent.parent
+
+
+def test_a_bpffs_is_mounted_where_there_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "not" / "yet"
+    monkeypatch.setenv("WIREPATH_BPFFS", str(path))
+    assert find_bpffs() == path
+    try:
+        assert find_bpffs() == path
+        assert path.stat().st_mode & 0o777 == 0o700
+    finally:
+        subprocess.run(["umount", str(path)], check=True)
+
+
+def test_ip_netns_exec_leads_home(tmp_path: Path, netns: str) -> None:
+    # The command sees a mount namespace of its own; what it mounts has to stay.
+    path = tmp_path / "bpffs"
+    code = (
+        "import os\nfrom wirepath.kernel.bpffs import Pins\n"
+        "with Pins.find().locked(): print(os.getcwd())"
+    )
+    environment = ("env", f"WIREPATH_BPFFS={path}")
+    assert python(code, "ip", "netns", "exec", netns, *environment) == f"{Path.cwd()}\n"
+    try:
+        assert os.path.ismount(path)
+        assert len([entry for entry in path.iterdir() if entry.name.startswith("wirepath:")]) == 1
+    finally:
+        subprocess.run(["umount", str(path)], check=True)
+
+
+def test_a_directory_of_somebody_else_is_not_trusted(pins: Pins, bpffs: Path) -> None:
+    (bpffs / "wirepath").mkdir()
+    os.chown(bpffs / "wirepath", 65534, 65534)
+    message = r"use .*/wirepath: belongs to user 65534 \[EPERM\] \(`rmdir .*/wirepath`\)"
+    with pytest.raises(KernelError, match=message), pins.locked():
+        pass
+
+
+def test_no_place_for_a_bpffs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WIREPATH_BPFFS", "/proc/wirepath")
+    message = r"make /proc/wirepath: .*\[ENOENT\] \(run it as root, or name another directory in W"
+    with pytest.raises(KernelError, match=message):
+        find_bpffs()

@@ -1,0 +1,120 @@
+"""Values to bytes and back, as BTF says."""
+
+import struct
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from wirepath.errors import LayoutError
+from wirepath.kernel.btf import Btf
+from wirepath.kernel.layout import Boolean, Integer, Layout, Octets, Text
+from wirepath.kernel.object import Object
+
+pytestmark = pytest.mark.kernel
+Compile = Callable[[str], Path]
+
+ENTRY = {
+    "name": "eth0",
+    "address": b"\x02\x00\x00\x00\x00\x01",
+    "on": True,
+    "pair": [{"port": 80, "delta": -1}, {"port": 443, "delta": 2}],
+    "colour": "green",
+    "word": {"whole": 0x01020304},
+    "network": 0xC0000201,
+    "wide": -5,
+    "unnamed": 9,
+}
+
+
+@pytest.fixture(scope="module")
+def btf(compiled: Compile) -> Btf:
+    with Object.load(compiled("sample")) as loaded:
+        return loaded.btf
+
+
+def test_round_trip(btf: Btf) -> None:
+    layout = btf.record("struct entry")
+    packed = layout.pack(ENTRY)
+    assert len(packed) == layout.size == 56
+    back = layout.unpack(packed)
+    word = struct.pack("=I", 0x01020304)
+    assert back == ENTRY | {"word": {"whole": 0x01020304, "bytes": word}}
+
+
+def test_byte_order_is_in_the_type(btf: Btf) -> None:
+    layout = btf.record("struct entry")
+    packed = layout.pack(ENTRY)
+    at, pair = layout.members["pair"]
+    assert packed[at : at + 2] == b"\x00\x50"
+    at, _ = layout.members["network"]
+    assert packed[at : at + 4] == b"\xc0\x00\x02\x01"
+    assert pair.name == "struct inner[2]"
+
+
+def test_numpy_reads_the_same(btf: Btf) -> None:
+    layout = btf.record("struct entry")
+    rows = np.frombuffer(layout.pack(ENTRY) * 3, dtype=np.dtype(layout.dtype))
+    assert rows["name"][1] == b"eth0"
+    assert rows["pair"]["port"][2].tolist() == [80, 443]
+    assert rows["network"].tolist() == [0xC0000201] * 3
+    assert rows["word"]["whole"][0] == 0x01020304
+    assert rows.itemsize == layout.size
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"name": "much too long"}, r"pack char\[8\]: 'much too long' does not fit 8 bytes"),
+        ({"address": b"12345"}, "does not fit 6 bytes"),
+        ({"on": 2}, "pack bool: 2 does not fit"),
+        ({"pair": []}, r"pack struct inner\[2\]: 0 elements"),
+        ({"pair": 5}, "5 is no sequence"),
+        ({"colour": "blue"}, "pack enum colour: no 'blue' in it"),
+        ({"word": {"whole": 1, "bytes": b"1234"}}, "pack union word: 2 members given, not one"),
+        ({"word": {"half": 1}}, "pack union word: members differ: half"),
+        ({"word": 7}, "pack union word: 7 is no mapping"),
+        ({"wide": "x"}, "'x' does not fit 8 bytes"),
+        ({"network": -1}, "pack __be32: -1 does not fit 4 bytes"),
+        ({"nme": 1}, "pack struct entry: members differ: nme"),
+    ],
+)
+def test_what_does_not_fit(btf: Btf, change: dict[str, object], message: str) -> None:
+    with pytest.raises(LayoutError, match=message):
+        btf.layout("struct entry").pack(ENTRY | change)
+
+
+def test_what_is_left_out_is_named(btf: Btf) -> None:
+    with pytest.raises(LayoutError, match=r"members differ: loud$"):
+        btf.layout("struct sample_config").pack({"answer": 1})
+
+
+def test_names_of_enums(btf: Btf) -> None:
+    colour = btf.layout("enum colour")
+    assert colour.pack("green") == colour.pack(1)
+    assert colour.unpack(colour.pack(1)) == "green"
+    assert colour.unpack(colour.pack(77)) == 77
+
+
+def test_short_buffers(btf: Btf) -> None:
+    with pytest.raises(LayoutError, match=r"unpack struct entry: 3 bytes, not 56"):
+        btf.layout("struct entry").unpack(b"123")
+    with pytest.raises(LayoutError, match=r"read BTF: starts with 0x0"):
+        Btf(bytes(24))
+
+
+@pytest.mark.parametrize(
+    ("layout", "value", "packed"),
+    [
+        (Integer("__u128", 16, order="big"), 1 << 100, (1 << 100).to_bytes(16, "big")),
+        (Integer("__s16", 2, signed=True, order="little"), -2, b"\xfe\xff"),
+        (Boolean(), True, b"\x01"),
+        (Text("char[3]", 3), "abc", b"abc"),
+        (Octets("__u8[2]", 2), b"\x00\x01", b"\x00\x01"),
+    ],
+)
+def test_scalars(layout: Layout, value: object, packed: bytes) -> None:
+    assert layout.pack(value) == packed
+    assert layout.unpack(packed) == value
+    assert np.dtype(layout.dtype).itemsize == layout.size

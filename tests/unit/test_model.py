@@ -1,0 +1,203 @@
+"""What the case table cannot say: sets, bans and explanations as objects."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from frames import Eth, IPv4, Tcp, Udp
+from wirepath.explain import explain
+from wirepath.frame import parse
+from wirepath.model import Model, PrefixSet
+from wirepath.net import Ban, Packet, Prefix, parse_address
+from wirepath.policy import Policy
+
+POLICY = """
+[datapath]
+default = "drop"
+never_block = ["192.0.2.0/28"]
+[set.bad]
+prefixes = ["198.51.100.0/24"]
+[set.good]
+prefixes = ["203.0.113.0/24", "2001:db8::/32"]
+[[rule]]
+name = "count"
+[[rule]]
+name = "bad"
+match = { src = "@bad" }
+action = "drop"
+[[rule]]
+name = "ssh"
+match = { proto = "tcp", dport = 22, src = "@good" }
+action = "pass"
+[[rule]]
+name = "ping"
+match = { icmp_type = "echo-request" }
+action = "pass"
+[[rule]]
+name = "to-v6"
+match = { dst = "2001:db8:1::/48" }
+action = "pass"
+[[rule]]
+name = "good"
+match = { src = "@good", port = [80, 22] }
+action = "pass"
+"""
+
+some_prefixes = st.builds(
+    Prefix.around,
+    st.integers(0, 255).map(lambda n: parse_address("10.0.0.0") + n),
+    st.integers(110, 128),
+)
+
+
+@given(st.lists(some_prefixes, max_size=8), st.integers(0, 255))
+def test_prefix_set_is_the_union_of_its_prefixes(found: list[Prefix], low: int) -> None:
+    address = parse_address("10.0.0.0") + low
+    assert (address in PrefixSet(found)) == any(address in prefix for prefix in found)
+
+
+def test_prefix_set_changes() -> None:
+    members = PrefixSet([Prefix.parse("10.0.0.0/8")])
+    members.add(Prefix.parse("10.1.0.0/16"))
+    assert len(members) == 2
+    members.remove(Prefix.parse("10.0.0.0/8"))
+    assert sorted(map(str, members)) == ["10.1.0.0/16"]
+    assert parse_address("10.2.0.1") not in members
+    with pytest.raises(KeyError):
+        members.remove(Prefix.parse("10.0.0.0/8"))
+
+
+def test_contents_of_files_come_from_outside(tmp_path: object) -> None:
+    policy = Policy.from_document(
+        {"set": {"x": {"files": ["/x"]}}, "rule": [{"name": "r", "match": {"src": "@x"}}]}
+    )
+    with pytest.raises(KeyError):
+        Model(policy)
+    model = Model(policy, {"x": PrefixSet([Prefix.parse("198.51.100.0/24")])})
+    assert model.decide(bytes(Eth() / IPv4() / Udp())).matched == ("r",)
+
+
+def test_packets_instead_of_frames() -> None:
+    packet = parse(bytes(Eth() / IPv4(src="203.0.113.1") / Tcp(dport=22)))
+    assert isinstance(packet, Packet)
+    assert Model(Policy.parse(POLICY)).decide(packet).verdict.rule == "ssh"
+
+
+def test_ban_that_says_who_banned() -> None:
+    ban = Ban(Prefix.parse("198.51.100.0/24"), 10, rule="flood")
+    model = Model(Policy.parse(POLICY), bans=[ban])
+    decision = model.decide(bytes(Eth() / IPv4() / Udp()), 5)
+    assert (decision.verdict.reason, decision.verdict.rule) == ("banned", "flood")
+    assert model.ban(parse_address("198.51.100.9"), 9) == ban
+    assert model.ban(parse_address("198.51.100.9"), 10) is None
+
+
+def steps(address: str, **known: int) -> list[tuple[str, bool]]:
+    found = explain(Model(Policy.parse(POLICY)), parse_address(address), **known)
+    return [(step.rule.name, step.certain) for step in found.steps]
+
+
+def test_explain_what_any_packet_may_meet() -> None:
+    assert steps("198.51.100.1") == [("count", True), ("bad", True)]
+    assert steps("203.0.113.1") == [
+        ("count", True),
+        ("ssh", False),
+        ("ping", False),
+        ("good", False),
+    ]
+    assert steps("2001:db8::1")[3] == ("to-v6", False)
+
+
+def test_explain_what_a_packet_to_a_port_meets() -> None:
+    assert steps("203.0.113.1", proto=6, dport=22) == [("count", True), ("ssh", True)]
+    assert steps("203.0.113.1", proto=17, dport=22) == [("count", True), ("good", True)]
+    assert steps("203.0.113.1", dport=22) == [("count", True), ("ssh", False), ("good", True)]
+    assert steps("203.0.113.1", dport=23) == [("count", True), ("good", False)]
+    assert steps("203.0.113.1", proto=47) == [("count", True)]
+    assert steps("203.0.113.1", proto=1) == [("count", True), ("ping", False)]
+
+
+def test_explain_verdict() -> None:
+    model = Model(Policy.parse(POLICY))
+    found = explain(model, parse_address("203.0.113.1"))
+    assert found.sets == ("good",)
+    assert (found.verdict.verdict, found.verdict.reason) == ("drop", "default")
+    assert found.possible == {"pass", "drop"}
+    assert found.steps[1].depends == ("proto tcp", "dport 22")
+    bad = explain(model, parse_address("198.51.100.1"))
+    assert (bad.verdict.verdict, bad.verdict.rule) == ("drop", "bad")
+    assert bad.possible == {"drop"}
+
+
+def test_explain_guard() -> None:
+    ban = Ban(Prefix.parse("203.0.113.0/24"), 10)
+    model = Model(Policy.parse(POLICY), bans=[ban])
+    assert explain(model, parse_address("192.0.2.1")).verdict.reason == "never_block"
+    banned = explain(model, parse_address("203.0.113.1"), now_ns=5)
+    assert (banned.verdict.reason, banned.ban, banned.steps) == ("banned", ban, ())
+    assert explain(model, parse_address("203.0.113.1"), now_ns=10).ban is None
+
+
+def test_explain_document() -> None:
+    document = explain(
+        Model(Policy.parse(POLICY)), parse_address("203.0.113.1"), dport=22
+    ).document()
+    assert document == {
+        "address": "203.0.113.1",
+        "sets": ["good"],
+        "banned_by": None,
+        "never_block": False,
+        "rules": [
+            {
+                "name": "count",
+                "match": "every ip packet",
+                "action": "count",
+                "certain": True,
+                "depends": [],
+            },
+            {
+                "name": "ssh",
+                "match": "src @good, proto tcp, dport 22",
+                "action": "pass",
+                "certain": False,
+                "depends": ["proto tcp"],
+            },
+            {
+                "name": "good",
+                "match": "src @good, port 80,22",
+                "action": "pass",
+                "certain": True,
+                "depends": [],
+            },
+        ],
+        "verdict": "pass",
+        "reason": "rule",
+        "rule": "good",
+        "possible": ["pass"],
+    }
+
+
+@given(st.sampled_from([6, 17, 1, 47]), st.integers(0, 100), st.integers(0, 100))
+def test_explain_agrees_with_decide(proto: int, sport: int, dport: int) -> None:
+    """A certain step matches every packet like it, and no packet matches what is no step."""
+    model = Model(Policy.parse(POLICY))
+    source = parse_address("203.0.113.1")
+    has_ports = proto in (6, 17)
+    packet = Packet(
+        frame_bytes=60,
+        family=4,
+        source=source,
+        proto=proto,
+        sport=sport if has_ports else None,
+        dport=dport if has_ports else None,
+        tcp_flags=2 if proto == 6 else None,
+        icmp_type=8 if proto == 1 else None,
+    )
+    found = explain(model, source, proto=proto, dport=dport if has_ports else None)
+    for rule in model.policy.rules:
+        step = next((s for s in found.steps if s.rule is rule), None)
+        if step and step.certain:
+            assert rule.match.holds(packet, model.sets)
+    decision = model.decide(packet)
+    assert set(decision.matched) <= {step.rule.name for step in found.steps}
+    assert decision.verdict.verdict in found.possible

@@ -1,0 +1,262 @@
+"""Every message that a wrong policy can get, read aloud."""
+
+# ruff: noqa: E501, ISC004 - messages stand as they are printed
+
+from pathlib import Path
+
+import pytest
+
+from wirepath.errors import PolicyError, RequestError
+from wirepath.policy import Policy
+
+
+def problems(text: str) -> list[str]:
+    with pytest.raises(PolicyError) as caught:
+        Policy.parse(text, file="p.toml")
+    return [str(problem) for problem in caught.value.problems]
+
+
+def in_match(inside: str) -> str:
+    """The one problem of a rule's match, without its place."""
+    text = f'[set.known-bad]\n[[rule]]\nname = "r"\nmatch = {{ {inside} }}\naction = "drop"\n'
+    (problem,) = problems(text)
+    return problem.removeprefix("p.toml:4: rule.r.match.")
+
+
+@pytest.mark.parametrize(
+    ("inside", "message"),
+    [
+        ("dprt = 22", "dprt: unknown key (did you mean dport?)"),
+        ('ct = "new"', "ct: `ct` is not in this version (leave it out)"),
+        ("dport = 70000", "dport: 70000: not a port (they go from 0 to 65535)"),
+        ("dport = -1", "dport: -1: not a port (they go from 0 to 65535)"),
+        (
+            'sport = "ssh"',
+            'sport: "ssh": not a port (write a number from 0 to 65535, a range "LOW-HIGH" or a list)',
+        ),
+        (
+            "port = true",
+            'port: true: not a port (write a number from 0 to 65535, a range "LOW-HIGH" or a list)',
+        ),
+        (
+            "port = 1.5",
+            'port: 1.5: not a port (write a number from 0 to 65535, a range "LOW-HIGH" or a list)',
+        ),
+        ('dport = "90-80"', 'dport: "90-80": runs backwards (write "80-90")'),
+        ('dport = "80-99999"', 'dport: "80-99999": not a port (they go from 0 to 65535)'),
+        ("dport = []", "dport: an empty list (leave the key out, or name a value)"),
+        ('proto = "tpc"', 'proto: "tpc": not a protocol (did you mean tcp?)'),
+        ("proto = 256", "proto: 256: not a protocol (they go from 0 to 255)"),
+        (
+            'proto = "xyz"',
+            'proto: "xyz": not a protocol (write a name such as tcp, udp, icmp, icmpv6, '
+            'a number from 0 to 255, a range "LOW-HIGH" or a list)',
+        ),
+        ("vlan = 4096", "vlan: 4096: not a VLAN (they go from 0 to 4095)"),
+        ("length = 65536", "length: 65536: not an IP length (they go from 0 to 65535)"),
+        ("ttl = 256", "ttl: 256: not a TTL (they go from 0 to 255)"),
+        ("dscp = 64", "dscp: 64: not a DSCP (they go from 0 to 63)"),
+        ('dscp = "AF14"', 'dscp: "AF14": not a DSCP (did you mean af43?)'),
+        ('tcp_flags = "sny"', 'tcp_flags: "sny": "sny" is no TCP flag (did you mean syn?)'),
+        (
+            'tcp_flags = ""',
+            'tcp_flags: "": "" is no TCP flag (write names like "syn", "syn+ack", "fin+!ack", '
+            'or "null")',
+        ),
+        (
+            'tcp_flags = "fin+!fin"',
+            'tcp_flags: "fin+!fin": wants a flag both set and clear (take one out)',
+        ),
+        ("tcp_flags = 2", 'tcp_flags: 2: not a string (write it in quotes: "...")'),
+        (
+            'icmp_type = "echo-requst"',
+            'icmp_type: "echo-requst": not an ICMP type (did you mean echo-request?)',
+        ),
+        (
+            'icmp_type = "neighbor-solicitation"',
+            'icmp_type: "neighbor-solicitation": not an ICMP type '
+            "(did you mean neighbour-solicitation?)",
+        ),
+        (
+            'fragment = "last"',
+            'fragment: "last": not a kind of fragment (write true, false, "first" or "later")',
+        ),
+        (
+            "fragment = 1",
+            'fragment: 1: not a kind of fragment (write true, false, "first" or "later")',
+        ),
+        ('src = "@knownbad"', "src: @knownbad: no such set (did you mean known-bad?)"),
+        ('src = "!@other"', "src: !@other: no such set (write a [set.other] table)"),
+        ("src = 10", 'src: 10: not a string (write it in quotes: "...")'),
+        (
+            'dst = "10.0.0.1/8"',
+            "dst: 10.0.0.1/8: host bits are set (write 10.0.0.0/8, or 10.0.0.1 alone)",
+        ),
+        (
+            'dst = "!::ffff:1.2.3.4"',
+            "dst: ::ffff:1.2.3.4: an IPv4 address in IPv6 form (write it as IPv4: 1.2.3.4)",
+        ),
+        (
+            'proto = "udp", tcp_flags = "syn"',
+            "tcp_flags: only tcp has this, and the other keys exclude it (take one out)",
+        ),
+        (
+            'proto = ["sctp", "gre"], dport = 80',
+            "dport: only tcp or udp has this, and the other keys exclude it (take one out)",
+        ),
+        (
+            'proto = "tcp", icmp_type = 8',
+            "icmp_type: only icmp or icmpv6 has this, and the other keys exclude it (take one out)",
+        ),
+        (
+            'proto = "icmp", icmp_type = "packet-too-big"',
+            "icmp_type: only icmpv6 has this, and the other keys exclude it (take one out)",
+        ),
+        (
+            "dport = 80, icmp_type = 8",
+            "icmp_type: only icmp or icmpv6 has this, and the other keys exclude it (take one out)",
+        ),
+        (
+            'fragment = "later", dport = 80',
+            "dport: later fragments do not carry this (take it or fragment out)",
+        ),
+        (
+            'src = ["10.1.0.0/16", "!10.0.0.0/8"]',
+            "src: what is negated covers all the rest (no packet can match)",
+        ),
+        (
+            'src = ["@known-bad", "!@known-bad"]',
+            "src: what is negated covers all the rest (no packet can match)",
+        ),
+        (
+            'dst = ["!0.0.0.0/0", "!::/0"]',
+            "dst: what is negated covers all the rest (no packet can match)",
+        ),
+        (
+            'src = "10.0.0.0/8", dst = "2001:db8::/32"',
+            "dst: of another family than src (no packet can match)",
+        ),
+    ],
+)
+def test_match(inside: str, message: str) -> None:
+    assert in_match(inside) == message
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a = ", "p.toml:1: not TOML at the end of the file: invalid value (strings need quotes, "
+         '"..."; lists end with ]; true and false are lower case)'),
+        ("a = 1\na = 2\n", "p.toml:2: not TOML at column 6: cannot overwrite a value "
+         "(this key stands twice: take one out)"),
+        ("\n[set.x]\n[set.x]\n", "p.toml:3: not TOML at column 7: cannot declare ('set', 'x') "
+         "twice (this table stands twice: join the two, or use [[...]] for a list of tables)"),
+        ("rules = 1", "p.toml:1: rules: unknown key (did you mean rule?)"),
+        ("[[service]]\n", "p.toml:1: service: `service` is not in this version (leave it out)"),
+        ('[rule]\nname = "x"\n', "p.toml:1: rule: not a list of tables (write [[rule]])"),
+        ("set = 1", "p.toml:1: set: not a table (write [set.NAME])"),
+        ("datapath = []", "p.toml:1: datapath: not a table (write [datapath])"),
+        ('[datapath]\ndefault = "accept"\n',
+         'p.toml:2: datapath.default: "accept": unknown value (write "pass" or "drop")'),
+        ("[datapath]\nmalformed = true\n",
+         'p.toml:2: datapath.malformed: true: unknown value (write "pass" or "drop")'),
+        ("[datapath]\nnever_block = [\n 5,\n]\n",
+         'p.toml:3: datapath.never_block: 5: not a string (write it in quotes: "...")'),
+        ("[datapath]\nnever-block = []\n",
+         "p.toml:2: datapath.never-block: unknown key (did you mean never_block?)"),
+        ("[set.Bad]\n", 'p.toml:1: set.Bad: "Bad": not a name for a set '
+         "(use a-z 0-9 . _ -, at most 63, beginning with a letter or digit)"),
+        ("[set.x]\ncounters = 1\n",
+         "p.toml:2: set.x.counters: 1: not a truth value (write true or false)"),
+        ("[set.x]\nfile = []\n", "p.toml:2: set.x.file: unknown key (did you mean files?)"),
+        ("[[rule]]\nmatch = {}\n", 'p.toml:1: rule: a rule without a name (write name = "...": '
+         "counters go by it)"),
+        ('[[rule]]\nname = "a"\n[[rule]]\nname = "a"\n',
+         'p.toml:4: rule.a.name: "a": taken by the rule of line 2 (write another)'),
+        ('[[rule]]\nname = "A b"\n', 'p.toml:2: rule.A b.name: "A b": not a name for a rule '
+         "(use a-z 0-9 . _ -, at most 63, beginning with a letter or digit)"),
+        ("[[rule]]\nname = 5\n", 'p.toml:2: rule.name: 5: not a string (write it in quotes: "...")'),
+        ('[[rule]]\nname = "a"\nmatch = "x"\n',
+         "p.toml:3: rule.a.match: not a table (write match = { ... })"),
+        ('[[rule]]\nname = "a"\naction = "deny"\n',
+         'p.toml:3: rule.a.action: "deny": unknown value (write "pass" or "drop")'),
+        ('[[rule]]\nname = "a"\nlimit = { rate = "5/s" }\n',
+         "p.toml:3: rule.a.limit: `limit` is not in this version (leave it out)"),
+        ('[[rule]]\nname = "a"\nhook = ["ingress", "egress"]\n',
+         'p.toml:3: rule.a.hook: "egress": not in this version (write "ingress")'),
+        ('[[rule]]\nname = "a"\nhook = "ingres"\n',
+         'p.toml:3: rule.a.hook: "ingres": not a hook (did you mean ingress?)'),
+        ('[[rule]]\nname = "a"\nsrc = "10.0.0.0/8"\n',
+         "p.toml:3: rule.a.src: unknown key (known here: action, hook, match, name)"),
+    ],
+)  # fmt: skip
+def test_document(text: str, message: str) -> None:
+    assert problems(text) == [message]
+
+
+def test_all_at_once_in_file_order() -> None:
+    found = problems(
+        """
+[[rule]]
+name = "x"
+match = { dport = [
+    80,
+    70000,
+    "a",
+], proto = "tpc" }
+action = "maybe"
+[datapath]
+default = 1
+"""
+    )
+    assert [int(problem.split(":")[1]) for problem in found] == [6, 7, 8, 9, 11]
+
+
+@pytest.mark.parametrize("word", ["limit", "wireguard", "mirror", "dscp", "challenge", "reject"])
+def test_actions_of_later_versions(word: str) -> None:
+    (problem,) = problems(f'[[rule]]\nname = "a"\n{word} = true\n')
+    assert problem.endswith(f"`{word}` is not in this version (leave it out)")
+
+
+def test_set_files(tmp_path: Path) -> None:
+    (tmp_path / "there.txt").write_text("not looked at")
+    policy = tmp_path / "p.toml"
+    policy.write_text('[set.x]\nfiles = ["there.txt"]\n')
+    assert Policy.load(policy).sets["x"].files == (tmp_path / "there.txt",)
+    policy.write_text('[set.x]\nfiles = [\n "gone.txt", ".",\n 5]\n')
+    with pytest.raises(PolicyError) as caught:
+        Policy.load(policy)
+    gone, folder, number = map(str, caught.value.problems)
+    assert gone == (
+        f"{policy}:3: set.x.files: gone.txt: No such file or directory [ENOENT] "
+        f"(looked for {tmp_path}/gone.txt)"
+    )
+    assert "Is a directory [EISDIR]" in folder
+    assert number.startswith(f"{policy}:4: ")
+
+
+def test_policy_file(tmp_path: Path) -> None:
+    with pytest.raises(RequestError) as caught:
+        Policy.load(tmp_path / "p.toml")
+    assert str(caught.value) == (
+        f"read {tmp_path}/p.toml: No such file or directory [ENOENT] (name a policy file)"
+    )
+    (tmp_path / "p.toml").write_bytes(b"a = 1\n# caf\xe9\n")
+    with pytest.raises(PolicyError) as wrong:
+        Policy.load(tmp_path / "p.toml")
+    assert str(wrong.value) == f"{tmp_path}/p.toml:2: not UTF-8 (save the file as UTF-8)"
+    (tmp_path / "p.toml").write_bytes(b"\xef\xbb\xbf[datapath]\n")
+    assert Policy.load(tmp_path / "p.toml").rules == ()
+
+
+def test_bounds() -> None:
+    rules = "".join(f'[[rule]]\nname = "r{i}"\n' for i in range(10_001))
+    assert problems(rules) == ["p.toml:1: rule: 10001 rules are too many (at most 10000)"]
+    sets = "".join(f"[set.s{i}]\n" for i in range(65))
+    assert problems(sets) == ["p.toml:1: set: 65 sets are too many (at most 64)"]
+
+
+@pytest.mark.parametrize("text", ["a = " + "1" * 5000, "a = " + "[" * 5000, "a = 2026-02-31"])
+def test_past_all_reason(text: str) -> None:
+    (problem,) = problems(text)
+    assert problem.startswith("p.toml") and ": not TOML" in problem  # noqa: PT018 - one line

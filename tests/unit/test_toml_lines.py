@@ -1,0 +1,133 @@
+import tomllib
+from collections.abc import Iterator
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from wirepath.toml_lines import Path, line_index
+
+DOCUMENT = '''\
+top = 1  # comment with [brackets] = "and quotes
+"quoted key".sub = """text
+[[rule]]
+""""
+[set.known-bad]
+files = [
+  "a",  # ]
+  'b\\',
+]
+[[rule]]
+name = "x"
+match = { src = ["@a", # hello
+   "b\\""], dport = 5 }
+[rule.sub]
+when = 2026-01-01 07:32:00.5
+[[rule]]
+match.src = 'x"y'
+[rule."match".deep]
+nested = [[1, 2], [{ a = 1.5 }]]
+[[rule.list]]
+n = +1_0
+[[rule.list]]
+n = 2
+'''
+
+LINES: dict[Path, int] = {
+    ("top",): 1,
+    ("quoted key",): 2,
+    ("quoted key", "sub"): 2,
+    ("set",): 5,
+    ("set", "known-bad"): 5,
+    ("set", "known-bad", "files"): 6,
+    ("set", "known-bad", "files", 0): 7,
+    ("set", "known-bad", "files", 1): 8,
+    ("rule",): 10,
+    ("rule", 0): 10,
+    ("rule", 0, "name"): 11,
+    ("rule", 0, "match"): 12,
+    ("rule", 0, "match", "src"): 12,
+    ("rule", 0, "match", "src", 0): 12,
+    ("rule", 0, "match", "src", 1): 13,
+    ("rule", 0, "match", "dport"): 13,
+    ("rule", 0, "sub"): 14,
+    ("rule", 0, "sub", "when"): 15,
+    ("rule", 1): 16,
+    ("rule", 1, "match"): 17,
+    ("rule", 1, "match", "src"): 17,
+    ("rule", 1, "match", "deep"): 18,
+    ("rule", 1, "match", "deep", "nested"): 19,
+    ("rule", 1, "match", "deep", "nested", 0): 19,
+    ("rule", 1, "match", "deep", "nested", 0, 0): 19,
+    ("rule", 1, "match", "deep", "nested", 0, 1): 19,
+    ("rule", 1, "match", "deep", "nested", 1): 19,
+    ("rule", 1, "match", "deep", "nested", 1, 0): 19,
+    ("rule", 1, "match", "deep", "nested", 1, 0, "a"): 19,
+    ("rule", 1, "list"): 20,
+    ("rule", 1, "list", 0): 20,
+    ("rule", 1, "list", 0, "n"): 21,
+    ("rule", 1, "list", 1): 22,
+    ("rule", 1, "list", 1, "n"): 23,
+}
+
+
+def test_every_shape() -> None:
+    assert set(paths(tomllib.loads(DOCUMENT))) == set(LINES)
+    assert line_index(DOCUMENT) == LINES
+
+
+def test_windows_line_ends() -> None:
+    assert line_index(DOCUMENT.replace("\n", "\r\n")) == LINES
+
+
+def paths(value: Any, here: Path = ()) -> Iterator[Path]:
+    """Every path in what tomllib read."""
+    steps: Iterator[tuple[str | int, Any]] = iter(())
+    if isinstance(value, dict):
+        steps = iter(value.items())
+    elif isinstance(value, list):
+        steps = enumerate(value)
+    for step, inner in steps:
+        yield (*here, step)
+        yield from paths(inner, (*here, step))
+
+
+strings = st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Cs")), max_size=8)
+
+
+def basic(text: str) -> str:
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+@st.composite
+def written(draw: st.DrawFn, depth: int = 2) -> str:
+    """Some TOML value, in any style, with line breaks where TOML lets them be."""
+    kind = draw(st.sampled_from(["scalar", "list", "table"] if depth else ["scalar"]))
+    if kind == "list":
+        items = draw(st.lists(written(depth - 1), max_size=3))
+        gap = draw(st.sampled_from(["", "\n", " # no ] here\n", " \n\n  "]))
+        return "[" + "".join(f"{gap}{item}{gap}," for item in items) + gap + "]"
+    if kind == "table":
+        pairs = draw(st.dictionaries(strings, written(depth - 1), max_size=3))
+        return "{" + ", ".join(f"{basic(key)} = {item}" for key, item in pairs.items()) + "}"
+    return draw(
+        st.one_of(
+            strings.map(basic),
+            strings.map(lambda text: "'''\n" + text.replace("'", "") + "'''"),
+            strings.map(lambda text: '"""' + text.replace("\\", "").replace('"', "") + '\n"x""""'),
+            st.sampled_from(
+                ["true", "1.5e-7", "inf", "0x1F", "1979-05-27 07:32:00.9Z", "07:32:00"]
+            ),
+            st.integers(-99, 99).map(str),
+        )
+    )
+
+
+@given(st.dictionaries(strings, written(), max_size=5))
+def test_same_paths_as_tomllib(pairs: dict[str, str]) -> None:
+    text = "".join(f"{basic(key)} = {value}\n" for key, value in pairs.items())
+    index = line_index(text)
+    assert set(index) == set(paths(tomllib.loads(text)))
+    lines = text.split("\n")
+    for key in pairs:
+        assert lines[index[(key,)] - 1].startswith(f"{basic(key)} = ")
