@@ -1,38 +1,42 @@
 """The two compiled parts of the package; everything else stands in pyproject.toml.
 
-The BPF object comes from ``make bpf`` (clang), the extension from cffi.
+The BPF objects come from ``make`` (clang), the extension from cffi.
 """
 
+import os
 import shutil
 import subprocess
 from pathlib import Path
 
 from setuptools import setup
+from setuptools.command.bdist_wheel import bdist_wheel
 from setuptools.command.build_py import build_py
-from wheel.bdist_wheel import bdist_wheel
 
-OBJECT = Path("build/datapath.bpf.o")
+OBJECTS = (Path("build/datapath.bpf.o"), Path("build/flood.bpf.o"))
 
 
-class BuildWithObject(build_py):
-    """Compile the data plane and lay it inside the package."""
+class BuildWithObjects(build_py):
+    """Compile the data plane and the lab's generator, and lay them inside the package."""
 
     def run(self) -> None:
-        subprocess.run(["make", "--silent", "bpf"], check=True)
+        # An outer make's job server is not ours to use.
+        environment = {k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "MAKELEVEL")}
+        subprocess.run(["make", "--silent", *map(str, OBJECTS)], check=True, env=environment)
         super().run()
         if not self.editable_mode:
-            shutil.copy(OBJECT, Path(self.build_lib, "wirepath", OBJECT.name))
+            for compiled in OBJECTS:
+                shutil.copy(compiled, Path(self.build_lib, "wirepath", compiled.name))
 
 
 class StableAbiWheel(bdist_wheel):
     """Tag the wheel abi3: the extension uses the limited API only."""
 
     def finalize_options(self) -> None:
-        super().finalize_options()
         self.py_limited_api = "cp311"
+        super().finalize_options()
 
 
 setup(
     cffi_modules=["src/wirepath/native/build.py:ffi"],
-    cmdclass={"build_py": BuildWithObject, "bdist_wheel": StableAbiWheel},
+    cmdclass={"build_py": BuildWithObjects, "bdist_wheel": StableAbiWheel},
 )

@@ -9,7 +9,6 @@ machine does disturbs caches only; still, read ratios, not nanoseconds.
 """
 
 import argparse
-import os
 import socket
 import statistics
 from collections.abc import Callable, Iterator, Sequence
@@ -17,16 +16,13 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from wire import ADDRESS, IFNAME, MAC, Wire, wire
 from wirepath.kernel.links import XdpLink
 from wirepath.kernel.object import Object
 from wirepath.lab.flood import Flood
-from wirepath.lab.netns import Namespace, tune_veth
 from wirepath.lab.traffic import Traffic, from_sources, random_sources, udp
 
 BARE = Path(__file__).parents[1] / "build" / "bare.bpf.o"
-SERVER = "192.0.2.1"
-MAC = "02:00:00:00:00:01"
-_IFNAME = "wp0"
 _WARM_UP = 20_000  # packets, so that the first slice finds what later ones find
 _LOST = 0.05  # of a slice: what overflows a ring costs less than what arrives
 
@@ -86,7 +82,7 @@ class _Load:
 @dataclass(frozen=True)
 class _Lane:
     subject: Subject
-    receiver: Namespace
+    way: Wire
     flood: Flood
     count: int  # packets a slice
 
@@ -125,10 +121,7 @@ def compare(
     costs = [Cost(subject.name) for subject in subjects]
     load = _Load(traffic, seconds, cpu)
     with ExitStack() as stack:
-        lanes = [
-            _lane(stack, f"wp-bench-{os.getpid():x}-{number}", subject, load)
-            for number, subject in enumerate(subjects)
-        ]
+        lanes = [_lane(stack, number, subject, load) for number, subject in enumerate(subjects)]
         for turn in range(repetitions):
             order = [(turn + n) % len(lanes) for n in range(len(lanes))]
             for number in order:
@@ -138,63 +131,38 @@ def compare(
     return costs
 
 
-def _lane(stack: ExitStack, name: str, subject: Subject, load: _Load) -> _Lane:
-    sender, receiver = (stack.enter_context(_namespace(name + end)) for end in "sr")
-    with sender.netlink() as near, receiver.netlink() as far:
-        near.link("add", ifname=_IFNAME, kind="veth",
-                  peer={"ifname": _IFNAME, "address": MAC, "net_ns_fd": receiver.name})  # fmt: skip
-        near.link("set", ifname=_IFNAME, state="up")
-        far.link("set", ifname=_IFNAME, state="up")
-        index = far.link_lookup(ifname=_IFNAME)[0]
-        far.addr("add", index=index, address=SERVER, prefixlen=24)
-        far.route("add", dst="0.0.0.0/0", oif=index)  # every source is one to hear
-    tune_veth(receiver, _IFNAME)
-    stack.enter_context(_attached(receiver, subject))
+def _lane(stack: ExitStack, number: int, subject: Subject, load: _Load) -> _Lane:
+    way = stack.enter_context(wire(str(number)))
+    stack.enter_context(_attached(way, subject))
     traffic = subject.traffic or load.traffic
-    flood = stack.enter_context(Flood(sender, _IFNAME, traffic, cpu=load.cpu))
+    flood = stack.enter_context(Flood(way.sender, IFNAME, traffic, cpu=load.cpu))
     count = _WARM_UP
     for _ in range(2):
         cost = flood.run(packets=count, seconds=load.seconds).cpu_ns
         count = max(1_000, int(load.seconds * 1e9 / cost))
-    return _Lane(subject, receiver, flood, count)
+    return _Lane(subject, way, flood, count)
 
 
 @contextmanager
-def _namespace(name: str) -> Iterator[Namespace]:
-    namespace = Namespace(name)
-    namespace.create()
-    try:
-        yield namespace
-    finally:
-        namespace.remove()
-
-
-@contextmanager
-def _attached(receiver: Namespace, subject: Subject) -> Iterator[None]:
+def _attached(way: Wire, subject: Subject) -> Iterator[None]:
     with ExitStack() as inside:
-        with receiver.entered():
-            inside.enter_context(subject.attach(_IFNAME))
+        with way.receiver.entered():
+            inside.enter_context(subject.attach(IFNAME))
         try:
             yield
         finally:
-            with receiver.entered():
+            with way.receiver.entered():
                 inside.close()
 
 
 def _slice(lane: _Lane) -> float:
     lane.flood.run(packets=lane.count // 10)
-    before = _received(lane)
+    before = lane.way.received()
     result = lane.flood.run(packets=lane.count)
-    arrived = _received(lane) - before
+    arrived = lane.way.received() - before
     if arrived < lane.count * (1 - _LOST):
         print(f"{lane.subject.name}: {1 - arrived / lane.count:.0%} of the packets did not arrive")
     return result.cpu_s / arrived * 1e9
-
-
-def _received(lane: _Lane) -> int:
-    with lane.receiver.netlink() as netlink:
-        link = netlink.get_links(ifname=_IFNAME)[0]
-    return int(link.get_attr("IFLA_STATS64")["rx_packets"])
 
 
 def main() -> None:
@@ -208,7 +176,7 @@ def main() -> None:
     parser.add_argument("--cpu", type=int)
     asked = parser.parse_args()
     subjects = [program(Path(path), name) for path, name in (o.split(":") for o in asked.objects)]
-    traffic = from_sources(udp(SERVER, 9, mac=MAC), random_sources(asked.sources, seed=asked.seed))
+    traffic = from_sources(udp(ADDRESS, 9, mac=MAC), random_sources(asked.sources, seed=asked.seed))
     for cost in compare(
         subjects, traffic, repetitions=asked.repetitions, seconds=asked.seconds, cpu=asked.cpu
     ):

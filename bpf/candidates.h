@@ -22,6 +22,7 @@ struct candidates_config {
 	__u32 lists;		/* 0: nothing was filed away */
 	__u32 filed_by;		/* bit d: dimension d has lists */
 	__u32 base[DIMENSION_MAX];	/* a dimension's first list */
+	__u32 second[DIMENSION_MAX];	/* what its candidates are sifted by */
 };
 const volatile struct candidates_config candidates_config;
 
@@ -41,6 +42,8 @@ struct {
 struct candidate {
 	__u32 clause;
 	__u32 run;		/* index in runs */
+	__u16 low, high;	/* the run in the second dimension, once more */
+	__u32 reserved;
 };
 
 struct {
@@ -81,10 +84,13 @@ holds(const struct run *run, const struct classes *classes)
 	return outside >= 0;
 }
 
-/* The lowest clause of @list that holds, from @from up to before @best. */
+/* The lowest clause of @list that holds, from @from up to before @best.  Most
+ * candidates fall at @second, the packet's class in the second dimension,
+ * without a look at their run.
+ */
 static __always_inline __u32
 lowest_candidate(const struct list *list, const struct classes *classes,
-		 __u32 from, __u32 best)
+		 __u16 second, __u32 from, __u32 best)
 {
 	for (__u32 i = 0; i < LIST_MAX && i < list->count; i++) {
 		__u32 at = list->first + i;
@@ -94,13 +100,22 @@ lowest_candidate(const struct list *list, const struct classes *classes,
 		candidate = bpf_map_lookup_elem(&candidates, &at);
 		if (!candidate || candidate->clause >= best)
 			break;
-		if (candidate->clause < from)
+		if (candidate->clause < from || second < candidate->low ||
+		    second > candidate->high)
 			continue;
 		run = bpf_map_lookup_elem(&runs, &candidate->run);
 		if (run && holds(run, classes))
 			return candidate->clause;
 	}
 	return best;
+}
+
+static __always_inline __u16
+second_class(const struct classes *classes, enum dimension d)
+{
+	__u32 second = candidates_config.second[d];
+
+	return second < DIMENSION_MAX ? classes->of[second] : 0;
 }
 
 /* The lowest filed clause at or behind @from that holds, or CLAUSE_NONE.
@@ -121,7 +136,9 @@ __noinline __u32 next_candidate(const struct classes *classes, __u32 from)
 		at = candidates_config.base[d] + classes->of[d];
 		list = bpf_map_lookup_elem(&lists, &at);
 		if (list)
-			best = lowest_candidate(list, classes, from, best);
+			best = lowest_candidate(list, classes,
+						second_class(classes, d), from,
+						best);
 	}
 	return best;
 }

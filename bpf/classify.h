@@ -16,12 +16,13 @@
 #ifndef CLASSIFY_H
 #define CLASSIFY_H
 
+#include "bits.h"
 #include "candidates.h"
 #include "dimensions.h"
+#include "entries.h"
 #include "stats.h"
 
 #define CLAUSES_MAX	32768
-#define WORD_BITS	64
 
 struct classify_config {
 	__u32 words;		/* of a row, without its summary; 0: no rules */
@@ -50,6 +51,8 @@ struct clause {
 	__u32 counter;		/* its slot in rule_counters */
 	enum verdict verdict;	/* CONTINUE counts only */
 	__u32 reserved;		/* arrays round elements up to 8 bytes */
+	__u64 src_entries;	/* sets whose prefixes count a match, */
+	__u64 dst_entries;	/* by the address they are asked for */
 };
 
 struct {
@@ -98,16 +101,12 @@ struct walk {
 	enum verdict verdict;
 };
 
-/* The clauses that suit the packet in every dimension: word @i of its rows.
- * A global function, so that the verifier walks it only once.
- */
-__noinline __u64 and_rows(const struct classes *classes, __u32 i)
+/* The clauses that suit the packet in every dimension: word @i of its rows. */
+static __always_inline __u64 and_rows(const struct classes *classes, __u32 i)
 {
 	__u32 stride = classify_config.summary_words + classify_config.words;
 	__u64 bits = ~0ULL;
 
-	if (!classes)
-		return 0;
 	for (int d = 0; d < DIMENSION_MAX; d++) {
 		struct row_word *row;
 		__u32 at;
@@ -123,23 +122,22 @@ __noinline __u64 and_rows(const struct classes *classes, __u32 i)
 	return bits;
 }
 
-/* Every 6-bit window of this number is different (a de Bruijn sequence), so
- * the top bits of the number times a power of two name the power.
- */
-#define DE_BRUIJN 0x03f79d71b4cb0a89ULL
-static const __u8 de_bruijn_bit[WORD_BITS] = {
-	0, 1, 48, 2, 57, 49, 28, 3, 61, 58, 50, 42, 38, 29, 17, 4,
-	62, 55, 59, 36, 53, 51, 43, 22, 45, 39, 33, 30, 24, 18, 12, 5,
-	63, 47, 56, 27, 60, 41, 37, 16, 54, 35, 52, 21, 44, 32, 23, 11,
-	46, 26, 40, 15, 34, 20, 31, 10, 25, 14, 19, 9, 13, 8, 7, 6,
-};
-
-/* The lowest bit that is set in @bits, which is not 0: BPF has no instruction
- * for it, clang 14 crashes on the builtin, and branches cost the verifier.
- */
-static __always_inline __u32 lowest(__u64 bits)
+/* The same as a global function, which the verifier walks only once. */
+__noinline __u64 and_later_rows(const struct classes *classes, __u32 i)
 {
-	return de_bruijn_bit[(bits & -bits) * DE_BRUIJN >> 58];
+	return classes ? and_rows(classes, i) : 0;
+}
+
+/* Let prefixes count, in the sets that @clause has found the addresses in. */
+static __always_inline void
+count_in_sets(const struct clause *clause, const struct pkt *pkt)
+{
+	if (!entries_config.counting)
+		return;
+	if (clause->src_entries)
+		count_entries(pkt, &pkt->src, clause->src_entries);
+	if (clause->dst_entries)
+		count_entries(pkt, &pkt->dst, clause->dst_entries);
 }
 
 /* Clause @i holds: count its rule, and let it decide.  Returns 1 if it did. */
@@ -153,6 +151,7 @@ static __always_inline long matched(struct walk *w, __u32 i)
 	w->from_bit = clause->next_resident;
 	w->verdict = clause->verdict;
 	count_rule(clause->counter, w->pkt, clause->verdict == VERDICT_DROP);
+	count_in_sets(clause, w->pkt);
 	if (!clause->verdict)
 		return 0;
 	w->pkt->rule = clause->rule;
@@ -178,14 +177,14 @@ static __always_inline long read_on(struct walk *w)
 	if (w->summary) {
 		w->at = w->block * WORD_BITS + lowest(w->summary);
 		w->summary &= w->summary - 1;
-		w->word = and_rows(&w->classes,
-				   classify_config.summary_words + w->at);
+		w->word = and_later_rows(&w->classes,
+					 classify_config.summary_words + w->at);
 		return 0;
 	}
 	w->block++;
 	if (w->block >= classify_config.summary_words)
 		return 1;
-	w->summary = and_rows(&w->classes, w->block);
+	w->summary = and_later_rows(&w->classes, w->block);
 	return 0;
 }
 
@@ -209,7 +208,7 @@ static long step(__u32 nth __attribute__((unused)), struct walk *w)
 		clause = clause_of(base + lowest(w->word));
 	else if (!read_on(w))
 		return 0;
-	if (candidates_config.lists && w->candidate < w->from)
+	if (w->candidate < w->from)
 		w->candidate = next_candidate(&w->classes, w->from);
 	if (w->candidate < clause)
 		clause = w->candidate;
@@ -217,6 +216,28 @@ static long step(__u32 nth __attribute__((unused)), struct walk *w)
 }
 
 #define STEPS_MAX (CLAUSES_MAX + CLAUSES_MAX / WORD_BITS + CLAUSES_MAX / 4096)
+
+/* The whole walk, where one word of rows holds all clauses: as a rule its first
+ * match decides, and a loop would cost more than all the rest.
+ */
+static __always_inline void walk_word(struct walk *w)
+{
+	w->word = and_rows(&w->classes, 0);
+	if (w->word && !matched(w, lowest(w->word)))
+		bpf_loop(WORD_BITS, step, w, 0);
+}
+
+static __always_inline void walk_all(struct walk *w)
+{
+	if (classify_config.summary_words)
+		w->summary = and_rows(&w->classes, 0);
+	else if (classify_config.words)
+		w->word = and_rows(&w->classes, 0);
+	w->candidate = next_candidate(&w->classes, 0);
+	if (w->summary | w->word || w->candidate != CLAUSE_NONE ||
+	    classify_config.summary_words > 1)
+		bpf_loop(STEPS_MAX, step, w, 0);
+}
 
 /* A global function: the verifier checks it once, whatever packet comes. */
 __noinline int classify(struct pkt *pkt)
@@ -232,14 +253,10 @@ __noinline int classify(struct pkt *pkt)
 		return VERDICT_CONTINUE;
 	address_classes(w.classes.of, pkt);
 	value_classes(w.classes.of, v, pkt);
-	if (classify_config.summary_words)
-		w.summary = and_rows(&w.classes, 0);
-	else if (classify_config.words)
-		w.word = and_rows(&w.classes, 0);
-	if (candidates_config.lists)
-		w.candidate = next_candidate(&w.classes, 0);
-	if (w.summary | w.word || w.candidate != CLAUSE_NONE)
-		bpf_loop(STEPS_MAX, step, &w, 0);
+	if (classify_config.words == 1 && !candidates_config.lists)
+		walk_word(&w);
+	else
+		walk_all(&w);
 	return w.verdict ? decide(pkt, w.verdict, REASON_RULE)
 			 : VERDICT_CONTINUE;
 }

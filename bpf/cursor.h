@@ -29,10 +29,12 @@ static __always_inline enum verdict malformed(struct pkt *pkt, enum fault how)
 	return decide(pkt, parse_config.malformed, REASON_MALFORMED);
 }
 
-/* Headers are there but not for us to see: fail closed on live traffic. */
+/* Headers are there but not for us to see: fail closed, unless it was a snap
+ * length that cut them off.
+ */
 static __always_inline enum verdict unseen(struct pkt *pkt, enum fault how)
 {
-	return replaying ? VERDICT_CONTINUE : malformed(pkt, how);
+	return replaying && pkt->cut ? VERDICT_CONTINUE : malformed(pkt, how);
 }
 
 static __always_inline enum verdict not_ip(struct pkt *pkt)

@@ -43,6 +43,7 @@ struct classes {
 
 /* BTF keeps the types that a global mentions. */
 const volatile enum dimension dimension_names;
+const volatile enum fragment fragment_names;
 
 /* Bit d: some rule asks about dimension d. */
 const volatile __u32 dimensions_used;

@@ -49,7 +49,12 @@ struct {
 	&literal_lines, &literal_head, &literal_fences,		\
 	&literal_leaves, literal_root_bits })
 
-/* A global function: the verifier walks its long search only once. */
+/* Global functions: the verifier walks their long searches only once. */
+__noinline int literal_class_chunk(__u32 chunk, __u32 addr)
+{
+	return ipv4_chunk(&LITERAL_TABLE, chunk, addr);
+}
+
 __noinline int literal_class_ipv6(const struct addr *a)
 {
 	return a ? ipv6_class(&LITERAL_TABLE, a) : 0;
@@ -58,8 +63,12 @@ __noinline int literal_class_ipv6(const struct addr *a)
 static __always_inline __u16
 literal_class(const struct pkt *pkt, const struct addr *a)
 {
-	return pkt->family == 4 ? ipv4_class(&LITERAL_TABLE, a->lo)
-				: literal_class_ipv6(a);
+	__u32 class;
+
+	if (pkt->family != 4)
+		return literal_class_ipv6(a);
+	class = ipv4_root(&LITERAL_TABLE, a->lo);
+	return class & ROOT_CHUNK ? literal_class_chunk(class, a->lo) : class;
 }
 
 #endif

@@ -46,6 +46,7 @@ struct pkt {
 	bool has_ports, has_flags, has_type;
 
 	__u64 now_ns;		/* the capture's clock; only while replaying */
+	bool cut;		/* by its snap length; likewise */
 	__u16 src_class;	/* of src among the policy's own prefixes */
 
 	__u32 rule;		/* that decided, or RULE_NONE */

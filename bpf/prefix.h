@@ -2,8 +2,11 @@
 /*
  * prefix.h - address to class: the lookup in a prefix table.
  *
- * prefix_layout.h says how the tables lie in memory.  Root words and the head
- * are read once: user space may switch them under us.
+ * prefix_layout.h says how the tables lie in memory.  The first word of a root
+ * line and the head are read once: user space may switch them under us.
+ *
+ * Searches take no branches but arithmetic: which way a step goes is for the
+ * sender of the packet to choose, and a branch would be mispredicted.
  *
  * Builder: wirepath/prefixes.py
  */
@@ -12,8 +15,6 @@
 
 #include "pkt.h"
 #include "prefix_layout.h"
-
-#define FENCE_STEPS	20	/* halvings: a million leaves */
 
 /* The maps of one table, all arrays. */
 struct prefix_table {
@@ -26,44 +27,74 @@ static __always_inline struct line *line_at(const struct prefix_table *t, __u32 
 	return bpf_map_lookup_elem(t->lines, &i);
 }
 
-/* The last boundary of @line that does not lie behind @low. */
-static __always_inline __u32 line_search(const struct line *line, __u32 low)
+/* All ones if @a is below @b, else 0. */
+static __always_inline __u32 below(__u32 a, __u32 b)
+{
+	return ((__u64)a - b) >> 32;
+}
+
+/* The place of the last word of @line that is not above @key, or 0. */
+static __always_inline __u32 line_search(const struct line *line, __u32 key)
 {
 	__u32 at = 0;
 
-	for (__u32 half = LINE_WORDS / 2; half; half /= 2) {
-		__u32 next = (at + half) & (LINE_WORDS - 1);
-
-		if (line->word[next] >> BOUNDARY_SHIFT <= low)
-			at = next;
-	}
-	return line->word[at] & CLASS_MASK;
+	for (__u32 half = LINE_WORDS / 2; half; half /= 2)
+		at += half & ~below(key, line->word[at + half]);
+	return at;
 }
 
-static __always_inline __u16 ipv4_class(const struct prefix_table *t, __u32 addr)
+/* All ones if @word is a host's, but not that of the key's address. */
+static __always_inline __u32
+other_host(const struct prefix_table *t, __u32 word, __u32 key)
 {
-	__u32 slot = addr >> (32 - t->root_bits);
-	__u32 low = addr & ((1U << (32 - t->root_bits)) - 1);
-	struct line *line = line_at(t, slot / LINE_WORDS);
-	__u32 word, first;
+	__u32 low = (1U << t->root_bits) - 1;
+
+	return below(low, word ^ key) & -(word >> (t->root_bits - 1) & 1);
+}
+
+/* The class of an address, or with ROOT_CHUNK where to look on. */
+static __always_inline __u32
+ipv4_root(const struct prefix_table *t, __u32 addr)
+{
+	struct line *line = line_at(t, addr >> (32 - t->root_bits));
+	__u32 key = WORD_KEY(addr, t->root_bits);
+	__u32 first, word, at;
 
 	if (!line)
 		return 0;
-	word = *(volatile __u32 *)&line->word[slot % LINE_WORDS];
-	if (!(word & ROOT_CHUNK))
-		return word & CLASS_MASK;
+	first = *(volatile __u32 *)&line->word[0];
+	if (first & ROOT_CHUNK)
+		return first;
+	at = line_search(line, key);
+	word = line->word[at];
+	word ^= (word ^ first) & (below(at, 1) | other_host(t, word, key));
+	return word & WORD_CLASS(t->root_bits);
+}
 
-	first = word & ROOT_LINE_MASK;
-	word = word >> ROOT_LINES_SHIFT & ROOT_LINES_MASK;
-	for (__u32 half = (1U << word) / 2; half; half /= 2) {
-		line = line_at(t, first + half);
+/* The class of an address whose root line says @chunk. */
+static __always_inline __u16
+ipv4_chunk(const struct prefix_table *t, __u32 chunk, __u32 addr)
+{
+	__u32 key = WORD_KEY(addr, t->root_bits);
+	__u32 steps = chunk >> ROOT_SHIFT_AT & ROOT_SHIFT_MASK;
+	__u32 at = chunk & ROOT_LINE_MASK, first, word;
+	struct line *line = line_at(t, at);
+
+	if (!line)
+		return 0;
+	first = line->word[0];
+	for (__u32 half = (1U << steps) / 2; half; half /= 2) {
+		line = line_at(t, at + half);
 		if (!line)
 			return 0;
-		if (line->word[0] >> BOUNDARY_SHIFT <= low)
-			first += half;
+		at += half & ~below(key, line->word[0]);
 	}
-	line = line_at(t, first);
-	return line ? line_search(line, low) : 0;
+	line = line_at(t, at);
+	if (!line)
+		return 0;
+	word = line->word[line_search(line, key)];
+	word ^= (word ^ first) & other_host(t, word, key);
+	return word & WORD_CLASS(t->root_bits);
 }
 
 /* Does @a lie at or behind the boundary? */

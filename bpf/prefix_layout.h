@@ -7,8 +7,9 @@
  * A table maps an address to a class, a small number; what a class means is
  * the reader's business.  Class 0 is "in no prefix".
  *
- * IPv4: a root indexed by the top bits of the address, then at most one chunk
- * of sorted boundaries for the rest: two cache lines for nearly every address.
+ * IPv4: a root of lines, one for each value of the address's top bits.  A line
+ * holds the boundaries among its addresses; where they are too many, it leads
+ * to a chunk of lines.  Nearly every address costs one cache line.
  * IPv6: sorted fences, each the first boundary of one leaf.
  *
  * Whoever changes a live table writes new chunks and leaves beside the old
@@ -19,24 +20,46 @@
 
 #include <linux/types.h>
 
-#define LINE_WORDS	16	/* a cache line of boundaries */
+#define LINE_WORDS	16	/* a cache line of IPv4 words */
 #define LEAF_KEYS	32	/* boundaries in an IPv6 leaf */
-
-/* A root word without this bit is itself the class of all its addresses. */
-#define ROOT_CHUNK	(1U << 31)
-/* A chunk is 2^n lines, n up to 12: 65,536 boundaries. */
-#define ROOT_LINES_SHIFT 27
-#define ROOT_LINES_MASK	0xf
-#define ROOT_LINE_MASK	((1U << ROOT_LINES_SHIFT) - 1)
-
-#define ROOT_BITS_MIN	16	/* so that what is left fits BOUNDARY_SHIFT */
-#define BOUNDARY_SHIFT	16	/* word = first address (low bits) | class */
-#define CLASS_MASK	0xffffU
+#define FENCE_STEPS	20	/* halvings: as far as a packet searches */
+#define FENCES_MAX	(1U << FENCE_STEPS)
+#define CLASSES_MAX	0xffffU	/* class 0 included */
 
 /*
- * Root words come first (2^root_bits of them), chunks behind.  A chunk's words
- * ascend, the first begins at 0, and copies of the last one fill it up.
+ * An IPv4 word, from its top bit down: where it starts (the 32 - root_bits low
+ * bits of an address), HOST, a class of root_bits - 1 bits.
+ *
+ * It says: from here to the next word's start, this class.  With HOST: exactly
+ * this one address has this class, and whoever finds the word with another
+ * address has the class of the slot's first word.  So a host is one word, not
+ * two; but only in a slot in which every address outside the hosts has the
+ * same class.
+ *
+ * The words of a slot ascend, the first starts at 0, and copies of the last
+ * one fill up its lines.  What holds for an address is the last word that is
+ * not above WORD_KEY.
  */
+#define ROOT_BITS_MIN	10
+#define ROOT_BITS_MAX	18	/* room for CLASSES_MAX; and 16 MiB of root */
+#define WORD_HOST(root_bits) (1U << ((root_bits) - 1))
+#define WORD_CLASS(root_bits) (WORD_HOST(root_bits) - 1)
+#define WORD_KEY(addr, root_bits)					\
+	((addr) << (root_bits) | ((1U << (root_bits)) - 1))
+
+/*
+ * The first word of a root line is never a host and starts at 0, so its top
+ * bit is free to say that the slot's words are not here but in a chunk: 2^n
+ * lines, the first at an index.  To be read once: live changes switch it, and
+ * leave the other words of the line alone, for those who have read it before.
+ */
+#define ROOT_CHUNK	(1U << 31)
+#define ROOT_SHIFT_AT	27	/* of n, 4 bits; the index stands below */
+#define ROOT_SHIFT_MASK	0xf
+#define ROOT_LINE_MASK	((1U << ROOT_SHIFT_AT) - 1)
+#define CHUNK_STEPS	14	/* n at most: 262,144 words */
+
+/* 2^root_bits lines of the root come first, chunks behind. */
 struct line {
 	__u32 word[LINE_WORDS];
 };

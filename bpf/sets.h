@@ -73,7 +73,12 @@ struct {
 	&set_lines, &set_fence_head, &set_fences,		\
 	&set_leaves, set_root_bits })
 
-/* A global function: the verifier walks its long search only once. */
+/* Global functions: the verifier walks their long searches only once. */
+__noinline int set_class_chunk(__u32 chunk, __u32 addr)
+{
+	return ipv4_chunk(&SET_TABLE, chunk, addr);
+}
+
 __noinline int set_class_ipv6(const struct addr *a)
 {
 	return a ? ipv6_class(&SET_TABLE, a) : 0;
@@ -82,8 +87,12 @@ __noinline int set_class_ipv6(const struct addr *a)
 static __always_inline __u16
 set_class(const struct pkt *pkt, const struct addr *a)
 {
-	return pkt->family == 4 ? ipv4_class(&SET_TABLE, a->lo)
-				: set_class_ipv6(a);
+	__u32 class;
+
+	if (pkt->family != 4)
+		return set_class_ipv6(a);
+	class = ipv4_root(&SET_TABLE, a->lo);
+	return class & ROOT_CHUNK ? set_class_chunk(class, a->lo) : class;
 }
 
 #endif

@@ -29,6 +29,7 @@ const volatile struct trace trace_layout;
 static __always_inline void trace_read(struct pkt *pkt, const struct trace *t)
 {
 	pkt->now_ns = t->now_ns;
+	pkt->cut = t->wire_bytes > pkt->frame_bytes;
 	pkt->frame_bytes = t->wire_bytes;
 }
 

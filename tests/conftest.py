@@ -18,7 +18,7 @@ def pytest_configure(config: pytest.Config) -> None:
 @cache
 def missing() -> str:
     try:
-        from wirepath.kernel import features  # noqa: PLC0415 - may not be built yet
+        from wirepath.kernel import features
     except ImportError as error:
         return f"the extension is not built: {error} (run `make setup`)"
     return features.missing()

@@ -62,9 +62,7 @@ class Replay:
         return document
 
 
-def run(
-    policy: Policy, capture: Capture, *, model: bool = False, skip_bad: bool = False
-) -> Replay:
+def run(policy: Policy, capture: Capture, *, model: bool = False, skip_bad: bool = False) -> Replay:
     """Judge every frame of *capture* by *policy*.
 
     Args:
@@ -88,7 +86,7 @@ def run(
     sizes = {"bans": 1}
     with Generation.load(policy, contents.members, sizes=sizes, replaying=True) as generation:
         judged = _by_program(generation, policy, capture)
-        maps = generation.object.maps
+        maps = generation.loaded.maps
         slots = {rule.name: number for number, rule in enumerate(policy.rules)}
         return _summed(capture, stats.rules(maps["rule_counters"], slots), judged)
 
@@ -96,8 +94,8 @@ def run(
 def _by_program(generation: Generation, policy: Policy, capture: Capture) -> list[Judged]:
     import numpy as np
 
-    btf = generation.object.btf
-    dtype = np.dtype(btf.layout("struct trace").dtype)  # type: ignore[call-overload]
+    btf = generation.loaded.btf
+    dtype = np.dtype(btf.layout("struct trace").dtype)
     traces = np.zeros(len(capture), dtype=dtype)
     traces["now_ns"] = capture.times_ns
     traces["wire_bytes"] = capture.wire
@@ -122,13 +120,11 @@ def _by_program(generation: Generation, policy: Policy, capture: Capture) -> lis
 
 
 def _by_model(policy: Policy, members: Any, capture: Capture) -> Replay:
-    from wirepath.model import Model, PrefixSet
+    from wirepath.model import Model
+    from wirepath.prefixes import Tables
+    from wirepath.prefixes.offline import by_name, offline
 
-    contents: dict[str, PrefixSet] = {name: PrefixSet() for name in policy.sets}
-    names = list(contents)
-    for prefix, number in members:
-        contents[names[number]].add(prefix)
-    decider = Model(policy, contents)
+    decider = Model(policy, by_name(offline(Tables.build(members)), policy.sets))
     counts = {rule.name: [0, 0, 0] for rule in policy.rules}
     judged = []
     for frame in capture:
@@ -143,9 +139,7 @@ def _by_model(policy: Policy, members: Any, capture: Capture) -> Replay:
     return _summed(capture, {n: stats.RuleCount(*c) for n, c in counts.items()}, judged)
 
 
-def _summed(
-    capture: Capture, rules: Mapping[str, stats.RuleCount], judged: list[Judged]
-) -> Replay:
+def _summed(capture: Capture, rules: Mapping[str, stats.RuleCount], judged: list[Judged]) -> Replay:
     verdicts, reasons = {"pass": 0, "drop": 0}, dict[str, int]()
     for each in judged:
         verdicts[each.verdict] = verdicts.get(each.verdict, 0) + 1

@@ -1,23 +1,25 @@
 """Labs to test in. Each has a name of its own, so that test runs may go on side by side."""
 
 import os
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from wirepath.lab.network import Lab
 
+HERE = Path(__file__).parent
+# Rule sets, and other filters to hold against ours.
+sys.path.append(str(HERE.parents[1] / "bench"))
+
 NAME = f"wp{os.getpid():x}"
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _root() -> None:
-    if os.geteuid() == 0:
-        return
-    reason = "namespaces need root (run `sudo make test`)"
-    if os.environ.get("WIREPATH_REQUIRE") == "kernel":
-        pytest.fail(reason)
-    pytest.skip(reason)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if HERE in item.path.parents:
+            item.add_marker(pytest.mark.kernel)
 
 
 @pytest.fixture

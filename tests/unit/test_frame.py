@@ -95,9 +95,9 @@ def test_checksum_of_rfc_1071() -> None:
 
 @pytest.mark.filterwarnings("ignore")  # scapy's own
 def test_scapy_reads_the_same() -> None:
-    from scapy.layers.inet import IP, TCP, UDP  # noqa: PLC0415 - slow
-    from scapy.layers.inet6 import IPv6 as ScapyIPv6  # noqa: PLC0415 - slow
-    from scapy.layers.l2 import Ether  # noqa: PLC0415 - slow
+    from scapy.layers.inet import IP, TCP, UDP
+    from scapy.layers.inet6 import IPv6 as ScapyIPv6
+    from scapy.layers.l2 import Ether
 
     frames: list[Frame] = [
         Eth() / Vlan(9) / IPv4(src="10.1.2.3") / Tcp(5, 6, "SAE"),

@@ -34,7 +34,7 @@ from wirepath.prefixes import (
     set_rows,
 )
 
-ROOT_BITS = st.sampled_from([None, 16, 17, 20])
+ROOT_BITS = st.sampled_from([None, 10, 13, 16, 18])
 
 
 def members_of(members: set[tuple[Prefix, int]]) -> Members:
@@ -48,7 +48,7 @@ def members_of(members: set[tuple[Prefix, int]]) -> Members:
 def test_every_address_is_in_the_sets_around_it(
     members: set[tuple[Prefix, int]], root_bits: int | None, others: list[int]
 ) -> None:
-    tables = Tables.build(members_of(members), root_bits)
+    tables = Tables.build(members_of(members), root_bits=root_bits)
     sets = Lookup(tables)
     assert tables.members == len(members)
     assert len(set(tables.masks)) == tables.classes
@@ -72,8 +72,8 @@ def test_members_are_written_in_order(members: set[tuple[Prefix, int]]) -> None:
 
 def test_an_empty_table() -> None:
     tables = Tables.build(Members.of([]))
-    assert (tables.members, tables.classes, tables.root_bits) == (0, 1, 16)
-    assert (tables.lines, tables.leaves, tables.fences) == (4096, 1, 1)
+    assert (tables.members, tables.classes, tables.root_bits) == (0, 1, 10)
+    assert (tables.lines, tables.leaves, tables.fences) == (1024, 1, 1)
     sets = Lookup(tables)
     assert {sets(address) for address in (0, IPV4, IPV4 + 0xFFFFFFFF, LAST)} == {0}
 
@@ -92,28 +92,100 @@ def test_everything_is_of_one_family() -> None:
     assert sets(0) == sets(IPV4 - 1) == sets(IPV4 + (1 << 32)) == sets(LAST) == 2
 
 
-@pytest.mark.parametrize("step", [1, 2])
-def test_a_slash_16_full_of_hosts(step: int) -> None:
+@pytest.mark.parametrize(
+    ("step", "sets", "lines"),
+    [
+        (1, 2, 4096),  # 65,536 boundaries
+        (2, 1, 4096),  # 32,768 hosts and what is around them
+        (3, 2, 2048),  # 21,846 hosts, likewise
+    ],
+)
+def test_a_slash_16_full_of_hosts(step: int, sets: int, lines: int) -> None:
     first = parse_address("10.1.0.0")
     hosts = range(first, first + 65536, step)
-    # Each host differs from its neighbours, so that no two segments become one.
     parts = [
-        Members.of((Prefix(a, 128) for a in hosts if a // step % 2 == k), set_id=k) for k in (0, 1)
+        Members.of((Prefix(a, 128) for a in hosts if a // step % sets == k), set_id=k)
+        for k in range(sets)
     ]
-    tables = Tables.build(Members.join(parts), 16)
-    assert tables.lines == 4096 + 4096
-    sets = Lookup(tables)
+    tables = Tables.build(Members.join(parts), root_bits=16)
+    assert tables.lines == 65536 + lines
+    classes = Lookup(tables)
     for address in (first - 1, first + 65536):
-        assert sets(address) == 0
+        assert classes(address) == 0
     for address in range(first, first + 65536, 7):
-        expected = 0 if address not in hosts else 1 << address // step % 2
-        assert sets(address) == expected
+        expected = 0 if address not in hosts else 1 << address // step % sets
+        assert classes(address) == expected
+
+
+def test_a_slot_too_large_for_a_chunk() -> None:
+    # 2^18 + 2 boundaries inside one /10; more root bits part them.
+    first = parse_address("10.0.0.0")
+    members = Members.of(Prefix(first + 4 * i, 127) for i in range((1 << 17) + 1))
+    with pytest.raises(RequestError, match="too many prefixes"):
+        Tables.build(members, root_bits=10)
+    tables = Tables.build(members)
+    assert tables.root_bits > 10
+    sets = Lookup(tables)
+    assert [sets(first + (1 << 19) + i) for i in range(-5, 5)] == [0, 1, 1, 0, 0, 1, 1, 0, 0, 0]
 
 
 def test_neighbours_in_one_set_are_one_segment() -> None:
     hosts = [Prefix(parse_address("10.0.0.0") + i, 128) for i in range(4096)]
     tables = Tables.build(Members.of(hosts))
-    assert tables.lines == 4096 + 1
+    assert tables.lines == 1024
+
+
+@pytest.mark.parametrize(
+    ("hosts", "others", "lines"),
+    [
+        (range(0, 45, 3), [], 1024),  # 15 hosts behind the slot's first word
+        (range(0, 48, 3), [], 1024 + 2),  # 16
+        (range(15), [], 1024),  # without gaps between them
+        (range(0, 15, 3), ["10.0.1.0/24"], 1024),  # 2 boundaries each, 13 words
+        (range(0, 24, 3), ["10.0.1.0/24"], 1024 + 2),
+        (range(0, 36, 3), ["10.0.1.0/31"], 1024),  # a prefix as two hosts
+        (range(0, 45, 3), ["10.0.0.0/8"], 1024),  # all around them is of one class
+        (range(0, 45, 3), ["10.0.0.0/11"], 1024 + 2),  # not all of the slot
+        (range((1 << 22) - 45, 1 << 22, 3), ["10.63.255.255"], 1024 + 2),
+    ],
+)
+def test_hosts_of_one_slot(hosts: range, others: list[str], lines: int) -> None:
+    first = parse_address("10.0.0.0")
+    members = {(Prefix(first + host, 128), host % 2) for host in hosts}
+    members |= {(Prefix.parse(other), 7) for other in others}
+    tables = Tables.build(members_of(members), root_bits=10)
+    assert tables.lines == lines
+    sets = Lookup(tables)
+    for address in edges(members) | set(range(first - 2, first + 300)):
+        assert sets(address) == naive_sets(members, address), hex(address)
+
+
+@pytest.mark.parametrize(
+    ("spare", "root_bits"),
+    [(0, 10), (511, 10), (512, 11), (4000, 13), (1 << 15, 17), (1 << 20, 17)],
+)
+def test_root_bits_leave_room_for_classes(spare: int, root_bits: int) -> None:
+    tables = Tables.build(Members.of([]), spare_classes=spare)
+    assert (tables.root_bits, tables.lines) == (root_bits, 1 << root_bits)
+    if root_bits > 10:
+        with pytest.raises(RequestError, match="different ways"):
+            Tables.build(Members.of([]), spare_classes=spare, root_bits=10)
+
+
+@pytest.mark.parametrize(
+    ("classes", "root_bits"), [(512, 10), (513, 11), (4097, 14), (32768, 16), (65535, 17)]
+)
+def test_classes_of_the_caller_are_never_merged(classes: int, root_bits: int) -> None:
+    starts = [IPV4 + i * 65537 for i in range(classes)]
+    starts[0] = 0
+    layout = layout_segments(
+        array("Q", bytes(8 * classes)), array("Q", starts), array("H", range(classes))
+    )
+    assert layout.root_bits >= root_bits
+    memory = written(layout)
+    for number, start in enumerate(starts[1:], 1):
+        assert lookup(start, root_bits=layout.root_bits, **memory) == number
+        assert lookup(start - 1, root_bits=layout.root_bits, **memory) == number - 1
 
 
 def test_ipv6_of_many_leaves() -> None:

@@ -122,7 +122,7 @@ def _contents(path: Path) -> bytes | mmap.mmap:
 
 def _scan(data: bytes | mmap.mmap, into: Capture | None) -> Any:
     # Fills the arrays of *into*, or only counts; returns struct capture_scan.
-    from wirepath.native import ffi, lib  # noqa: PLC0415 - not every command needs it
+    from wirepath.native import ffi, lib
 
     frames = ffi.new("struct capture_frames *")
     scan = ffi.new("struct capture_scan *")
@@ -150,7 +150,7 @@ _ARRAYS: Final = {
 
 def _problem(data: bytes | mmap.mmap, scan: Any) -> str:
     # What is wrong, and what to do; "" if nothing is.
-    from wirepath.native import lib  # noqa: PLC0415 - not every command needs it
+    from wirepath.native import lib
 
     frame = scan.frames + 1
     if scan.fault == lib.CAPTURE_FORMAT:

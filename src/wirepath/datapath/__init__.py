@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Final, Self
 
@@ -22,7 +22,8 @@ from wirepath.kernel.maps import Map
 from wirepath.kernel.program import Program
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from wirepath.datapath.difference import Difference
@@ -30,8 +31,9 @@ if TYPE_CHECKING:
     from wirepath.datapath.status import Status
     from wirepath.kernel.links import Mode
     from wirepath.model import Model
+    from wirepath.plan import Plan
     from wirepath.policy import Policy
-    from wirepath.prefixes import Members
+    from wirepath.prefixes import Members, Tables
 
 __all__ = ["Datapath"]
 
@@ -83,17 +85,8 @@ class Datapath:
             PinError: the pins are damaged or of another version.
         """
         pins = Pins.find()
-        up = pins.names()
-        if name is None and len(up) == 1:
-            name = up[0]
-        if name is None and up:
-            raise RequestError(f"which interface: {', '.join(up)} are up (name one: --iface {up[0]})")
-        if name is None or name not in up:
-            what = f"{name}: wirepath is not up there" if name else "wirepath is not up anywhere"
-            cure = f"up on {', '.join(up)}" if up else "bring it up: `wirepath up IFACE POLICY`"
-            raise RequestError(f"{what} ({cure})")
         with pins.locked(shared=True):
-            datapath = cls(name, pins)
+            datapath = cls(_choose(name, pins.names()), pins)
         if not datapath._current():
             with datapath.changing():  # finishes what another process left half done
                 pass
@@ -167,31 +160,37 @@ class Datapath:
 
         Raises:
             PolicyError: a list has bad lines.
-            RequestError: there is no such interface, or wirepath is up there already.
-            AttachError: the interface is taken or unfit.
+            RequestError: there is no such interface.
+            AttachError: the interface is taken, by wirepath too, or unfit.
             KernelError: the kernel does not take the program. Nothing has changed then.
         """
-        from wirepath.datapath.contents import read_contents
-        from wirepath.datapath.generation import Generation
         from wirepath.kernel.interface import Interface
 
         interface = Interface.of(name)
+        pins = Pins.find()  # before anything starts a thread: it may have to change namespaces
+        from wirepath.datapath.contents import read_contents
+        from wirepath.datapath.generation import Generation
+
         contents = read_contents(policy, skip_bad=skip_bad)
-        pins = Pins.find()
         with pins.locked():
             pins.recover(_serves)
             if name in pins.names():
                 _clear_gone(pins, name)
             offload = interface.index if mode == "offload" else 0
-            counters = _assign({}, policy)
+            counters, counting = _assign({}, _rules(policy)), _assign({}, _counting(policy))
             with (
                 Generation.load(
-                    policy, contents.members, counters=counters, ifindex=offload
+                    policy,
+                    contents.members,
+                    counters=counters,
+                    counting=counting,
+                    describe=_describe(mode, 1, counters, counting),
+                    ifindex=offload,
                 ) as generation,
+                _entries(generation, counting, contents.members),
                 pins.stage(name) as staged,
             ):
-                manifest = _manifest(generation, mode, 1, counters)
-                _pin(generation, manifest, staged)
+                _pin(generation, staged)
                 with XdpLink.attach(generation.program, interface.index, mode) as link:
                     link.pin(staged / _LINK)
                     pins.publish(name)
@@ -235,17 +234,24 @@ class Datapath:
         from wirepath.datapath.generation import STATE, Generation
 
         old, number = self.manifest.counters, self.manifest.generation + 1
-        counters = _assign(old, policy)
+        counters = _assign(old, _rules(policy))
+        counting = _assign(self.manifest.counting, _counting(policy))
         state = {name: self.maps[name] for name in STATE}
         offload = self.link.ifindex if self.manifest.mode == "offload" else 0
         with (
             Generation.load(
-                policy, members, state=state, counters=counters, ifindex=offload
+                policy,
+                members,
+                state=state,
+                counters=counters,
+                counting=counting,
+                describe=_describe(self.manifest.mode, number, counters, counting),
+                ifindex=offload,
             ) as generation,
+            _entries(generation, counting, members, before=self.manifest.counting),
             self.pins.stage(self.name) as staged,
         ):
-            manifest = _manifest(generation, self.manifest.mode, number, counters)
-            _pin(generation, manifest, staged)
+            _pin(generation, staged)
             self.link.pin(staged / _LINK)
             self.link.update(generation.program, old=self.program)
             try:
@@ -284,13 +290,12 @@ class Datapath:
 
     def model(self) -> Model:
         """Make the model of what serves, with the sets and bans of this moment."""
-        from wirepath.model import Model, PrefixSet
+        from wirepath.model import Model
+        from wirepath.prefixes import Tables
+        from wirepath.prefixes.offline import by_name, offline
 
-        contents: dict[str, PrefixSet] = {name: PrefixSet() for name in self.sets.names()}
-        names = list(contents)
-        for prefix, number in self.sets.all_members():
-            contents[names[number]].add(prefix)
-        return Model(self.policy, contents, self.bans.for_model())
+        sets = offline(Tables.build(self.sets.all_members()))
+        return Model(self.policy, by_name(sets, self.sets.names()), self.bans.for_model())
 
     def status(self) -> Status:
         """Say what is attached and how full it is."""
@@ -299,35 +304,70 @@ class Datapath:
         return status(self)
 
 
-def _pin(generation: Generation, manifest: Manifest, directory: Path) -> None:
-    pages = generation.object.maps["manifest"]
-    text = manifest.text()
-    with pages.memory() as memory:
-        memory[: len(text)] = text
-    for name, each in generation.object.maps.items():
+def _choose(name: str | None, up: list[str]) -> str:
+    if name is None and len(up) == 1:
+        return up[0]
+    if name is None and up:
+        raise RequestError(f"which one: {', '.join(up)} are up (name it: --iface {up[0]})")
+    if name is None or name not in up:
+        what = f"{name}: wirepath is not up there" if name else "wirepath is not up anywhere"
+        cure = f"up on {', '.join(up)}" if up else "bring it up: `wirepath up IFACE POLICY`"
+        raise RequestError(f"{what} ({cure})")
+    return name
+
+
+def _pin(generation: Generation, directory: Path) -> None:
+    for name, each in generation.loaded.maps.items():
         if "rodata" not in name:
             each.pin(directory / name)
     generation.program.pin(directory / _PROGRAM)
 
 
-def _manifest(
-    generation: Generation, mode: str, number: int, counters: Mapping[str, int]
-) -> Manifest:
-    return Manifest.of(
-        generation.plan,
-        root_bits=generation.tables.root_bits,
+# What writes the manifest of a generation once it is planned.
+def _describe(
+    mode: str, number: int, counters: Mapping[str, int], counting: Mapping[str, int]
+) -> Callable[[Plan, Tables], bytes]:
+    return lambda plan, tables: Manifest.of(
+        plan,
+        root_bits=tables.root_bits,
         mode=mode,
         generation=number,
         since=time.time(),
         counters=counters,
-    )
+        counting=counting,
+    ).text()
 
 
-def _assign(old: Mapping[str, int], policy: Policy) -> dict[str, int]:
-    # Rules keep the slot of their name; a slot that was in use is free only one generation later.
+def _entries(
+    generation: Generation,
+    counting: Mapping[str, int],
+    members: Members,
+    *,
+    before: Mapping[str, int] | None = None,
+) -> AbstractContextManager[None]:
+    # The entries of sets with counters, while one generation takes the place of another.
+    if not (counting or before):
+        return nullcontext()
+    from wirepath.datapath.entries import Entries
+
+    sets = generation.plan.set_ids
+    numbers = {sets[name]: number for name, number in counting.items()}
+    return Entries(generation.loaded.maps, numbers).replacing(members)
+
+
+def _rules(policy: Policy) -> list[str]:
+    return [rule.name for rule in policy.rules]
+
+
+def _counting(policy: Policy) -> list[str]:
+    return [spec.name for spec in policy.sets.values() if spec.counters]
+
+
+def _assign(old: Mapping[str, int], names: Collection[str]) -> dict[str, int]:
+    # Each name keeps its number; one that was in use is free only one generation later.
     taken = set(old.values())
-    free = (slot for slot in range(len(taken) + len(policy.rules)) if slot not in taken)
-    return {r.name: old[r.name] if r.name in old else next(free) for r in policy.rules}
+    free = (number for number in range(len(taken) + len(names)) if number not in taken)
+    return {name: old[name] if name in old else next(free) for name in names}
 
 
 def _serves(directory: Path) -> bool:
@@ -343,9 +383,6 @@ def _clear_gone(pins: Pins, name: str) -> None:
     # What is left of an interface that is gone makes way; what still serves does not.
     with suppress(PinError), XdpLink.open(pins.directory(name) / _LINK) as link:
         if link.ifindex:
-            raise AttachError(
-                f"attach {name}",
-                what="wirepath is up there",
-                cure=f"`wirepath apply {name} POLICY` swaps the policy, `wirepath down {name}` ends it",
-            )
+            cure = f"`wirepath apply {name} POLICY` swaps policies, `wirepath down {name}` ends it"
+            raise AttachError(f"attach {name}", what="wirepath is up there", cure=cure)
     pins.remove(name)

@@ -204,11 +204,8 @@ class Bans:
             memory[offset : offset + size].cast("I")[0] = count
 
     def _member(self, name: str) -> tuple[int, int]:
-        from wirepath.kernel.layout import Record
-
-        record = self._lengths.value
-        assert isinstance(record, Record)
-        offset, layout = record.members[name]
+        # Where a member of struct ban_lengths lies, and its size.
+        offset, layout = self._lengths.btf.record("struct ban_lengths").members[name]
         return offset, layout.size
 
 

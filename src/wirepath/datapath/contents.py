@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 
     from wirepath.policy import Policy, SetSpec
 
+log = logging.getLogger(__name__)
+
 SET_PREFIXES_MAX: Final = 1_000_000
 _SHOWN: Final = 20  # bad lines a list that are named one by one
 
@@ -23,7 +26,7 @@ class Contents:
     """The members of all sets, each with the number of its set.
 
     Attributes:
-        members: in no order, repeats included.
+        members: in order, without repeats.
         skipped: by file, how many bad lines were passed over.
     """
 
@@ -65,7 +68,7 @@ def read_contents(policy: Policy, *, skip_bad: bool = False) -> Contents:
             if parsed.bad:
                 skipped[str(path)] = len(parsed.bad)
                 problems += bad_lines(parsed)
-    members = Members.join(parts)
+    members = Members.join(parts).in_order()
     too_large = [
         _too_large(policy, spec, count)
         for spec, count in zip(policy.sets.values(), members.counts(), strict=False)
@@ -73,14 +76,15 @@ def read_contents(policy: Policy, *, skip_bad: bool = False) -> Contents:
     ]
     if too_large or (problems and not skip_bad):
         raise PolicyError(too_large + problems)
+    for file, lines in skipped.items():
+        log.warning("%s: %d bad lines skipped", file, lines)
     return Contents(members, skipped)
 
 
 def bad_lines(parsed: ParsedList) -> list[Problem]:
     """Describe the lines of a list that are no prefixes: the first ones, and how many more."""
     found = [
-        Problem(parsed.file, bad.line, "", f"{bad.text}: {bad.why}")
-        for bad in parsed.bad[:_SHOWN]
+        Problem(parsed.file, bad.line, "", f"{bad.text}: {bad.why}") for bad in parsed.bad[:_SHOWN]
     ]
     if more := len(parsed.bad) - len(found):
         found.append(Problem(parsed.file, 0, "", f"{more} more bad lines (--skip-bad skips them)"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from wirepath.datapath import Datapath
@@ -37,6 +37,7 @@ class Difference:
         rules_moved: whether those that stay are walked in another order.
         datapath: keys of ``[datapath]`` that change.
         sets: whose contents change, live changes included.
+        counting: sets that stay, and begin or cease to count by prefix.
         skipped: by file, how many bad lines were passed over.
     """
 
@@ -46,6 +47,7 @@ class Difference:
     rules_moved: bool
     datapath: tuple[str, ...]
     sets: tuple[SetChange, ...]
+    counting: tuple[str, ...]
     skipped: dict[str, int]
 
     @property
@@ -58,6 +60,7 @@ class Difference:
             or self.rules_moved
             or self.datapath
             or self.sets
+            or self.counting
         )
 
 
@@ -73,41 +76,27 @@ def difference(datapath: Datapath, policy: Policy, contents: Contents) -> Differ
         rules_moved=[n for n in old if n in new] != [n for n in new if n in old],
         datapath=tuple(k for k, v in after["datapath"].items() if before["datapath"][k] != v),
         sets=tuple(_sets(datapath, policy, contents)),
+        counting=tuple(
+            name
+            for name, spec in after["set"].items()
+            if name in before["set"] and before["set"][name]["counters"] != spec["counters"]
+        ),
         skipped=dict(contents.skipped),
     )
 
 
 def _sets(datapath: Datapath, policy: Policy, contents: Contents) -> list[SetChange]:
-    old = _by_set(datapath.sets.all_members(), datapath.sets.names())
-    new = _by_set(contents.members, list(policy.sets))
+    old, new = datapath.sets.all_members(), contents.members
+    old_ids = {name: number for number, name in enumerate(datapath.sets.names())}
+    new_ids = {name: number for number, name in enumerate(policy.sets)}
+    old_sizes, new_sizes = old.counts(), new.counts()
     changes = []
-    for name in dict.fromkeys((*old, *new)):
-        was, now = old.get(name), new.get(name)
-        added, removed = _compare(was, now)
-        if was is None or now is None or added or removed:
-            sizes = (None if each is None else len(each) for each in (was, now))
-            changes.append(SetChange(name, *sizes, added, removed))
+    for name in dict.fromkeys((*old_ids, *new_ids)):
+        was, now = old_ids.get(name), new_ids.get(name)
+        before = None if was is None else old_sizes[was]
+        after = None if now is None else new_sizes[now]
+        both = 0 if was is None or now is None else old.common(was, new, now)
+        added, removed = (after or 0) - both, (before or 0) - both
+        if before is None or after is None or added or removed:
+            changes.append(SetChange(name, before, after, added, removed))
     return changes
-
-
-# By set, its prefixes as rows of bytes, sorted and without repeats.
-def _by_set(members: Any, names: list[str]) -> dict[str, Any]:
-    import numpy as np
-
-    words = np.frombuffer(members.memory, dtype=np.uint64).reshape(-1, 3)
-    numbers = (words[:, 2] >> np.uint64(8)) & np.uint64(0xFF)
-    sets = {}
-    for number, name in enumerate(names):
-        rows = words[numbers == number].copy()
-        rows[:, 2] &= np.uint64(0xFF)
-        sets[name] = np.unique(rows, axis=0)
-    return sets
-
-
-def _compare(was: Any, now: Any) -> tuple[int, int]:
-    import numpy as np
-
-    if was is None or now is None:
-        return (0 if now is None else len(now)), (0 if was is None else len(was))
-    both = len(np.unique(np.concatenate((was, now)), axis=0))
-    return both - len(was), both - len(now)

@@ -12,13 +12,15 @@ from typing import TYPE_CHECKING, Any, Final, Self
 import numpy as np
 
 import wirepath
+from wirepath.datapath.manifest import PAGE
 from wirepath.kernel.object import Object
 from wirepath.plan import SET_DIMENSIONS, lower
 from wirepath.plan.spaces import FRAGMENTS
+from wirepath.policy import SETS_MAX
 from wirepath.prefixes import Tables
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from numpy.typing import NDArray
 
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
 
 PROGRAM: Final = "ingress"
 # Maps that go from generation to generation, and the packets with them.
-STATE: Final = ("outcomes", "rule_counters", "bans", "ban_lengths")
+STATE: Final = ("outcomes", "rule_counters", "bans", "ban_lengths", "set_entries")
 
 # Room for live changes, beyond what a set table needs: a part of it, and at least so much.
 _ROOM: Final = 4
@@ -54,12 +56,12 @@ class Generation:
     """A loaded program with its tables. Leaving the context unloads what is not pinned.
 
     Attributes:
-        object: its maps and programs.
+        loaded: its maps and programs.
         plan: what they were written from.
         tables: the set table, as it was built.
     """
 
-    object: Object
+    loaded: Object
     plan: Plan
     tables: Tables
 
@@ -71,6 +73,8 @@ class Generation:
         *,
         state: Mapping[str, Map] | None = None,
         counters: Mapping[str, int] | None = None,
+        counting: Mapping[str, int] | None = None,
+        describe: Callable[[Plan, Tables], bytes] | None = None,
         sizes: Mapping[str, int] | None = None,
         replaying: bool = False,
         ifindex: int = 0,
@@ -82,6 +86,9 @@ class Generation:
             members: the contents of its sets, numbered in its order.
             state: maps of the generation before, by name.
             counters: by rule, its slot in ``rule_counters``; in file order if None.
+            counting: by set with counters, its number in ``set_entries``; who gives it writes the
+                entries (`Entries`). Nothing is counted if None.
+            describe: gives the text of the manifest, of whole pages; none is written if None.
             sizes: capacities of maps to change, by name.
             replaying: frames come with metadata in front (``bpf/trace.h``).
             ifindex: for hardware offload, the interface.
@@ -90,13 +97,17 @@ class Generation:
             RequestError: the policy asks for more than the tables hold.
             KernelError: the kernel does not take it.
         """
-        tables = Tables.build(members)
+        tables = Tables.build(members, spare_classes=_ROOM_CLASSES)
         set_room = min(tables.classes + _ROOM_CLASSES, _CLASSES_MAX)
         plan = lower(policy, tables.masks, set_room)
+        text = describe(plan, tables) if describe else b""
+        pages = {"manifest": max(1, len(text) // PAGE)}
         loaded = Object.load(
             object_file(),
-            constants=lambda btf: _constants(plan, tables, btf, replaying=replaying),
-            sizes=_sizes(plan, tables) | dict(sizes or {}),
+            constants=lambda btf: _constants(
+                plan, tables, btf, counting or {}, replaying=replaying
+            ),
+            sizes=_sizes(plan, tables) | pages | dict(sizes or {}),
             reuse=state or {},
             programs=[PROGRAM],
             ifindex=ifindex,
@@ -104,6 +115,8 @@ class Generation:
         try:
             generation = cls(loaded, plan, tables)
             generation._write(counters or _slots(policy))
+            with loaded.maps["manifest"].memory() as memory:
+                memory[: len(text)] = text
         except BaseException:
             loaded.close()
             raise
@@ -112,11 +125,11 @@ class Generation:
     @property
     def program(self) -> Program:
         """What judges packets."""
-        return self.object.programs[PROGRAM]
+        return self.loaded.programs[PROGRAM]
 
     def close(self) -> None:
         """Unload it, unless it is pinned or attached."""
-        self.object.close()
+        self.loaded.close()
 
     def __enter__(self) -> Self:
         return self
@@ -137,8 +150,8 @@ class Generation:
 
     def _array(self, name: str) -> NDArray[Any]:
         # The memory of a map, by the types that BTF gives it.
-        of = self.object.maps[name]
-        return np.frombuffer(of.memory(), dtype=np.dtype(of.value.dtype))  # type: ignore[call-overload]
+        of = self.loaded.maps[name]
+        return np.frombuffer(of.memory(), dtype=np.dtype(of.value.dtype))
 
     def _field(self, name: str, field: str, values: NDArray[Any]) -> None:
         self._array(name)[field][: len(values)] = values
@@ -149,7 +162,7 @@ class Generation:
             if dimension == "icmp_type":
                 places["icmp"], places["icmpv6"] = np.split(classes, 2)
             elif dimension == "fragment":
-                kinds = self.object.btf.enum("fragment")
+                kinds = self.loaded.btf.enum("fragment")
                 for kind, number in zip(FRAGMENTS, classes, strict=True):
                     places["fragment"][kinds[kind]] = number
             else:
@@ -157,7 +170,7 @@ class Generation:
 
     def _write_clauses(self, counters: Mapping[str, int]) -> None:
         plan = self.plan
-        verdicts = self.object.btf.enum("verdict")
+        verdicts = self.loaded.btf.enum("verdict")
         rules = [plan.policy.rules[clause.rule] for clause in plan.clauses]
         ends, bits = plan.rule_ends()
         numbers = np.array([clause.rule for clause in plan.clauses], dtype=np.uint32)
@@ -168,6 +181,8 @@ class Generation:
         self._field("clauses", "next_resident", bits)
         self._field("clauses", "counter", slots)
         self._field("clauses", "verdict", np.array(decided, dtype=np.uint32))
+        self._field("clauses", "src_entries", plan.entry_sets("src_set"))
+        self._field("clauses", "dst_entries", plan.entry_sets("dst_set"))
         self._field("residents", "clause", plan.filing.residents)
 
     def _write_filing(self) -> None:
@@ -176,14 +191,16 @@ class Generation:
         self._field("lists", "count", filing.count)
         self._field("candidates", "clause", filing.clause)
         self._field("candidates", "run", filing.run)
-        numbers = self.object.btf.enum("dimension")
+        self._field("candidates", "low", filing.second_low)
+        self._field("candidates", "high", filing.second_high)
+        numbers = self.loaded.btf.enum("dimension")
         runs = self._array("runs")[: len(filing.filed)]
         for dimension, low in filing.low.items():
             runs["low"][:, numbers[dimension]] = low
             runs["high"][:, numbers[dimension]] = filing.high[dimension]
 
     def _write_prefixes(self) -> None:
-        maps = self.object.maps
+        maps = self.loaded.maps
         self._field("management", "never_block", self.plan.never_block)
         if _needs_literals(self.plan):
             self.plan.literals.layout.write(
@@ -213,7 +230,9 @@ def _needs_literals(plan: Plan) -> bool:
     return bool(plan.policy.datapath.never_block or {"src", "dst"} & set(plan.dimensions))
 
 
-def _constants(plan: Plan, tables: Tables, btf: Btf, *, replaying: bool) -> dict[str, object]:
+def _constants(
+    plan: Plan, tables: Tables, btf: Btf, counting: Mapping[str, int], *, replaying: bool
+) -> dict[str, object]:
     datapath, filing = plan.policy.datapath, plan.filing
     numbers = btf.enum("dimension")
     drop_fragments = datapath.fragments == "drop"
@@ -227,6 +246,10 @@ def _constants(plan: Plan, tables: Tables, btf: Btf, *, replaying: bool) -> dict
         "dimensions_used": _bits(plan.dimensions, numbers),
         "literal_root_bits": plan.literals.layout.root_bits,
         "set_root_bits": tables.root_bits,
+        "entries_config": {
+            "counting": bool(counting),
+            "number": bytes(counting.get(name, 0) for name in plan.set_ids).ljust(SETS_MAX, b"\0"),
+        },
         "classify_config": {
             "words": plan.words,
             "summary_words": plan.summary_words,
@@ -237,6 +260,7 @@ def _constants(plan: Plan, tables: Tables, btf: Btf, *, replaying: bool) -> dict
             "lists": len(filing.first),
             "filed_by": _bits(filing.base, numbers),
             "base": _by_dimension(filing.base, numbers),
+            "second": _by_dimension({d: numbers[to] for d, to in filing.second.items()}, numbers),
         },
     }
 

@@ -30,6 +30,7 @@ class Manifest:
         since: when it began to serve, seconds since 1970.
         policy: as `Policy.document` has it.
         counters: by rule, its slot in ``rule_counters``.
+        counting: by set with counters, its number in ``set_entries``.
         set_root_bits: of the set table.
         set_rows: by dimension of sets, where its rows begin, in words.
         residents: bits of a row that are in use.
@@ -43,6 +44,7 @@ class Manifest:
     since: float
     policy: dict[str, Any]
     counters: dict[str, int]
+    counting: dict[str, int]
     set_root_bits: int
     set_rows: dict[str, int]
     residents: int
@@ -58,6 +60,7 @@ class Manifest:
         generation: int,
         since: float,
         counters: Mapping[str, int],
+        counting: Mapping[str, int],
     ) -> Self:
         """Describe a generation that was loaded from *plan*."""
         return cls(
@@ -67,6 +70,7 @@ class Manifest:
             since=since,
             policy=plan.policy.document(),
             counters=dict(counters),
+            counting=dict(counting),
             set_root_bits=root_bits,
             set_rows={dimension: plan.row_base[dimension] for dimension in plan.needs},
             residents=len(plan.filing.residents),
@@ -94,7 +98,6 @@ class Manifest:
         except (ValueError, TypeError, KeyError) as error:
             raise PinError(f"open {name}", what="its manifest is damaged", cure=cure) from error
         if version != __version__ or values.keys() != {field.name for field in fields(cls)}:
-            raise PinError(
-                f"open {name}", what=f"wirepath {version} put it up, this is {__version__}", cure=cure
-            )
+            what = f"wirepath {version} put it up, this is {__version__}"
+            raise PinError(f"open {name}", what=what, cure=cure)
         return cls(**values)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
 from wirepath.errors import RequestError
@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from wirepath.datapath import Datapath
+    from wirepath.datapath.entries import Entries, EntryCount
     from wirepath.prefixes import Change, LiveSets, Members
 
 
@@ -45,6 +46,20 @@ class Sets:
         number = self.number(name)
         with self._live() as live:
             return live.members_of(number)
+
+    def counters(self, name: str) -> Iterator[EntryCount]:
+        """Say what each prefix of a set has counted, by address.
+
+        What changes meanwhile may be missing.
+
+        Raises:
+            RequestError: there is no such set, or it has no counters.
+        """
+        entries = self._entries(self.number(name))
+        if not entries:
+            how = f"write counters = true under [set.{name}] and `wirepath apply` it"
+            raise RequestError(f"@{name}: its prefixes have no counters ({how})")
+        return entries.counts(self._datapath.manifest.counting[name])
 
     def all_members(self) -> Members:
         """Copy the prefixes of every set, each with the number of its set."""
@@ -101,14 +116,50 @@ class Sets:
         from wirepath.prefixes import Dirty, Full
 
         number = self.number(name)
+        change = self._remove_live if removing else self._add_live
         with self._datapath.changing():
             try:
-                with self._live() as live:
-                    return (live.remove if removing else live.add)(number, prefixes)
+                return change(number, prefixes)
             except (Full, Dirty):
+                if not removing:
+                    return self._add_anew(number, prefixes)
                 self._datapath.rebuild(self.all_members())
-            with self._live() as live:
-                return (live.remove if removing else live.add)(number, prefixes)
+            return change(number, prefixes)
+
+    # More than the live table has room for may be more than any has: the next one is built with it.
+    def _add_anew(self, number: int, prefixes: Members) -> Change:
+        from wirepath.prefixes import Change, Members
+
+        old = self.all_members()
+        self._datapath.rebuild(Members.join([old, prefixes.in_set(number)]))
+        with self._live() as live:
+            done = live.counts()[number] - old.counts()[number]
+        return Change(done, len(prefixes) - done)
+
+    # An entry is there before packets can find its prefix, and as long as they can.
+
+    def _add_live(self, number: int, prefixes: Members) -> Change:
+        entries = self._entries(number)
+        counted = entries.adding(prefixes.in_set(number)) if entries else nullcontext()
+        with self._live() as live, counted:
+            return live.add(number, prefixes)
+
+    def _remove_live(self, number: int, prefixes: Members) -> Change:
+        with self._live() as live:
+            change = live.remove(number, prefixes)
+        if entries := self._entries(number):
+            entries.remove(prefixes.in_set(number))
+        return change
+
+    # None if the set has no counters.
+    def _entries(self, number: int) -> Entries | None:
+        counting = self._datapath.manifest.counting
+        name = self.names()[number]
+        if name not in counting:
+            return None
+        from wirepath.datapath.entries import Entries
+
+        return Entries(self._datapath.maps, {number: counting[name]})
 
     @contextmanager
     def _live(self) -> Iterator[LiveSets]:

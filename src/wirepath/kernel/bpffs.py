@@ -82,19 +82,40 @@ class Pins:
 
     @contextmanager
     def locked(self, *, shared: bool = False, patience_s: float = _PATIENCE_S) -> Iterator[None]:
-        """Hold the lock; it goes when the process goes.
+        """Hold the lock; it goes when the process goes. Directories that are empty then go too.
 
         Raises:
             KernelError: EAGAIN, somebody else held it for *patience_s*; or EACCES and the like.
         """
-        doing = f"lock {self._serving}"
-        _make_own(self._serving)
-        with telling(doing, cure=_ROOT):
-            fd = os.open(self._serving, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        fd = self._lock(fcntl.LOCK_SH if shared else fcntl.LOCK_EX, patience_s)
         try:
-            _flock(fd, fcntl.LOCK_SH if shared else fcntl.LOCK_EX, patience_s, doing)
             yield
         finally:
+            for directory in (self._serving, self._staging):
+                with suppress(OSError):  # it is not empty, or not there
+                    directory.rmdir()
+            os.close(fd)
+
+    # Whoever waits for the lock of a directory that is removed meanwhile waits for the next one.
+    def _lock(self, how: int, patience_s: float) -> int:
+        doing = f"lock {self._serving}"
+        while True:
+            _make_own(self._serving)
+            try:
+                fd = os.open(self._serving, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                raise KernelError(doing, error.errno or 0, cure=_ROOT) from error
+            try:
+                _flock(fd, how, patience_s, doing)
+                if self._serving.stat().st_ino == os.fstat(fd).st_ino:
+                    return fd
+            except FileNotFoundError:
+                pass
+            except BaseException:
+                os.close(fd)
+                raise
             os.close(fd)
 
     def names(self) -> list[str]:
@@ -204,9 +225,8 @@ def _make_own(directory: Path) -> None:
         directory.mkdir(mode=0o700, exist_ok=True)
         owner = directory.stat().st_uid
     if owner != os.geteuid():
-        raise KernelError(
-            f"use {directory}", EPERM, what=f"belongs to user {owner}", cure=f"`rmdir {directory}`"
-        )
+        cure = _ROOT if os.geteuid() else f"`rmdir {directory}`"
+        raise KernelError(f"use {directory}", EPERM, what=f"belongs to user {owner}", cure=cure)
 
 
 # A bpffs name has no dot, an interface name no colon (dev_valid_name in net/core/dev.c).

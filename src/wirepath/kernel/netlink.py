@@ -25,9 +25,9 @@ def xdp_features(ifindex: int) -> frozenset[str] | None:
 
     Source: Documentation/netlink/specs/netdev.yaml.
     """
-    from pyroute2.netlink import NLM_F_REQUEST, genlmsg  # noqa: PLC0415 - see above
-    from pyroute2.netlink.exceptions import NetlinkError  # noqa: PLC0415 - see above
-    from pyroute2.netlink.generic import GenericNetlinkSocket  # noqa: PLC0415 - see above
+    from pyroute2.netlink import NLM_F_REQUEST, genlmsg
+    from pyroute2.netlink.exceptions import NetlinkError
+    from pyroute2.netlink.generic import GenericNetlinkSocket
 
     class Device(genlmsg):  # type: ignore[misc] # pyroute2 is untyped
         nla_map = (

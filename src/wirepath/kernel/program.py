@@ -136,8 +136,8 @@ class Program(Handle):
         Args:
             data: what the frames lie in.
             offsets: where each begins in it, 64-bit numbers: ``array("Q")``, numpy's uint64.
-            lengths: how many bytes each has, 32-bit numbers; what is under 14 is padded with
-                zeros to 14.
+            lengths: how many bytes each has, 32-bit numbers; what is under 14 is filled
+                up to it with 0xff, which is no EtherType.
             metadata: the same number of bytes a frame, see ``test_run``; what the program
                 leaves there is written over it.
 

@@ -6,6 +6,7 @@ sources hit the same interface.  wirepath is driven by its own command line, as 
 
 import argparse
 import json
+import os
 import sys
 import tempfile
 import time
@@ -95,7 +96,7 @@ def run(seconds: float) -> bool:
     """
     sources = random_sources(_SOURCES)
     with ExitStack() as stack:
-        directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="wirepath-")))
+        directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="wirepath-demo-")))
         (directory / "blocked.txt").write_text("\n".join(addresses(sources)) + "\n")
         (directory / "policy.toml").write_text(_POLICY)
         lab = stack.enter_context(Lab("wp-demo"))
@@ -106,11 +107,12 @@ def run(seconds: float) -> bool:
         took = stack.enter_context(wirepath.up(directory / "policy.toml"))
         screen.say(f"wirepath up on {server.interface}, native, {_SOURCES:,} prefixes blocked, "
                    f"in {took:.2f} s")  # fmt: skip
-        stack.enter_context(WebServer(server.namespace))
-        web = WebClient(client.namespace, [server.ipv4, server.ipv6])
         traffic = from_sources(syn(server.ipv4, 80), sources, _PORTS)
-        flood = stack.enter_context(Flood(lab.net, lab.server.port, traffic))
-        with web:
+        *rest, attacking = sorted(os.sched_getaffinity(0))
+        flood = stack.enter_context(Flood(lab.net, server.port, traffic, cpu=attacking))
+        os.sched_setaffinity(0, rest or [attacking])  # what the flood need not share, it does not
+        stack.enter_context(WebServer(server.namespace))
+        with WebClient(client.namespace, [server.ipv4, server.ipv6]) as web:
             time.sleep(_CALM_S)
             flood.start(seconds=seconds)
             screen.watch(flood, web.tally, wirepath.stats)

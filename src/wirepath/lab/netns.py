@@ -14,11 +14,12 @@ import struct
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wirepath.errors import KernelError
+from wirepath.kernel.bpffs import Pins
 from wirepath.native import lib
 
 if TYPE_CHECKING:
@@ -69,10 +70,15 @@ class Namespace:
             netlink.link("set", ifname="lo", state="up")
 
     def remove(self) -> None:
-        """End what runs inside and remove it with its interfaces; does nothing if it is gone."""
+        """End what runs inside and remove it with its interfaces; does nothing if it is gone.
+
+        What wirepath has pinned for it would outlive it, and goes first.
+        """
         if not self.exists:
             return
         self.end_processes()
+        with self.entered():
+            _unpin()
         from pyroute2 import netns
 
         netns.remove(self.name)
@@ -155,6 +161,20 @@ class Namespace:
             time.sleep(0.02)
             if time.monotonic() > deadline:
                 number = signal.SIGKILL
+
+
+def _unpin() -> None:
+    pins = Pins.find()
+    ours = pins.directory("lo").parent
+    if not ours.exists():
+        return
+    with pins.locked():
+        pins.recover(lambda _: False)
+        for name in pins.names():
+            pins.remove(name)
+    for directory in (ours, ours.with_name(f"{ours.name}:new")):
+        with suppress(FileNotFoundError):
+            directory.rmdir()
 
 
 def _set(fd: int, doing: str) -> None:

@@ -14,16 +14,14 @@ what the server sends elsewhere goes to the bridge, .254, and ends there.
 
 import os
 import re
-import signal
-import threading
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
-from types import FrameType, TracebackType
-from typing import TYPE_CHECKING, Any, Final, NoReturn, Self
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from wirepath.errors import RequestError
 from wirepath.lab.netns import Namespace, tune_veth
+from wirepath.lab.signals import ends_on_signals
 
 if TYPE_CHECKING:
     from pyroute2 import IPRoute
@@ -122,7 +120,7 @@ class Lab:
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
-            stack.enter_context(_ends_on_signals())
+            stack.enter_context(ends_on_signals())
             stack.callback(self.remove)
             self.build()
             self._exit = stack.pop_all()
@@ -174,21 +172,3 @@ def _address(netlink: "IPRoute", ifname: str, ipv4: str, ipv6: str) -> None:
     netlink.link("set", index=index, state="up")
     netlink.addr("add", index=index, address=ipv4, prefixlen=24)
     netlink.addr("add", index=index, address=ipv6, prefixlen=64, flags=_IFA_F_NODAD)
-
-
-@contextmanager
-def _ends_on_signals() -> Iterator[None]:
-    # SIGINT raises by itself; these would end the process without running what cleans up.
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def end(number: int, _frame: FrameType | None) -> NoReturn:
-        raise SystemExit(128 + number)
-
-    before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGHUP)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

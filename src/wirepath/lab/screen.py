@@ -77,6 +77,8 @@ def _moments(flood: Flood, tally: Tally, stats: Callable[[], Any]) -> Iterator[_
     before, then = _dropped(stats()), time.monotonic()
     while flood.running:
         time.sleep(_EVERY_S)
+        if not flood.running:
+            break  # it ended within this interval, of which no rate could be told
         counted, now = stats(), time.monotonic()
         pps = (_dropped(counted) - before) / (now - then)
         yield _Moment(flood.sent, flood.result, tally, counted, pps)
@@ -115,7 +117,7 @@ class Outcome:
     def summary(self) -> str:
         """What to tell at the end, in four lines."""
         flood, tally, rule = self.flood, self.tally, self.stats["rules"][self.rule]
-        lost = f", {self.overflowed:,} lost on the wire before it" if self.overflowed else ""
+        lost = f", {self.overflowed:,} lost in a full ring before it" if self.overflowed else ""
         failed = f"; the last failure: {tally.failure}" if tally.failure else ""
         return (
             f"flood    {flood.packets:,} packets in {flood.seconds:.1f} s: {_mpps(flood.pps)}\n"

@@ -28,6 +28,13 @@ ffi.set_source(
     sources=[s for s in SOURCES if not s.endswith("_native.c")],
     include_dirs=[str(HERE), str(HERE.parents[2] / "bpf")],
     libraries=["bpf"],
-    extra_compile_args=["-O2", "-Wall", "-Wextra", "-Werror", "-Wno-unused-parameter", "-std=gnu11"],
+    extra_compile_args=[
+        "-O2",
+        "-Wall",
+        "-Wextra",
+        "-Werror",
+        "-Wno-unused-parameter",
+        "-std=gnu11",
+    ],
     py_limited_api=True,
 )

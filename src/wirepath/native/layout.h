@@ -15,9 +15,7 @@
 #include "prefix_layout.h"
 #include "sweep.h"
 
-#define ROOT_BITS_MAX	20
 #define LEAF_FILL	24		/* of LEAF_KEYS: room for live adds */
-#define FENCES_MAX	(1U << 20)	/* as far as a packet searches */
 
 struct line;
 struct fence;
@@ -30,13 +28,33 @@ struct chunks {
 	size_t used, room;
 };
 
+/* What one slot of the root holds, and how it is written with fewest words. */
+struct slot {
+	uint64_t first, end;	/* its addresses; the end is not one of them */
+	size_t from, to;	/* its segments; the first may begin before it */
+	bool hosts;		/* every address outside the background is one */
+	uint16_t background;
+	size_t words;
+};
+
 /*
- * Lay out one slot of the root; returns its word.  segments[*at] holds the
- * slot's first address; *at moves on to the next slot's.  Where chunks->used
- * grows past the room, nothing is written: so sizes are counted.
+ * segments[*at] holds the first address of slot @number; *at moves on to the
+ * next slot's.
  */
-uint32_t wp_lay_slot(const struct segments *segments, size_t *at, uint32_t slot,
-		     unsigned int root_bits, struct chunks *chunks);
+struct slot wp_slot(const struct segments *segments, size_t *at,
+		    uint32_t number, unsigned int root_bits);
+
+/* Lay out a slot that fits one line. */
+void wp_lay_slot(const struct segments *segments, const struct slot *slot,
+		 unsigned int root_bits, struct line *line);
+
+/*
+ * Lay out any slot in lines of its own; returns the word that leads there.
+ * Where chunks->used grows past the room, nothing is written: so sizes are
+ * counted.  A slot too large for a chunk takes more than there can be.
+ */
+uint32_t wp_lay_chunk(const struct segments *segments, const struct slot *slot,
+		      unsigned int root_bits, struct chunks *chunks);
 
 /* Lay out a leaf that begins at @first with segments [from, to). */
 void wp_lay_leaf(const struct segments *segments, size_t from, size_t to,

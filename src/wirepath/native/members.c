@@ -106,6 +106,19 @@ bool wp_members_sort(struct member **members, size_t *count)
 	return true;
 }
 
+struct member *wp_members_in_order(const struct member *members, size_t *count)
+{
+	struct member *copy = malloc(*count ? *count * sizeof(*copy) : 1);
+
+	if (!copy)
+		return NULL;
+	memcpy(copy, members, *count * sizeof(*copy));
+	if (wp_members_sort(&copy, count))
+		return copy;
+	free(copy);
+	return NULL;
+}
+
 static const struct member *at(const struct sequence *s, size_t i)
 {
 	return &s->members[s->order ? s->order[i] : i];

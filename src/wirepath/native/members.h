@@ -33,6 +33,9 @@ struct key {
 /* Sort *members and drop repeats; another array may take its place. */
 bool wp_members_sort(struct member **members, size_t *count);
 
+/* A sorted copy without repeats, for wp_free(); NULL for want of memory. */
+struct member *wp_members_in_order(const struct member *members, size_t *count);
+
 int wp_members_compare(const struct member *a, const struct member *b);
 
 /* The first place in @s, at or behind s->at, that is not before @key. */

@@ -78,7 +78,8 @@ static int run_one(int prog_fd, const struct wp_frames *f, uint64_t i,
 	int err;
 
 	memcpy(room, metadata, f->metadata_size);
-	memset(room + f->metadata_size, 0, ETH_HLEN);
+	/* What fills a frame up must not complete an EtherType. */
+	memset(room + f->metadata_size, 0xff, ETH_HLEN);
 	memcpy(room + f->metadata_size, f->data + f->offsets[i], length);
 	if (padded > LINEAR_SIZE || !f->metadata_size)
 		run.out_size = run.in_size;

@@ -31,7 +31,7 @@ struct wp_frames {
 	const uint8_t *data;
 	uint64_t size;			/* of @data */
 	const uint64_t *offsets;
-	const uint32_t *lengths;	/* zero-padded to 14 */
+	const uint32_t *lengths;	/* filled up to 14 with 0xff */
 	uint64_t count;
 	uint8_t *metadata;		/* @metadata_size bytes a frame, in and out */
 	uint32_t metadata_size;

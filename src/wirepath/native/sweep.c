@@ -4,7 +4,6 @@
 #include "address.h"
 #include "sweep.h"
 
-#define CLASSES_MAX	CLASS_MASK	/* class 0 included */
 #define HASH_BITS	17		/* half full at most */
 #define HASH_SIZE	(1U << HASH_BITS)
 #define SEQUENCES_MAX	4

@@ -6,7 +6,8 @@
 #include "layout.h"
 #include "tables.h"
 
-#define BOUNDARIES_A_SLOT 8	/* half a line: most slots fit one */
+/* 9 words a slot, the mean: so nearly all slots fit a line. */
+#define MAX_WORDS(root_bits) ((size_t)9 << (root_bits))
 
 const size_t wp_set_class_size = sizeof(struct set_class);
 const size_t wp_set_head_size = sizeof(struct set_head);
@@ -15,40 +16,58 @@ const size_t wp_set_need_size = sizeof(struct set_need);
 static const struct range ipv4_range = { 0, IPV4_FIRST, 0, IPV4_LAST };
 static const struct range ipv6_range = { 0, 0, UINT64_MAX, UINT64_MAX };
 
-static unsigned int choose_root_bits(size_t boundaries)
+/* Lay out all slots and return their words; without lines, only count them. */
+static size_t lay_lines(const struct tables *t, struct chunks *chunks)
 {
-	unsigned int bits = ROOT_BITS_MIN;
+	const struct segments *s = &t->ipv4_segments;
+	size_t at = 0, words = 0;
 
-	while (bits < ROOT_BITS_MAX &&
-	       boundaries > (size_t)BOUNDARIES_A_SLOT << bits)
-		bits++;
-	return bits;
+	chunks->used = 1U << t->root_bits;
+	for (uint32_t number = 0; number < 1U << t->root_bits; number++) {
+		struct line *line = chunks->lines ? &chunks->lines[number] : NULL;
+		struct slot slot = wp_slot(s, &at, number, t->root_bits);
+		uint32_t word;
+
+		words += slot.words;
+		if (slot.words <= LINE_WORDS) {
+			if (line)
+				wp_lay_slot(s, &slot, t->root_bits, line);
+			continue;
+		}
+		word = wp_lay_chunk(s, &slot, t->root_bits, chunks);
+		if (line)
+			*line = (struct line){ { word } };
+	}
+	return words;
 }
 
-/* Lay out all slots; without lines, only count them. */
-static void lay_lines(const struct tables *t, struct chunks *chunks)
+/* The fewest root bits that have room for the classes and the words. */
+static void choose_root_bits(struct tables *t, size_t classes)
 {
-	uint32_t *root = chunks->lines ? chunks->lines->word : NULL;
-	size_t at = 0;
+	struct chunks none = {};
 
-	chunks->used = (1U << t->root_bits) / LINE_WORDS;
-	for (uint32_t slot = 0; slot < 1U << t->root_bits; slot++) {
-		uint32_t word = wp_lay_slot(&t->ipv4_segments, &at, slot,
-					    t->root_bits, chunks);
-
-		if (root)
-			root[slot] = word;
-	}
+	t->root_bits = ROOT_BITS_MIN;
+	while (classes > WORD_HOST(t->root_bits))
+		t->root_bits++;
+	/* A word stands for two segments at most: so many need no counting. */
+	while (t->root_bits < ROOT_BITS_MAX &&
+	       (t->ipv4_segments.count / 2 > MAX_WORDS(t->root_bits) ||
+		lay_lines(t, &none) > MAX_WORDS(t->root_bits)))
+		t->root_bits++;
 }
 
 /* Now that the segments are known: how much memory they need. */
-static enum table_fault size_up(struct tables *t, unsigned int root_bits)
+static enum table_fault size_up(struct tables *t, size_t classes,
+				unsigned int root_bits)
 {
 	struct chunks chunks = {};
 
 	if (!root_bits)
-		root_bits = choose_root_bits(t->ipv4_segments.count);
-	t->root_bits = root_bits;
+		choose_root_bits(t, classes);
+	else if (classes > WORD_HOST(root_bits))
+		return TABLE_CLASSES;
+	else
+		t->root_bits = root_bits;
 	lay_lines(t, &chunks);
 	t->lines = chunks.used;
 	t->leaves = (t->ipv6_segments.count + LEAF_FILL - 1) / LEAF_FILL;
@@ -92,12 +111,14 @@ static enum table_fault flatten(const struct member *members, size_t count,
 }
 
 static enum table_fault build(struct tables *t, const struct member *members,
-			      size_t count, unsigned int root_bits)
+			      size_t count, size_t spare_classes,
+			      unsigned int root_bits)
 {
-	struct set_class *sets = calloc(CLASS_MASK, sizeof(*sets));
+	struct set_class *sets = calloc(CLASSES_MAX, sizeof(*sets));
 	enum table_fault fault;
+	size_t classes;
 
-	if (!sets || !wp_classes_begin(&t->classes, sets, 1, CLASS_MASK)) {
+	if (!sets || !wp_classes_begin(&t->classes, sets, 1, CLASSES_MAX)) {
 		free(sets);
 		return TABLE_MEMORY;
 	}
@@ -108,16 +129,20 @@ static enum table_fault build(struct tables *t, const struct member *members,
 	if (!fault)
 		fault = flatten(t->ipv6, t->ipv6_count, ipv6_range, &t->classes,
 				&t->ipv6_segments);
-	return fault ? fault : size_up(t, root_bits);
+	if (fault)
+		return fault;
+	classes = t->classes.count + spare_classes;
+	return size_up(t, classes < CLASSES_MAX ? classes : CLASSES_MAX,
+		       root_bits);
 }
 
 struct tables *wp_tables_build(const struct member *members, size_t count,
-			       unsigned int root_bits)
+			       size_t spare_classes, unsigned int root_bits)
 {
 	struct tables *t = calloc(1, sizeof(*t));
 
 	if (t)
-		t->fault = build(t, members, count, root_bits);
+		t->fault = build(t, members, count, spare_classes, root_bits);
 	return t;
 }
 
@@ -164,6 +189,7 @@ struct tables *wp_tables_from_segments(const uint64_t *hi, const uint64_t *lo,
 				       unsigned int root_bits)
 {
 	struct tables *t = calloc(1, sizeof(*t));
+	size_t classes_used = 0;
 
 	if (!t)
 		return NULL;
@@ -176,8 +202,11 @@ struct tables *wp_tables_from_segments(const uint64_t *hi, const uint64_t *lo,
 		t->fault = TABLE_UNSORTED;
 	if (!t->fault)
 		t->fault = split(t, hi, lo, classes, count);
+	for (size_t i = 0; i < t->ipv4_segments.count; i++)
+		if (t->ipv4_segments.class[i] >= classes_used)
+			classes_used = t->ipv4_segments.class[i] + 1;
 	if (!t->fault)
-		t->fault = size_up(t, root_bits);
+		t->fault = size_up(t, classes_used, root_bits);
 	return t;
 }
 

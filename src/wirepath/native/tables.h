@@ -32,11 +32,12 @@ struct tables {
 };
 
 /*
- * From members in any order, repeats included.  @root_bits 0 lets the number
- * of boundaries decide.  Returns NULL for want of memory.
+ * From members in any order, repeats included.  Words leave room for as many
+ * more classes as @spare_classes.  @root_bits 0 lets the numbers of classes and
+ * words decide.  Returns NULL for want of memory.
  */
 struct tables *wp_tables_build(const struct member *members, size_t count,
-			       unsigned int root_bits);
+			       size_t spare_classes, unsigned int root_bits);
 
 /*
  * From segments that cover all addresses in order, the first at address 0, and

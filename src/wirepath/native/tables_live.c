@@ -17,16 +17,24 @@ struct live {
 	struct patch patch;
 };
 
+/* No more than a word can name. */
+static size_t classes_room(const struct live_memory *m)
+{
+	size_t names = WORD_HOST(m->root_bits);
+
+	return m->set_classes_room < names ? m->set_classes_room : names;
+}
+
 bool wp_live_sound(const struct live_memory *m)
 {
 	const struct set_head *head = m->set_head;
 	uint64_t fences = m->prefix_head->fences;
 
 	return m->root_bits >= ROOT_BITS_MIN && m->root_bits <= ROOT_BITS_MAX &&
-	       head->lines >= (1U << m->root_bits) / LINE_WORDS &&
+	       head->lines >= 1U << m->root_bits &&
 	       head->lines <= m->lines_room && head->leaves >= 1 &&
 	       head->leaves <= m->leaves_room && head->classes >= 1 &&
-	       head->classes <= m->set_classes_room &&
+	       head->classes <= classes_room(m) &&
 	       head->members_sorted <= head->members &&
 	       head->members <= m->members_room && (uint32_t)fences >= 1 &&
 	       (fences >> 32) + (uint32_t)fences <= m->fences_room;
@@ -84,7 +92,7 @@ static bool refresh(struct live *live)
 	qsort_r(order, count, sizeof(*order), compare_places, memory->members);
 	wp_classes_end(&live->classes);
 	if (!wp_classes_begin(&live->classes, memory->set_classes,
-			      head->classes, memory->set_classes_room))
+			      head->classes, classes_room(memory)))
 		return false;
 	live->members = head->members;
 	return true;

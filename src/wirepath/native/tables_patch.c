@@ -31,11 +31,6 @@ struct family {
 				size_t first, size_t last);
 };
 
-static uint32_t *root_of(const struct patch *p)
-{
-	return p->memory->lines->word;
-}
-
 static unsigned int low_bits(const struct patch *p)
 {
 	return 32 - p->memory->root_bits;
@@ -55,18 +50,45 @@ static size_t slot_of(const struct patch *p, u128 addr)
 	return (uint32_t)addr >> low_bits(p);
 }
 
-/* Would the slot say nothing new? */
-static bool slot_stays(const struct patch *p, uint32_t old, uint32_t new)
+static const struct line *chunk_of(const struct patch *p, uint32_t word,
+				   size_t *count)
 {
-	const uint32_t shape = ~ROOT_LINE_MASK;
-	size_t lines = 1U << (old >> ROOT_LINES_SHIFT & ROOT_LINES_MASK);
+	*count = 1U << (word >> ROOT_SHIFT_AT & ROOT_SHIFT_MASK);
+	return &p->memory->lines[word & ROOT_LINE_MASK];
+}
 
-	if (!(old & new & ROOT_CHUNK))
-		return old == new;
-	return (old & shape) == (new & shape) &&
-	       !memcmp(&p->memory->lines[old & ROOT_LINE_MASK],
-		       &p->memory->lines[new & ROOT_LINE_MASK],
-		       lines * sizeof(struct line));
+/* Do these lines hold what the chunk holds? */
+static bool same_words(const struct patch *p, const struct line *lines,
+		       size_t count, uint32_t chunk)
+{
+	size_t other_count;
+	const struct line *other = chunk_of(p, chunk, &other_count);
+
+	return count == other_count &&
+	       !memcmp(lines, other, count * sizeof(*lines));
+}
+
+/* Would the slot say nothing new? */
+static bool slot_stays(const struct patch *p, size_t slot, uint32_t chunk)
+{
+	const struct line *lines = &p->memory->lines[slot];
+	size_t count = 1;
+
+	if (lines->word[0] & ROOT_CHUNK)
+		lines = chunk_of(p, lines->word[0], &count);
+	return same_words(p, lines, count, chunk);
+}
+
+/* Slots in a row often become the same: one class.  Then one chunk does. */
+static bool as_before(const struct patch *p, uint32_t chunk)
+{
+	const struct line *lines;
+	size_t count;
+
+	if (!p->slot_count)
+		return false;
+	lines = chunk_of(p, p->slots[p->slot_count - 1].word, &count);
+	return same_words(p, lines, count, chunk);
 }
 
 static enum table_fault lay_slots(struct patch *p, struct sequence *members,
@@ -82,15 +104,21 @@ static enum table_fault lay_slots(struct patch *p, struct sequence *members,
 	p->segments.count = 0;
 	fault = wp_sweep(members, count, range, p->classes, &p->segments);
 	for (size_t slot = first; !fault && slot <= last; slot++) {
+		unsigned int root_bits = p->memory->root_bits;
+		struct slot content = wp_slot(&p->segments, &at, slot, root_bits);
 		size_t used = p->chunks.used;
-		uint32_t word = wp_lay_slot(&p->segments, &at, slot,
-					    p->memory->root_bits, &p->chunks);
+		uint32_t word = wp_lay_chunk(&p->segments, &content, root_bits,
+					     &p->chunks);
 
 		if (p->chunks.used > p->chunks.room)
 			return TABLE_LINES;
-		if (slot_stays(p, root_of(p)[slot], word)) {
+		if (slot_stays(p, slot, word)) {
 			p->chunks.used = used;
 			continue;
+		}
+		if (as_before(p, word)) {
+			p->chunks.used = used;
+			word = p->slots[p->slot_count - 1].word;
 		}
 		if (!wp_grow((void **)&p->slots, sizeof(*p->slots),
 			     p->slot_count, &p->slot_room))
@@ -316,7 +344,7 @@ void wp_patch_publish(const struct patch *p)
 	struct fence *fences = fences_of(p, &count);
 
 	for (size_t i = 0; i < p->slot_count; i++)
-		__atomic_store_n(&root_of(p)[p->slots[i].slot],
+		__atomic_store_n(&p->memory->lines[p->slots[i].slot].word[0],
 				 p->slots[i].word, __ATOMIC_RELEASE);
 	if (p->fences) {
 		__atomic_store_n(&p->memory->prefix_head->fences, p->fences,

@@ -85,6 +85,21 @@ class Plan:
         bits = np.searchsorted(self.filing.residents, ends, side="left")
         return ends.astype(np.uint32), bits.astype(np.uint32)
 
+    def entry_sets(self, dimension: str) -> NDArray[np.uint64]:
+        """Give for every clause the sets with counters that it asks *dimension* for, a bit a set.
+
+        Sets that an address must not be in are not among them: there is nothing to count.
+        """
+        counting = {name for name, spec in self.policy.sets.items() if spec.counters}
+        asks = (clause.asks.get(dimension) for clause in self.clauses)
+        masks = [
+            _mask([n for n in ask.any_of if n in counting], self.set_ids)
+            if isinstance(ask, AskSets)
+            else 0
+            for ask in asks
+        ]
+        return np.array(masks, dtype=np.uint64)
+
 
 def lower(policy: Policy, set_masks: Sequence[int], set_room: int) -> Plan:
     """Lower *policy*.
@@ -112,7 +127,7 @@ def lower(policy: Policy, set_masks: Sequence[int], set_room: int) -> Plan:
     filing = file_away(asked, spaces)
     set_ids = {name: number for number, name in enumerate(policy.sets)}
     residents = filing.residents.tolist()
-    needs = {
+    needs: dict[str, NDArray[np.uint64]] = {
         d: _needs([clauses[i].asks.get(d) for i in residents], set_ids)
         for d in SET_DIMENSIONS
         if d in asks

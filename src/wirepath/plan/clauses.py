@@ -78,9 +78,7 @@ class Clause:
 def clauses_of(policy: Policy) -> list[Clause]:
     """Take all rules apart, in file order."""
     return [
-        Clause(number, asks)
-        for number, rule in enumerate(policy.rules)
-        for asks in _ways(rule)
+        Clause(number, asks) for number, rule in enumerate(policy.rules) for asks in _ways(rule)
     ]
 
 
@@ -96,10 +94,11 @@ def _address_ways(dimension: str, asked: Addresses | None) -> Iterator[dict[str,
     if asked is None:
         yield {}
         return
-    if asked.prefixes or not asked.sets:
-        yield _address(dimension, asked, asked.prefixes or None, ())
+    # Sets first: the first clause that holds counts, and prefixes of sets may have counters.
     if asked.sets:
         yield _address(dimension, asked, None, asked.sets)
+    if asked.prefixes or not asked.sets:
+        yield _address(dimension, asked, asked.prefixes or None, ())
 
 
 def _address(

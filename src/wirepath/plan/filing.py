@@ -1,8 +1,10 @@
 """Which clauses are filed away as candidates, and in which lists; ``bpf/candidates.h`` reads them.
 
 A clause can be filed if it asks for one run of classes in every dimension. It goes under the
-dimension where the fewest others overlap it, into the list of every class of its run there. Lists
-are bounded: what would make one too long stays resident, in the rows of ``bpf/classify.h``.
+dimension where the fewest others lie beside it, into the list of every class of its run there.
+Lists are bounded: what would make one too long stays resident, in the rows of ``bpf/classify.h``.
+
+A packet looks into one list a dimension, so clauses are filed under as few dimensions as will do.
 """
 
 from __future__ import annotations
@@ -19,10 +21,13 @@ if TYPE_CHECKING:
 
     from wirepath.plan.spaces import Runs, Space
 
-LISTED: Final = ("src", "dst", "sport", "dport")
+LISTED: Final = ("src", "dst", "dport", "sport")
+# What the candidates of a list are sifted by, before anybody looks at their runs.
+SECOND: Final = {"src": "dst", "dst": "src", "dport": "dst", "sport": "dst"}
 LIST_MAX: Final = 24  # candidates a list; the same in bpf/candidates.h
 WIDTH_MAX: Final = 4096  # lists that one clause may stand in
 RESIDENT_ENOUGH: Final = 64  # so many clauses fit one word of a row, and filing gains nothing
+_FEWEST: Final = 2  # dimensions that are tried first
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +39,10 @@ class Filing:
         filed: those that do not, ascending; runs are in this order.
         low, high: by dimension, the run that each filed clause asks for, u16.
         base: by dimension that has lists, the number of its first list.
+        second: by dimension that has lists, what its candidates are sifted by.
         first, count: by list, where its candidates lie and how many they are.
         clause, run: by candidate, the clause and its place in *filed*.
+        second_low, second_high: by candidate, its run in the second dimension, u16.
     """
 
     residents: NDArray[np.uint32]
@@ -43,10 +50,13 @@ class Filing:
     low: Mapping[str, NDArray[np.uint16]]
     high: Mapping[str, NDArray[np.uint16]]
     base: Mapping[str, int]
+    second: Mapping[str, str]
     first: NDArray[np.uint32]
     count: NDArray[np.uint32]
     clause: NDArray[np.uint32]
     run: NDArray[np.uint32]
+    second_low: NDArray[np.uint16]
+    second_high: NDArray[np.uint16]
 
 
 def file_away(asked: Sequence[Mapping[str, Runs]], spaces: Mapping[str, Space]) -> Filing:
@@ -57,79 +67,76 @@ def file_away(asked: Sequence[Mapping[str, Runs]], spaces: Mapping[str, Space]) 
             no runs, and keeps its clause resident.
         spaces: by dimension.
     """
-    if len(asked) <= RESIDENT_ENOUGH:
-        return _filed(asked, {}, spaces)
-    single = [i for i, runs in enumerate(asked) if all(len(r) == 1 for r in runs.values())]
-    spans = {
-        dimension: _spans(asked, single, dimension, spaces[dimension].classes)
-        for dimension in LISTED
-        if dimension in spaces
-    }
-    overlaps = {dimension: _overlaps(span) for dimension, span in spans.items()}
-    loads = {dimension: np.zeros(spaces[dimension].classes, np.int32) for dimension in spans}
     homes: dict[int, str] = {}
-    for i in np.argsort(_narrowest(spans), kind="stable").tolist() if spans else ():
-        for dimension in sorted(spans, key=lambda d: int(overlaps[d][i])):
-            low, high = spans[dimension][:, i].tolist()
-            load = loads[dimension][low : high + 1]
-            if high - low < WIDTH_MAX and load.max() < LIST_MAX:
-                load += 1
-                homes[single[i]] = dimension
+    if len(asked) > RESIDENT_ENOUGH:
+        sizes = {d: spaces[d].classes for d in LISTED if d in spaces}
+        for number in range(_FEWEST, len(LISTED) + 1):
+            homes = _homes(asked, {d: sizes[d] for d in LISTED[:number] if d in sizes})
+            if len(asked) - len(homes) <= RESIDENT_ENOUGH:
                 break
     return _filed(asked, homes, spaces)
 
 
-# low and high of every clause in one dimension; everything, where it does not ask.
-def _spans(
-    asked: Sequence[Mapping[str, Runs]], chosen: list[int], dimension: str, classes: int
-) -> NDArray[np.int64]:
-    everything = ((0, classes - 1),)
-    runs = [asked[i].get(dimension, everything)[0] for i in chosen]
-    return np.array(runs, dtype=np.int64).reshape(-1, 2).T
+# Where each clause is filed, if lists of some dimensions, each of so many classes, are kept. The
+# narrowest choose first; each takes the place where the longest of its lists is shortest.
+def _homes(asked: Sequence[Mapping[str, Runs]], sizes: Mapping[str, int]) -> dict[int, str]:
+    homes = {}
+    loads = {dimension: np.zeros(size, np.int32) for dimension, size in sizes.items()}
+    spans = {i: _spans(runs, sizes) for i, runs in enumerate(asked)}
+    for i in sorted((i for i in spans if spans[i]), key=lambda i: spans[i][0][0]):
+        at = [(loads[d][low : low + width].max(), width, d, low) for width, d, low in spans[i]]
+        load, width, home, low = min(at)
+        if load < LIST_MAX:
+            loads[home][low : low + width] += 1
+            homes[i] = home
+    return homes
 
 
-# How many spans meet each span: all but those that end before it or begin behind it.
-def _overlaps(spans: NDArray[np.int64]) -> NDArray[np.int64]:
-    lows, highs = np.sort(spans[0]), np.sort(spans[1])
-    before = np.searchsorted(highs, spans[0], side="left")
-    behind = len(lows) - np.searchsorted(lows, spans[1], side="right")
-    return np.asarray(len(lows) - before - behind)
-
-
-def _narrowest(spans: Mapping[str, NDArray[np.int64]]) -> NDArray[np.int64]:
-    widths = [span[1] - span[0] for span in spans.values()]
-    return np.min(np.stack(widths), axis=0)
+# (classes, dimension, first class) wherever a clause can be filed, the narrowest first.
+def _spans(runs: Mapping[str, Runs], sizes: Mapping[str, int]) -> list[tuple[int, str, int]]:
+    if any(len(of) != 1 for of in runs.values()):
+        return []
+    spans = ((runs[d][0][1] - runs[d][0][0] + 1, d, runs[d][0][0]) for d in sizes if d in runs)
+    return sorted(span for span in spans if span[0] <= WIDTH_MAX)
 
 
 def _filed(
     asked: Sequence[Mapping[str, Runs]], homes: Mapping[int, str], spaces: Mapping[str, Space]
 ) -> Filing:
     filed = np.array(sorted(homes), dtype=np.uint32)
-    residents = np.setdiff1d(np.arange(len(asked), dtype=np.uint32), filed)
+    dimensions = {d for asks in asked for d in asks}  # those of sets too, which have no space
+    low = {d: _edges(asked, filed, d, 0, 0) for d in dimensions}
+    high = {d: _edges(asked, filed, d, 1, 0xFFFF) for d in dimensions}
     base, lists = {}, 0
-    for dimension in LISTED:
-        if dimension in homes.values():
-            base[dimension] = lists
-            lists += spaces[dimension].classes
-    spans = np.array([asked[i][homes[i]][0] for i in filed.tolist()], dtype=np.int64)
-    spans = spans.reshape(-1, 2)
-    spans += np.array([base[homes[i]] for i in filed.tolist()], dtype=np.int64).reshape(-1, 1)
-    widths = spans[:, 1] - spans[:, 0] + 1
-    run = np.repeat(np.arange(len(filed)), widths)
-    steps = np.arange(len(run)) - np.repeat(np.cumsum(widths) - widths, widths)
-    at = spans[run, 0] + steps
-    order = np.lexsort((run, at))  # by list, and by clause in each
-    count = np.bincount(at, minlength=lists)
+    at, run = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
+    second_low, second_high = [np.zeros(0, np.uint16)], [np.zeros(0, np.uint16)]
+    for dimension in (d for d in LISTED if d in homes.values()):
+        base[dimension] = lists
+        here = np.array([n for n, i in enumerate(filed.tolist()) if homes[i] == dimension])
+        widths = high[dimension][here].astype(np.int64) - low[dimension][here] + 1
+        run.append(np.repeat(here, widths))
+        steps = np.arange(len(run[-1])) - np.repeat(np.cumsum(widths) - widths, widths)
+        at.append(lists + np.repeat(low[dimension][here], widths) + steps)
+        second = SECOND[dimension] if SECOND[dimension] in dimensions else dimension
+        second_low.append(low[second][run[-1]])
+        second_high.append(high[second][run[-1]])
+        lists += spaces[dimension].classes
+    runs, places = np.concatenate(run), np.concatenate(at)
+    order = np.lexsort((runs, places))  # by list, and by clause in each
+    count = np.bincount(places, minlength=lists)
     return Filing(
-        residents=residents,
+        residents=np.setdiff1d(np.arange(len(asked), dtype=np.uint32), filed),
         filed=filed,
-        low={d: _edges(asked, filed, d, 0, 0) for d in spaces},
-        high={d: _edges(asked, filed, d, 1, 0xFFFF) for d in spaces},
+        low=low,
+        high=high,
         base=base,
+        second={d: SECOND[d] if SECOND[d] in dimensions else d for d in base},
         first=(np.cumsum(count) - count).astype(np.uint32),
         count=count.astype(np.uint32),
-        clause=filed[run[order]],
-        run=run[order].astype(np.uint32),
+        clause=filed[runs[order]],
+        run=runs[order].astype(np.uint32),
+        second_low=np.concatenate(second_low)[order],
+        second_high=np.concatenate(second_high)[order],
     )
 
 

@@ -60,7 +60,7 @@ def rows_of_sets(needs: NDArray[np.uint64], masks: NDArray[np.uint64]) -> NDArra
         As `rows_of_runs`.
     """
     rows = np.zeros((len(masks), row_words(len(needs))), dtype=np.uint64)
-    set_rows(np.ascontiguousarray(needs), np.ascontiguousarray(masks), rows)
+    set_rows(np.ascontiguousarray(needs).data, np.ascontiguousarray(masks).data, rows.data)
     return with_summary(rows)
 
 

@@ -6,6 +6,7 @@ one. ``bpf/dimensions.h`` is where a packet finds its classes.
 
 from __future__ import annotations
 
+from array import array
 from bisect import bisect_left, bisect_right
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -152,9 +153,9 @@ class Literals:
                 " (put them into sets)"
             )
         self.layout: Layout = layout_segments(
-            np.array([start >> 64 for start in self._starts], dtype=np.uint64),
-            np.array([start & _LOW for start in self._starts], dtype=np.uint64),
-            np.arange(self.classes, dtype=np.uint16),
+            array("Q", (start >> 64 for start in self._starts)),
+            array("Q", (start & _LOW for start in self._starts)),
+            array("H", range(self.classes)),
         )
 
     def runs(self, ask: Ask) -> Runs:

@@ -75,6 +75,23 @@ class Members:
         lib.wp_members_number(copy.pointer(), len(copy), set_id)
         return copy
 
+    def in_order(self) -> Members:
+        """Copy them sorted, without repeats."""
+        count = ffi.new("size_t *", len(self))
+        copy = lib.wp_members_in_order(self.pointer(), count)
+        if copy == ffi.NULL:
+            raise MemoryError
+        owned = ffi.gc(ffi.cast("char *", copy), lib.wp_free)
+        return Members(ffi.buffer(owned, count[0] * lib.wp_member_size))
+
+    def common(self, set_id: int, other: Members, other_id: int) -> int:
+        """Count the prefixes of a set that are in a set of *other* too; both are in order."""
+        return int(
+            lib.wp_members_common(
+                self.pointer(), len(self), set_id, other.pointer(), len(other), other_id
+            )
+        )
+
     def counts(self) -> list[int]:
         """Count the members of each of the 64 sets."""
         counts = array("Q", bytes(8 * SETS_MAX))

@@ -44,7 +44,7 @@ class Layout:
     """A table from address to class, laid out but not yet written.
 
     Attributes:
-        root_bits: what the root is indexed by, 16 to 20.
+        root_bits: what the root is indexed by, 10 to 18.
         lines, leaves, fences: how many of each ``write`` needs.
     """
 
@@ -95,17 +95,22 @@ class Tables(Layout):
         self.classes: int = tables.classes.count
 
     @classmethod
-    def build(cls, members: Members, root_bits: int | None = None) -> Tables:
+    def build(
+        cls, members: Members, *, spare_classes: int = 0, root_bits: int | None = None
+    ) -> Tables:
         """Build the table of *members*, which may come in any order and more than once.
 
         Args:
             members: of all sets together.
-            root_bits: 16 to 20; chosen by the number of prefixes if None.
+            spare_classes: how many more classes live changes may bring.
+            root_bits: 10 to 18; chosen by the prefixes and their classes if None.
 
         Raises:
-            RequestError: the sets overlap in too many ways, or are too large for one table.
+            RequestError: the sets overlap in too many ways, or are too large for one table or for
+                *root_bits*.
         """
-        return cls(lib.wp_tables_build(members.pointer(), len(members), root_bits or 0))
+        count = len(members)
+        return cls(lib.wp_tables_build(members.pointer(), count, spare_classes, root_bits or 0))
 
     @property
     def masks(self) -> array[int]:
@@ -147,7 +152,7 @@ def layout_segments(
             in ::ffff:0:0/96.
         starts_lo: lower halves.
         classes: u16, as many.
-        root_bits: 16 to 20; chosen by the number of segments if None.
+        root_bits: 10 to 18; chosen by the segments and their classes if None.
 
     Raises:
         RequestError: there are too many for one table.
@@ -174,10 +179,9 @@ def lookup(
     Raises:
         LayoutError: a memory is too small to be a table.
     """
-    least = (1 << root_bits) * 4 // int(lib.wp_line_size)
     return int(
         lib.wp_lookup(
-            pointer("line", lines, least),
+            pointer("line", lines, 1 << root_bits),
             root_bits,
             pointer("fence", fences, 1),
             pointer("prefix_head", prefix_head, 1),

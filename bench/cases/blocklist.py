@@ -1,0 +1,119 @@
+"""Block lists: sources that are listed, and sources that are not."""
+
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+import peers
+import subject
+from path import BARE, Subject, compare, program
+from results import Table, costs
+from wire import ADDRESS, MAC
+from wirepath.lab.traffic import Traffic, addresses, from_sources, random_sources, udp
+
+HOSTS = 100_000
+MANY = 1_000_000
+OTHERS = 2  # a seed whose addresses are not those of seed 1
+_POLICY = """\
+[set.listed]
+files = ["{file}"]
+
+[[rule]]
+name = "listed"
+match = {{ src = "@listed" }}
+action = "drop"
+"""
+
+
+def measure(directory: Path, repetitions: int) -> Iterator[Table]:
+    """Measure lists of different sizes and kinds; *directory* is for their files."""
+    hosts, many = random_sources(HOSTS), random_sources(MANY)
+    yield _hits(directory, repetitions, hosts)
+    yield _against(
+        "1,000,000 hosts, every packet listed, 100,000 sources",
+        directory, repetitions, addresses(many), many[:HOSTS], goal=1.8,
+    )  # fmt: skip
+    yield _against(
+        "1,000,000 hosts, every packet listed, 1,000,000 sources",
+        directory, repetitions, addresses(many), many,
+    )  # fmt: skip
+    mixed, inside = _mixed(HOSTS)
+    yield _against(
+        "100,000 prefixes of /12 to /32 and IPv6, every packet listed",
+        directory, repetitions, mixed, inside,
+    )  # fmt: skip
+    yield _misses(directory, repetitions, hosts, many)
+
+
+def listing(directory: Path, name: str, prefixes: list[str]) -> Path:
+    """Write a list and a policy that drops what is on it; give the policy."""
+    (directory / f"{name}.txt").write_text("\n".join(prefixes) + "\n")
+    policy = directory / f"{name}.toml"
+    policy.write_text(_POLICY.format(file=f"{name}.txt"))
+    return policy
+
+
+def _from(sources: NDArray[np.uint8]) -> Traffic:
+    return from_sources(udp(ADDRESS, 9, mac=MAC), sources)
+
+
+def _hits(directory: Path, repetitions: int, hosts: NDArray[np.uint8]) -> Table:
+    listed = addresses(hosts)
+    policy = listing(directory, "hosts", listed)
+    subjects = [
+        program(BARE, "bare_drop"),
+        Subject("wirepath", partial(subject.attach, policy)),
+        Subject("nft set", partial(peers.nft_set, listed)),
+        Subject("ipset", partial(peers.ipset, listed)),
+    ]
+    measured = compare(subjects, _from(hosts), repetitions=repetitions)
+    title = "100,000 hosts, every packet listed, 100,000 sources"
+    return costs(title, measured, {"wirepath": 1.5})
+
+
+def _against(
+    title: str,
+    directory: Path,
+    repetitions: int,
+    listed: list[str],
+    sources: NDArray[np.uint8],
+    *,
+    goal: float | None = None,
+) -> Table:
+    policy = listing(directory, "list", listed)
+    subjects = [program(BARE, "bare_drop"), Subject("wirepath", partial(subject.attach, policy))]
+    measured = compare(subjects, _from(sources), repetitions=repetitions)
+    return costs(title, measured, {"wirepath": goal} if goal else None)
+
+
+def _mixed(count: int) -> tuple[list[str], NDArray[np.uint8]]:
+    # Prefixes, and sources inside the IPv4 ones: an address of its own in each.
+    rng = np.random.default_rng(1)
+    lengths = rng.choice(
+        [12, 16, 20, 22, 24, 28, 32], count, p=[0.001, *[0.083] * 3, 0.35, 0.1, 0.3]
+    )
+    sources = random_sources(count)
+    numbers = sources.view(">u4").reshape(-1).astype(np.uint32)
+    networks = numbers & (0xFFFFFFFF << (32 - lengths)).astype(np.uint32)
+    rows = networks.astype(">u4").view(np.uint8).reshape(-1, 4)
+    listed = [f"{text}/{bits}" for text, bits in zip(addresses(rows), lengths, strict=True)]
+    other = random_sources(count // 10, version=6)
+    other[:, 8:] = 0
+    return listed + [f"{text}/64" for text in addresses(other)], sources
+
+
+def _misses(
+    directory: Path, repetitions: int, hosts: NDArray[np.uint8], many: NDArray[np.uint8]
+) -> Table:
+    subjects = [program(BARE, "bare_pass")]
+    goals = {}
+    for name, listed in (("wirepath, 100,000 hosts", hosts), ("wirepath, 1,000,000 hosts", many)):
+        policy = listing(directory, f"miss-{len(listed)}", addresses(listed))
+        subjects.append(Subject(name, partial(subject.attach, policy)))
+        goals[name] = 1.3
+    others = random_sources(HOSTS, seed=OTHERS)
+    measured = compare(subjects, _from(others), repetitions=repetitions)
+    return costs("no packet listed, 100,000 sources, on to a closed port", measured, goals)

@@ -1,0 +1,58 @@
+"""The kernel's own filters, as subjects: nftables, ipset with iptables.
+
+All judge in the raw table before routing and connection tracking, where they are cheapest.  A veth
+with GRO takes the generator's frames without any XDP program, as a driver without XDP would.
+"""
+
+import subprocess
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+_CHAIN = "type filter hook prerouting priority raw; policy accept;"
+
+
+def _feed(argv: list[str], text: str) -> None:
+    subprocess.run(argv, input=text, text=True, check=True)
+
+
+@contextmanager
+def nft_rules(rules: Iterable[str], _ifname: str) -> Iterator[None]:
+    """Walk *rules*, in the words of nft, one after the other; what none decides is dropped."""
+    chain = _CHAIN.replace("accept", "drop")
+    body = "\n".join(rules)
+    _feed(["nft", "-f", "-"], f"table inet bench {{\nchain raw {{ {chain}\n{body}\n}}\n}}\n")
+    try:
+        yield
+    finally:
+        subprocess.run(["nft", "delete", "table", "inet", "bench"], check=True)
+
+
+@contextmanager
+def nft_set(addresses: Iterable[str], _ifname: str) -> Iterator[None]:
+    """Drop what comes from IPv4 *addresses*, a hash set."""
+    elements = ",".join(addresses)
+    declared = f"set listed {{ type ipv4_addr; elements = {{ {elements} }} }}"
+    rule = "ip saddr @listed counter drop"
+    text = f"table inet bench {{\n{declared}\nchain raw {{ {_CHAIN}\n{rule}\n}}\n}}\n"
+    _feed(["nft", "-f", "-"], text)
+    try:
+        yield
+    finally:
+        subprocess.run(["nft", "delete", "table", "inet", "bench"], check=True)
+
+
+@contextmanager
+def ipset(addresses: Iterable[str], _ifname: str) -> Iterator[None]:
+    """Drop what comes from IPv4 *addresses*, by iptables and a hash:ip set."""
+    members = [f"add listed {address}" for address in addresses]
+    size = f"maxelem {len(members)} hashsize {max(1024, len(members))}"
+    _feed(["ipset", "restore"], "\n".join([f"create listed hash:ip {size}", *members, ""]))
+    rule = ["PREROUTING", "-m", "set", "--match-set", "listed", "src", "-j", "DROP"]
+    try:
+        subprocess.run(["iptables", "-w", "-t", "raw", "-A", *rule], check=True)
+        try:
+            yield
+        finally:
+            subprocess.run(["iptables", "-w", "-t", "raw", "-D", *rule], check=True)
+    finally:
+        subprocess.run(["ipset", "destroy", "listed"], check=True)

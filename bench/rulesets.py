@@ -1,0 +1,192 @@
+"""Rules on five dimensions and packets to judge by them, drawn from a seed.
+
+``realistic`` resembles the access lists of a network's edge: hosts and networks that cluster, well
+known ports, few wildcards in both addresses at once.  ``hostile`` is what no classifier likes: in
+every single dimension a rule covers a quarter of all packets, so that only all five together tell.
+"""
+
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from ipaddress import IPv4Address
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Kind = Literal["realistic", "hostile"]
+
+ICMP, TCP, UDP = 1, 6, 17
+_NAMES = {ICMP: "icmp", TCP: "tcp", UDP: "udp"}
+_SERVICES = (
+    *(20, 21, 22, 23, 25, 53, 67, 69, 80, 88, 110, 111, 119, 123, 135, 137, 138, 139, 143, 161),
+    *(162, 179, 389, 443, 445, 465, 500, 514, 515, 520, 546, 587, 631, 636, 860, 873, 989, 990),
+    *(993, 995, 1080, 1194, 1433, 1521, 1701, 1723, 1812, 1883, 2049, 3128, 3306, 3389, 4500),
+    *(5060, 5222, 5432, 6379, 6443, 8080, 8443, 9090, 9200, 11211, 27017),
+)
+_FRAME_BYTES = 64
+_IP_BYTES = 46
+
+
+@dataclass(frozen=True)
+class Span:
+    """Numbers from *low* to *high*, both included."""
+
+    low: int
+    high: int
+
+    def draw(self, rng: random.Random) -> int:
+        """Give one of them."""
+        return rng.randint(self.low, self.high)
+
+
+EVERY_PORT = Span(0, 65535)
+EVERY_ADDRESS = Span(0, (1 << 32) - 1)
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One rule; ports are only bound where the protocol has some.
+
+    Attributes:
+        src, dst: IPv4 prefixes, as the addresses that they span.
+        sport, dport: ports.
+        proto: IP protocol; None: every one.
+    """
+
+    src: Span
+    dst: Span
+    sport: Span
+    dport: Span
+    proto: int | None
+
+
+def prefix(address: int, bits: int) -> Span:
+    """Give what *address*/*bits* spans."""
+    hosts = (1 << 32 - bits) - 1
+    return Span(address & ~hosts, address | hosts)
+
+
+def draw(kind: Kind, count: int, seed: int = 1) -> list[Rule]:
+    """Draw *count* rules; a longer list of the same seed begins with a shorter one."""
+    rng = random.Random(seed)  # noqa: S311 - repeatable is what it has to be
+    rules = _realistic(rng) if kind == "realistic" else _hostile(rng)
+    return [next(rules) for _ in range(count)]
+
+
+def _realistic(rng: random.Random) -> Iterator[Rule]:
+    outside = [rng.randrange(1 << 24, 224 << 24) for _ in range(500)]
+    inside = [0x0A000000 | rng.randrange(1 << 16) << 8 for _ in range(60)]
+    while True:
+        proto = rng.choices((TCP, UDP, ICMP, None), (60, 25, 5, 10))[0]
+        ported = proto in (TCP, UDP)
+        src_bits = rng.choices((32, 28, 24, 20, 16, 8, 0), (40, 8, 22, 6, 8, 2, 14))[0]
+        dst_bits = rng.choices((32, 28, 24, 16), (55, 10, 30, 5))[0]
+        yield Rule(
+            prefix(rng.choice(outside) ^ rng.randrange(1 << 12), src_bits),
+            prefix(rng.choice(inside) | rng.randrange(256), dst_bits),
+            rng.choices((EVERY_PORT, Span(1024, 65535)), (90, 10))[0] if ported else EVERY_PORT,
+            _service(rng) if ported else EVERY_PORT,
+            proto,
+        )
+
+
+def _service(rng: random.Random) -> Span:
+    first = rng.choice(_SERVICES)
+    return rng.choices(
+        (Span(first, first), Span(first, first + 20), Span(1024, 65535), EVERY_PORT),
+        (70, 8, 10, 12),
+    )[0]
+
+
+def _hostile(rng: random.Random) -> Iterator[Rule]:
+    def quarter() -> Span:
+        low = rng.randrange(49152)
+        return Span(low, low + rng.randrange(12288, 16384))
+
+    while True:
+        src, dst = (prefix(rng.getrandbits(32), rng.choice((1, 2, 2, 3))) for _ in range(2))
+        yield Rule(src, dst, quarter(), quarter(), rng.choice((TCP, UDP)))
+
+
+def wirepath_policy(rules: Sequence[Rule]) -> str:
+    """Write *rules* as a policy that drops what they match, and the rest."""
+    parts = ['[datapath]\ndefault = "drop"\n']
+    for number, rule in enumerate(rules):
+        keys = dict(_wirepath_keys(rule))
+        match = ", ".join(f"{key} = {value}" for key, value in keys.items())
+        parts.append(f'[[rule]]\nname = "r{number}"\nmatch = {{ {match} }}\naction = "drop"\n')
+    return "\n".join(parts)
+
+
+def _wirepath_keys(rule: Rule) -> Iterator[tuple[str, str]]:
+    for key, span in (("src", rule.src), ("dst", rule.dst)):
+        if span != EVERY_ADDRESS:
+            yield key, f'"{_cidr(span)}"'
+    for key, span in (("sport", rule.sport), ("dport", rule.dport)):
+        if span != EVERY_PORT:
+            yield key, f'"{span.low}-{span.high}"' if span.low < span.high else f"{span.low}"
+    if rule.proto is not None:
+        yield "proto", f'"{_NAMES[rule.proto]}"'
+
+
+def nft_rules(rules: Sequence[Rule]) -> list[str]:
+    """Write *rules* in the words of nft, each with a counter as each of ours has."""
+    return [f"{' '.join(_nft_words(rule))} counter drop" for rule in rules]
+
+
+def _nft_words(rule: Rule) -> Iterator[str]:
+    for key, span in (("saddr", rule.src), ("daddr", rule.dst)):
+        if span != EVERY_ADDRESS:
+            yield f"ip {key} {_cidr(span)}"
+    if rule.proto is not None:
+        yield f"meta l4proto {_NAMES[rule.proto]}"
+    for key, span in (("sport", rule.sport), ("dport", rule.dport)):
+        if span != EVERY_PORT:
+            yield f"th {key} {span.low}" + (f"-{span.high}" if span.low < span.high else "")
+
+
+def _cidr(span: Span) -> str:
+    return f"{IPv4Address(span.low)}/{32 - (span.high - span.low).bit_length()}"
+
+
+def packets(rules: Sequence[Rule], count: int, seed: int = 1) -> list[bytes]:
+    """Draw frames: a half aimed at one of *rules* each, a half at a mixture of two of them."""
+    rng = random.Random(seed)  # noqa: S311 - repeatable is what it has to be
+    fields = np.array([_aim(rng, rules) for _ in range(count)], dtype=np.int64)
+    return [row.tobytes() for row in _frames(fields)]
+
+
+def _aim(rng: random.Random, rules: Sequence[Rule]) -> tuple[int, int, int, int, int]:
+    one = rng.choice(rules)
+    other = rng.choice(rules) if rng.random() < 0.5 else one
+    proto = one.proto or rng.choice((ICMP, TCP, UDP))
+    return (
+        one.src.draw(rng),
+        other.dst.draw(rng),
+        one.sport.draw(rng),
+        other.dport.draw(rng),
+        proto,
+    )
+
+
+def _frames(fields: NDArray[np.int64]) -> NDArray[np.uint8]:
+    # IPv4 of 46 bytes; L4 checksums are 0: whoever drops a packet does not look at them.
+    src, dst, sport, dport, proto = fields.T
+    frames = np.zeros((len(fields), _FRAME_BYTES), dtype=np.uint8)
+    frames[:, :12] = np.frombuffer(bytes.fromhex("0200000000010200000000fe"), dtype=np.uint8)
+    frames[:, 12:18] = (0x08, 0x00, 0x45, 0, 0, _IP_BYTES)
+    frames[:, 22] = 64
+    frames[:, 23] = proto
+    for at, size, values in ((26, 4, src), (30, 4, dst), (34, 2, sport), (36, 2, dport)):
+        for byte in range(size):
+            frames[:, at + byte] = values >> 8 * (size - 1 - byte) & 0xFF
+    frames[proto == ICMP, 34:38] = (8, 0, 0, 0)
+    frames[proto == UDP, 38:40] = (0, _IP_BYTES - 20)
+    frames[proto == TCP, 46:48] = (5 << 4, 0x10)
+    words = frames[:, 14:34].astype(np.int64).reshape(len(frames), 10, 2)
+    total = (words[:, :, 0] << 8 | words[:, :, 1]).sum(axis=1)
+    total = (total & 0xFFFF) + (total >> 16)
+    check = ~(total + (total >> 16)) & 0xFFFF
+    frames[:, 24], frames[:, 25] = check >> 8, check & 0xFF
+    return frames

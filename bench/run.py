@@ -1,0 +1,53 @@
+"""Measure wirepath on this machine: ``python bench/run.py [CASE ...]``.
+
+Everything that is compared runs side by side in one process, in turn; figures are medians.  They
+are printed, with the goals that they are to reach, and appended to ``bench/results/CASE.jsonl``.
+Needs root, and a machine that has little else to do.
+"""
+
+import argparse
+import importlib
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from results import Table, keep, surroundings
+
+CASES: Final = ("blocklist", "rules", "changes", "commands", "replay")
+_REPETITIONS: Final = 15
+_QUICK: Final = 5
+
+
+def main() -> int:
+    """Run the cases asked for; returns 1 if a goal was missed."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument(
+        "cases", nargs="*", metavar="CASE", help=f"of {', '.join(CASES)}; all if none"
+    )
+    parser.add_argument("--quick", action="store_true", help="a third of the repetitions")
+    parser.add_argument("--no-record", action="store_true", help="keep no figures")
+    asked = parser.parse_args()
+    if unknown := set(asked.cases) - set(CASES):
+        parser.error(f"no case {', '.join(sorted(unknown))} (there are {', '.join(CASES)})")
+    print("\n".join(f"{what:8} {value}" for what, value in surroundings().items()))
+    missed = 0
+    for case in asked.cases or CASES:
+        for table in _measure(case, _QUICK if asked.quick else _REPETITIONS):
+            print(f"\n{case}: {table}", flush=True)
+            if not asked.no_record:
+                keep(case, table)
+            missed += sum(row.met is False for row in table.rows)
+    print(f"\n{missed} goals missed" if missed else "\nall goals met")
+    return 1 if missed else 0
+
+
+def _measure(case: str, repetitions: int) -> Iterator[Table]:
+    module = importlib.import_module(f"cases.{case}")
+    with tempfile.TemporaryDirectory(prefix="wirepath-bench-") as directory:
+        yield from module.measure(Path(directory), repetitions)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,123 @@
+"""The command line: ``wirepath COMMAND ...``.
+
+A module a command, or a family of them, imported only when it is chosen: ``wirepath ban`` does not
+pay for what ``wirepath check`` needs.  A command is a function that adds its arguments to a parser
+and sets ``run``, which gets the options and returns the exit code, or None for 0.
+
+Exit codes: 0 done, 1 the kernel or system said no, 2 the request or the policy is wrong.
+"""
+
+import argparse
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from errno import EACCES, EPERM
+from importlib import import_module
+from typing import Final, NamedTuple
+
+import wirepath
+from wirepath.cli.parser import Parser, nearest
+from wirepath.errors import KernelError, RequestError, WirepathError
+
+INTERRUPTED: Final = 130
+"""What a shell says of a command that SIGINT ended."""
+_BROKEN_PIPE: Final = 141  # likewise, of SIGPIPE
+
+
+class Command(NamedTuple):
+    """Where a command is, ``module:function``, and what it does."""
+
+    place: str
+    summary: str
+
+
+COMMANDS: Final = {
+    "check": Command("check:check", "validate a policy and show what it will do"),
+    "replay": Command("replay:replay", "judge a capture by a policy, attached to nothing"),
+    "up": Command("life:up", "put a policy on an interface"),
+    "apply": Command("life:apply", "swap the policy of an interface, without losing a packet"),
+    "down": Command("life:down", "take it off the interface"),
+    "status": Command("status:status", "show what is attached where"),
+    "stats": Command("stats:stats", "show counters by verdict, reason and rule"),
+    "rules": Command("stats:rules", "show the rules in order, with their counters"),
+    "test": Command("test:test", "say what would happen to an address, and why"),
+    "set": Command("sets:sets", "add to, delete from, load, dump or list the live sets"),
+    "ban": Command("bans:ban", "drop everything from an address or prefix"),
+    "unban": Command("bans:unban", "lift a ban"),
+    "bans": Command("bans:bans", "list the bans in force"),
+    "doctor": Command("doctor:doctor", "say what works here, what does not, and what to do"),
+    "lab": Command("lab:lab", "build a network in namespaces to try things in"),
+}
+"""Every command, in the order of the help."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line *argv*, of the process if None; return the exit code."""
+    try:
+        code = _run(sys.argv[1:] if argv is None else argv)
+        print(end="", flush=True)  # so that what fails to be written fails here
+    except WirepathError as error:
+        complain(error)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read has gone. What is still buffered must not fail again when Python exits.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _BROKEN_PIPE
+    return code
+
+
+def complain(error: WirepathError) -> None:
+    """Tell *error* on stderr, a line a problem."""
+    text = str(error)
+    refused = isinstance(error, KernelError) and error.errno in (EPERM, EACCES)
+    if refused and os.geteuid() != 0 and "root" not in text:
+        text += " (run it as root)"
+    for line in text.splitlines():
+        print(f"wirepath: {line}", file=sys.stderr)
+
+
+def _run(argv: Sequence[str]) -> int:
+    top = _top()
+    chosen = top.parse_args(argv)
+    if not chosen.command:
+        top.print_help()
+        return 0
+    if chosen.command not in COMMANDS:
+        cure = nearest(chosen.command, COMMANDS) or "`wirepath --help` lists them"
+        raise RequestError(f"{chosen.command}: no such command ({cure})")
+    command = COMMANDS[chosen.command]
+    module, _, function = command.place.partition(":")
+    parser = Parser(prog=f"wirepath {chosen.command}", description=_sentence(command.summary))
+    getattr(import_module(f"wirepath.cli.{module}"), function)(parser)
+    options = parser.parse_args(chosen.arguments)
+    _log(sum(vars(each).get("verbose", 0) for each in (chosen, options)))
+    return options.run(options) or 0
+
+
+def _top() -> Parser:
+    width = max(map(len, COMMANDS))
+    listed = "\n".join(f"  {name:{width}}  {c.summary}" for name, c in COMMANDS.items())
+    top = Parser(
+        prog="wirepath",
+        usage="wirepath [-v] COMMAND ...",
+        description="One policy file in, one verified eBPF datapath out.",
+        epilog=f"commands:\n{listed}\n\n`wirepath COMMAND --help` shows its arguments.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    version = f"wirepath {wirepath.__version__}"
+    top.add_argument("--version", action="version", version=version)
+    top.add_argument("command", nargs="?", help=argparse.SUPPRESS)
+    top.add_argument("arguments", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
+    return top
+
+
+def _sentence(summary: str) -> str:
+    return f"{summary[0].upper()}{summary[1:]}."
+
+
+def _log(verbosity: int) -> None:
+    level = (logging.WARNING, logging.INFO, logging.DEBUG)[min(verbosity, 2)]
+    logging.basicConfig(level=level, format="wirepath: %(message)s", stream=sys.stderr)

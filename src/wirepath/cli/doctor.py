@@ -1,0 +1,38 @@
+"""``wirepath doctor``: what works here, what does not, and what to do."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Final
+
+from wirepath.cli import show
+from wirepath.cli.parser import add_json
+from wirepath.kernel import features
+
+if TYPE_CHECKING:
+    from argparse import ArgumentParser, Namespace
+
+_WORDS: Final = {True: "ok", False: "no", None: "unknown"}
+
+
+def doctor(parser: ArgumentParser) -> None:
+    """Add the arguments of ``wirepath doctor``."""
+    parser.add_argument("iface", metavar="IFACE", nargs="?", help="interface to look at as well")
+    add_json(parser)
+    parser.set_defaults(run=_doctor)
+
+
+def _doctor(options: Namespace) -> int:
+    findings = features.system()
+    if options.iface:
+        findings += features.interface(options.iface)
+    if options.json:
+        found = [asdict(finding) for finding in findings]
+        show.document({"iface": options.iface, "findings": found})
+    else:
+        width = max(len(finding.name) for finding in findings)
+        for finding in findings:
+            print(f"{_WORDS[finding.ok]:7}  {finding.name:{width}}  {finding.detail}")
+            if finding.cure:
+                print(f"{'':7}  {'':{width}}  -> {finding.cure}")
+    return 1 if any(finding.ok is False for finding in findings) else 0

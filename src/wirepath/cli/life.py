@@ -1,0 +1,147 @@
+"""``wirepath up``, ``apply`` and ``down``: a policy's life on an interface."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from wirepath.cli import show
+from wirepath.cli.parser import add_json, add_live
+from wirepath.datapath import Datapath
+from wirepath.errors import RequestError
+
+if TYPE_CHECKING:
+    from argparse import ArgumentParser, Namespace
+    from collections.abc import Iterator, Mapping
+
+    from wirepath.datapath.difference import Difference, SetChange
+
+_MODES: Final = ("native", "generic", "offload")
+_SKIP_BAD: Final = "go without the lines of set files that are no prefixes"
+
+
+def up(parser: ArgumentParser) -> None:
+    """Add the arguments of ``wirepath up``."""
+    parser.add_argument("iface", metavar="IFACE", help="interface to protect")
+    parser.add_argument("policy", metavar="POLICY", type=Path, help="policy file")
+    parser.add_argument("--mode", choices=_MODES, default="native", help="default: native")
+    parser.add_argument("--skip-bad", action="store_true", help=_SKIP_BAD)
+    add_json(parser)
+    parser.set_defaults(run=_up)
+
+
+def _up(options: Namespace) -> None:
+    from wirepath.policy import Policy
+
+    policy = Policy.load(options.policy)
+    with Datapath.up(
+        options.iface, policy, mode=options.mode, skip_bad=options.skip_bad
+    ) as datapath:
+        status = datapath.status()
+    if options.json:
+        show.document(status.document())
+        return
+    rules = show.count(status.rules, "rule")
+    prefixes = f"{show.count(sum(status.sets.values()), 'prefix')} in {_sets(len(status.sets))}"
+    print(f"{status.iface}: up in {status.mode} mode, {rules}, {prefixes}")
+
+
+def _sets(number: int) -> str:
+    return show.count(number, "set")
+
+
+def apply(parser: ArgumentParser) -> None:
+    """Add the arguments of ``wirepath apply``."""
+    parser.usage = "wirepath apply [IFACE] POLICY [--dry-run] [--skip-bad] [--json]"
+    parser.add_argument(
+        "arguments",
+        nargs="+",
+        metavar="[IFACE] POLICY",
+        help="policy file; before it the interface, optional while only one is up",
+    )
+    parser.add_argument("--dry-run", action="store_true", help="only show what would change")
+    parser.add_argument("--skip-bad", action="store_true", help=_SKIP_BAD)
+    add_live(parser)
+    parser.set_defaults(run=_apply)
+
+
+def _apply(options: Namespace) -> None:
+    from wirepath.policy import Policy
+
+    *names, file = options.arguments
+    name = _one_name(options, names)
+    policy = Policy.load(Path(file))
+    with Datapath.open(name) as datapath:
+        change = datapath.difference if options.dry_run else datapath.apply
+        difference = change(policy, skip_bad=options.skip_bad)
+        generation = datapath.manifest.generation
+    if options.json:
+        show.document(
+            {
+                "iface": datapath.name,
+                "applied": not options.dry_run,
+                "generation": generation,
+                "difference": asdict(difference),
+            }
+        )
+        return
+    for line in _told(difference):
+        print(line)
+    kept = "nothing was changed (--dry-run)" if options.dry_run else f"generation {generation}"
+    print(f"{datapath.name}: {kept}")
+
+
+def _one_name(options: Namespace, names: list[str]) -> str | None:
+    # The interface: in its place, as --iface, or neither.
+    given = {*names, *([options.iface] if options.iface else [])}
+    if len(names) > 1 or len(given) > 1:
+        raise RequestError(f"{' '.join(sorted(given))}: more than one interface (name one)")
+    return next(iter(given), None)
+
+
+def _told(difference: Difference) -> Iterator[str]:
+    if difference.empty:
+        yield "no difference"
+    for key in difference.datapath:
+        yield f"datapath: {key} changes"
+    by_sign: Mapping[str, tuple[str, ...]] = {
+        "+": difference.rules_added,
+        "-": difference.rules_removed,
+        "~": difference.rules_changed,
+    }
+    for sign, names in by_sign.items():
+        yield from (f"{sign} rule {name}" for name in names)
+    if difference.rules_moved:
+        yield "~ order of the rules"
+    yield from map(_set_told, difference.sets)
+    yield from (f"~ set {name}: counters change" for name in difference.counting)
+    for file, lines in difference.skipped.items():
+        yield f"{file}: {show.count(lines, 'bad line')} skipped"
+
+
+def _set_told(change: SetChange) -> str:
+    if change.before is None:
+        return f"+ set {change.name}: {show.count(change.after or 0, 'prefix')}"
+    if change.after is None:
+        return f"- set {change.name}: {show.count(change.before, 'prefix')}"
+    turnover = f"{change.added:,} added, {change.removed:,} removed"
+    return f"~ set {change.name}: {turnover}, {show.count(change.after, 'prefix')}"
+
+
+def down(parser: ArgumentParser) -> None:
+    """Add the arguments of ``wirepath down``."""
+    parser.add_argument(
+        "names", nargs="*", metavar="IFACE", help="interface; optional while only one is up"
+    )
+    add_live(parser)
+    parser.set_defaults(run=_down)
+
+
+def _down(options: Namespace) -> None:
+    with Datapath.open(_one_name(options, options.names)) as datapath:
+        datapath.down()
+    if options.json:
+        show.document({"iface": datapath.name})
+    else:
+        print(f"{datapath.name}: down")

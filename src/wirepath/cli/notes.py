@@ -1,0 +1,112 @@
+"""What is valid in a policy but can hardly be meant."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from wirepath.policy.addresses import Addresses
+from wirepath.policy.flags import Fragments
+from wirepath.policy.numbers import IcmpTypes, Numbers, Ranges
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from wirepath.errors import Problem
+    from wirepath.net import Prefix
+    from wirepath.policy import Policy, Rule
+    from wirepath.policy.match import Match
+    from wirepath.policy.predicate import Predicate
+
+_EFFORT_MAX: Final = 500_000  # words compared: under 1 s, or every pair of 500 plain rules
+
+
+def notes(policy: Policy, counts: Mapping[str, int]) -> list[Problem]:
+    """Find rules that no packet can reach, and sets that are empty or not used.
+
+    Only what is sure is said: a rule that several others cover together is not found, and in a
+    large policy only the first rules are compared with each other.
+
+    Args:
+        policy: a valid one.
+        counts: by set, how many prefixes it has.
+    """
+    found = [*_idle_sets(policy, counts), *_unreached(policy)]
+    return sorted(found, key=lambda note: note.line)
+
+
+def _idle_sets(policy: Policy, counts: Mapping[str, int]) -> Iterator[Problem]:
+    used = {name for rule in policy.rules for name in _sets_of(rule.match)}
+    for name in policy.sets:
+        if name not in used:
+            yield policy.problem("no rule names this set", "set", name)
+        elif not counts[name]:
+            yield policy.problem("the set is empty: no address is in it", "set", name)
+
+
+def _sets_of(match: Match) -> Iterator[str]:
+    for addresses in (match.src, match.dst):
+        if addresses:
+            yield from (*addresses.sets, *addresses.not_sets)
+
+
+def _unreached(policy: Policy) -> Iterator[Problem]:
+    enders: dict[frozenset[str], list[Rule]] = {}  # by the keys that they match on
+    effort = 0
+    for number, rule in enumerate(policy.rules):
+        predicates = list(rule.match.predicates())
+        keys = frozenset(predicate.key for predicate in predicates)
+        wider = [ender for asked, some in enders.items() if asked <= keys for ender in some]
+        effort += len(wider) * sum(len(predicate.words) for predicate in predicates)
+        if effort > _EFFORT_MAX:
+            return
+        if by := next((each for each in wider if covers(each.match, rule.match)), None):
+            message = f"never reached: rule {by.name} before it ends the walk of all it matches"
+            yield policy.problem(message, "rule", number)
+        if rule.action.verdict:
+            enders.setdefault(keys, []).append(rule)
+
+
+def covers(wide: Match, narrow: Match) -> bool:
+    """Tell whether surely every packet that *narrow* matches is matched by *wide* too."""
+    return all(
+        (other := getattr(narrow, predicate.key)) is not None and _within(other, predicate)
+        for predicate in sorted(wide.predicates(), key=_costs)
+    )
+
+
+# What is quickly compared, and seldom agrees, comes first.
+def _costs(predicate: Predicate) -> int:
+    return len(predicate.words) + isinstance(predicate, Addresses)
+
+
+def _within(narrow: Predicate, wide: Predicate) -> bool:
+    if isinstance(narrow, Numbers) and isinstance(wide, Numbers):
+        return _ranges_within(narrow.ranges, wide.ranges)
+    if isinstance(narrow, IcmpTypes) and isinstance(wide, IcmpTypes):
+        return _ranges_within(narrow.icmp, wide.icmp) and _ranges_within(narrow.icmpv6, wide.icmpv6)
+    if isinstance(narrow, Fragments) and isinstance(wide, Fragments):
+        return narrow.kinds <= wide.kinds
+    if isinstance(narrow, Addresses) and isinstance(wide, Addresses):
+        return _addresses_within(narrow, wide)
+    return narrow == wide
+
+
+def _ranges_within(narrow: Ranges, wide: Ranges) -> bool:
+    # Ranges do not touch, so that each has to be inside a single one.
+    return all(any(low <= n and m <= high for low, high in wide) for n, m in narrow)
+
+
+def _addresses_within(narrow: Addresses, wide: Addresses) -> bool:
+    if wide.prefixes or wide.sets:
+        asked = bool(narrow.prefixes or narrow.sets)
+        if not asked or not set(narrow.sets) <= set(wide.sets):
+            return False
+        if not _all_covered(narrow.prefixes, wide.prefixes):
+            return False
+    return set(wide.not_sets) <= set(narrow.not_sets) and _all_covered(
+        wide.not_prefixes, narrow.not_prefixes
+    )
+
+
+def _all_covered(inner: Iterable[Prefix], outer: Iterable[Prefix]) -> bool:
+    return all(any(each.covers(prefix) for each in outer) for prefix in inner)

@@ -1,0 +1,76 @@
+"""Reading arguments: what argparse says, in our words; and the values that commands share."""
+
+import argparse
+import re
+from collections.abc import Iterable
+from typing import Any, Final, NoReturn
+
+from wirepath.errors import RequestError
+from wirepath.net import Prefix
+
+_SECONDS: Final = {"": 1, "s": 1, "min": 60, "h": 3600, "d": 86400}
+_DURATION: Final = re.compile(r"(\d{1,9}) ?(s|min|h|d|)", re.ASCII)
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser that raises RequestError instead of ending the process, and has ``-v``.
+
+    Options are never abbreviated: what works today must not mean another thing tomorrow.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**{"allow_abbrev": False, **options})
+        self.add_argument(
+            "-v",
+            dest="verbose",
+            action="count",
+            default=argparse.SUPPRESS,  # a parser inside another must not reset it
+            help="log what is done to stderr; -vv also how",
+        )
+
+    def error(self, message: str) -> NoReturn:
+        """Raise *message*, which argparse made."""
+        command = self.prog.removeprefix("wirepath").strip()
+        where = f"{command}: " if command else ""
+        cure = "" if message.endswith(")") else f" (see `{self.prog} --help`)"
+        raise RequestError(f"{where}{message}{cure}")
+
+
+def add_json(parser: argparse.ArgumentParser) -> None:
+    """Give *parser* ``--json``."""
+    parser.add_argument("--json", action="store_true", help="print one JSON document")
+
+
+def add_live(parser: argparse.ArgumentParser) -> None:
+    """Give *parser* what every command on a running datapath takes."""
+    parser.add_argument("--iface", metavar="IFACE", help="interface; optional while only one is up")
+    add_json(parser)
+
+
+def duration(text: str) -> float:
+    """Read a time such as ``30s``, ``5min``, ``1h``, ``2d`` or ``90``; in seconds, over 0.
+
+    Raises:
+        RequestError: it is none.
+    """
+    match = _DURATION.fullmatch(text)
+    if not match or not int(match[1]):
+        raise RequestError(f"{text}: not a time (write it like 30s, 5min, 1h, 2d or 90)")
+    return float(int(match[1]) * _SECONDS[match[2]])
+
+
+def prefix(text: str) -> Prefix:
+    """Read an address or a prefix; as argparse wants it.
+
+    Raises:
+        RequestError: it is none; says what would be right.
+    """
+    return Prefix.parse(text)
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """Ask ``did you mean X?`` if one of *known* resembles *word*; else give ``""``."""
+    import difflib
+
+    found = difflib.get_close_matches(word, list(known), n=1)
+    return f"did you mean {found[0]}?" if found else ""

@@ -1,0 +1,37 @@
+"""A sign of life for what takes over a second, on a terminal only."""
+
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+_PATIENCE_S: Final = 1.0
+
+
+@contextmanager
+def progress(doing: str) -> Iterator[None]:
+    """Show on stderr that *doing* goes on, if it takes over a second and stderr is a terminal."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    done = threading.Event()
+    shower = threading.Thread(target=_show, args=(doing, done))
+    shower.start()
+    try:
+        yield
+    finally:
+        done.set()
+        shower.join()
+
+
+def _show(doing: str, done: threading.Event) -> None:
+    if done.wait(_PATIENCE_S):
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn()
+    with Progress(*columns, console=Console(stderr=True), transient=True) as shown:
+        shown.add_task(doing, total=None)
+        done.wait()

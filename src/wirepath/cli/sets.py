@@ -1,0 +1,164 @@
+"""``wirepath set add|del|load|dump|list``: prefixes that rules name, changed while they serve."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from wirepath.cli import show
+from wirepath.cli.parser import add_live, prefix
+from wirepath.cli.progress import progress
+from wirepath.datapath import Datapath
+from wirepath.errors import PolicyError, RequestError, errno_name
+
+if TYPE_CHECKING:
+    from argparse import ArgumentParser, Namespace
+    from collections.abc import Sequence
+
+    from wirepath.prefixes import Members
+
+    Entry = str | dict[str, str | int]
+
+
+def sets(parser: ArgumentParser) -> None:
+    """Add the arguments of ``wirepath set``."""
+    parser.set_defaults(run=_list, iface=None, json=False)
+    actions = parser.add_subparsers(metavar="ACTION", help="what to do; list, if left out")
+    _add_change(actions.add_parser("add", help="add prefixes to a set")).set_defaults(run=_add)
+    _add_change(actions.add_parser("del", help="take prefixes out of a set")).set_defaults(run=_del)
+    load = actions.add_parser("load", help="replace the contents of a set by those of a file")
+    load.add_argument("name", metavar="NAME", help="of the set")
+    load.add_argument("file", metavar="FILE", type=Path, help="one prefix a line")
+    load.add_argument(
+        "--skip-bad", action="store_true", help="go without the lines that are no prefixes"
+    )
+    add_live(load)
+    load.set_defaults(run=_load)
+    dump = actions.add_parser("dump", help="write the contents of a set, one prefix a line")
+    dump.add_argument("name", metavar="NAME", help="of the set")
+    dump.add_argument("-o", dest="file", metavar="FILE", type=Path, help="write there")
+    dump.add_argument(
+        "--counters",
+        action="store_true",
+        help="add the packets and bytes of each prefix; the set needs counters = true",
+    )
+    add_live(dump)
+    dump.set_defaults(run=_dump)
+    listing = actions.add_parser("list", help="list the sets and their sizes")
+    add_live(listing)
+    listing.set_defaults(run=_list)
+
+
+def _add_change(parser: ArgumentParser) -> ArgumentParser:
+    parser.add_argument("name", metavar="NAME", help="of the set")
+    parser.add_argument("prefixes", metavar="PREFIX", nargs="+", type=prefix, help="or address")
+    add_live(parser)
+    return parser
+
+
+def _add(options: Namespace) -> None:
+    with Datapath.open(options.iface) as datapath:
+        change = datapath.sets.add(options.name, _members(options))
+        count = datapath.sets.counts()[options.name]
+    if options.json:
+        changed = {"added": change.done, "unchanged": change.unchanged}
+        show.document(_head(datapath, options) | changed | {"prefixes": count})
+        return
+    already = f", {change.unchanged:,} already there" if change.unchanged else ""
+    _tell(options.name, f"{change.done:,} added{already}", count)
+
+
+def _del(options: Namespace) -> None:
+    with Datapath.open(options.iface) as datapath:
+        change = datapath.sets.remove(options.name, _members(options))
+        count = datapath.sets.counts()[options.name]
+    if options.json:
+        changed = {"removed": change.done, "unchanged": change.unchanged}
+        show.document(_head(datapath, options) | changed | {"prefixes": count})
+        return
+    absent = f", {change.unchanged:,} not there" if change.unchanged else ""
+    _tell(options.name, f"{change.done:,} removed{absent}", count)
+
+
+def _members(options: Namespace) -> Members:
+    from wirepath.prefixes import Members
+
+    return Members.of(options.prefixes)
+
+
+def _head(datapath: Datapath, options: Namespace) -> dict[str, object]:
+    return {"iface": datapath.name, "set": options.name}
+
+
+def _tell(name: str, what: str, count: int) -> None:
+    print(f"@{name}: {what}; now {show.count(count, 'prefix')}")
+
+
+def _load(options: Namespace) -> None:
+    from wirepath.datapath.contents import bad_lines, read_list
+
+    with Datapath.open(options.iface) as datapath:
+        datapath.sets.number(options.name)
+        with progress(f"loading {options.file.name} into @{options.name}"):
+            parsed = read_list(options.file)
+            if parsed.bad and not options.skip_bad:
+                raise PolicyError(bad_lines(parsed))
+            count = datapath.sets.replace(options.name, parsed.members)
+    if options.json:
+        show.document(_head(datapath, options) | {"prefixes": count, "skipped": len(parsed.bad)})
+        return
+    skipped = f", {show.count(len(parsed.bad), 'bad line')} skipped" if parsed.bad else ""
+    _tell(options.name, f"loaded from {options.file}{skipped}", count)
+
+
+def _dump(options: Namespace) -> None:
+    with Datapath.open(options.iface) as datapath, progress(f"writing @{options.name}"):
+        contents = (_counted if options.counters else _listed)(datapath, options.name)
+        if options.file:
+            _write(options.file, "".join(f"{_line(entry)}\n" for entry in contents).encode())
+    document = _head(datapath, options) | {"prefixes": len(contents)}
+    if options.file and options.json:
+        show.document(document | {"file": str(options.file)})
+    elif options.file:
+        print(f"@{options.name}: {show.count(len(contents), 'prefix')} written to {options.file}")
+    elif options.json:
+        show.document(document | {"contents": contents})
+    else:
+        sys.stdout.writelines(f"{_line(entry)}\n" for entry in contents)
+
+
+def _listed(datapath: Datapath, name: str) -> Sequence[Entry]:
+    from wirepath.prefixes import format_members
+
+    return format_members(datapath.sets.members(name)).decode().splitlines()
+
+
+def _counted(datapath: Datapath, name: str) -> Sequence[Entry]:
+    return [
+        {"prefix": str(prefix), "packets": packets, "bytes": size}
+        for prefix, packets, size in datapath.sets.counters(name)
+    ]
+
+
+def _line(entry: Entry) -> str:
+    return entry if isinstance(entry, str) else " ".join(map(str, entry.values()))
+
+
+def _write(file: Path, text: bytes) -> None:
+    try:
+        file.write_bytes(text)
+    except OSError as error:
+        why = f"{error.strerror} [{errno_name(error.errno or 0)}]"
+        raise RequestError(f"write {file}: {why} (name a file that can be written)") from error
+
+
+def _list(options: Namespace) -> None:
+    with Datapath.open(options.iface) as datapath:
+        counts = datapath.sets.counts()
+    if options.json:
+        show.document({"iface": datapath.name, "sets": counts})
+    elif not counts:
+        print(f"{datapath.name}: the policy has no sets")
+    else:
+        show.table(("set", "prefixes"), counts.items())

@@ -1,0 +1,59 @@
+"""Writing results: JSON for programs, aligned columns for people. Never any colour."""
+
+import json
+import time
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+Cell = str | int | None
+"""A value in a table: numbers go to the right, grouped; None is a dash."""
+
+_UNITS: Final = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
+
+
+def document(values: Any) -> None:
+    """Print *values* as one line of JSON."""
+    print(json.dumps(values))
+
+
+def table(titles: Sequence[str], rows: Iterable[Sequence[Cell]]) -> None:
+    """Print *rows* under *titles*, two spaces apart; nothing if there are none."""
+    found = [tuple(row) for row in rows]
+    if not found:
+        return
+    lines = [tuple(titles), *(tuple(map(_cell, row)) for row in found)]
+    columns = list(zip(*found, strict=True))
+    right = [any(isinstance(value, int) for value in column) for column in columns]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    for line in lines:
+        cells = zip(line, widths, right, strict=True)
+        padded = (cell.rjust(width) if r else cell.ljust(width) for cell, width, r in cells)
+        print("  ".join(padded).rstrip())
+
+
+def _cell(value: Cell) -> str:
+    if value is None:
+        return "-"
+    return f"{value:,}" if isinstance(value, int) else value
+
+
+def count(number: int, thing: str) -> str:
+    """Say ``1 rule``, ``1,234 rules``, ``2 prefixes``."""
+    plural = thing + ("es" if thing.endswith("x") else "s")
+    return f"{number:,} {thing if number == 1 else plural}"
+
+
+def duration(seconds: float) -> str:
+    """Say a time in its two largest units: ``1 h 5 min``."""
+    left = max(0, round(seconds))
+    parts: list[str] = []
+    for size, unit in _UNITS:
+        number, left = divmod(left, size)
+        if number or parts:
+            parts.append(f"{number} {unit}" if number else "")
+    return " ".join(filter(None, parts[:2])) or "0 s"
+
+
+def moment(unix_s: float) -> str:
+    """Say when something was, in local time: ``2026-11-22 20:13:02``."""
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(unix_s))

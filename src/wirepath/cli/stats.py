@@ -1,0 +1,146 @@
+"""``wirepath stats`` and ``wirepath rules``: what was counted."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+from wirepath import stats as counters
+from wirepath.cli import show
+from wirepath.cli.parser import add_live
+from wirepath.datapath import Datapath
+from wirepath.errors import RequestError
+
+if TYPE_CHECKING:
+    from argparse import ArgumentParser, Namespace
+    from collections.abc import Mapping
+
+    Counts = Mapping[str, int]
+
+_CLEAR: Final = "\x1b[H\x1b[2J"  # ECMA-48: cursor home, erase the screen
+_WATCH_LEAST_S: Final = 0.1
+
+
+def stats(parser: ArgumentParser) -> None:
+    """Add the arguments of ``wirepath stats``."""
+    parser.add_argument(
+        "--watch",
+        metavar="S",
+        type=_interval,
+        help="print again every S seconds, with packets a second since the last time",
+    )
+    add_live(parser)
+    parser.set_defaults(run=_stats)
+
+
+def _interval(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not _WATCH_LEAST_S <= seconds < float("inf"):
+        raise RequestError(f"{text}: not an interval (write seconds, {_WATCH_LEAST_S} or more)")
+    return seconds
+
+
+def _stats(options: Namespace) -> None:
+    with Datapath.open(options.iface) as datapath:
+        now = counters.read(datapath).document()
+    if options.watch is None:
+        _print(now, options)
+    else:
+        _watch(now, options)
+
+
+# Opens the datapath anew each time: it may be swapped or taken down meanwhile.
+def _watch(now: dict[str, Any], options: Namespace) -> None:
+    at = time.monotonic()
+    while True:
+        time.sleep(options.watch)
+        before, then = now, at
+        with Datapath.open(options.iface) as datapath:
+            now = counters.read(datapath).document()
+        at = time.monotonic()
+        if sys.stdout.isatty() and not options.json:
+            print(_CLEAR, end="")
+        _print(now, options, before, at - then)
+        if not (sys.stdout.isatty() or options.json):
+            print()
+        sys.stdout.flush()
+
+
+def _print(
+    now: dict[str, Any],
+    options: Namespace,
+    before: dict[str, Any] | None = None,
+    elapsed_s: float = 1.0,
+) -> None:
+    if options.json:
+        show.document(now)
+        return
+    packets, size = show.count(now["packets"], "packet"), show.count(now["bytes"], "byte")
+    print(f"{now['iface']}: {packets}, {size}")
+    for what in ("verdicts", "reasons", "faults"):
+        if now[what]:
+            print()
+            _print_counts(what, now[what], before[what] if before else None, elapsed_s)
+    if now["rules"]:
+        print()
+        _print_rules(now["rules"], before["rules"] if before else None, elapsed_s)
+
+
+def _print_counts(what: str, now: Counts, before: Counts | None, elapsed_s: float) -> None:
+    titles = [what.removesuffix("s"), "packets"]
+    rows: list[list[show.Cell]] = [[name, packets] for name, packets in now.items()]
+    if before is not None:
+        titles.append("a second")
+        for row, (name, packets) in zip(rows, now.items(), strict=True):
+            row.append(_rate(packets, before.get(name, 0), elapsed_s))
+    show.table(titles, rows)
+
+
+def _print_rules(
+    now: Mapping[str, Counts], before: Mapping[str, Counts] | None, elapsed_s: float
+) -> None:
+    titles = ["rule", "packets", "bytes", "dropped"]
+    rows: list[list[show.Cell]] = [[name, *rule.values()] for name, rule in now.items()]
+    if before is not None:
+        titles.append("a second")
+        for row, (name, rule) in zip(rows, now.items(), strict=True):
+            earlier = before[name]["packets"] if name in before else 0
+            row.append(_rate(rule["packets"], earlier, elapsed_s))
+    show.table(titles, rows)
+
+
+# A counter that runs backwards belongs to a datapath that was taken down and brought up again.
+def _rate(now: int, before: int, elapsed_s: float) -> int:
+    return max(0, round((now - before) / elapsed_s))
+
+
+def rules(parser: ArgumentParser) -> None:
+    """Add the arguments of ``wirepath rules``."""
+    add_live(parser)
+    parser.set_defaults(run=_rules)
+
+
+def _rules(options: Namespace) -> None:
+    with Datapath.open(options.iface) as datapath:
+        counted = counters.read(datapath).rules
+        policy = datapath.policy
+    listed = [
+        {
+            "name": rule.name,
+            "match": rule.match.describe(),
+            "action": rule.action.describe(),
+            **counted[rule.name]._asdict(),
+        }
+        for rule in policy.rules
+    ]
+    if options.json:
+        show.document({"iface": datapath.name, "rules": listed})
+    elif not listed:
+        print(f"{datapath.name}: the policy has no rules")
+    else:
+        columns = ("name", "action", "packets", "bytes", "dropped", "match")
+        show.table(columns, ([rule[key] for key in columns] for rule in listed))

@@ -1,0 +1,114 @@
+"""``wirepath test ADDRESS``: what would happen to packets from an address, and why."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from wirepath.cli import show
+from wirepath.cli.parser import add_live
+from wirepath.errors import RequestError
+from wirepath.net import format_address, parse_address
+
+if TYPE_CHECKING:
+    from argparse import ArgumentParser, Namespace
+    from collections.abc import Iterator
+
+    from wirepath.explain import Explanation, Step
+
+
+def test(parser: ArgumentParser) -> None:
+    """Add the arguments of ``wirepath test``."""
+    parser.add_argument("address", metavar="ADDRESS", type=parse_address, help="source")
+    parser.add_argument("--proto", metavar="P", type=_proto, help="protocol: tcp, udp, 47")
+    parser.add_argument("--dport", metavar="N", type=_port, help="destination port")
+    parser.add_argument(
+        "--policy",
+        metavar="FILE",
+        type=Path,
+        help="ask this policy instead of one that is up; needs no privilege",
+    )
+    add_live(parser)
+    parser.set_defaults(run=_test)
+
+
+def _proto(text: str) -> int:
+    from wirepath.policy.numbers import FIELDS
+
+    low, high = FIELDS["proto"].read(text)
+    if low != high:
+        raise RequestError(f"--proto {text}: a range (name one protocol)")
+    return low
+
+
+def _port(text: str) -> int:
+    from wirepath.policy.numbers import FIELDS
+
+    low, high = FIELDS["dport"].read(text)
+    if low != high:
+        raise RequestError(f"--dport {text}: a range (name one port)")
+    return low
+
+
+def _test(options: Namespace) -> None:
+    from wirepath.policy.names import TCP, UDP
+
+    if options.dport is not None and options.proto not in (None, TCP, UDP):
+        raise RequestError("--dport: only tcp and udp have ports (leave out --dport or --proto)")
+    if options.policy and options.iface:
+        raise RequestError("--policy and --iface: a file or what is up there (name one)")
+    found = _offline(options) if options.policy else _live(options)
+    if options.json:
+        show.document(found.document())
+    else:
+        for line in _told(found):
+            print(line)
+        show.table(("rule", "action", "matches"), map(_row, found.steps))
+
+
+def _live(options: Namespace) -> Explanation:
+    from wirepath.datapath import Datapath
+    from wirepath.explain import explain
+
+    with Datapath.open(options.iface) as datapath:
+        return explain(
+            datapath.model(),
+            options.address,
+            now_ns=time.monotonic_ns(),
+            proto=options.proto,
+            dport=options.dport,
+        )
+
+
+def _offline(options: Namespace) -> Explanation:
+    from wirepath.datapath.contents import read_contents
+    from wirepath.explain import explain
+    from wirepath.model import Model
+    from wirepath.policy import Policy
+    from wirepath.prefixes import Tables
+    from wirepath.prefixes.offline import by_name, offline
+
+    policy = Policy.load(options.policy)
+    with offline(Tables.build(read_contents(policy).members)) as sets:
+        model = Model(policy, by_name(sets, policy.sets))
+        return explain(model, options.address, proto=options.proto, dport=options.dport)
+
+
+def _told(found: Explanation) -> Iterator[str]:
+    address = format_address(found.address)
+    if found.never_block:
+        yield f"{address}: pass, as a management source (never_block)"
+    elif found.ban:
+        yield f"{address}: drop, banned by {found.ban.prefix}"
+    else:
+        verdict, rule = found.verdict.verdict, found.verdict.rule
+        others = " or ".join(sorted(found.possible - {verdict}))
+        unless = f", unless a rule before that says {others}" if others else ""
+        yield f"{address}: {verdict} {f'by rule {rule}' if rule else 'by default'}{unless}"
+    yield f"in sets: {', '.join(found.sets) or 'none'}"
+
+
+def _row(step: Step) -> tuple[str, str, str]:
+    matches = "always" if step.certain else f"if {', '.join(step.depends)}"
+    return step.rule.name, step.rule.action.describe(), matches

@@ -1,0 +1,63 @@
+"""Sets that no packet is judged by: their table in this process's own memory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from wirepath.native import lib
+from wirepath.prefixes.live import LiveSets, SetMemory
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from wirepath.prefixes.tables import Tables
+
+
+@dataclass(frozen=True, slots=True)
+class OfflineSet:
+    """The contents of one set, for the model.
+
+    Attributes:
+        sets: the table it is in.
+        number: of the set, 0 to 63.
+    """
+
+    sets: LiveSets
+    number: int
+
+    def __contains__(self, address: int) -> bool:
+        return bool(self.sets.sets_of(address) >> self.number & 1)
+
+
+def offline(tables: Tables) -> LiveSets:
+    """Write *tables* into memory of our own; leaving the context frees it."""
+    lines, fences, leaves = (
+        _room("line", tables.lines),
+        _room("fence", 2 * tables.fences),
+        _room("leaf", tables.leaves),
+    )
+    members, classes = _room("member", tables.members), _room("set_class", tables.classes)
+    prefix_head, set_head = _room("prefix_head", 1), _room("set_head", 1)
+    tables.write(lines=lines, fences=fences, leaves=leaves, prefix_head=prefix_head)
+    tables.write_sets(members=members, set_classes=classes, set_head=set_head)
+    memory = SetMemory(
+        lines=lines,
+        fences=fences,
+        leaves=leaves,
+        prefix_head=prefix_head,
+        members=members,
+        set_classes=classes,
+        set_head=set_head,
+        root_bits=tables.root_bits,
+    )
+    return LiveSets(memory, lambda _: None)
+
+
+def by_name(sets: LiveSets, names: Collection[str]) -> dict[str, OfflineSet]:
+    """Give each set by its name; they are numbered in that order."""
+    return {name: OfflineSet(sets, number) for number, name in enumerate(names)}
+
+
+def _room(struct: str, count: int) -> bytearray:
+    return bytearray(max(1, count) * int(getattr(lib, f"wp_{struct}_size")))

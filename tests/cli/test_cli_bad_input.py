@@ -1,0 +1,288 @@
+"""Bad input: one line that says what is wrong and what to do, the exit code, nothing changed."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from processes import ENVIRONMENT, Ended, Host, Wirepath, ended
+
+from frames import Eth, IPv4, Udp
+from wirepath.capture import CaptureWriter
+from wirepath.kernel.links import XdpLink
+from wirepath.kernel.maps import Map
+from wirepath.kernel.program import Program
+from wirepath.native import lib
+
+# Becomes nobody once everything is imported: the tree may be root's alone.
+_AS_NOBODY = """
+import importlib, os, pkgutil, sys
+import wirepath
+for module in pkgutil.walk_packages(wirepath.__path__, "wirepath."):
+    if not module.name.endswith(("__main__", ".build")):
+        importlib.import_module(module.name)
+os.setgroups([])
+os.setresgid(65534, 65534, 65534)
+os.setresuid(65534, 65534, 65534)
+sys.exit(wirepath.cli.main(sys.argv[1:]))
+"""
+
+
+@pytest.fixture
+def as_nobody(host: Host) -> Callable[..., Ended]:
+    def run(*arguments: object) -> Ended:
+        argv = [sys.executable, "-c", _AS_NOBODY, *map(str, arguments)]
+        options = {"env": host.environment, "capture_output": True, "text": True}
+        return ended(host.namespace.run(argv, **options))
+
+    return run
+
+
+def write(path: Path, *lines: str) -> Path:
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+# Policies. What `check` refuses, `up`, `apply` and `replay` refuse in the same words.
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        (
+            ["[datapath]", 'defualt = "drop"'],
+            "{file}:2: datapath.defualt: unknown key (did you mean default?)",
+        ),
+        (
+            ["[[rule]]", 'name = "x"', 'match = { src = "192.0.2.1/24" }'],
+            "{file}:3: rule.x.match.src: 192.0.2.1/24: host bits are set (write 192.0.2.0/24, or 192.0.2.1 alone)",  # noqa: E501
+        ),
+        (
+            ["[set.bad]", "[[rule]]", 'name = "x"', 'match = { src = "@bda" }'],
+            "{file}:4: rule.x.match.src: @bda: no such set (did you mean bad?)",
+        ),
+        (
+            ["[[rule]]", 'name = "x"', 'match = { src = "@bad" }'],
+            "{file}:3: rule.x.match.src: @bad: no such set (write a [set.bad] table)",
+        ),
+    ],
+)
+def test_policy(wirepath_: Wirepath, tmp_path: Path, lines: list[str], said: str) -> None:
+    file = write(tmp_path / "policy.toml", *lines)
+    expected = said.format(file=file)
+    assert wirepath_("check", file).refused(2) == expected
+    assert wirepath_("check", file, "--json").refused(2) == expected
+    assert wirepath_("test", "192.0.2.1", "--policy", file).refused(2) == expected
+    assert wirepath_("up", "wp-nowhere", file).refused(2) == expected
+
+
+def test_every_problem_has_a_line(wirepath_: Wirepath, tmp_path: Path) -> None:
+    file = write(tmp_path / "policy.toml", "[datapath]", "a = 1", "b = 2")
+    said = wirepath_("check", file)
+    assert (said.code, said.out) == (2, "")
+    first, second = said.err.splitlines()
+    assert first.startswith(f"wirepath: {file}:2: datapath.a: unknown key")
+    assert second.startswith(f"wirepath: {file}:3: datapath.b: unknown key")
+
+
+def test_bad_lines_of_set_files(wirepath_: Wirepath, policy: Path) -> None:
+    bad = write(policy.with_name("bad.txt"), "10.0.0.0/8", "10.0.0.1/8", "# fine", "x")
+    said = wirepath_("check", policy)
+    assert (said.code, said.out) == (2, "")
+    first, second = said.err.splitlines()
+    assert first.startswith(f"wirepath: {bad}:2: 10.0.0.1/8: ")
+    assert second.startswith(f"wirepath: {bad}:4: x: ")
+
+
+def test_missing_files(wirepath_: Wirepath, policy: Path, tmp_path: Path) -> None:
+    nowhere = tmp_path / "nowhere"
+    assert "name a policy file" in wirepath_("check", nowhere).refused(2)
+    assert "name a pcap" in wirepath_("replay", policy, nowhere).refused(2)
+    policy.with_name("bad.txt").unlink()
+    assert "bad.txt" in wirepath_("check", policy).refused(2)
+
+
+# Captures.
+
+
+def test_truncated_capture(wirepath_: Wirepath, policy: Path, tmp_path: Path) -> None:
+    capture, passed = tmp_path / "cut.pcap", tmp_path / "passed.pcap"
+    with CaptureWriter(capture) as writer:
+        writer.write(0, bytes(Eth() / IPv4() / Udp()))
+        writer.write(1, bytes(Eth() / IPv4() / Udp()))
+    capture.write_bytes(capture.read_bytes()[:-5])
+    for model in ([], ["--model"]):
+        said = wirepath_("replay", policy, capture, *model, "--write-passed", passed).refused(2)
+        assert said.startswith(f"read {capture}: the file ends inside frame 2")
+    assert not passed.exists()
+
+
+# Interfaces.
+
+
+@pytest.mark.kernel
+def test_no_such_interface(host: Host, policy: Path) -> None:
+    before = host.state()
+    expected = "wp9: no such interface (`ip link` lists them)"
+    assert host("up", "wp9", policy).refused(2) == expected
+    assert host("doctor", "wp9").refused(2) == expected
+    assert "wirepath is not up there" in host("status", "--iface", "wp9").refused(2)
+    assert host.state() == before
+
+
+def _program() -> Program:
+    with_frags = False
+    return Program(lib.wp_probe_xdp(with_frags))
+
+
+@pytest.mark.kernel
+def test_foreign_program(host: Host, policy: Path) -> None:
+    with _program() as foreign, host.namespace.entered():
+        link = XdpLink.attach(foreign, host.interface().index)
+    with link:
+        before = host.state()
+        assert before[0] == link.program_id
+        said = host("up", "wp0", policy).refused(1)
+        assert said.startswith("attach wp0: XDP program ")
+        assert f"(id {link.program_id}) is there already, in native mode" in said
+        assert host.state() == before
+
+
+@pytest.mark.kernel
+def test_up_twice(host: Host, policy: Path) -> None:
+    assert host("up", "wp0", policy).code == 0
+    before = host.state()
+    said = host("up", "wp0", policy)
+    assert said.code in (1, 2)
+    assert "`wirepath apply wp0 POLICY`" in said.refused(said.code)
+    assert host.state() == before
+
+
+# The system.
+
+
+@pytest.mark.kernel
+def test_no_root(host: Host, policy: Path, as_nobody: Callable[..., Ended]) -> None:
+    readable = Path("/proc/self/fd/0")  # nobody need not be able to read where tests write
+    before = host.state()
+    for arguments in (
+        ("up", "wp0", readable),
+        ("apply", readable),
+        ("down",),
+        ("status", "--json"),
+        ("stats",),
+        ("rules",),
+        ("ban", "192.0.2.1"),
+        ("bans",),
+        ("set", "list"),
+        ("test", "192.0.2.1"),
+        ("lab", "up"),
+    ):
+        said = as_nobody(*arguments).refused(1)
+        assert "root" in said, arguments
+    assert host.state() == before
+    doctor = as_nobody("doctor")
+    assert doctor.code == 1
+    assert "-> run it as root" in doctor.out
+
+
+@pytest.mark.kernel
+def test_no_root_with_a_datapath_up(
+    host: Host, policy: Path, as_nobody: Callable[..., Ended]
+) -> None:
+    assert host("up", "wp0", policy).code == 0
+    before = host.state()
+    for arguments in (("status",), ("down", "wp0"), ("ban", "192.0.2.1"), ("set", "dump", "bad")):
+        assert "root" in as_nobody(*arguments).refused(1), arguments
+    assert host.state() == before
+
+
+@pytest.mark.kernel
+def test_no_bpffs(host: Host, policy: Path) -> None:
+    before = host.state()
+    environment = host.environment | {"WIREPATH_BPFFS": "/proc/no-such-place"}
+    for arguments in (("up", "wp0", policy), ("status",), ("ban", "192.0.2.1")):
+        said = host(*arguments, env=environment).refused(1)
+        assert "/proc/no-such-place" in said
+        assert "WIREPATH_BPFFS" in said
+    assert host.state() == before
+
+
+@pytest.fixture
+def aged(host: Host, policy: Path) -> Host:
+    """Put up a datapath that says another version did."""
+    assert host("up", "wp0", policy).code == 0
+    (manifest,) = host.bpffs.rglob("manifest")
+    with Map.open(manifest) as pages, pages.memory() as memory:
+        text = bytes(memory).replace(b'"version":"', b'"version":"9', 1)
+        memory[:] = text[: len(memory)]
+    return host
+
+
+@pytest.mark.kernel
+def test_pins_of_another_version(aged: Host, policy: Path) -> None:
+    before = aged.state()
+    for arguments in (
+        ("apply", policy),
+        ("down", "wp0"),
+        ("stats",),
+        ("rules",),
+        ("ban", "192.0.2.1"),
+        ("set", "add", "bad", "192.0.2.1"),
+        ("test", "192.0.2.1"),
+    ):
+        said = aged(*arguments).refused(1)
+        assert said.startswith("open wp0: wirepath 9"), said
+        assert "put it up, this is" in said
+    assert aged("up", "wp0", policy).code != 0
+    assert aged.state() == before
+
+
+@pytest.mark.kernel
+def test_one_datapath_of_another_version_does_not_hide_the_rest(aged: Host, policy: Path) -> None:
+    assert aged("up", "wp1", policy).code == 0
+    said = aged("status", "--json")
+    assert said.code == 1
+    assert '"iface": "wp1"' in said.out
+    assert said.err.startswith("wirepath: open wp0: wirepath 9")
+
+
+@pytest.mark.kernel
+def test_unknown_set_and_bad_list(host: Host, policy: Path, tmp_path: Path) -> None:
+    assert host("up", "wp0", policy).code == 0
+    before, contents = host.state(), host("set", "dump", "bad").out
+    for action in (("add", "bda", "10.0.0.1"), ("dump", "bda"), ("load", "bda", policy)):
+        assert host("set", *action).refused(2).startswith("@bda: no such set"), action
+    bad = write(tmp_path / "list.txt", "10.0.0.1", "10.0.0.300")
+    said = host("set", "load", "bad", bad)
+    assert (said.code, said.out) == (2, "")
+    assert said.err.startswith(f"wirepath: {bad}:2: 10.0.0.300: ")
+    assert "name a list" in host("set", "load", "bad", tmp_path / "nowhere").refused(2)
+    assert "can be written" in host("set", "dump", "bad", "-o", tmp_path).refused(2)
+    assert (host.state(), host("set", "dump", "bad").out) == (before, contents)
+    assert host("set", "load", "bad", bad, "--skip-bad").out == (
+        f"@bad: loaded from {bad}, 1 bad line skipped; now 1 prefix\n"
+    )
+
+
+@pytest.mark.kernel
+def test_bad_lines_are_skipped_if_the_operator_says_so(host: Host, policy: Path) -> None:
+    write(policy.with_name("bad.txt"), "10.0.0.0/8", "x")
+    before = host.state()
+    refused = host("up", "wp0", policy)
+    assert (refused.code, refused.out) == (2, "")
+    assert "bad.txt:2: x: " in refused.err
+    assert host.state() == before
+    assert host("up", "wp0", policy, "--skip-bad").code == 0
+    assert host("apply", policy).code == 2
+    said = host("apply", policy, "--skip-bad")
+    assert "bad.txt: 1 bad line skipped" in said.out
+
+
+def test_standard_input_is_a_file_like_any(policy: Path) -> None:
+    argv = [sys.executable, "-m", "wirepath", "check", "/dev/stdin"]
+    done = subprocess.run(
+        argv, env=ENVIRONMENT, input="", capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout.splitlines()[0]) == (0, "/dev/stdin: valid")

@@ -1,0 +1,246 @@
+"""A datapath's life by the command line: every command on real packets."""
+
+import re
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from processes import Host
+
+from frames import Eth, IPv4, Tcp, Udp
+
+pytestmark = pytest.mark.kernel
+
+
+@pytest.fixture
+def up(host: Host, policy: Path) -> Host:
+    said = host("up", "wp0", policy)
+    assert (said.code, said.out) == (
+        0,
+        "wp0: up in native mode, 2 rules, 4 prefixes in 1 set\n",
+    ), said.err
+    return host
+
+
+def send(host: Host, *frames: object) -> None:
+    """Put frames on the wire to wp0."""
+    with host.namespace.entered(), socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as wire:
+        wire.bind(("wp1", 0))
+        for frame in frames:
+            wire.send(bytes(frame))  # type: ignore[call-overload]
+
+
+def rules(host: Host, least: int) -> dict[str, dict[str, int]]:
+    """Wait until *least* packets have matched rules; give the counters."""
+    for _ in range(100):
+        found: dict[str, dict[str, int]] = host("stats", "--json").json()["rules"]
+        if sum(rule["packets"] for rule in found.values()) >= least:
+            return found
+        time.sleep(0.02)
+    pytest.fail(f"{found}: fewer than {least} packets arrived")
+
+
+FROM_BAD = Eth() / IPv4(src="192.0.2.7") / Tcp(dport=80)
+FROM_GOOD = Eth() / IPv4(src="198.51.100.1") / Tcp(dport=80)
+FROM_OTHER = Eth() / IPv4(src="198.51.100.77") / Udp(dport=53)
+
+
+def test_nothing_up(host: Host) -> None:
+    assert host("status").out == "wirepath is not up anywhere\n"
+    assert host("status", "--json").json() == {"interfaces": []}
+    assert "bring it up" in host("stats").refused(2)
+
+
+def test_counters(up: Host) -> None:
+    send(up, *[FROM_BAD] * 3, *[FROM_GOOD] * 2)
+    assert rules(up, 8) == {
+        "web": {"packets": 5, "bytes": 270, "dropped": 0},
+        "bad": {"packets": 3, "bytes": 162, "dropped": 3},
+    }
+    stats = up("stats", "--json").json()
+    assert stats["iface"] == "wp0"
+    assert stats["verdicts"]["drop"] == stats["reasons"]["rule"] == 3
+    said = up("stats").out
+    assert re.search(
+        r"^rule  packets  bytes  dropped\nweb +5 +270 +0\nbad +3 +162 +3$", said, re.MULTILINE
+    )
+    listed = up("rules", "--json").json()["rules"]
+    assert listed[1] == {
+        "name": "bad",
+        "match": "src @bad",
+        "action": "drop",
+        "packets": 3,
+        "bytes": 162,
+        "dropped": 3,
+    }
+    assert re.search(r"^bad +drop +3 +162 +3  src @bad$", up("rules").out, re.MULTILINE)
+
+
+def test_watching(up: Host) -> None:
+    argv = [sys.executable, "-m", "wirepath", "stats", "--watch", "0.1", "--json"]
+    with up.namespace.spawn(argv, env=up.environment, stdout=subprocess.PIPE) as watching:
+        assert watching.stdout is not None
+        lines = [watching.stdout.readline() for _ in range(3)]
+        assert all(line.startswith(b'{"iface": "wp0"') for line in lines)
+        watching.send_signal(2)
+        assert watching.wait(5) == 130
+
+
+def test_status(up: Host, policy: Path) -> None:
+    (status,) = up("status", "--json").json()["interfaces"]
+    assert status["iface"] == "wp0"
+    assert (status["mode"], status["policy"]) == ("native", str(policy))
+    assert (status["generation"], status["rules"], status["sets"]) == (1, 2, {"bad": 4})
+    assert status["bans"]["used"] == 0
+    assert status["program_id"] == up.interface().xdp_id
+    assert abs(status["since"] - time.time()) < 60
+    said = up("status", "--iface", "wp0").out
+    assert said.startswith("wp0: up in native mode\n")
+    assert f"  policy   {policy}, generation 1\n" in said
+
+
+def test_bans(up: Host) -> None:
+    assert up("ban", "198.51.100.77", "2001:db8::/32", "--for", "1h").out == (
+        "198.51.100.77: banned on wp0 for 1 h\n2001:db8::/32: banned on wp0 for 1 h\n"
+    )
+    assert up("ban", "198.51.100.9", "--json").json() == {
+        "iface": "wp0",
+        "banned": ["198.51.100.9"],
+        "for_s": None,
+        "never_blocked": ["198.51.100.9"],
+    }
+    send(up, FROM_OTHER)
+    listed = up("bans", "--json").json()
+    assert [ban["prefix"] for ban in listed["bans"]] == [
+        "198.51.100.9",
+        "198.51.100.77",
+        "2001:db8::/32",
+    ]
+    assert listed["bans"][0]["remaining_s"] is None
+    assert 3500 < listed["bans"][1]["remaining_s"] <= 3600
+    assert (listed["bans"][1]["packets"], listed["bans"][1]["bytes"]) == (1, 42)
+    assert "198.51.100.77  1 h" in up("bans").out
+    assert up("test", "198.51.100.77").out.startswith("198.51.100.77: drop, banned by ")
+    assert up("unban", "198.51.100.77", "2001:db8::1", "192.0.2.1").out == (
+        "198.51.100.77: ban lifted\n"
+        "2001:db8::1: not banned by itself, but inside 2001:db8::/32\n"
+        "192.0.2.1: not banned\n"
+    )
+    assert up("unban", "2001:db8::/32", "198.51.100.9", "10.0.0.1", "--json").json() == {
+        "iface": "wp0",
+        "unbanned": ["2001:db8::/32", "198.51.100.9"],
+        "not_banned": ["10.0.0.1"],
+    }
+    assert up("bans").out == "wp0: no bans\n"
+
+
+def test_sets(up: Host, tmp_path: Path) -> None:
+    said = up("set", "add", "bad", "198.51.100.77", "10.1.2.3")
+    assert said.out == "@bad: 1 added, 1 already there; now 5 prefixes\n"
+    send(up, FROM_OTHER)
+    assert rules(up, 1)["bad"]["dropped"] == 1
+    assert up("test", "198.51.100.77", "--json").json()["sets"] == ["bad"]
+    assert up("set", "del", "bad", "198.51.100.77", "192.0.2.0/24", "--json").json() == {
+        "iface": "wp0",
+        "set": "bad",
+        "removed": 1,
+        "unchanged": 1,
+        "prefixes": 4,
+    }
+    whole = "10.1.2.3\n192.0.2.0/25\n203.0.113.0/24\n2001:db8:bad::/48\n"
+    assert up("set", "dump", "bad").out == whole
+    assert up("set", "dump", "bad", "--json").json()["contents"] == whole.split()
+    file = tmp_path / "dump.txt"
+    assert up("set", "dump", "bad", "-o", file).out == f"@bad: 4 prefixes written to {file}\n"
+    assert file.read_text() == whole
+    file.write_text("10.0.0.0/8\n10.0.0.0/8\n# none\n")
+    assert up("set", "load", "bad", file, "--json").json() == {
+        "iface": "wp0",
+        "set": "bad",
+        "prefixes": 1,
+        "skipped": 0,
+    }
+    assert up("set").out == up("set", "list").out == "set  prefixes\nbad         1\n"
+    assert up("set", "list", "--json").json() == {"iface": "wp0", "sets": {"bad": 1}}
+
+
+def test_apply(up: Host, policy: Path, tmp_path: Path) -> None:
+    send(up, FROM_GOOD)
+    rules(up, 1)
+    after = tmp_path / "after.toml"
+    text = policy.read_text().replace('"203.0.113.0/24"', '"203.0.113.0/25"')
+    text = text.replace("[datapath]", '[datapath]\ndefault = "drop"')
+    after.write_text(text + '\n[[rule]]\nname = "dns"\nmatch = { dport = 53 }\naction = "pass"\n')
+    changes = "datapath: default changes\n+ rule dns\n~ set bad: 1 added, 1 removed, 4 prefixes\n"
+    before = up.state()
+    dry = up("apply", after, "--dry-run")
+    assert dry.out == f"{changes}wp0: nothing was changed (--dry-run)\n"
+    assert up.state() == before
+    assert up("apply", "wp0", after).out == f"{changes}wp0: generation 2\n"
+    assert rules(up, 1)["web"]["packets"] == 1  # carried over
+    again = up("apply", after, "--iface", "wp0", "--json").json()
+    assert (again["applied"], again["generation"]) == (True, 3)
+    assert again["difference"]["sets"] == again["difference"]["rules_added"] == []
+
+
+def test_down_leaves_nothing(up: Host) -> None:
+    assert up("down").out == "wp0: down\n"
+    assert up("status", "--json").json() == {"interfaces": []}
+    assert up.state() == (0, [])
+
+
+def test_two_interfaces_need_a_name(up: Host, policy: Path) -> None:
+    assert up("up", "wp1", policy, "--json").json()["iface"] == "wp1"
+    before = up.state()
+    assert "--iface" in up("stats").refused(2)
+    assert "--iface" in up("down").refused(2)
+    assert "--iface" in up("apply", policy).refused(2)
+    assert up.state() == before
+    assert up("ban", "192.0.2.1", "--iface", "wp1").code == 0
+    assert up("bans", "--iface", "wp0").out == "wp0: no bans\n"
+    assert [each["iface"] for each in up("status", "--json").json()["interfaces"]] == ["wp0", "wp1"]
+    assert up("down", "wp1").code == 0
+    assert up("down").out == "wp0: down\n"
+
+
+def test_what_is_logged(host: Host, policy: Path) -> None:
+    said = host("-v", "up", "wp0", policy)
+    assert re.fullmatch(r"wirepath: attached wp0 xdp native link=\d+\n", said.err)
+    assert host("down", "-v").err == "wirepath: detached wp0\n"
+
+
+def test_replay_by_the_program_is_as_by_the_model(host: Host, policy: Path, tmp_path: Path) -> None:
+    from wirepath.capture import CaptureWriter
+
+    capture = tmp_path / "some.pcapng"
+    with CaptureWriter(capture) as writer:
+        for n, frame in enumerate((FROM_BAD, FROM_GOOD, FROM_OTHER, FROM_BAD)):
+            writer.write(n, bytes(frame))
+    before = host.state()
+    program = host("replay", policy, capture, "--frames", "--json").json()
+    assert program == host("replay", policy, capture, "--frames", "--json", "--model").json()
+    assert program["rules"]["bad"] == {"packets": 2, "bytes": 108, "dropped": 2}
+    assert host.state() == before
+
+
+def test_doctor(host: Host) -> None:
+    found = host("doctor", "wp0", "--json").json()
+    assert found["iface"] == "wp0"
+    by_name = {finding["name"]: finding for finding in found["findings"]}
+    assert by_name["native xdp"]["ok"] is True
+    assert set(by_name["bpf"]) == {"name", "ok", "detail", "cure"}
+    assert re.search(r"^ok +native xdp +basic", host("doctor", "wp0").out, re.MULTILINE)
+
+
+@pytest.mark.parametrize("arguments", [("status",), ("ban", "192.0.2.1", "--for", "1h")])
+def test_fast_commands_import_little(up: Host, arguments: tuple[str, ...]) -> None:
+    argv = [sys.executable, "-X", "importtime", "-m", "wirepath", *arguments]
+    done = up.namespace.run(argv, env=up.environment, capture_output=True, text=True)
+    assert done.returncode == 0
+    imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert "wirepath.datapath" in imported
+    heavy = {"numpy", "pyroute2", "rich", "tomllib", "wirepath.policy", "wirepath.plan"}
+    assert not heavy & imported

@@ -1,0 +1,72 @@
+"""What `wirepath check` remarks on a valid policy."""
+
+import pytest
+
+from wirepath.cli.notes import covers, notes
+from wirepath.policy import Policy
+
+
+def matches(*tables: str) -> list[Policy]:
+    return [
+        Policy.parse(f'[set.a]\nprefixes = []\n[set.b]\n[[rule]]\nname = "r"\nmatch = {table}\n')
+        for table in tables
+    ]
+
+
+@pytest.mark.parametrize(
+    ("wide", "narrow"),
+    [
+        ("{}", '{ proto = "tcp" }'),
+        ('{ proto = "tcp" }', '{ dport = 22, proto = "tcp" }'),
+        ('{ dport = "1-1000" }', "{ dport = [22, 80] }"),
+        ("{ port = [1, 2, 3] }", "{ port = [2, 1] }"),
+        ('{ src = "10.0.0.0/8" }', '{ src = ["10.1.0.0/16", "10.2.0.0/16"] }'),
+        ('{ src = ["@a", "@b"] }', '{ src = "@a" }'),
+        ('{ src = "!@a" }', '{ src = ["@b", "!@a"] }'),
+        ('{ src = "!10.1.0.0/16" }', '{ src = "!10.0.0.0/8" }'),
+        ("{ fragment = true }", '{ fragment = "first" }'),
+        ('{ tcp_flags = "syn" }', '{ dport = 22, tcp_flags = "syn" }'),
+        ("{ icmp_type = [0, 8] }", "{ icmp_type = 8 }"),
+    ],
+)
+def test_covered(wide: str, narrow: str) -> None:
+    first, second = (policy.rules[0].match for policy in matches(wide, narrow))
+    assert covers(first, second)
+    assert covers(first, first)
+    assert not covers(second, first)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ('{ src = "10.0.0.0/8" }', '{ dst = "10.0.0.0/8" }'),
+        ('{ src = "10.0.0.0/8" }', '{ src = "!10.0.0.0/8" }'),
+        ('{ src = "0.0.0.0/0" }', '{ src = "::/0" }'),
+        ('{ src = "@a" }', '{ src = ["@b", "!@a"] }'),
+        ("{ dport = 22 }", "{ sport = 22 }"),
+    ],
+)
+def test_not_covered(one: str, other: str) -> None:
+    first, second = (policy.rules[0].match for policy in matches(one, other))
+    assert not covers(first, second)
+    assert not covers(second, first)
+
+
+def test_notes_name_lines_in_order() -> None:
+    policy = Policy.parse(
+        '[set.used]\n[set.idle]\nprefixes = ["10.0.0.1"]\n'
+        '[[rule]]\nname = "all"\nmatch = { src = "!@used" }\naction = "drop"\n'
+        '[[rule]]\nname = "late"\nmatch = { src = "!@used", proto = "tcp" }\n'
+        '[[rule]]\nname = "fine"\nmatch = { proto = "tcp" }\n',
+        file="p",
+    )
+    assert list(map(str, notes(policy, {"used": 0, "idle": 1}))) == [
+        "p:1: set.used: the set is empty: no address is in it",
+        "p:2: set.idle: no rule names this set",
+        "p:8: rule.late: never reached: rule all before it ends the walk of all it matches",
+    ]
+
+
+def test_rules_that_only_count_hide_nothing() -> None:
+    policy = Policy.parse('[[rule]]\nname = "a"\n[[rule]]\nname = "b"\naction = "drop"\n')
+    assert notes(policy, {}) == []

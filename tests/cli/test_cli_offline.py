@@ -1,0 +1,147 @@
+"""Commands that need neither root nor kernel: check, test --policy, replay --model."""
+
+from pathlib import Path
+
+import pytest
+from processes import Wirepath
+
+from frames import Arp, Eth, Icmp, IPv4, IPv6, Tcp, Udp
+from wirepath.capture import CaptureWriter, read_capture
+
+
+@pytest.fixture
+def capture(tmp_path: Path) -> Path:
+    path = tmp_path / "some.pcap"
+    with CaptureWriter(path) as writer:
+        for second, frame in enumerate(
+            (
+                Eth() / IPv4(src="192.0.2.7") / Tcp(dport=80),
+                Eth() / IPv4(src="198.51.100.1") / Tcp(dport=443),
+                Eth() / IPv4(src="198.51.100.1") / Udp(dport=53),
+                Eth() / IPv6(src="2001:db8:bad::1") / Udp(dport=53),
+                Eth() / Arp(),
+                Eth() / IPv4(src="198.51.100.9") / Icmp(),
+            )
+        ):
+            writer.write(second * 1_000_000_000, bytes(frame))
+    return path
+
+
+def test_check_says_what_a_policy_does(wirepath_: Wirepath, policy: Path) -> None:
+    said = wirepath_("check", policy)
+    assert (said.code, said.err) == (0, "")
+    assert (
+        said.out
+        == f"""\
+{policy}: valid
+  default      pass
+  fragments    pass
+  malformed    drop
+  never block  198.51.100.9
+
+set  prefixes  from
+bad         4  bad.txt, 1 prefix of its own
+
+#  rule  action  match
+1  web   count   proto tcp, dport 80,443
+2  bad   drop    src @bad
+"""
+    )
+
+
+def test_check_in_json(wirepath_: Wirepath, policy: Path) -> None:
+    assert wirepath_("check", policy, "--json").json() == {
+        "file": str(policy),
+        "datapath": {
+            "default": "pass",
+            "fragments": "pass",
+            "malformed": "drop",
+            "never_block": ["198.51.100.9"],
+        },
+        "sets": {"bad": {"prefixes": 4, "files": [str(policy.with_name("bad.txt"))]}},
+        "rules": [
+            {"name": "web", "match": "proto tcp, dport 80,443", "action": "count"},
+            {"name": "bad", "match": "src @bad", "action": "drop"},
+        ],
+        "notes": [],
+    }
+
+
+def test_test_asks_a_policy_that_is_not_up(wirepath_: Wirepath, policy: Path) -> None:
+    assert (
+        wirepath_("test", "192.0.2.7", "--policy", policy).out
+        == """\
+192.0.2.7: drop by rule bad
+in sets: bad
+rule  action  matches
+web   count   if proto tcp, dport 80,443
+bad   drop    always
+"""
+    )
+    other = wirepath_("test", "192.0.2.200", "--policy", policy, "--proto", "udp", "--json").json()
+    assert (other["verdict"], other["reason"], other["sets"]) == ("pass", "default", [])
+    management = wirepath_("test", "198.51.100.9", "--policy", policy)
+    assert management.out.startswith("198.51.100.9: pass, as a management source")
+
+
+def test_test_says_what_it_depends_on(wirepath_: Wirepath, tmp_path: Path) -> None:
+    policy = tmp_path / "policy.toml"
+    policy.write_text(
+        '[[rule]]\nname = "ssh"\nmatch = { proto = "tcp", dport = 22 }\naction = "drop"\n'
+    )
+    said = wirepath_("test", "192.0.2.1", "--policy", policy).out
+    assert said.startswith("192.0.2.1: pass by default, unless a rule before that says drop\n")
+    said = wirepath_("test", "192.0.2.1", "--policy", policy, "--dport", 22, "--proto", 6).out
+    assert said.startswith("192.0.2.1: drop by rule ssh\n")
+
+
+def test_replay_by_the_model(wirepath_: Wirepath, policy: Path, capture: Path) -> None:
+    assert wirepath_("replay", policy, capture, "--model", "--json").json() == {
+        "frames": 6,
+        "bytes": sum(len(frame.data) for frame in read_capture(capture)),
+        "verdicts": {"pass": 4, "drop": 2},
+        "reasons": {"rule": 2, "default": 2, "not_ip": 1, "never_block": 1},
+        "rules": {
+            "web": {"packets": 2, "bytes": 108, "dropped": 0},
+            "bad": {"packets": 2, "bytes": 116, "dropped": 2},
+        },
+    }
+
+
+def test_replay_shows_frames(wirepath_: Wirepath, policy: Path, capture: Path) -> None:
+    detail = wirepath_("replay", policy, capture, "--model", "--frames", "--json").json()
+    assert detail["frames_detail"][0] == {
+        "n": 1,
+        "verdict": "drop",
+        "reason": "rule",
+        "rule": "bad",
+    }
+    assert [frame["n"] for frame in detail["frames_detail"]] == [1, 2, 3, 4, 5, 6]
+    said = wirepath_("replay", policy, capture, "--model", "--frames").out
+    assert said.startswith("1  drop      rule         bad\n2  pass      default\n")
+    assert f"{capture}: 6 frames, " in said
+
+
+def test_replay_writes_what_passed_and_what_did_not(
+    wirepath_: Wirepath, policy: Path, capture: Path, tmp_path: Path
+) -> None:
+    passed, dropped = tmp_path / "passed.pcapng", tmp_path / "dropped.pcap"
+    said = wirepath_(
+        "replay", policy, capture, "--model", "--write-passed", passed, "--write-dropped", dropped
+    )
+    assert said.code == 0
+    with read_capture(capture) as all_, read_capture(passed) as p, read_capture(dropped) as d:
+        frames = list(all_)
+        assert list(d) == [frames[0], frames[3]]
+        assert list(p) == [frames[n] for n in (1, 2, 4, 5)]
+
+
+def test_replay_never_writes_over_its_capture(
+    wirepath_: Wirepath, policy: Path, capture: Path
+) -> None:
+    before = capture.read_bytes()
+    said = wirepath_("replay", policy, capture, "--model", "--write-passed", capture).refused(2)
+    assert said == f"write {capture}: it is the capture itself (name another file)"
+    twice = ("--write-passed", "same", "--write-dropped", "same")
+    assert "named twice" in wirepath_("replay", policy, capture, "--model", *twice).refused(2)
+    assert capture.read_bytes() == before

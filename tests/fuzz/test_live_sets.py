@@ -1,0 +1,141 @@
+# ruff: noqa: S311 - a seed, so that it fails again
+"""Sets that change while the program reads them: after each change kernel and model agree."""
+
+from collections.abc import Collection
+from contextlib import nullcontext
+from dataclasses import replace
+from random import Random
+from typing import Any, cast
+
+import pytest
+from seeding import seeds
+
+from chance import Aim, Maker, Shooter
+from wirepath.datapath import Datapath
+from wirepath.datapath.manifest import Manifest
+from wirepath.datapath.sets import Sets
+from wirepath.model import Model, PrefixSet
+from wirepath.net import Prefix
+from wirepath.policy import Policy
+from wirepath.prefixes import Members
+from xdp import Expected, Xdp, agree
+
+pytestmark = pytest.mark.kernel
+
+
+class Standing:
+    """What `Sets` wants of a datapath, of a program that is attached to nothing."""
+
+    changing = nullcontext
+
+    def __init__(self, policy: Policy) -> None:
+        self.policy = policy
+        self.rebuilt = 0
+        self._load(None)
+
+    def _load(self, members: Members | None) -> None:
+        self.xdp = Xdp(self.policy, members)
+        generation = self.xdp.generation
+        self.maps = self.xdp.maps
+        self.manifest = Manifest.of(
+            generation.plan, root_bits=generation.tables.root_bits, mode="native",
+            generation=1, since=0, counters={},
+        )  # fmt: skip
+
+    def rebuild(self, members: Members) -> None:
+        self.xdp.close()
+        self.rebuilt += 1
+        self._load(members)
+
+
+class Changing:
+    """A policy with sets, in the kernel and in the model."""
+
+    def __init__(self, random: Random, policy: Policy) -> None:
+        self.random = random
+        self.standing = Standing(policy)
+        self.sets = Sets(cast("Datapath", self.standing))
+        self.contents = {name: PrefixSet(spec.prefixes) for name, spec in policy.sets.items()}
+
+    def change(self, maker: Maker, most: int) -> list[Prefix]:
+        """Add some prefixes to some set, or remove some; returns them."""
+        r = self.random
+        name = r.choice(tuple(self.contents))
+        inside = self.contents[name]
+        if r.random() < 0.4:
+            return self._remove(
+                name, r.sample(sorted(inside), min(len(inside), r.randint(1, most)))
+            )
+        drawn = {maker.prefix() for _ in range(r.randint(1, most))}
+        fresh = drawn - set(inside)
+        change = self.sets.add(name, Members.of(drawn))
+        assert (change.done, change.unchanged) == (len(fresh), len(drawn) - len(fresh))
+        for prefix in fresh:
+            inside.add(prefix)
+        return list(drawn)
+
+    def _remove(self, name: str, prefixes: list[Prefix]) -> list[Prefix]:
+        assert self.sets.remove(name, Members.of(prefixes)).done == len(prefixes)
+        for prefix in prefixes:
+            self.contents[name].remove(prefix)
+        return prefixes
+
+    def check(self, touched: Collection[Prefix], count: int) -> None:
+        """Judge frames from and to the edges of what was *touched*."""
+        policy = self.standing.policy
+        edges = {e for p in touched for e in (p.address, p.last, p.address - 1, p.last + 1)}
+        edges = {edge for edge in edges if 0 <= edge < 1 << 128}
+        aim = Aim.at(policy)
+        ipv4 = tuple(e for e in edges if e >> 32 == 0xFFFF)
+        ipv6 = tuple(e for e in edges if e >> 32 != 0xFFFF)
+        aim = replace(aim, ipv4=ipv4 or aim.ipv4, ipv6=ipv6 or aim.ipv6)
+        shooter = Shooter(self.random, aim)
+        sent = [shooter.sent() for _ in range(count)]
+        expected, xdp = Expected(Model(policy, self.contents)), self.standing.xdp
+        xdp.forget()
+        agree(xdp, expected, sent)
+        counts = {name: len(prefixes) for name, prefixes in self.contents.items()}
+        assert self.sets.counts() == counts
+
+
+def _policy(random: Random, rules: int, sets: int, prefixes: int) -> tuple[Maker, Policy]:
+    maker = Maker(random, keys=("src", "dst") if random.random() < 0.5 else ())
+    return maker, maker.policy(rules, sets, prefixes)
+
+
+@pytest.mark.parametrize("rules", [10, 200])
+def test_small_changes(rules: int) -> None:
+    for seed in seeds():
+        random = Random(seed)
+        maker, policy = _policy(random, rules, random.randint(1, 12), 20)
+        changing = Changing(random, policy)
+        for _ in range(12):
+            changing.check(changing.change(maker, random.choice((1, 1, 5, 40))), 60)
+        changing.standing.xdp.close()
+
+
+def test_what_does_not_fit_is_built_anew() -> None:
+    """So many combinations of sets that the rows have no room for their classes."""
+    random = Random(5)
+    maker, policy = _policy(random, 10, 40, 3)
+    changing = Changing(random, policy)
+    for _ in range(25):
+        touched = changing.change(maker, 60)
+    changing.check(touched, 500)
+    assert changing.standing.rebuilt
+    changing.standing.xdp.close()
+
+
+def test_the_same_as_built_anew() -> None:
+    """Whatever way a set came to its contents, it judges alike."""
+    for seed in seeds():
+        random = Random(seed)
+        maker, policy = _policy(random, 10, 4, 100)
+        changing = Changing(random, policy)
+        touched: list[Any] = []
+        for _ in range(10):
+            touched += changing.change(maker, 100)
+        changing.check(touched, 100)
+        changing.standing.rebuild(changing.sets.all_members())
+        changing.check(touched, 100)
+        changing.standing.xdp.close()

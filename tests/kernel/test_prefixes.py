@@ -1,0 +1,139 @@
+"""Sets in the kernel: the program finds what a plain set of prefixes says, and after changes too.
+
+Prefixes stand close to each other in a few places, so that slots of the root are of every kind:
+empty, of hosts only, of boundaries, too full for a line.
+"""
+
+import random
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import pytest
+
+from frames import Eth, IPv4, IPv6, Udp
+from wirepath.datapath.generation import Generation
+from wirepath.kernel.program import XdpAction
+from wirepath.model import PrefixSet
+from wirepath.net import Prefix, format_address
+from wirepath.policy import Policy
+from wirepath.prefixes import LiveSets, Members, SetMemory
+
+pytestmark = pytest.mark.kernel
+
+POLICY = Policy.parse(
+    "[set.listed]\n[set.other]\n"
+    '[[rule]]\nname = "listed"\nmatch = { src = "@listed" }\naction = "drop"\n'
+)
+IPV4 = 0xFFFF << 32
+LAST = (1 << 128) - 1
+# So that no change brings sets together that have no rows yet.
+ALONE, OTHER, BOTH = map(Prefix.parse, ("192.0.2.0/25", "198.51.100.0/25", "203.0.113.0/25"))
+PLACES = [IPV4 + 0x0A000000, IPV4 + 0xC0A80000, IPV4 + 0xFFFFFFFF, 0x20010DB8 << 96]
+NOISE = [3, 8, 16, 24]  # bits: from neighbours to slots of their own
+
+
+def prefixes(rng: random.Random, count: int) -> set[Prefix]:
+    """Choose some; every third is longer than a host, and some are the same."""
+    found = set()
+    for _ in range(count):
+        address = rng.choice(PLACES) ^ rng.getrandbits(rng.choice(NOISE))
+        found.add(Prefix.around(address, rng.choice([128, 128, rng.randrange(110, 128)])))
+    return found
+
+
+def addresses(rng: random.Random, members: Iterable[Prefix]) -> list[int]:
+    """Both ends of every prefix, what lies just outside, and some anywhere."""
+    found = {IPV4 - 1, IPV4, IPV4 + 0xFFFFFFFF, IPV4 + (1 << 32), 0, LAST}
+    for prefix in members:
+        found |= {prefix.address, prefix.last}
+        found |= {max(prefix.address - 1, 0), min(prefix.last + 1, LAST)}
+    found |= {IPV4 + rng.getrandbits(32) for _ in range(1000)}
+    found |= {rng.choice(PLACES) ^ rng.getrandbits(rng.choice(NOISE)) for _ in range(1000)}
+    return sorted(found)
+
+
+def frame(address: int) -> bytes:
+    ip = IPv4 if address >> 32 == 0xFFFF else IPv6
+    return bytes(Eth() / ip(src=format_address(address)) / Udp())
+
+
+def listed(generation: Generation, sources: list[int]) -> list[bool]:
+    """Ask the program about each source: is it dropped?"""
+    frames = [frame(source) for source in sources]
+    lengths = np.array([len(each) for each in frames], dtype=np.uint32)
+    traces = np.zeros(len(frames), dtype=generation.loaded.btf.layout("struct trace").dtype)
+    traces["wire_bytes"] = lengths
+    returned = generation.program.test_runs(
+        b"".join(frames),
+        np.cumsum(lengths, dtype=np.uint64) - lengths,
+        lengths,
+        traces.view(np.uint8),
+    )
+    assert set(returned) <= {XdpAction.DROP, XdpAction.PASS}
+    return [verdict == XdpAction.DROP for verdict in returned]
+
+
+@contextmanager
+def live(generation: Generation) -> Iterator[LiveSets]:
+    """Change the set table in the memory that the program reads."""
+    maps = generation.loaded.maps
+    memory = SetMemory(
+        lines=maps["set_lines"].memory(),
+        fences=maps["set_fences"].memory(),
+        leaves=maps["set_leaves"].memory(),
+        prefix_head=maps["set_fence_head"].memory(),
+        members=maps["set_members"].memory(),
+        set_classes=maps["set_classes"].memory(),
+        set_head=maps["set_head"].memory(),
+        root_bits=generation.tables.root_bits,
+    )
+    with LiveSets(memory, lambda classes: pytest.fail(f"new classes: {classes}")) as sets:
+        yield sets
+
+
+def agree(generation: Generation, inside: Iterable[Prefix], sources: list[int]) -> None:
+    """Hold the program against a plain set."""
+    expected = PrefixSet(inside)
+    for source, dropped in zip(sources, listed(generation, sources), strict=True):
+        assert dropped == (source in expected), format_address(source)
+
+
+@contextmanager
+def loaded(inside: set[Prefix], others: set[Prefix]) -> Iterator[Generation]:
+    members = Members.join([Members.of(inside), Members.of(others, set_id=1)])
+    with Generation.load(POLICY, members, replaying=True, sizes={"bans": 16}) as generation:
+        yield generation
+
+
+@pytest.mark.parametrize(("seed", "count"), [(1, 30), (2, 300), (3, 3000), (4, 8000)])
+def test_random_sets_and_changes_of_them(seed: int, count: int) -> None:
+    rng = random.Random(seed)  # noqa: S311 - a seed, so that it fails again
+    inside = prefixes(rng, count) | {ALONE, BOTH}
+    others = prefixes(rng, count // 10) | {OTHER, BOTH}
+    with loaded(inside, others) as generation, live(generation) as sets:
+        agree(generation, inside, addresses(rng, inside | others))
+        for _ in range(3):
+            gone = set(rng.sample(sorted(inside), count // 8))
+            assert sets.remove(0, Members.of(gone)).done == len(gone)
+            inside -= gone
+            come = prefixes(rng, 40) | set(rng.sample(sorted(others), len(others) // 2))
+            assert sets.add(0, Members.of(come)).done == len(come - inside)
+            inside |= come
+            agree(generation, inside, addresses(rng, inside | gone))
+        assert sets.remove(0, Members.of(inside)).done == len(inside)
+        agree(generation, [], addresses(rng, inside))
+
+
+@pytest.mark.parametrize("everything", ["0.0.0.0/0", "::/0"])
+def test_one_family_comes_and_goes(everything: str) -> None:
+    rng = random.Random(5)  # noqa: S311 - likewise
+    whole = Prefix.parse(everything)
+    inside, others = prefixes(rng, 100) | {ALONE, BOTH}, prefixes(rng, 100) | {OTHER, BOTH}
+    sources = addresses(rng, inside | others)
+    with loaded(inside, others) as generation, live(generation) as sets:
+        for _ in range(3):
+            assert sets.add(0, Members.of([whole])).done == 1
+            agree(generation, inside | {whole}, sources)
+            assert sets.remove(0, Members.of([whole])).done == 1
+            agree(generation, inside, sources)

@@ -1,0 +1,145 @@
+"""Imports point one way, in Python and in C; what must stand in one file stands in no other."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PACKAGE = ROOT / "src" / "wirepath"
+BPF = ROOT / "bpf"
+
+# What each part of the package may import, lazily or for its types too. Whoever stands on the right
+# stands above as well, so there is no way round. The pure half and the kernel half do not meet
+# before `datapath`, which with `stats` and `replay` is the joint.
+LAYERS: dict[str, str] = {
+    "errors": "",
+    "native": "",
+    "toml_lines": "",
+    "net": "errors",
+    "document": "errors toml_lines",
+    "actions": "errors net document",
+    "policy": "errors net document actions",
+    "frame": "errors net",
+    "model": "errors net policy frame",
+    "explain": "errors net policy model",
+    "prefixes": "errors net native",
+    "plan": "errors net policy prefixes",
+    "kernel": "errors native",
+    "capture": "errors native",
+    "joint": "errors net policy model prefixes plan kernel capture",
+    "lab": "errors net native kernel joint",
+    "cli": "errors net native policy model explain prefixes plan kernel capture joint lab",
+    "__main__": "cli",
+}
+JOINT = {"datapath", "stats", "replay"}
+
+# The headers of the data plane, lowest first: each may include those before its own line.
+HEADERS = """
+    bits prefix_layout verdict
+    pkt
+    trace prefix stats entries manifest
+    clock cursor literals sets
+    parse_ipv6 parse_l4 guard
+    parse dimensions
+    candidates
+    classify
+    pipeline
+"""
+HEADER_RANK = {
+    f"{name}.h": rank
+    for rank, line in enumerate(HEADERS.strip().splitlines())
+    for name in line.split()
+}
+
+# What only some files of the data plane may say: pattern, and where it may stand.
+CONFINED = {
+    r"\b(xdp_md|__sk_buff)\b": ("datapath.bpf.c",),
+    r"\bbpf_(ktime_get\w*|jiffies64)\(": ("clock.h",),
+    r"\bstruct (ethhdr|iphdr|ipv6hdr|tcphdr|udphdr|icmphdr)\b": (
+        "parse.h",
+        "parse_ipv6.h",
+        "parse_l4.h",
+    ),
+}
+
+
+def modules() -> list[Path]:
+    return sorted(PACKAGE.rglob("*.py"))
+
+
+def component(dotted: str) -> str:
+    name = dotted.split(".")[1]
+    return "joint" if name in JOINT else name
+
+
+def imported(source: str) -> Iterator[str]:
+    """Every dotted name below ``wirepath`` that *source* imports, wherever it does."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module == "wirepath":
+            names = [f"wirepath.{alias.name}" for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert not node.level, "imports are absolute"
+            names = [node.module or ""]
+        else:
+            continue
+        # The package itself holds nothing but its version.
+        yield from (n for n in names if n.startswith("wirepath.") and n != "wirepath.__version__")
+
+
+def test_table_points_one_way() -> None:
+    above: set[str] = set()
+    for name, lower in LAYERS.items():
+        assert set(lower.split()) <= above, f"{name} may import what stands below it"
+        above.add(name)
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_python(path: Path) -> None:
+    inside = path.relative_to(PACKAGE).with_suffix("").parts
+    if inside == ("__init__",):
+        assert not list(imported(path.read_text())), "importing wirepath costs nothing"
+        return
+    own = component(".".join(("wirepath", *inside)))
+    assert own in LAYERS, f"{own} has no place in LAYERS yet"
+    wrong = {
+        name
+        for name in imported(path.read_text())
+        if component(name) not in {own, *LAYERS[own].split()}
+    }
+    assert not wrong
+
+
+def includes(path: Path) -> list[str]:
+    return re.findall(r'^\s*#\s*include\s+"([^"]+)"', path.read_text(), re.MULTILINE)
+
+
+def test_every_header_has_its_place() -> None:
+    assert {path.name for path in BPF.glob("*.h")} == set(HEADER_RANK)
+
+
+@pytest.mark.parametrize("name", sorted(HEADER_RANK))
+def test_c(name: str) -> None:
+    wrong = {i for i in includes(BPF / name) if HEADER_RANK[i] >= HEADER_RANK[name]}
+    assert not wrong
+
+
+def test_layouts_are_all_that_native_code_shares_with_the_data_plane() -> None:
+    native = PACKAGE / "native"
+    own = {path.name for path in native.glob("*.h")}
+    shared = {i for path in native.glob("*.[ch]") for i in includes(path) if i not in own}
+    assert shared - {"prefix_layout.h"} == set()
+
+
+@pytest.mark.parametrize("pattern", CONFINED)
+def test_confined(pattern: str) -> None:
+    found = {
+        path.name
+        for path in BPF.glob("*.[ch]")
+        if re.search(pattern, re.sub(r"/\*.*?\*/", "", path.read_text(), flags=re.DOTALL))
+    }
+    assert found <= set(CONFINED[pattern])

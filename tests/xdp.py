@@ -1,0 +1,181 @@
+"""The compiled program as an executor: frames in, verdicts out, attached to nothing.
+
+It is held against the model by `disagreements`: verdict, reason, rule and fault of every frame,
+and what every rule has counted.
+"""
+
+import json
+from collections.abc import Iterable, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+import pytest
+
+from wirepath import stats
+from wirepath.datapath.bans import Bans
+from wirepath.datapath.contents import read_contents
+from wirepath.datapath.generation import Generation
+from wirepath.kernel.program import XdpAction
+from wirepath.model import Model
+from wirepath.net import Ban, Verdict
+from wirepath.policy import Policy
+from wirepath.prefixes import Members
+
+BANS = 256  # room in the table of bans: a million entries would take as long as all the rest
+_SHOWN = 5  # disagreements that are written out
+_ACTIONS = {"pass": XdpAction.PASS, "drop": XdpAction.DROP}
+_LOW = (1 << 64) - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A frame on its way into an executor.
+
+    Attributes:
+        data: as captured.
+        wire_bytes: as it was, if a snap length cut it; None otherwise.
+        now_ns: the clock.
+    """
+
+    data: bytes
+    wire_bytes: int | None = None
+    now_ns: int = 0
+
+    @property
+    def wire(self) -> int:
+        return len(self.data) if self.wire_bytes is None else self.wire_bytes
+
+    def __str__(self) -> str:
+        cut = f" of {self.wire_bytes}" if self.wire_bytes is not None else ""
+        return f"{len(self.data)}{cut} bytes {self.data.hex()}"
+
+
+class Xdp:
+    """A policy in the kernel; leaving the context unloads it.
+
+    Args:
+        policy: a valid one.
+        members: the contents of its sets, in place of what the policy says.
+    """
+
+    def __init__(self, policy: Policy, members: Members | None = None) -> None:
+        self.policy = policy
+        contents = read_contents(policy).members if members is None else members
+        self.generation = Generation.load(policy, contents, replaying=True, sizes={"bans": BANS})
+        self.maps = self.generation.loaded.maps
+        btf = self.generation.loaded.btf
+        self._trace = np.dtype(btf.layout("struct trace").dtype)
+        self._names = {name: list(btf.enum(name)) for name in ("verdict", "reason", "fault")}
+        self._slots = {rule.name: number for number, rule in enumerate(policy.rules)}
+        self._bans = Bans(self.maps["bans"], self.maps["ban_lengths"], nullcontext)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self.generation.close()
+
+    def ban(self, bans: Iterable[Ban]) -> None:
+        """Let *bans*, on the clock of the frames, take the place of those before."""
+        table, lengths = self.maps["bans"], self.maps["ban_lengths"]
+        for key, _ in list(table.items()):
+            del table[key]
+        bits = bytearray()
+        for each in bans:
+            prefix = each.prefix
+            address = {"hi": prefix.address >> 64, "lo": prefix.address & _LOW}
+            table[{"addr": address, "bits": prefix.bits}] = {
+                "expires_ns": each.expires_ns, "since_ns": 0, "packets": 0, "bytes": 0,
+            }  # fmt: skip
+            if prefix.bits not in bits:
+                bits.append(prefix.bits)
+        room = len(lengths[0]["bits"])
+        lengths[0] = {"count": len(bits), "bits": bytes(bits).ljust(room, b"\0")}
+
+    def judge(self, frames: Sequence[Sent]) -> list[Verdict]:
+        """Run on each of *frames*, in order.
+
+        Raises:
+            AssertionError: what the program returned is not what it wrote down.
+        """
+        lengths = np.array([len(frame.data) for frame in frames], dtype=np.uint32)
+        offsets = np.cumsum(lengths, dtype=np.uint64) - lengths
+        traces = np.zeros(len(frames), dtype=self._trace)
+        traces["now_ns"] = [frame.now_ns for frame in frames]
+        traces["wire_bytes"] = [frame.wire for frame in frames]
+        data = b"".join(frame.data for frame in frames)
+        metadata = traces.view(np.uint8)
+        returned = self.generation.program.test_runs(data, offsets, lengths, metadata)
+        verdicts = [self._verdict(trace) for trace in traces]
+        for verdict, retval, frame in zip(verdicts, returned, frames, strict=True):
+            assert retval == _ACTIONS.get(verdict.verdict), f"{verdict} returns {retval}: {frame}"
+        return verdicts
+
+    def _verdict(self, trace: np.void) -> Verdict:
+        verdict, reason, fault = (n[trace[field]] for field, n in self._names.items())
+        rules = self.policy.rules
+        rule = rules[trace["rule"]].name if trace["rule"] < len(rules) else None
+        return Verdict(verdict, reason, rule, None if fault == "none" else fault)
+
+    def forget(self) -> None:
+        """Set the counters of all rules to 0."""
+        counters = self.maps["rule_counters"]
+        keys = np.arange(len(self._slots), dtype=np.uint32).tobytes()
+        counters.raw_update_batch(keys, bytes(counters.stride * len(self._slots)))
+
+    def counted(self) -> dict[str, stats.RuleCount]:
+        """What every rule has counted since the program was loaded, or since `forget`."""
+        return stats.rules(self.maps["rule_counters"], self._slots)
+
+
+class Expected:
+    """The model beside the program, counting as the program should."""
+
+    def __init__(self, model: Model) -> None:
+        self.model = model
+        self._counts = {rule.name: [0, 0, 0] for rule in model.policy.rules}
+
+    def judge(self, frames: Iterable[Sent]) -> list[Verdict]:
+        return [self._judge(frame) for frame in frames]
+
+    def _judge(self, frame: Sent) -> Verdict:
+        decision = self.model.decide(frame.data, frame.now_ns, frame.wire_bytes)
+        verdict = decision.verdict
+        for name in decision.matched:
+            count = self._counts[name]
+            count[0] += 1
+            count[1] += frame.wire
+            count[2] += verdict.verdict == "drop" and verdict.rule == name
+        return verdict
+
+    def counted(self) -> dict[str, stats.RuleCount]:
+        return {name: stats.RuleCount(*count) for name, count in self._counts.items()}
+
+
+def agree(xdp: Xdp, expected: Expected, frames: Sequence[Sent]) -> None:
+    """Fail, with what differs and the policy, unless both judge *frames* alike."""
+    found = disagreements(xdp, expected, frames)
+    if found:
+        policy = json.dumps(xdp.policy.document())
+        pytest.fail("\n".join([f"{len(found)} differ", *found[:_SHOWN], policy]), pytrace=False)
+
+
+def disagreements(xdp: Xdp, expected: Expected, frames: Sequence[Sent]) -> list[str]:
+    """Judge *frames* by both; a line for each frame and each rule that they do not agree on."""
+    found = [
+        f"model {said}\n kernel {did}\n frame {frame}"
+        for said, did, frame in zip(expected.judge(frames), xdp.judge(frames), frames, strict=True)
+        if said != did
+    ]
+    said, did = expected.counted(), xdp.counted()
+    found += [
+        f"rule {name}: model {said[name]}, kernel {did[name]}"
+        for name in said
+        if said[name] != did[name]
+    ]
+    return found
