@@ -15,41 +15,41 @@
 
 #include "dimensions.h"
 
-#define LIST_MAX	24	/* candidates a list */
-#define CLAUSE_NONE	(~0U)
+#define LIST_MAX    24 /* candidates a list */
+#define CLAUSE_NONE (~0U)
 
 struct candidates_config {
-	__u32 lists;		/* 0: nothing was filed away */
-	__u32 filed_by;		/* bit d: dimension d has lists */
-	__u32 base[DIMENSION_MAX];	/* a dimension's first list */
-	__u32 second[DIMENSION_MAX];	/* what its candidates are sifted by */
+	__u32 lists;                 /* 0: nothing was filed away */
+	__u32 filed_by;              /* bit d: dimension d has lists */
+	__u32 base[DIMENSION_MAX];   /* a dimension's first list */
+	__u32 second[DIMENSION_MAX]; /* what its candidates are sifted by */
 };
 const volatile struct candidates_config candidates_config;
 
 struct list {
-	__u32 first;		/* index in candidates */
+	__u32 first; /* index in candidates */
 	__u32 count;
 };
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, 1);		/* by dimension and class */
+	__uint(max_entries, 1); /* by dimension and class */
 	__type(key, __u32);
 	__type(value, struct list);
 } lists SEC(".maps");
 
 struct candidate {
 	__u32 clause;
-	__u32 run;		/* index in runs */
-	__u16 low, high;	/* the run in the second dimension, once more */
+	__u32 run;       /* index in runs */
+	__u16 low, high; /* the run in the second dimension, once more */
 	__u32 reserved;
 };
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, 1);		/* what the policy needs */
+	__uint(max_entries, 1); /* what the policy needs */
 	__type(key, __u32);
 	__type(value, struct candidate);
 } candidates SEC(".maps");
@@ -58,20 +58,20 @@ struct {
 struct run {
 	__u16 low[DIMENSION_MAX];
 	__u16 high[DIMENSION_MAX];
-	__u32 reserved[2];	/* a cache line each */
+	__u32 reserved[2]; /* a cache line each */
 };
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, 1);		/* what the policy needs */
+	__uint(max_entries, 1); /* what the policy needs */
 	__type(key, __u32);
 	__type(value, struct run);
 } runs SEC(".maps");
 
 /* Without a branch a dimension: a difference below 0 shows in the top bit. */
-static __always_inline bool
-holds(const struct run *run, const struct classes *classes)
+static __always_inline bool holds(const struct run *run,
+				  const struct classes *classes)
 {
 	__s32 outside = 0;
 
@@ -110,8 +110,8 @@ lowest_candidate(const struct list *list, const struct classes *classes,
 	return best;
 }
 
-static __always_inline __u16
-second_class(const struct classes *classes, enum dimension d)
+static __always_inline __u16 second_class(const struct classes *classes,
+					  enum dimension d)
 {
 	__u32 second = candidates_config.second[d];
 

@@ -3,62 +3,38 @@
  * classify.h - the rules that match a packet, in file order.
  *
  * A rule is lowered to one or more clauses; a clause holds if the packet's
- * class suits it in every dimension.  Each class of each dimension has a row
- * of bits, one a clause; ANDing the rows of a packet's classes leaves the
- * clauses that hold.  With more than 64 clauses a row begins with a summary,
- * a bit for each word that is not 0, so that most words are never read.
+ * class suits it in every dimension.  Clauses are resident, as bits of rows
+ * (rows.h), or filed away (candidates.h); the walk takes them together in
+ * order.  Rules that do not end it are counted on the way: it asks for the
+ * next match until one decides.
  *
- * Rules that do not end the walk are counted on the way: the walk asks for
- * the next match until one decides.
- *
- * Lowering: wirepath/plan.py    Model: wirepath/model.py
+ * Lowering: wirepath/plan/    Model: wirepath/model.py
  */
 #ifndef CLASSIFY_H
 #define CLASSIFY_H
 
-#include "bits.h"
 #include "candidates.h"
-#include "dimensions.h"
 #include "entries.h"
+#include "rows.h"
 #include "stats.h"
 
-#define CLAUSES_MAX	32768
-
-struct classify_config {
-	__u32 words;		/* of a row, without its summary; 0: no rules */
-	__u32 summary_words;	/* 0 while one word holds all clauses */
-	enum verdict default_verdict;
-	__u32 row_base[DIMENSION_MAX];	/* where a dimension's rows begin */
-};
-const volatile struct classify_config classify_config;
-
-struct row_word {
-	__u64 clauses;
-};
-
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, 1);		/* what the policy needs */
-	__type(key, __u32);
-	__type(value, struct row_word);
-} rows SEC(".maps");
+#define CLAUSES_MAX 32768
 
 struct clause {
-	__u32 rule;		/* index in file order */
-	__u32 next;		/* first clause of the next rule */
-	__u32 next_resident;	/* first bit of the rows behind this rule */
-	__u32 counter;		/* its slot in rule_counters */
-	enum verdict verdict;	/* CONTINUE counts only */
-	__u32 reserved;		/* arrays round elements up to 8 bytes */
-	__u64 src_entries;	/* sets whose prefixes count a match, */
-	__u64 dst_entries;	/* by the address they are asked for */
+	__u32 rule;           /* index in file order */
+	__u32 next;           /* first clause of the next rule */
+	__u32 next_resident;  /* first bit of the rows behind this rule */
+	__u32 counter;        /* its slot in rule_counters */
+	enum verdict verdict; /* CONTINUE counts only */
+	__u32 reserved;       /* arrays round elements up to 8 bytes */
+	__u64 src_entries;    /* sets whose prefixes count a match, */
+	__u64 dst_entries;    /* by the address they are asked for */
 };
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, 1);		/* what the policy needs */
+	__uint(max_entries, 1); /* what the policy needs */
 	__type(key, __u32);
 	__type(value, struct clause);
 } clauses SEC(".maps");
@@ -71,62 +47,24 @@ struct resident {
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, 1);		/* what the policy needs */
+	__uint(max_entries, 1); /* what the policy needs */
 	__type(key, __u32);
 	__type(value, struct resident);
 } residents SEC(".maps");
-
-/* What sets each bit of the rows asks for; read by user space alone, which
- * writes the row of a class that a live change brings about.
- */
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct set_need);
-} src_set_needs SEC(".maps"), dst_set_needs SEC(".maps");
 
 /* One walk over the clauses that hold; what is left to look at. */
 struct walk {
 	struct pkt *pkt;
 	struct classes classes;
-	__u64 word;		/* bits that hold, in word `at` of the rows */
-	__u64 summary;		/* words that may hold some, in block `block` */
+	__u64 word;    /* bits that hold, in word `at` of the rows */
+	__u64 summary; /* words that may hold some, in block `block` */
 	__u32 at;
 	__u32 block;
-	__u32 from_bit;		/* bits below are done with ... */
-	__u32 from;		/* ... and filed clauses below */
-	__u32 candidate;	/* lowest filed clause that holds */
+	__u32 from_bit;  /* bits below are done with ... */
+	__u32 from;      /* ... and filed clauses below */
+	__u32 candidate; /* lowest filed clause that holds */
 	enum verdict verdict;
 };
-
-/* The clauses that suit the packet in every dimension: word @i of its rows. */
-static __always_inline __u64 and_rows(const struct classes *classes, __u32 i)
-{
-	__u32 stride = classify_config.summary_words + classify_config.words;
-	__u64 bits = ~0ULL;
-
-	for (int d = 0; d < DIMENSION_MAX; d++) {
-		struct row_word *row;
-		__u32 at;
-
-		if (!uses(d))
-			continue;
-		at = classify_config.row_base[d] + classes->of[d] * stride + i;
-		row = bpf_map_lookup_elem(&rows, &at);
-		if (!row)
-			return 0;
-		bits &= row->clauses;
-	}
-	return bits;
-}
-
-/* The same as a global function, which the verifier walks only once. */
-__noinline __u64 and_later_rows(const struct classes *classes, __u32 i)
-{
-	return classes ? and_rows(classes, i) : 0;
-}
 
 /* Let prefixes count, in the sets that @clause has found the addresses in. */
 static __always_inline void
@@ -169,9 +107,7 @@ static __always_inline __u32 clause_of(__u32 bit)
 	return resident ? resident->clause : CLAUSE_NONE;
 }
 
-/* Read on in the rows: the next word, or the next block of 64 words.  Returns
- * 1 at their end.
- */
+/* The next word of the rows, or block of 64 words.  Returns 1 at their end. */
 static __always_inline long read_on(struct walk *w)
 {
 	if (w->summary) {
@@ -217,9 +153,7 @@ static long step(__u32 nth __attribute__((unused)), struct walk *w)
 
 #define STEPS_MAX (CLAUSES_MAX + CLAUSES_MAX / WORD_BITS + CLAUSES_MAX / 4096)
 
-/* The whole walk, where one word of rows holds all clauses: as a rule its first
- * match decides, and a loop would cost more than all the rest.
- */
+/* The walk of few clauses: most often their first match decides, no loop. */
 static __always_inline void walk_word(struct walk *w)
 {
 	w->word = and_rows(&w->classes, 0);
@@ -234,12 +168,14 @@ static __always_inline void walk_all(struct walk *w)
 	else if (classify_config.words)
 		w->word = and_rows(&w->classes, 0);
 	w->candidate = next_candidate(&w->classes, 0);
-	if (w->summary | w->word || w->candidate != CLAUSE_NONE ||
-	    classify_config.summary_words > 1)
+	if (!(w->summary | w->word) && w->candidate == CLAUSE_NONE &&
+	    classify_config.summary_words <= 1)
+		return;
+	if (!step(0, w))
 		bpf_loop(STEPS_MAX, step, w, 0);
 }
 
-/* A global function: the verifier checks it once, whatever packet comes. */
+/* Global: the verifier checks it once, whatever packet comes. */
 __noinline int classify(struct pkt *pkt)
 {
 	struct walk w = { .pkt = pkt, .candidate = CLAUSE_NONE };

@@ -13,14 +13,14 @@
 #include "trace.h"
 
 struct parse_config {
-	enum verdict malformed;	/* of frames that lie */
+	enum verdict malformed; /* of frames that lie */
 };
 const volatile struct parse_config parse_config = { VERDICT_DROP };
 
 struct cursor {
 	void *pos;
 	void *end;
-	__u32 left;		/* bytes of this layer still to come */
+	__u32 left; /* bytes of this layer still to come */
 };
 
 static __always_inline enum verdict malformed(struct pkt *pkt, enum fault how)

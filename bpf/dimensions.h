@@ -19,9 +19,9 @@
 #include "sets.h"
 
 enum dimension {
-	DIMENSION_SRC,		/* among the policy's own prefixes */
+	DIMENSION_SRC, /* among the policy's own prefixes */
 	DIMENSION_DST,
-	DIMENSION_SRC_SET,	/* among the sets */
+	DIMENSION_SRC_SET, /* among the sets */
 	DIMENSION_DST_SET,
 	DIMENSION_SPORT,
 	DIMENSION_DPORT,
@@ -54,13 +54,13 @@ struct values {
 	__u16 dport[65536];
 	__u16 length[65536];
 	__u16 vlan[4096];
-	__u16 icmp[256];	/* types of ICMP ... */
-	__u16 icmpv6[256];	/* ... and of ICMPv6 */
+	__u16 icmp[256];   /* types of ICMP ... */
+	__u16 icmpv6[256]; /* ... and of ICMPv6 */
 	__u16 tcp_flags[256];
 	__u16 proto[256];
 	__u16 ttl[256];
 	__u16 dscp[64];
-	__u16 fragment[FRAGMENT_MAX + 1];	/* by enum fragment */
+	__u16 fragment[FRAGMENT_MAX + 1]; /* by enum fragment */
 };
 
 struct {
@@ -76,8 +76,8 @@ static __always_inline bool uses(enum dimension d)
 	return dimensions_used >> d & 1;
 }
 
-static __always_inline __u16
-icmp_class(const struct values *v, const struct pkt *pkt)
+static __always_inline __u16 icmp_class(const struct values *v,
+					const struct pkt *pkt)
 {
 	if (!pkt->has_type)
 		return 0;
@@ -86,12 +86,12 @@ icmp_class(const struct values *v, const struct pkt *pkt)
 	return v->icmpv6[pkt->icmp_type];
 }
 
-static __always_inline void
-address_classes(__u16 *class, const struct pkt *pkt)
+static __always_inline void address_classes(__u16 *class, const struct pkt *pkt)
 {
 	if (uses(DIMENSION_SRC))
-		class[DIMENSION_SRC] = guard_config.never_block ?
-			pkt->src_class : literal_class(pkt, &pkt->src);
+		class[DIMENSION_SRC] = guard_config.never_block
+					       ? pkt->src_class
+					       : literal_class(pkt, &pkt->src);
 	if (uses(DIMENSION_DST))
 		class[DIMENSION_DST] = literal_class(pkt, &pkt->dst);
 	if (uses(DIMENSION_SRC_SET))
@@ -117,8 +117,9 @@ value_classes(__u16 *class, const struct values *v, const struct pkt *pkt)
 	if (uses(DIMENSION_ICMP_TYPE))
 		class[DIMENSION_ICMP_TYPE] = icmp_class(v, pkt);
 	if (uses(DIMENSION_VLAN))
-		class[DIMENSION_VLAN] = pkt->vlan == VLAN_ABSENT ?
-			0 : v->vlan[pkt->vlan & 4095];
+		class[DIMENSION_VLAN] =
+			pkt->vlan == VLAN_ABSENT ? 0
+						 : v->vlan[pkt->vlan & 4095];
 	if (uses(DIMENSION_LENGTH))
 		class[DIMENSION_LENGTH] = v->length[pkt->length];
 	if (uses(DIMENSION_TTL))

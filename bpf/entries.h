@@ -16,19 +16,19 @@
 #include "bits.h"
 #include "pkt.h"
 
-#define ENTRY_HEAD_BITS	32		/* what stands before the address */
-#define ENTRIES_MAX	128000000	/* two generations of 64 full sets */
+#define ENTRY_HEAD_BITS 32        /* what stands before the address */
+#define ENTRIES_MAX     128000000 /* two generations of 64 full sets */
 
 struct entries_config {
-	bool counting;			/* some set counts */
-	__u8 number[WORD_BITS];		/* of a set, in keys; by its bit */
+	bool counting;          /* some set counts */
+	__u8 number[WORD_BITS]; /* of a set, in keys; by its bit */
 };
 const volatile struct entries_config entries_config;
 
 struct entry_key {
-	__u32 bits;		/* that count: ENTRY_HEAD_BITS, the prefix's */
-	__u8 set;		/* its number, which survives generations */
-	__u8 family;		/* 4 or 6: ::/0 holds no IPv4 address */
+	__u32 bits;  /* that count: ENTRY_HEAD_BITS, the prefix's */
+	__u8 set;    /* its number, which survives generations */
+	__u8 family; /* 4 or 6: ::/0 holds no IPv4 address */
 	__u8 reserved[2];
 	__be64 hi, lo;
 };
@@ -36,7 +36,7 @@ struct entry_key {
 struct entry {
 	__u64 packets;
 	__u64 bytes;
-	__u64 bits;		/* of its key, which a lookup does not tell */
+	__u64 bits; /* of its key, which a lookup does not tell */
 };
 
 /* Goes from generation to generation: counts stay with prefixes that stay.
@@ -53,13 +53,13 @@ struct {
 /* One address on its way through the sets that count it. */
 struct entry_search {
 	struct entry_key key;
-	__u64 sets;		/* left to look at, a bit each */
+	__u64 sets; /* left to look at, a bit each */
 	__u64 frame_bytes;
 };
 
 /* Let the longest prefix of the next set count.  Returns 1 after the last. */
-static long
-count_entry(__u32 nth __attribute__((unused)), struct entry_search *search)
+static long count_entry(__u32 nth __attribute__((unused)),
+			struct entry_search *search)
 {
 	__u32 bit = lowest(search->sets) & (WORD_BITS - 1);
 	struct entry *entry;
@@ -77,8 +77,8 @@ count_entry(__u32 nth __attribute__((unused)), struct entry_search *search)
 /* Count @pkt for its address @addr in each of @sets, which are not none.
  * A global function, so that the verifier walks it only once.
  */
-__noinline int
-count_entries(const struct pkt *pkt, const struct addr *addr, __u64 sets)
+__noinline int count_entries(const struct pkt *pkt, const struct addr *addr,
+			     __u64 sets)
 {
 	struct entry_search search = { .sets = sets };
 

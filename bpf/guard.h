@@ -13,24 +13,24 @@
 #include "clock.h"
 #include "literals.h"
 
-#define IPV4_BITS	96	/* of ::ffff:0:0/96 */
-#define BAN_LENGTHS	129	/* 0 to 128 bits; IPv4 prefixes add 96 */
+#define IPV4_BITS   96  /* of ::ffff:0:0/96 */
+#define BAN_LENGTHS 129 /* 0 to 128 bits; IPv4 prefixes add 96 */
 
 struct guard_config {
-	bool never_block;	/* the policy names management sources */
-	enum verdict fragment;	/* of later fragments; CONTINUE: rules say */
+	bool never_block;      /* the policy names management sources */
+	enum verdict fragment; /* of later fragments; CONTINUE: rules say */
 };
 const volatile struct guard_config guard_config;
 
 struct ban_key {
-	struct addr addr;	/* host bits are 0 */
+	struct addr addr; /* host bits are 0 */
 	__u64 bits;
 };
 
 struct ban {
-	__u64 expires_ns;	/* CLOCK_MONOTONIC; ~0 is never */
+	__u64 expires_ns; /* CLOCK_MONOTONIC; ~0 is never */
 	__u64 since_ns;
-	__u64 packets;		/* dropped */
+	__u64 packets; /* dropped */
 	__u64 bytes;
 };
 
@@ -45,7 +45,7 @@ struct {
  * first and counts it then, so that no packet misses one.
  */
 struct ban_lengths {
-	__u32 count;		/* 0: nobody is banned */
+	__u32 count; /* 0: nobody is banned */
 	__u8 bits[BAN_LENGTHS];
 };
 
@@ -58,13 +58,13 @@ struct {
 } ban_lengths SEC(".maps");
 
 struct management {
-	__u64 never_block;	/* 1: this class is management */
+	__u64 never_block; /* 1: this class is management */
 };
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, 1);		/* by literal class */
+	__uint(max_entries, 1); /* by literal class */
 	__type(key, __u32);
 	__type(value, struct management);
 } management SEC(".maps");
@@ -91,9 +91,9 @@ static __always_inline __u64 ones(__u32 bits)
 struct ban_search {
 	struct addr addr;
 	__u64 now_ns;
-	__u64 least_bits;	/* shorter prefixes are of another family */
+	__u64 least_bits; /* shorter prefixes are of another family */
 	struct ban_lengths *lengths;
-	struct ban *found;	/* NULL: none that has not expired */
+	struct ban *found; /* NULL: none that has not expired */
 };
 
 /* Probe the @nth prefix length.  Returns 1 when a ban was found. */

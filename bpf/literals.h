@@ -16,7 +16,7 @@ const volatile __u32 literal_root_bits = ROOT_BITS_MIN;
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, 1);			/* what the policy needs */
+	__uint(max_entries, 1); /* what the policy needs */
 	__type(key, __u32);
 	__type(value, struct line);
 } literal_lines SEC(".maps");
@@ -32,7 +32,7 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, 1);			/* what the policy needs */
+	__uint(max_entries, 1); /* what the policy needs */
 	__type(key, __u32);
 	__type(value, struct fence);
 } literal_fences SEC(".maps");
@@ -40,14 +40,15 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, 1);			/* what the policy needs */
+	__uint(max_entries, 1); /* what the policy needs */
 	__type(key, __u32);
 	__type(value, struct leaf);
 } literal_leaves SEC(".maps");
 
-#define LITERAL_TABLE ((const struct prefix_table){			\
-	&literal_lines, &literal_head, &literal_fences,		\
-	&literal_leaves, literal_root_bits })
+#define LITERAL_TABLE                                           \
+	((const struct prefix_table){                           \
+		&literal_lines, &literal_head, &literal_fences, \
+		&literal_leaves, literal_root_bits })
 
 /* Global functions: the verifier walks their long searches only once. */
 __noinline int literal_class_chunk(__u32 chunk, __u32 addr)
@@ -60,8 +61,8 @@ __noinline int literal_class_ipv6(const struct addr *a)
 	return a ? ipv6_class(&LITERAL_TABLE, a) : 0;
 }
 
-static __always_inline __u16
-literal_class(const struct pkt *pkt, const struct addr *a)
+static __always_inline __u16 literal_class(const struct pkt *pkt,
+					   const struct addr *a)
 {
 	__u32 class;
 

@@ -10,16 +10,16 @@
 
 #include "pkt.h"
 
-#define MANIFEST_PAGE	4096
+#define MANIFEST_PAGE 4096
 
 struct manifest_page {
-	char text[MANIFEST_PAGE];	/* the last one ends in NULs */
+	char text[MANIFEST_PAGE]; /* the last one ends in NULs */
 };
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, 1);		/* what the text needs */
+	__uint(max_entries, 1); /* what the text needs */
 	__type(key, __u32);
 	__type(value, struct manifest_page);
 } manifest SEC(".maps");

@@ -17,10 +17,10 @@
 #include "parse_ipv6.h"
 #include "parse_l4.h"
 
-#define VLAN_DEPTH	2	/* 802.1ad: one service tag, one customer tag */
-#define VLAN_VID	0x0fff
-#define IPV4_OFFSET	0x1fff	/* RFC 791, in units of 8 bytes */
-#define IPV4_MORE	0x2000
+#define VLAN_DEPTH  2 /* 802.1ad: one service tag, one customer tag */
+#define VLAN_VID    0x0fff
+#define IPV4_OFFSET 0x1fff /* RFC 791, in units of 8 bytes */
+#define IPV4_MORE   0x2000
 
 struct vlan_tag {
 	__be16 tci;
@@ -57,7 +57,8 @@ parse_ethernet(struct pkt *pkt, struct cursor *c, __be16 *proto)
 	return VERDICT_CONTINUE;
 }
 
-static __always_inline enum verdict parse_ipv4(struct pkt *pkt, struct cursor *c)
+static __always_inline enum verdict
+parse_ipv4(struct pkt *pkt, struct cursor *c)
 {
 	__u32 header, total;
 	struct iphdr *ip;

@@ -14,22 +14,22 @@
 
 #include "cursor.h"
 
-#define EXTENSION_DEPTH	8	/* headers walked; one more is malformed */
-#define IPV6_OFFSET	0xfff8	/* RFC 8200 section 4.5, in bytes */
-#define IPV6_MORE	0x0001
-#define LENGTH_MAX	0xffff
-#define CHAIN_MASK	0x7fff	/* 8 headers of 2,048 bytes fit */
-#define EXTENSION_MASK	0xfff	/* one header fits; for the verifier */
+#define EXTENSION_DEPTH 8      /* headers walked; one more is malformed */
+#define IPV6_OFFSET     0xfff8 /* RFC 8200 section 4.5, in bytes */
+#define IPV6_MORE       0x0001
+#define LENGTH_MAX      0xffff
+#define CHAIN_MASK      0x7fff /* 8 headers of 2,048 bytes fit */
+#define EXTENSION_MASK  0xfff  /* one header fits; for the verifier */
 
-#define NEXT_AH		51	/* RFC 4302: the one with another unit */
-#define NEXT_MOBILITY	135	/* RFC 6275 */
-#define NEXT_HIP	139	/* RFC 7401 */
-#define NEXT_SHIM6	140	/* RFC 5533 */
+#define NEXT_AH       51  /* RFC 4302: the one with another unit */
+#define NEXT_MOBILITY 135 /* RFC 6275 */
+#define NEXT_HIP      139 /* RFC 7401 */
+#define NEXT_SHIM6    140 /* RFC 5533 */
 
 struct extension {
 	__u8 next;
-	__u8 len;		/* in units of 8 bytes, the first not counted */
-	__be16 offset;		/* fragment header only */
+	__u8 len;      /* in units of 8 bytes, the first not counted */
+	__be16 offset; /* fragment header only */
 	__be32 rest;
 };
 
@@ -38,20 +38,19 @@ struct extension {
  * branch of a table.
  */
 struct extension_kind {
-	__u8 unit;		/* 0: not an extension, the chain ends */
+	__u8 unit; /* 0: not an extension, the chain ends */
 	__u8 first;
 	__u8 mask;
 };
+/* clang-format off: one a line */
 static const struct extension_kind extension_kinds[256] = {
-	[IPPROTO_HOPOPTS]  = { 8, 1, 0xff },
-	[IPPROTO_ROUTING]  = { 8, 1, 0xff },
-	[IPPROTO_FRAGMENT] = { 8, 1, 0 },	/* that byte is reserved */
-	[NEXT_AH]	   = { 4, 2, 0xff },
-	[IPPROTO_DSTOPTS]  = { 8, 1, 0xff },
-	[NEXT_MOBILITY]	   = { 8, 1, 0xff },
-	[NEXT_HIP]	   = { 8, 1, 0xff },
-	[NEXT_SHIM6]	   = { 8, 1, 0xff },
+	[IPPROTO_HOPOPTS] = { 8, 1, 0xff }, [IPPROTO_ROUTING] = { 8, 1, 0xff },
+	[IPPROTO_FRAGMENT] = { 8, 1, 0 }, /* that byte is reserved */
+	[NEXT_AH] = { 4, 2, 0xff },         [IPPROTO_DSTOPTS] = { 8, 1, 0xff },
+	[NEXT_MOBILITY] = { 8, 1, 0xff },   [NEXT_HIP] = { 8, 1, 0xff },
+	[NEXT_SHIM6] = { 8, 1, 0xff },
 };
+/* clang-format on */
 
 /* What IPv4-mapped addresses mean is IPv4's to say (RFC 4942 section 2.2). */
 static __always_inline bool is_mapped(const struct addr *a)
@@ -69,7 +68,8 @@ static __always_inline struct addr addr_of(const struct in6_addr *in)
 	};
 }
 
-static __always_inline enum verdict parse_ipv6(struct pkt *pkt, struct cursor *c)
+static __always_inline enum verdict
+parse_ipv6(struct pkt *pkt, struct cursor *c)
 {
 	struct ipv6hdr *ip;
 	__u32 payload;
@@ -108,12 +108,12 @@ static __always_inline enum verdict parse_ipv6(struct pkt *pkt, struct cursor *c
 struct chain {
 	void *start;
 	void *end;
-	__u32 offset;		/* of the next header, from start */
+	__u32 offset; /* of the next header, from start */
 	__u32 left;
-	__u8 proto;		/* of the next header */
-	__u8 fault;		/* enum fault: why the walk stopped early */
-	bool unseen;		/* ... because the header is not in memory */
-	__be16 fragment;	/* the fragment header's offset and flag */
+	__u8 proto;      /* of the next header */
+	__u8 fault;      /* enum fault: why the walk stopped early */
+	bool unseen;     /* ... because the header is not in memory */
+	__be16 fragment; /* the fragment header's offset and flag */
 };
 
 static __always_inline long stop(struct chain *chain, enum fault fault)

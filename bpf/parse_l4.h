@@ -16,8 +16,8 @@
 
 #include "cursor.h"
 
-#define ICMP_BYTES	8	/* RFC 792, RFC 4443: every message has them */
-#define TCP_FLAGS_AT	13	/* RFC 9293 section 3.1: offset of the flags */
+#define ICMP_BYTES   8  /* RFC 792, RFC 4443: every message has them */
+#define TCP_FLAGS_AT 13 /* RFC 9293 section 3.1: offset of the flags */
 
 static __always_inline void
 parse_ports(struct pkt *pkt, __be16 sport, __be16 dport)
@@ -64,7 +64,8 @@ static __always_inline enum verdict parse_udp(struct pkt *pkt, struct cursor *c)
 	return VERDICT_CONTINUE;
 }
 
-static __always_inline enum verdict parse_icmp(struct pkt *pkt, struct cursor *c)
+static __always_inline enum verdict
+parse_icmp(struct pkt *pkt, struct cursor *c)
 {
 	__u8 *type;
 

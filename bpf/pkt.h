@@ -15,8 +15,8 @@
 
 #include "verdict.h"
 
-#define VLAN_ABSENT	0xffff	/* no VID is that large */
-#define RULE_NONE	(~0U)
+#define VLAN_ABSENT 0xffff /* no VID is that large */
+#define RULE_NONE   (~0U)
 
 /* IPv4 lies in ::ffff:0:0/96 (RFC 4291 section 2.5.5.2). */
 struct addr {
@@ -25,33 +25,33 @@ struct addr {
 
 enum fragment {
 	FRAGMENT_NONE,
-	FRAGMENT_FIRST,		/* offset 0, more follow: has its L4 header */
-	FRAGMENT_LATER,		/* has no ports and must never match on them */
+	FRAGMENT_FIRST, /* offset 0, more follow: has its L4 header */
+	FRAGMENT_LATER, /* has no ports and must never match on them */
 	FRAGMENT_MAX,
 };
 
 struct pkt {
 	struct addr src, dst;
-	__u32 frame_bytes;	/* from the Ethernet header on */
-	__u16 length;		/* IP length, bytes; 65,535 if larger */
-	__u16 vlan;		/* VID of the outermost tag, or VLAN_ABSENT */
-	__u16 sport, dport;	/* valid with has_ports */
-	__u8 family;		/* 4 or 6; 0 until the IP header is read */
-	__u8 proto;		/* behind the IPv6 extension headers */
-	__u8 ttl;		/* or hop limit */
-	__u8 dscp;		/* 0-63 */
-	__u8 fragment;		/* enum fragment */
-	__u8 tcp_flags;		/* valid with has_flags; CWR is the top bit */
-	__u8 icmp_type;		/* valid with has_type; ICMP or ICMPv6 */
+	__u32 frame_bytes;  /* from the Ethernet header on */
+	__u16 length;       /* IP length, bytes; 65,535 if larger */
+	__u16 vlan;         /* VID of the outermost tag, or VLAN_ABSENT */
+	__u16 sport, dport; /* valid with has_ports */
+	__u8 family;        /* 4 or 6; 0 until the IP header is read */
+	__u8 proto;         /* behind the IPv6 extension headers */
+	__u8 ttl;           /* or hop limit */
+	__u8 dscp;          /* 0-63 */
+	__u8 fragment;      /* enum fragment */
+	__u8 tcp_flags;     /* valid with has_flags; CWR is the top bit */
+	__u8 icmp_type;     /* valid with has_type; ICMP or ICMPv6 */
 	bool has_ports, has_flags, has_type;
 
-	__u64 now_ns;		/* the capture's clock; only while replaying */
-	bool cut;		/* by its snap length; likewise */
-	__u16 src_class;	/* of src among the policy's own prefixes */
+	__u64 now_ns;    /* the capture's clock; only while replaying */
+	bool cut;        /* by its snap length; likewise */
+	__u16 src_class; /* of src among the policy's own prefixes */
 
-	__u32 rule;		/* that decided, or RULE_NONE */
-	__u8 reason;		/* enum reason */
-	__u8 fault;		/* enum fault, with REASON_MALFORMED */
+	__u32 rule;  /* that decided, or RULE_NONE */
+	__u8 reason; /* enum reason */
+	__u8 fault;  /* enum fault, with REASON_MALFORMED */
 };
 
 /* Decide: @verdict for @why.  Written to be returned. */

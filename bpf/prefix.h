@@ -22,7 +22,8 @@ struct prefix_table {
 	__u32 root_bits;
 };
 
-static __always_inline struct line *line_at(const struct prefix_table *t, __u32 i)
+static __always_inline struct line *
+line_at(const struct prefix_table *t, __u32 i)
 {
 	return bpf_map_lookup_elem(t->lines, &i);
 }
@@ -36,16 +37,16 @@ static __always_inline __u32 below(__u32 a, __u32 b)
 /* The place of the last word of @line that is not above @key, or 0. */
 static __always_inline __u32 line_search(const struct line *line, __u32 key)
 {
-	__u32 at = 0;
+	__u32 at = LINE_WORDS - 1;
 
 	for (__u32 half = LINE_WORDS / 2; half; half /= 2)
-		at += half & ~below(key, line->word[at + half]);
+		at -= half & below(key, line->word[at - half + 1]);
 	return at;
 }
 
 /* All ones if @word is a host's, but not that of the key's address. */
-static __always_inline __u32
-other_host(const struct prefix_table *t, __u32 word, __u32 key)
+static __always_inline __u32 other_host(const struct prefix_table *t,
+					__u32 word, __u32 key)
 {
 	__u32 low = (1U << t->root_bits) - 1;
 
@@ -53,8 +54,7 @@ other_host(const struct prefix_table *t, __u32 word, __u32 key)
 }
 
 /* The class of an address, or with ROOT_CHUNK where to look on. */
-static __always_inline __u32
-ipv4_root(const struct prefix_table *t, __u32 addr)
+static __always_inline __u32 ipv4_root(const struct prefix_table *t, __u32 addr)
 {
 	struct line *line = line_at(t, addr >> (32 - t->root_bits));
 	__u32 key = WORD_KEY(addr, t->root_bits);
@@ -72,8 +72,8 @@ ipv4_root(const struct prefix_table *t, __u32 addr)
 }
 
 /* The class of an address whose root line says @chunk. */
-static __always_inline __u16
-ipv4_chunk(const struct prefix_table *t, __u32 chunk, __u32 addr)
+static __always_inline __u16 ipv4_chunk(const struct prefix_table *t,
+					__u32 chunk, __u32 addr)
 {
 	__u32 key = WORD_KEY(addr, t->root_bits);
 	__u32 steps = chunk >> ROOT_SHIFT_AT & ROOT_SHIFT_MASK;
@@ -98,8 +98,7 @@ ipv4_chunk(const struct prefix_table *t, __u32 chunk, __u32 addr)
 }
 
 /* Does @a lie at or behind the boundary? */
-static __always_inline bool
-reaches(const struct addr *a, __u64 hi, __u64 lo)
+static __always_inline bool reaches(const struct addr *a, __u64 hi, __u64 lo)
 {
 	return a->hi > hi || (a->hi == hi && a->lo >= lo);
 }
@@ -135,8 +134,8 @@ leaf_of(const struct prefix_table *t, const struct addr *a)
 	return bpf_map_lookup_elem(t->leaves, &at);
 }
 
-static __always_inline __u16
-ipv6_class(const struct prefix_table *t, const struct addr *a)
+static __always_inline __u16 ipv6_class(const struct prefix_table *t,
+					const struct addr *a)
 {
 	struct leaf *leaf = leaf_of(t, a);
 	__u32 at = 0;

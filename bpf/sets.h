@@ -16,7 +16,7 @@ const volatile __u32 set_root_bits = ROOT_BITS_MIN;
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, 1);			/* and room for live changes */
+	__uint(max_entries, 1); /* and room for live changes */
 	__type(key, __u32);
 	__type(value, struct line);
 } set_lines SEC(".maps");
@@ -32,7 +32,7 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, 1);			/* two halves, one valid */
+	__uint(max_entries, 1); /* two halves, one valid */
 	__type(key, __u32);
 	__type(value, struct fence);
 } set_fences SEC(".maps");
@@ -40,7 +40,7 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, 1);			/* and room for live changes */
+	__uint(max_entries, 1); /* and room for live changes */
 	__type(key, __u32);
 	__type(value, struct leaf);
 } set_leaves SEC(".maps");
@@ -48,7 +48,7 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, 1);			/* and room for live changes */
+	__uint(max_entries, 1); /* and room for live changes */
 	__type(key, __u32);
 	__type(value, struct member);
 } set_members SEC(".maps");
@@ -56,7 +56,7 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, 1);			/* by class */
+	__uint(max_entries, 1); /* by class */
 	__type(key, __u32);
 	__type(value, struct set_class);
 } set_classes SEC(".maps");
@@ -69,9 +69,10 @@ struct {
 	__type(value, struct set_head);
 } set_head SEC(".maps");
 
-#define SET_TABLE ((const struct prefix_table){			\
-	&set_lines, &set_fence_head, &set_fences,		\
-	&set_leaves, set_root_bits })
+#define SET_TABLE                                                      \
+	((const struct prefix_table){                                  \
+		&set_lines, &set_fence_head, &set_fences, &set_leaves, \
+		set_root_bits })
 
 /* Global functions: the verifier walks their long searches only once. */
 __noinline int set_class_chunk(__u32 chunk, __u32 addr)
@@ -84,8 +85,8 @@ __noinline int set_class_ipv6(const struct addr *a)
 	return a ? ipv6_class(&SET_TABLE, a) : 0;
 }
 
-static __always_inline __u16
-set_class(const struct pkt *pkt, const struct addr *a)
+static __always_inline __u16 set_class(const struct pkt *pkt,
+				       const struct addr *a)
 {
 	__u32 class;
 

@@ -9,7 +9,7 @@
 
 #include "pkt.h"
 
-#define RULE_COUNTERS	20480	/* two generations of 10,000 rules */
+#define RULE_COUNTERS 20480 /* two generations of 10,000 rules */
 
 struct counter {
 	__u64 packets;
@@ -29,9 +29,9 @@ struct {
 } outcomes SEC(".maps");
 
 struct rule_counter {
-	__u64 packets;		/* that matched */
+	__u64 packets; /* that matched */
 	__u64 bytes;
-	__u64 dropped;		/* packets that this rule dropped */
+	__u64 dropped; /* packets that this rule dropped */
 };
 
 /* A rule keeps its slot from generation to generation, by its name. */
@@ -42,8 +42,8 @@ struct {
 	__type(value, struct rule_counter);
 } rule_counters SEC(".maps");
 
-static __always_inline void
-count_rule(__u32 slot, const struct pkt *pkt, bool dropped)
+static __always_inline void count_rule(__u32 slot, const struct pkt *pkt,
+				       bool dropped)
 {
 	struct rule_counter *c = bpf_map_lookup_elem(&rule_counters, &slot);
 

@@ -14,12 +14,12 @@
 const volatile bool replaying = false;
 
 struct trace {
-	__u64 now_ns;		/* in: the capture's clock */
-	__u32 wire_bytes;	/* in: what a snap length may have cut */
-	enum verdict verdict;	/* out, as all below */
+	__u64 now_ns;         /* in: the capture's clock */
+	__u32 wire_bytes;     /* in: what a snap length may have cut */
+	enum verdict verdict; /* out, as all below */
 	enum reason reason;
 	enum fault fault;
-	__u32 rule;		/* index, or RULE_NONE */
+	__u32 rule; /* index, or RULE_NONE */
 	__u32 reserved;
 };
 

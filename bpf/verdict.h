@@ -9,7 +9,7 @@
 #define VERDICT_H
 
 enum verdict {
-	VERDICT_CONTINUE,	/* undecided: the walk goes on */
+	VERDICT_CONTINUE, /* undecided: the walk goes on */
 	VERDICT_PASS,
 	VERDICT_DROP,
 	VERDICT_TX,
@@ -18,13 +18,13 @@ enum verdict {
 };
 
 enum reason {
-	REASON_DEFAULT,		/* no rule decided */
-	REASON_RULE,		/* a rule did */
+	REASON_DEFAULT, /* no rule decided */
+	REASON_RULE,    /* a rule did */
 	REASON_BANNED,
-	REASON_NEVER_BLOCK,	/* a management source */
-	REASON_MALFORMED,	/* enum fault says how */
-	REASON_FRAGMENT,	/* a later fragment, where policy drops them */
-	REASON_NOT_IP,		/* ARP, LLDP, ...: not judged */
+	REASON_NEVER_BLOCK, /* a management source */
+	REASON_MALFORMED,   /* enum fault says how */
+	REASON_FRAGMENT,    /* a later fragment, where policy drops them */
+	REASON_NOT_IP,      /* ARP, LLDP, ...: not judged */
 	REASON_MAX,
 };
 

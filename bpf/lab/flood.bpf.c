@@ -15,31 +15,31 @@
 #include <bpf/bpf_helpers.h>
 
 struct flood_config {
-	__u32 ifindex;		/* the veth whose peer gets the packets */
-	__u32 rows;		/* sources or frames in the table; 0: random */
-	__u32 row_size;		/* of frames: bytes to write, a multiple of 8 */
-	__u32 saddr;		/* offset of the source address */
-	__u32 sport;		/* offset of the source port */
-	__u32 first_port;	/* of the range that sources send from */
-	__u32 ports;		/* how many there are; 0: the port stays */
-	__u32 ip_check;		/* offset of the IPv4 checksum; 0: none */
-	__u32 l4_check;		/* offset of the L4 checksum */
-	__u32 ip_sum;		/* of the IPv4 header, source and check 0 */
-	__u32 l4_sum;		/* of all it covers, source and port 0 */
-	__u32 network[4];	/* random sources: the bits that stay */
-	__u32 hostmask[4];	/* ... and the bits that vary */
+	__u32 ifindex;     /* the veth whose peer gets the packets */
+	__u32 rows;        /* sources or frames in the table; 0: random */
+	__u32 row_size;    /* of frames: bytes to write, a multiple of 8 */
+	__u32 saddr;       /* offset of the source address */
+	__u32 sport;       /* offset of the source port */
+	__u32 first_port;  /* of the range that sources send from */
+	__u32 ports;       /* how many there are; 0: the port stays */
+	__u32 ip_check;    /* offset of the IPv4 checksum; 0: none */
+	__u32 l4_check;    /* offset of the L4 checksum */
+	__u32 ip_sum;      /* of the IPv4 header, source and check 0 */
+	__u32 l4_sum;      /* of all it covers, source and port 0 */
+	__u32 network[4];  /* random sources: the bits that stay */
+	__u32 hostmask[4]; /* ... and the bits that vary */
 };
 const volatile struct flood_config flood_config;
 
-__u64 sent;			/* packets so far */
-__u32 place;			/* in the table: the row of the next packet */
+__u64 sent;  /* packets so far */
+__u32 place; /* in the table: the row of the next packet */
 
 struct address {
-	__u32 words[4];		/* network byte order */
+	__u32 words[4]; /* network byte order */
 };
 
 struct frame_row {
-	__u64 words[12];	/* two tags, IPv6 and TCP fit */
+	__u64 words[12]; /* two tags, IPv6 and TCP fit */
 };
 
 /* One of them holds flood_config.rows, set before loading. */
@@ -96,8 +96,7 @@ static __always_inline void *next_row(void *table)
 }
 
 /* The next source into @to: from the table, or a random one. */
-static __always_inline bool
-source(void *table, __u64 n, __u32 *to, __u32 words)
+static __always_inline bool source(void *table, __u64 n, __u32 *to, __u32 words)
 {
 	__u32 *row;
 
@@ -122,8 +121,8 @@ static __always_inline __u16 port(__u64 n)
 	return bpf_htons(flood_config.first_port + nth);
 }
 
-static __always_inline int
-send_from(struct xdp_md *ctx, void *table, __u32 words)
+static __always_inline int send_from(struct xdp_md *ctx, void *table,
+				     __u32 words)
 {
 	void *frame = (void *)(long)ctx->data;
 	void *end = (void *)(long)ctx->data_end;

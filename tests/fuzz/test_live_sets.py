@@ -5,13 +5,12 @@ from collections.abc import Collection
 from contextlib import nullcontext
 from dataclasses import replace
 from random import Random
-from typing import Any, cast
+from typing import TYPE_CHECKING, Self, cast
 
 import pytest
 from seeding import seeds
 
 from chance import Aim, Maker, Shooter
-from wirepath.datapath import Datapath
 from wirepath.datapath.manifest import Manifest
 from wirepath.datapath.sets import Sets
 from wirepath.model import Model, PrefixSet
@@ -19,6 +18,9 @@ from wirepath.net import Prefix
 from wirepath.policy import Policy
 from wirepath.prefixes import Members
 from xdp import Expected, Xdp, agree
+
+if TYPE_CHECKING:
+    from wirepath.datapath import Datapath
 
 pytestmark = pytest.mark.kernel
 
@@ -39,7 +41,7 @@ class Standing:
         self.maps = self.xdp.maps
         self.manifest = Manifest.of(
             generation.plan, root_bits=generation.tables.root_bits, mode="native",
-            generation=1, since=0, counters={},
+            generation=1, since=0, counters={}, counting={},
         )  # fmt: skip
 
     def rebuild(self, members: Members) -> None:
@@ -56,6 +58,12 @@ class Changing:
         self.standing = Standing(policy)
         self.sets = Sets(cast("Datapath", self.standing))
         self.contents = {name: PrefixSet(spec.prefixes) for name, spec in policy.sets.items()}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.standing.xdp.close()
 
     def change(self, maker: Maker, most: int) -> list[Prefix]:
         """Add some prefixes to some set, or remove some; returns them."""
@@ -108,22 +116,20 @@ def test_small_changes(rules: int) -> None:
     for seed in seeds():
         random = Random(seed)
         maker, policy = _policy(random, rules, random.randint(1, 12), 20)
-        changing = Changing(random, policy)
-        for _ in range(12):
-            changing.check(changing.change(maker, random.choice((1, 1, 5, 40))), 60)
-        changing.standing.xdp.close()
+        with Changing(random, policy) as changing:
+            for _ in range(12):
+                changing.check(changing.change(maker, random.choice((1, 1, 5, 40))), 60)
 
 
 def test_what_does_not_fit_is_built_anew() -> None:
     """So many combinations of sets that the rows have no room for their classes."""
     random = Random(5)
     maker, policy = _policy(random, 10, 40, 3)
-    changing = Changing(random, policy)
-    for _ in range(25):
-        touched = changing.change(maker, 60)
-    changing.check(touched, 500)
-    assert changing.standing.rebuilt
-    changing.standing.xdp.close()
+    with Changing(random, policy) as changing:
+        for _ in range(25):
+            touched = changing.change(maker, 60)
+        changing.check(touched, 500)
+        assert changing.standing.rebuilt
 
 
 def test_the_same_as_built_anew() -> None:
@@ -131,11 +137,8 @@ def test_the_same_as_built_anew() -> None:
     for seed in seeds():
         random = Random(seed)
         maker, policy = _policy(random, 10, 4, 100)
-        changing = Changing(random, policy)
-        touched: list[Any] = []
-        for _ in range(10):
-            touched += changing.change(maker, 100)
-        changing.check(touched, 100)
-        changing.standing.rebuild(changing.sets.all_members())
-        changing.check(touched, 100)
-        changing.standing.xdp.close()
+        with Changing(random, policy) as changing:
+            touched = [p for _ in range(10) for p in changing.change(maker, 100)]
+            changing.check(touched, 100)
+            changing.standing.rebuild(changing.sets.all_members())
+            changing.check(touched, 100)

@@ -44,7 +44,7 @@ HEADERS = """
     clock cursor literals sets
     parse_ipv6 parse_l4 guard
     parse dimensions
-    candidates
+    candidates rows
     classify
     pipeline
 """

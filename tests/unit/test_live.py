@@ -1,8 +1,11 @@
 """Sets that change: after every step the table says what a fresh one would."""
 
-from dataclasses import dataclass, field, replace
-from typing import Literal
+from __future__ import annotations
 
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -22,6 +25,10 @@ from wirepath.errors import LayoutError
 from wirepath.net import Prefix
 from wirepath.prefixes import Change, Dirty, Full, LiveSets, Members, SetMemory, Tables
 
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+LINE_WORDS = 16
 Pairs = set[tuple[Prefix, int]]
 Verb = Literal["add", "remove"]
 Step = tuple[Verb, int, list[Prefix]]
@@ -43,6 +50,7 @@ class Twin:
 
     members: Pairs
     slack: Slack = field(default_factory=Slack)
+    root_bits: int | None = None
     classes: dict[int, int] = field(default_factory=dict)
     memory: SetMemory = field(init=False)
     live: LiveSets = field(init=False)
@@ -51,7 +59,7 @@ class Twin:
         self.build()
 
     def build(self) -> None:
-        tables = Tables.build(members_of(self.members))
+        tables = Tables.build(members_of(self.members), root_bits=self.root_bits)
         self.classes = dict(enumerate(tables.masks))
         self.memory = set_memory(tables, self.slack)
         self.live = LiveSets(self.memory, self.classes.update)
@@ -87,12 +95,37 @@ class Twin:
 
 
 @settings(deadline=None, max_examples=50)  # fences wait for readers
-@given(MEMBERS, STEPS)
-def test_changes(members: Pairs, steps: list[Step]) -> None:
-    twin = Twin(members)
+@given(MEMBERS, STEPS, st.sampled_from([10, 12, 15]))
+def test_changes(members: Pairs, steps: list[Step], root_bits: int) -> None:
+    twin = Twin(members, root_bits=root_bits)
     for step in steps:
         twin.step(*step)
         twin.check()
+
+
+@settings(deadline=None, max_examples=50)  # fences wait for readers
+@given(MEMBERS, STEPS)
+def test_a_packet_that_came_before_a_change_sees_nothing_of_it(
+    members: Pairs, steps: list[Step]
+) -> None:
+    twin = Twin(members)
+    for what, number, prefixes in steps:
+        memory, before = twin.memory, set(twin.members)
+        heads = first_words(memory).copy()
+        twin.step(what, number, [prefix for prefix in prefixes if prefix.is_ipv4])
+        if twin.memory is not memory:
+            continue  # built anew, elsewhere
+        late = replace(memory, lines=bytearray(memory.lines))
+        first_words(late)[:] = heads
+        with LiveSets(late, pytest.fail) as packet:
+            for address in edges(before | twin.members):
+                assert packet.sets_of(address) == naive_sets(before, address), hex(address)
+
+
+def first_words(memory: SetMemory) -> NDArray[np.uint32]:
+    """The word of every root line that a packet reads once."""
+    words = np.frombuffer(memory.lines, dtype=np.uint32).reshape(-1, LINE_WORDS)
+    return words[: 1 << memory.root_bits, 0]
 
 
 @settings(deadline=None)  # fences wait for readers
@@ -151,17 +184,77 @@ def test_leaves_split_and_fences_move_to_and_fro() -> None:
 
 
 def test_all_of_both_families_at_once() -> None:
-    twin = Twin(set(), Slack(lines=10000))
+    # Slots that become the same share a chunk: a line, and one more around each host.
+    twin = Twin(set(), Slack(lines=12))
     everything = [Prefix.parse("0.0.0.0/0"), Prefix.parse("::/0")]
     hosts = [Prefix.parse("10.0.0.1"), Prefix.parse("255.255.255.255"), Prefix.parse("2001:db8::1")]
-    twin.step("add", 0, hosts)
+    assert twin.step("add", 0, hosts).done == 3
     twin.check()
-    twin.step("add", 1, everything)
+    assert twin.step("add", 1, everything).done == 2
     twin.check()
-    twin.step("remove", 0, hosts)
+    assert twin.step("remove", 0, hosts).done == 3
     twin.check()
-    twin.step("remove", 1, everything)
+    assert twin.step("remove", 1, everything).done == 2
     twin.check()
+
+
+@pytest.mark.parametrize(
+    ("before", "what", "change", "lines"),
+    [
+        (0, "add", range(1), 1),  # from nothing to a chunk
+        (0, "add", range(30), 2),
+        (14, "add", range(14, 15), 1),  # what would fit in line, too
+        (14, "add", range(14, 16), 2),
+        (15, "remove", range(15), 1),  # to one class
+        (15, "remove", range(3), 1),
+        (15, "add", range(15), 0),  # they are in already
+        (30, "add", range(30, 60), 4),  # from chunk to chunk
+        (30, "remove", range(20), 1),
+        (30, "remove", range(30), 1),
+    ],
+)
+def test_hosts_of_one_slot(before: int, what: Verb, change: range, lines: int) -> None:
+    def host(i: int) -> Prefix:
+        return Prefix(Prefix.parse("10.0.0.0").address + 5 * i, 128)
+
+    twin = Twin({(host(i), 0) for i in range(before)})
+    used = Tables.build(members_of(twin.members)).lines
+    line = memoryview(twin.memory.lines)[(10 << 2) * 64 :][:64]
+    old = bytes(line)
+    assert twin.step(what, 0, [host(i) for i in change]).unchanged == (not lines) * len(change)
+    twin.check()
+    assert memoryview(twin.memory.set_head).cast("B").cast("Q")[2] == used + lines
+    assert line[4:] == old[4:]
+    twin.build()
+    twin.check()
+
+
+def test_no_more_classes_than_a_word_can_name() -> None:
+    # Hosts in every set of 9 sets but the empty one: 512 classes, class 0 included.
+    first = Prefix.parse("10.0.0.0").address
+    parts = [
+        Members.of((Prefix(first + i, 128) for i in range(512) if i >> k & 1), set_id=k)
+        for k in range(9)
+    ]
+    tables = Tables.build(Members.join(parts))
+    assert (tables.root_bits, tables.classes) == (10, 512)
+    live = LiveSets(set_memory(tables, Slack()), pytest.fail)
+    with pytest.raises(Full, match="classes"):
+        live.add(9, Members.of([Prefix.parse("192.0.2.1")]))
+    assert live.sets_of(first + 511) == 511
+    assert live.add(8, Members.of([Prefix(first, 128)])).done == 1
+    assert live.sets_of(first) == 1 << 8
+
+
+def test_no_more_of_one_slot_than_a_chunk_holds() -> None:
+    twin = Twin(set(), Slack(lines=1 << 15, members=1 << 18))
+    first = Prefix.parse("10.0.0.0").address
+    many = Members.of(Prefix(first + 4 * i, 127) for i in range((1 << 17) + 1))
+    with pytest.raises(Full, match="lines"):
+        twin.live.add(0, many)
+    twin.check()
+    assert twin.live.add(0, Members.of(Prefix(first + 4 * i, 127) for i in range(1 << 17))).done
+    assert [twin.live.sets_of(first + (1 << 19) + i) for i in range(-4, 2)] == [1, 1, 0, 0, 0, 0]
 
 
 @pytest.mark.parametrize("room", ["lines", "leaves", "fences", "members", "classes"])

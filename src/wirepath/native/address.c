@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 #include "address.h"
 
-#define GROUPS	8	/* of 16 bits in an IPv6 address */
+#define GROUPS 8 /* of 16 bits in an IPv6 address */
 
 static bool is_digit(char c)
 {
@@ -20,8 +20,8 @@ static int hex_value(char c)
  * Up to three digits without leading zeros.  Spelled out, since a million
  * lines have four million of them.
  */
-static inline enum text_fault read_number(const char **pos, const char *end,
-					  unsigned int *value)
+static inline enum text_fault
+read_number(const char **pos, const char *end, unsigned int *value)
 {
 	const char *p = *pos;
 	unsigned int n;
@@ -92,7 +92,7 @@ static bool read_gap(const char **pos, const char *end)
 static enum text_fault read_groups(const char **pos, const char *end,
 				   uint16_t *group, int *count, int *gap)
 {
-	bool wanted = true;	/* a group must come */
+	bool wanted = true; /* a group must come */
 
 	*count = 0;
 	*gap = -1;
@@ -127,8 +127,7 @@ static enum text_fault read_groups(const char **pos, const char *end,
 	return TEXT_OK;
 }
 
-static enum text_fault read_ipv6(const char **pos, const char *end,
-				 u128 *addr)
+static enum text_fault read_ipv6(const char **pos, const char *end, u128 *addr)
 {
 	uint16_t group[GROUPS];
 	int count, gap;

@@ -8,16 +8,16 @@
 
 #include "capture_record.h"
 
-#define NS_PER_SEC	1000000000ULL
-#define MAGIC_BYTES	4
-#define MAGIC_US	0xa1b2c3d4U
-#define MAGIC_NS	0xa1b23c4dU
-#define MAGIC_PCAPNG	0x0a0d0d0aU	/* the same in both byte orders */
+#define NS_PER_SEC   1000000000ULL
+#define MAGIC_BYTES  4
+#define MAGIC_US     0xa1b2c3d4U
+#define MAGIC_NS     0xa1b23c4dU
+#define MAGIC_PCAPNG 0x0a0d0d0aU /* the same in both byte orders */
 
-#define FILE_BYTES	24
-#define LINK_TYPE_AT	20
-#define RECORD_BYTES	16
-#define ETHERNET	1
+#define FILE_BYTES   24
+#define LINK_TYPE_AT 20
+#define RECORD_BYTES 16
+#define ETHERNET     1
 
 uint16_t wp_capture_u16(const struct capture_file *file, uint64_t at)
 {
@@ -43,7 +43,8 @@ uint64_t wp_capture_u64(const struct capture_file *file, uint64_t at)
 	return file->swapped ? __builtin_bswap64(value) : value;
 }
 
-void wp_capture_note(const struct capture_frames *out, struct capture_scan *scan,
+void wp_capture_note(const struct capture_frames *out,
+		     struct capture_scan *scan,
 		     const struct capture_frame *frame)
 {
 	uint64_t i = scan->frames++;
@@ -54,8 +55,8 @@ void wp_capture_note(const struct capture_frames *out, struct capture_scan *scan
 	out->times_ns[i] = frame->time_ns;
 	out->captured[i] = frame->captured;
 	/* Some writers say 0, or less than they give. */
-	out->wire[i] = frame->wire > frame->captured ? frame->wire
-						     : frame->captured;
+	out->wire[i] =
+		frame->wire > frame->captured ? frame->wire : frame->captured;
 }
 
 void wp_scan_pcap(struct capture_file *file, const struct capture_frames *out,

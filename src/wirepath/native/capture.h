@@ -12,25 +12,25 @@
 
 enum capture_fault {
 	CAPTURE_OK,
-	CAPTURE_FORMAT,		/* neither pcap nor pcapng */
-	CAPTURE_TRUNCATED,	/* the file ends inside a record */
-	CAPTURE_DAMAGED,	/* lengths that contradict each other */
-	CAPTURE_LINK_TYPE,	/* a frame that is not Ethernet */
+	CAPTURE_FORMAT,    /* neither pcap nor pcapng */
+	CAPTURE_TRUNCATED, /* the file ends inside a record */
+	CAPTURE_DAMAGED,   /* lengths that contradict each other */
+	CAPTURE_LINK_TYPE, /* a frame that is not Ethernet */
 };
 
 /* One entry a frame, in file order; the caller's arrays. */
 struct capture_frames {
-	uint64_t room;		/* entries in each array */
-	uint64_t *offsets;	/* of the first byte in the file */
-	uint64_t *times_ns;	/* since 1970; 0 if the record has no time */
-	uint32_t *captured;	/* bytes in the file */
-	uint32_t *wire;		/* bytes the frame had, never less */
+	uint64_t room;      /* entries in each array */
+	uint64_t *offsets;  /* of the first byte in the file */
+	uint64_t *times_ns; /* since 1970; 0 if the record has no time */
+	uint32_t *captured; /* bytes in the file */
+	uint32_t *wire;     /* bytes the frame had, never less */
 };
 
 struct capture_scan {
-	uint64_t frames;	/* found, also before a fault */
-	uint64_t position;	/* of the record that has the fault */
-	uint32_t link_type;	/* with CAPTURE_LINK_TYPE */
+	uint64_t frames;    /* found, also before a fault */
+	uint64_t position;  /* of the record that has the fault */
+	uint32_t link_type; /* with CAPTURE_LINK_TYPE */
 	enum capture_fault fault;
 };
 

@@ -27,7 +27,8 @@ uint32_t wp_capture_u32(const struct capture_file *file, uint64_t at);
 uint64_t wp_capture_u64(const struct capture_file *file, uint64_t at);
 
 /* Take note of the next frame. */
-void wp_capture_note(const struct capture_frames *out, struct capture_scan *scan,
+void wp_capture_note(const struct capture_frames *out,
+		     struct capture_scan *scan,
 		     const struct capture_frame *frame);
 
 void wp_scan_pcap(struct capture_file *file, const struct capture_frames *out,

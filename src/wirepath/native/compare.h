@@ -15,7 +15,6 @@ struct member;
  * in order (members.h) and without repeats; other sets are passed over.
  */
 size_t wp_members_common(const struct member *a, size_t a_count, uint8_t a_set,
-			 const struct member *b, size_t b_count,
-			 uint8_t b_set);
+			 const struct member *b, size_t b_count, uint8_t b_set);
 
 #endif

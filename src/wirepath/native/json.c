@@ -3,7 +3,7 @@
 
 #include "json.h"
 
-#define DEPTH_MAX	32
+#define DEPTH_MAX 32
 
 struct scanner {
 	const char *pos, *end;

@@ -206,7 +206,7 @@ int wp_map_lookup_batch(int fd, const void *from, void *to, void *keys,
 	return batch(BPF_MAP_LOOKUP_BATCH, &attr, count);
 }
 
-#define TOTALS_CHUNK 4096	/* entries a system call */
+#define TOTALS_CHUNK 4096 /* entries a system call */
 
 int wp_map_totals(int fd, uint32_t entries, uint32_t words, uint32_t cpus,
 		  uint64_t *totals)
@@ -225,8 +225,8 @@ int wp_map_totals(int fd, uint32_t entries, uint32_t words, uint32_t cpus,
 					  values, &count);
 		for (uint32_t i = 0; i < count && done + i < entries; i++)
 			for (size_t w = 0; w < stride; w++)
-				totals[(size_t)(done + i) * words + w % words] +=
-					values[i * stride + w];
+				totals[(size_t)(done + i) * words +
+				       w % words] += values[i * stride + w];
 		done += count;
 	}
 	free(values);

@@ -67,8 +67,8 @@ struct slot wp_slot(const struct segments *s, size_t *at, uint32_t number,
 }
 
 static uint32_t *lay_boundaries(const struct segments *s,
-				const struct slot *slot,
-				unsigned int root_bits, uint32_t *word)
+				const struct slot *slot, unsigned int root_bits,
+				uint32_t *word)
 {
 	*word++ = s->class[slot->from];
 	for (size_t i = slot->from + 1; i < slot->to; i++)
@@ -96,8 +96,8 @@ static void lay_words(const struct segments *s, const struct slot *slot,
 {
 	uint32_t *end = word + words;
 
-	word = (slot->hosts ? lay_hosts : lay_boundaries)(s, slot, root_bits,
-							  word);
+	word = (slot->hosts ? lay_hosts
+			    : lay_boundaries)(s, slot, root_bits, word);
 	for (uint32_t last = word[-1]; word < end; word++)
 		*word = last;
 }
@@ -160,7 +160,8 @@ static uint16_t lookup_ipv4(const struct line *lines, unsigned int root_bits,
 	for (uint32_t half = LINE_WORDS / 2; half; half /= 2)
 		if (line->word[at + half] <= key)
 			word = line->word[at += half];
-	if (word & WORD_HOST(root_bits) && word >> root_bits != key >> root_bits)
+	if (word & WORD_HOST(root_bits) &&
+	    word >> root_bits != key >> root_bits)
 		word = first;
 	return word & WORD_CLASS(root_bits);
 }
@@ -180,7 +181,8 @@ static uint16_t lookup_ipv6(const struct fence *fences,
 	}
 	leaf = &leaves[__atomic_load_n(&fences[fence].leaf, __ATOMIC_ACQUIRE)];
 	for (uint32_t half = LEAF_KEYS / 2; half; half /= 2) {
-		u128 key = (u128)leaf->hi[at + half] << 64 | leaf->lo[at + half];
+		u128 key =
+			(u128)leaf->hi[at + half] << 64 | leaf->lo[at + half];
 
 		if (key <= addr)
 			at += half;

@@ -15,7 +15,7 @@
 #include "prefix_layout.h"
 #include "sweep.h"
 
-#define LEAF_FILL	24		/* of LEAF_KEYS: room for live adds */
+#define LEAF_FILL 24 /* of LEAF_KEYS: room for live adds */
 
 struct line;
 struct fence;
@@ -30,9 +30,9 @@ struct chunks {
 
 /* What one slot of the root holds, and how it is written with fewest words. */
 struct slot {
-	uint64_t first, end;	/* its addresses; the end is not one of them */
-	size_t from, to;	/* its segments; the first may begin before it */
-	bool hosts;		/* every address outside the background is one */
+	uint64_t first, end; /* its addresses; the end is not one of them */
+	size_t from, to;     /* its segments; the first may begin before it */
+	bool hosts;          /* every address outside the background is one */
 	uint16_t background;
 	size_t words;
 };

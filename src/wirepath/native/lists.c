@@ -89,7 +89,7 @@ static bool read_json(struct reader *r, const char *end)
 		return true;
 	for (size_t i = 0; i < length && used < sizeof(plain); i++) {
 		if (text[i] == '\\' && i + 1 < length && text[i + 1] == '/')
-			i++;	/* the one escape that writers use here */
+			i++; /* the one escape that writers use here */
 		plain[used++] = text[i];
 	}
 	fault = wp_read_prefix(&p, plain + used, &member);
@@ -142,7 +142,7 @@ struct list *wp_list_parse(const char *text, size_t length, uint8_t set)
 	if (!r.list)
 		return NULL;
 	if (length >= 3 && !memcmp(text, "\xef\xbb\xbf", 3))
-		r.pos += 3;	/* the byte order mark of some editors */
+		r.pos += 3; /* the byte order mark of some editors */
 	while (r.pos < r.end) {
 		r.line++;
 		if (!read_line(&r)) {
@@ -173,8 +173,7 @@ struct member *wp_list_take(struct list *list)
 	return members;
 }
 
-char *wp_list_format(const struct member *members, size_t count,
-		     size_t *length)
+char *wp_list_format(const struct member *members, size_t count, size_t *length)
 {
 	char *text = malloc(count * PREFIX_TEXT_MAX + 1), *p = text;
 

@@ -13,15 +13,15 @@
 #include "address.h"
 
 struct list_problem {
-	size_t line;		/* from 1 */
-	size_t at, length;	/* where in the text its words stand */
+	size_t line;       /* from 1 */
+	size_t at, length; /* where in the text its words stand */
 	enum text_fault fault;
-	uint64_t hi, lo;	/* TEXT_HOST_BITS: the right prefix */
+	uint64_t hi, lo; /* TEXT_HOST_BITS: the right prefix */
 	uint8_t bits;
 };
 
 struct list {
-	struct member *members;	/* in file order, repeats included */
+	struct member *members; /* in file order, repeats included */
 	size_t count, room;
 	struct list_problem *problems;
 	size_t problem_count, problem_room;

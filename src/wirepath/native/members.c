@@ -5,8 +5,8 @@
 #include "address.h"
 #include "members.h"
 
-#define KEY_BYTES	18	/* set, bits, and the address's 16 */
-#define RADIX		256
+#define KEY_BYTES 18 /* set, bits, and the address's 16 */
+#define RADIX     256
 
 const size_t wp_member_size = sizeof(struct member);
 
@@ -244,8 +244,8 @@ void wp_members_pack(const uint64_t *hi, const uint64_t *lo,
 		};
 }
 
-void wp_members_unpack(const struct member *members, size_t count,
-		       uint64_t *hi, uint64_t *lo, uint8_t *bits, uint8_t *set)
+void wp_members_unpack(const struct member *members, size_t count, uint64_t *hi,
+		       uint64_t *lo, uint8_t *bits, uint8_t *set)
 {
 	for (size_t i = 0; i < count; i++) {
 		hi[i] = members[i].hi;

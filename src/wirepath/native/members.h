@@ -14,7 +14,7 @@
 
 #include "prefix_layout.h"
 
-#define PAST_BITS	129	/* behind every prefix of the same address */
+#define PAST_BITS 129 /* behind every prefix of the same address */
 
 struct member;
 
@@ -22,7 +22,7 @@ struct member;
 struct sequence {
 	const struct member *members;
 	const uint32_t *order;
-	size_t at, end;		/* what is left of it */
+	size_t at, end; /* what is left of it */
 };
 
 struct key {
@@ -55,8 +55,8 @@ void wp_members_around(const struct sequence *s, uint64_t hi, uint64_t lo,
 void wp_members_pack(const uint64_t *hi, const uint64_t *lo,
 		     const uint8_t *bits, uint8_t set, size_t count,
 		     struct member *out);
-void wp_members_unpack(const struct member *members, size_t count,
-		       uint64_t *hi, uint64_t *lo, uint8_t *bits, uint8_t *set);
+void wp_members_unpack(const struct member *members, size_t count, uint64_t *hi,
+		       uint64_t *lo, uint8_t *bits, uint8_t *set);
 void wp_members_number(struct member *members, size_t count, uint8_t set);
 
 /* counts[set] += its members that are not removed. */

@@ -3,7 +3,7 @@
 
 #include "memory.h"
 
-#define ROOM_MIN	64
+#define ROOM_MIN 64
 
 bool wp_grow(void **array, size_t size, size_t count, size_t *room)
 {

@@ -11,32 +11,32 @@
 
 #include "capture_record.h"
 
-#define NS_PER_SEC	1000000000ULL
-#define ETHERNET	1
-#define INTERFACES_MAX	4096	/* in one section; more is damage */
+#define NS_PER_SEC     1000000000ULL
+#define ETHERNET       1
+#define INTERFACES_MAX 4096 /* in one section; more is damage */
 
-#define BLOCK_SECTION	0x0a0d0d0aU
-#define BLOCK_INTERFACE	1
-#define BLOCK_PACKET	2	/* obsolete, still found */
-#define BLOCK_SIMPLE	3
-#define BLOCK_ENHANCED	6
+#define BLOCK_SECTION    0x0a0d0d0aU
+#define BLOCK_INTERFACE  1
+#define BLOCK_PACKET     2 /* obsolete, still found */
+#define BLOCK_SIMPLE     3
+#define BLOCK_ENHANCED   6
 #define BYTE_ORDER_MAGIC 0x1a2b3c4dU
 
-#define HEAD_BYTES	8	/* type and length */
-#define TAIL_BYTES	4	/* the length again */
-#define SECTION_BYTES	16	/* of a block's body, before its options */
-#define INTERFACE_BYTES	8
-#define PACKET_BYTES	20	/* enhanced and obsolete alike */
-#define SIMPLE_BYTES	4
+#define HEAD_BYTES      8  /* type and length */
+#define TAIL_BYTES      4  /* the length again */
+#define SECTION_BYTES   16 /* of a block's body, before its options */
+#define INTERFACE_BYTES 8
+#define PACKET_BYTES    20 /* enhanced and obsolete alike */
+#define SIMPLE_BYTES    4
 
-#define OPTION_END	0
-#define OPTION_TSRESOL	9
-#define OPTION_TSOFFSET	14
+#define OPTION_END      0
+#define OPTION_TSRESOL  9
+#define OPTION_TSOFFSET 14
 
 struct interface {
 	uint32_t link_type;
-	uint32_t snap_bytes;	/* 0: no limit */
-	uint64_t per_second;	/* units of time */
+	uint32_t snap_bytes; /* 0: no limit */
+	uint64_t per_second; /* units of time */
 	int64_t offset_s;
 };
 
@@ -44,7 +44,7 @@ struct section {
 	struct capture_file *file;
 	struct interface interface[INTERFACES_MAX];
 	uint32_t interfaces;
-	uint64_t last_ns;	/* what frames without a time get */
+	uint64_t last_ns; /* what frames without a time get */
 };
 
 /* A block's body lies from `at` to `end`. */
@@ -62,7 +62,7 @@ static uint64_t units_per_second(uint8_t resolution)
 	if (resolution & 0x80)
 		return power < 64 ? 1ULL << power : 0;
 	if (power > 19)
-		return 0;	/* 10^20 does not fit, nor does any clock */
+		return 0; /* 10^20 does not fit, nor does any clock */
 	while (power--)
 		units *= 10;
 	return units;
@@ -142,7 +142,7 @@ read_packet(struct section *section, const struct block *block,
 		return NULL;
 	frame->time_ns = to_ns(&section->interface[id],
 			       (uint64_t)wp_capture_u32(file, at + 4) << 32 |
-			       wp_capture_u32(file, at + 8));
+				       wp_capture_u32(file, at + 8));
 	section->last_ns = frame->time_ns;
 	return &section->interface[id];
 }
@@ -213,8 +213,8 @@ static bool find_byte_order(struct capture_file *file, uint64_t at)
 }
 
 /* The block at @at, which is at least its head and tail. */
-static enum capture_fault
-find_block(struct capture_file *file, uint64_t at, struct block *block)
+static enum capture_fault find_block(struct capture_file *file, uint64_t at,
+				     struct block *block)
 {
 	uint64_t left = file->size - at;
 	uint32_t size;

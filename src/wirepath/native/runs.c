@@ -15,8 +15,9 @@
 
 static int test_run(union bpf_attr *attr)
 {
-	return syscall(__NR_bpf, BPF_PROG_TEST_RUN, attr, sizeof(*attr)) < 0 ?
-		-errno : 0;
+	return syscall(__NR_bpf, BPF_PROG_TEST_RUN, attr, sizeof(*attr)) < 0
+		       ? -errno
+		       : 0;
 }
 
 int wp_test_run(int prog_fd, struct wp_run *run)

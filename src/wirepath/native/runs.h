@@ -13,14 +13,14 @@
 #include <stdint.h>
 
 struct wp_run {
-	const void *in;		/* metadata, then the frame */
-	void *out;		/* likewise, as the program left them */
+	const void *in; /* metadata, then the frame */
+	void *out;      /* likewise, as the program left them */
 	uint32_t in_size;
-	uint32_t out_size;	/* room; comes back as the size there would be */
-	uint32_t metadata;	/* bytes; comes back as the program left it */
-	uint32_t repeat;	/* at least 1; the frame is not restored between */
+	uint32_t out_size; /* room; comes back as the size there would be */
+	uint32_t metadata; /* bytes; comes back as the program left it */
+	uint32_t repeat;   /* at least 1; the frame is not restored between */
 	uint32_t retval;
-	uint32_t nanoseconds;	/* mean of the repetitions */
+	uint32_t nanoseconds; /* mean of the repetitions */
 };
 
 /* -ENOSPC: out_size was too small for all, the rest is valid. */
@@ -29,13 +29,13 @@ int wp_test_run(int prog_fd, struct wp_run *run);
 /* Many frames: frame i is the @lengths[i] bytes at @data[offsets[i]]. */
 struct wp_frames {
 	const uint8_t *data;
-	uint64_t size;			/* of @data */
+	uint64_t size; /* of @data */
 	const uint64_t *offsets;
-	const uint32_t *lengths;	/* filled up to 14 with 0xff */
+	const uint32_t *lengths; /* filled up to 14 with 0xff */
 	uint64_t count;
-	uint8_t *metadata;		/* @metadata_size bytes a frame, in and out */
+	uint8_t *metadata; /* @metadata_size bytes a frame, in and out */
 	uint32_t metadata_size;
-	uint32_t *retvals;		/* out */
+	uint32_t *retvals; /* out */
 };
 
 /*

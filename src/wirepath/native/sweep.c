@@ -4,21 +4,21 @@
 #include "address.h"
 #include "sweep.h"
 
-#define HASH_BITS	17		/* half full at most */
-#define HASH_SIZE	(1U << HASH_BITS)
-#define SEQUENCES_MAX	4
+#define HASH_BITS     17 /* half full at most */
+#define HASH_SIZE     (1U << HASH_BITS)
+#define SEQUENCES_MAX 4
 
 struct sweep {
 	struct classes *classes;
 	struct segments *segments;
 	enum table_fault fault;
-	u128 last;			/* of the range */
-	u128 start;			/* of the segment that still grows */
+	u128 last;  /* of the range */
+	u128 start; /* of the segment that still grows */
 	uint64_t sets;
-	unsigned int depth;		/* of the prefixes around this place */
+	unsigned int depth; /* of the prefixes around this place */
 	struct {
 		u128 last;
-		uint64_t sets;		/* those around it included */
+		uint64_t sets; /* those around it included */
 		uint8_t bits;
 	} open[PAST_BITS];
 };
@@ -175,8 +175,8 @@ enum table_fault wp_sweep(const struct sequence *sequences, size_t count,
 	};
 
 	for (size_t i = 0; i < count; i++) {
-		wp_members_around(&sequences[i], range.first_hi,
-				  range.first_lo, sets);
+		wp_members_around(&sequences[i], range.first_hi, range.first_lo,
+				  sets);
 		inside[i] = sequences[i];
 		inside[i].at = wp_members_rank(&sequences[i], past);
 	}

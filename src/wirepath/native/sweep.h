@@ -17,9 +17,9 @@ struct set_class;
 
 enum table_fault {
 	TABLE_OK,
-	TABLE_MEMORY,		/* of this process */
+	TABLE_MEMORY, /* of this process */
 	TABLE_UNSORTED,
-	TABLE_CLASSES,		/* no room for more */
+	TABLE_CLASSES, /* no room for more */
 	TABLE_LINES,
 	TABLE_LEAVES,
 	TABLE_FENCES,
@@ -35,9 +35,9 @@ struct segments {
 
 /* Sets to class and back; class 0 is no set. */
 struct classes {
-	struct set_class *sets;		/* by class; the owner's memory */
+	struct set_class *sets; /* by class; the owner's memory */
 	size_t count, room;
-	uint32_t *slots;		/* hash table of classes + 1 */
+	uint32_t *slots; /* hash table of classes + 1 */
 };
 
 bool wp_classes_begin(struct classes *classes, struct set_class *sets,

@@ -33,8 +33,9 @@ int64_t wp_network_cookie(void)
 
 	if (sock < 0)
 		return -errno;
-	err = getsockopt(sock, SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &size) ?
-		-errno : 0;
+	err = getsockopt(sock, SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &size)
+		      ? -errno
+		      : 0;
 	close(sock);
 	return err ? err : (int64_t)cookie;
 }
@@ -55,8 +56,9 @@ int wp_mount_bpffs(const char *path)
 
 int wp_exchange(const char *a, const char *b)
 {
-	return renameat2(AT_FDCWD, a, AT_FDCWD, b, RENAME_EXCHANGE) ?
-		-errno : 0;
+	return renameat2(AT_FDCWD, a, AT_FDCWD, b, RENAME_EXCHANGE)
+		       ? -errno
+		       : 0;
 }
 
 /* One ethtool question; drivers may leave any of them unanswered. */

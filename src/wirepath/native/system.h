@@ -31,10 +31,10 @@ struct wp_interface {
 	char driver[32];
 	uint32_t index;
 	uint32_t mtu;
-	uint32_t rx_queues, tx_queues;	/* in use; 0 if the driver tells none */
-	uint32_t xdp_id;		/* program attached, 0 if none */
-	uint8_t xdp_mode;		/* XDP_ATTACHED_* */
-	uint8_t lro;			/* large receive offload is on */
+	uint32_t rx_queues, tx_queues; /* in use; 0 if the driver tells none */
+	uint32_t xdp_id;               /* program attached, 0 if none */
+	uint8_t xdp_mode;              /* XDP_ATTACHED_* */
+	uint8_t lro;                   /* large receive offload is on */
 	uint8_t up;
 };
 

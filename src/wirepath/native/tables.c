@@ -24,7 +24,8 @@ static size_t lay_lines(const struct tables *t, struct chunks *chunks)
 
 	chunks->used = 1U << t->root_bits;
 	for (uint32_t number = 0; number < 1U << t->root_bits; number++) {
-		struct line *line = chunks->lines ? &chunks->lines[number] : NULL;
+		struct line *line =
+			chunks->lines ? &chunks->lines[number] : NULL;
 		struct slot slot = wp_slot(s, &at, number, t->root_bits);
 		uint32_t word;
 
@@ -98,9 +99,9 @@ static bool take_members(struct tables *t, const struct member *members,
 	       wp_members_sort(&t->ipv6, &t->ipv6_count);
 }
 
-static enum table_fault flatten(const struct member *members, size_t count,
-				struct range range, struct classes *classes,
-				struct segments *segments)
+static enum table_fault
+flatten(const struct member *members, size_t count, struct range range,
+	struct classes *classes, struct segments *segments)
 {
 	struct sequence all = { .members = members, .end = count };
 
@@ -195,7 +196,7 @@ struct tables *wp_tables_from_segments(const uint64_t *hi, const uint64_t *lo,
 		return NULL;
 	for (size_t i = 0; i < count; i++)
 		if (i ? hi[i] < hi[i - 1] ||
-			(hi[i] == hi[i - 1] && lo[i] <= lo[i - 1])
+				    (hi[i] == hi[i - 1] && lo[i] <= lo[i - 1])
 		      : hi[i] || lo[i])
 			t->fault = TABLE_UNSORTED;
 	if (!count)
@@ -240,7 +241,7 @@ void wp_tables_write(const struct tables *t, struct line *lines,
 		wp_lay_leaf(s, from, to < s->count ? to : s->count, &fences[i],
 			    &leaves[i]);
 	}
-	head->fences = t->leaves;	/* from index 0 */
+	head->fences = t->leaves; /* from index 0 */
 }
 
 void wp_tables_write_sets(const struct tables *t, struct member *members,

@@ -22,11 +22,11 @@ struct set_head;
 struct set_need;
 
 struct tables {
-	enum table_fault fault;		/* not OK: nothing else is valid */
+	enum table_fault fault; /* not OK: nothing else is valid */
 	unsigned int root_bits;
-	size_t lines, leaves;		/* needed; a fence a leaf */
+	size_t lines, leaves; /* needed; a fence a leaf */
 	struct classes classes;
-	struct member *ipv4, *ipv6;	/* in order */
+	struct member *ipv4, *ipv6; /* in order */
 	size_t ipv4_count, ipv6_count;
 	struct segments ipv4_segments, ipv6_segments;
 };

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-#define _GNU_SOURCE	/* qsort_r */
+#define _GNU_SOURCE /* qsort_r */
 
 #include <stdlib.h>
 
@@ -9,10 +9,10 @@
 
 struct live {
 	struct live_memory memory;
-	struct classes classes;		/* those prepared included */
-	size_t members;			/* likewise */
-	uint32_t *order;		/* of the members behind the sorted */
-	uint32_t *touched;		/* members by the change, in order */
+	struct classes classes; /* those prepared included */
+	size_t members;         /* likewise */
+	uint32_t *order;        /* of the members behind the sorted */
+	uint32_t *touched;      /* members by the change, in order */
 	size_t touched_count;
 	struct patch patch;
 };
@@ -47,7 +47,7 @@ struct live *wp_live_open(const struct live_memory *memory)
 	if (!live)
 		return NULL;
 	live->memory = *memory;
-	live->members = SIZE_MAX;	/* nothing is known yet */
+	live->members = SIZE_MAX; /* nothing is known yet */
 	live->patch.memory = &live->memory;
 	live->patch.classes = &live->classes;
 	return live;
@@ -171,9 +171,9 @@ static bool add_to_order(struct live *live, size_t added)
 }
 
 /* Bring @changes into the members, and note those that it touches. */
-static enum table_fault change_members(struct live *live,
-				       const struct member *changes,
-				       size_t count, bool removing)
+static enum table_fault
+change_members(struct live *live, const struct member *changes, size_t count,
+	       bool removing)
 {
 	struct live_memory *memory = &live->memory;
 	size_t added = 0;
@@ -237,13 +237,13 @@ static struct member *take_changes(const struct member *members, size_t *count,
 	return changes;
 }
 
-enum table_fault wp_live_prepare(struct live *live, const struct member *members,
-				 size_t count, uint8_t set, bool removing,
-				 size_t *changed)
+enum table_fault wp_live_prepare(struct live *live,
+				 const struct member *members, size_t count,
+				 uint8_t set, bool removing, size_t *changed)
 {
 	struct member *changes = take_changes(members, &count, set);
-	uint32_t *touched = realloc(live->touched,
-				    (count + 1) * sizeof(*touched));
+	uint32_t *touched =
+		realloc(live->touched, (count + 1) * sizeof(*touched));
 	enum table_fault fault = TABLE_MEMORY;
 
 	live->touched = touched ? touched : live->touched;

@@ -51,9 +51,9 @@ void wp_live_close(struct live *live);
  * were not there, or were.  After a fault nothing has changed; otherwise
  * publish or abort must follow.
  */
-enum table_fault wp_live_prepare(struct live *live, const struct member *members,
-				 size_t count, uint8_t set, bool removing,
-				 size_t *changed);
+enum table_fault wp_live_prepare(struct live *live,
+				 const struct member *members, size_t count,
+				 uint8_t set, bool removing, size_t *changed);
 
 /* How many classes were prepared that set_head does not count yet. */
 size_t wp_live_new_classes(const struct live *live, uint16_t *first);

@@ -23,12 +23,11 @@ struct leaf_change {
 /* How the two families differ. */
 struct family {
 	bool ipv4;
-	size_t sequences;	/* its members come in as many */
+	size_t sequences; /* its members come in as many */
 	/* Index of the slot or leaf that holds an address. */
 	size_t (*place)(const struct patch *patch, u128 addr);
-	enum table_fault (*lay)(struct patch *patch,
-				struct sequence *members, size_t count,
-				size_t first, size_t last);
+	enum table_fault (*lay)(struct patch *patch, struct sequence *members,
+				size_t count, size_t first, size_t last);
 };
 
 static unsigned int low_bits(const struct patch *p)
@@ -105,10 +104,11 @@ static enum table_fault lay_slots(struct patch *p, struct sequence *members,
 	fault = wp_sweep(members, count, range, p->classes, &p->segments);
 	for (size_t slot = first; !fault && slot <= last; slot++) {
 		unsigned int root_bits = p->memory->root_bits;
-		struct slot content = wp_slot(&p->segments, &at, slot, root_bits);
+		struct slot content =
+			wp_slot(&p->segments, &at, slot, root_bits);
 		size_t used = p->chunks.used;
-		uint32_t word = wp_lay_chunk(&p->segments, &content, root_bits,
-					     &p->chunks);
+		uint32_t word = wp_lay_chunk(
+			&p->segments, &content, root_bits, &p->chunks);
 
 		if (p->chunks.used > p->chunks.room)
 			return TABLE_LINES;
@@ -176,7 +176,7 @@ static enum table_fault lay_behind(struct patch *p, size_t from, size_t to,
 		fault = lay_leaf(p, from, to, at, fence);
 		if (!fault && !memcmp(&leaves[old], &leaves[p->leaves - 1],
 				      sizeof(*leaves))) {
-			p->leaves--;	/* nothing new */
+			p->leaves--; /* nothing new */
 			p->leaf_count--;
 		}
 		return fault;
@@ -200,8 +200,8 @@ static enum table_fault lay_leaves(struct patch *p, struct sequence *members,
 	const struct segments *s = &p->segments;
 	size_t fence_count, from = 0, to;
 	const struct fence *fences = fences_of(p, &fence_count);
-	struct range range = { fences[first].hi, fences[first].lo,
-			       UINT64_MAX, UINT64_MAX };
+	struct range range = { fences[first].hi, fences[first].lo, UINT64_MAX,
+			       UINT64_MAX };
 	enum table_fault fault;
 
 	if (last + 1 < fence_count) {
@@ -221,7 +221,7 @@ static enum table_fault lay_leaves(struct patch *p, struct sequence *members,
 				break;
 		fault = lay_behind(p, from, to, at, fences[at]);
 		if (to == s->count || segment_at(s, to) != next)
-			to--;	/* it reaches over the next fence */
+			to--; /* it reaches over the next fence */
 	}
 	return fault;
 }
@@ -258,18 +258,18 @@ static enum table_fault lay_fences(struct patch *p, size_t count)
 	for (size_t i = 0; i < old_count; i++) {
 		if (change == p->leaf_count || p->leaf_changes[change].at != i)
 			*new++ = old[i];
-		for (; change < p->leaf_count &&
-		       p->leaf_changes[change].at == i; change++)
+		for (;
+		     change < p->leaf_count && p->leaf_changes[change].at == i;
+		     change++)
 			*new++ = p->leaf_changes[change].fence;
 	}
 	return TABLE_OK;
 }
 
 /* Lay out every run of slots or leaves that touched members reach into. */
-static enum table_fault patch_family(struct patch *p,
-				     const struct family *family,
-				     struct sequence *members,
-				     struct sequence touched)
+static enum table_fault
+patch_family(struct patch *p, const struct family *family,
+	     struct sequence *members, struct sequence touched)
 {
 	enum table_fault fault = TABLE_OK;
 	size_t first = 0, last = 0;

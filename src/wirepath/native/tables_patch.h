@@ -18,14 +18,14 @@ struct leaf_change;
 struct patch {
 	const struct live_memory *memory;
 	struct classes *classes;
-	struct segments segments;		/* of the range at hand */
+	struct segments segments; /* of the range at hand */
 	struct chunks chunks;
-	size_t leaves;				/* taken */
+	size_t leaves; /* taken */
 	struct slot_change *slots;
 	size_t slot_count, slot_room;
-	struct leaf_change *leaf_changes;	/* by fence */
+	struct leaf_change *leaf_changes; /* by fence */
 	size_t leaf_count, leaf_room;
-	uint64_t fences;			/* a new head; 0: it stays */
+	uint64_t fences; /* a new head; 0: it stays */
 };
 
 /* All members of a family, and those of any that were added or removed. */

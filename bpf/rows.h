@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * rows.h - for every class of every dimension, the clauses that it suits.
+ *
+ * A row has a bit a clause; ANDing the rows of a packet's classes leaves the
+ * clauses that hold.  With more than 64 clauses a row begins with a summary, a
+ * bit for each word that is not 0, so that most words are never read.
+ *
+ * Lowering: wirepath/plan/rows.py
+ */
+#ifndef ROWS_H
+#define ROWS_H
+
+#include "bits.h"
+#include "dimensions.h"
+
+struct classify_config {
+	__u32 words;         /* of a row, without its summary; 0: no rules */
+	__u32 summary_words; /* 0 while one word holds all clauses */
+	enum verdict default_verdict;
+	__u32 row_base[DIMENSION_MAX]; /* where a dimension's rows begin */
+};
+const volatile struct classify_config classify_config;
+
+struct row_word {
+	__u64 clauses;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1); /* what the policy needs */
+	__type(key, __u32);
+	__type(value, struct row_word);
+} rows SEC(".maps");
+
+/* What sets each bit of the rows asks for; read by user space alone, which
+ * writes the row of a class that a live change brings about.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct set_need);
+} src_set_needs SEC(".maps"), dst_set_needs SEC(".maps");
+
+/* The clauses that suit the packet in every dimension: word @i of its rows. */
+static __always_inline __u64 and_rows(const struct classes *classes, __u32 i)
+{
+	__u32 stride = classify_config.summary_words + classify_config.words;
+	__u64 bits = ~0ULL;
+
+	for (int d = 0; d < DIMENSION_MAX; d++) {
+		struct row_word *row;
+		__u32 at;
+
+		if (!uses(d))
+			continue;
+		at = classify_config.row_base[d] + classes->of[d] * stride + i;
+		row = bpf_map_lookup_elem(&rows, &at);
+		if (!row)
+			return 0;
+		bits &= row->clauses;
+	}
+	return bits;
+}
+
+/* The same as a global function, which the verifier walks only once. */
+__noinline __u64 and_later_rows(const struct classes *classes, __u32 i)
+{
+	return classes ? and_rows(classes, i) : 0;
+}
+
+#endif
