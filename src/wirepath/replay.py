@@ -5,6 +5,7 @@ The real program runs on every frame by test run; or the Python model decides, w
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -105,18 +106,18 @@ def _by_program(generation: Generation, policy: Policy, capture: Capture) -> lis
         generation.program.test_runs(
             capture.data, offsets[part], lengths[part], traces[part].view(np.uint8)
         )
-    names = {name: list(btf.enum(name)) for name in ("verdict", "reason")}
-    none = len(policy.rules)
+    verdicts, reasons = (list(btf.enum(name)) for name in ("verdict", "reason"))
     rules: list[str | None] = [*(rule.name for rule in policy.rules), None]
-    # Few outcomes are different, so each is made once.
-    columns = (traces["verdict"], traces["reason"], np.minimum(traces["rule"], none))
-    keys = np.stack([column.astype(np.int64) for column in columns], axis=1)
-    different, which = np.unique(keys, axis=0, return_inverse=True)
+    # Few outcomes are different, so each is made once; as one number, they sort fast.
+    shape = (len(verdicts), len(reasons), len(rules))
+    rule = np.minimum(traces["rule"], len(policy.rules))
+    keys = np.ravel_multi_index((traces["verdict"], traces["reason"], rule), shape)
+    different, which = np.unique(keys, return_inverse=True)
     outcomes = [
-        Judged(names["verdict"][verdict], names["reason"][reason], rules[rule])
-        for verdict, reason, rule in different.tolist()
+        Judged(verdicts[v], reasons[r], rules[n])
+        for v, r, n in zip(*np.unravel_index(different, shape), strict=True)
     ]
-    return [outcomes[i] for i in which.reshape(-1).tolist()]
+    return [outcomes[i] for i in which.tolist()]
 
 
 def _by_model(policy: Policy, members: Any, capture: Capture) -> Replay:
@@ -140,8 +141,8 @@ def _by_model(policy: Policy, members: Any, capture: Capture) -> Replay:
 
 
 def _summed(capture: Capture, rules: Mapping[str, stats.RuleCount], judged: list[Judged]) -> Replay:
-    verdicts, reasons = {"pass": 0, "drop": 0}, dict[str, int]()
-    for each in judged:
-        verdicts[each.verdict] = verdicts.get(each.verdict, 0) + 1
-        reasons[each.reason] = reasons.get(each.reason, 0) + 1
+    verdicts, reasons = Counter({"pass": 0, "drop": 0}), Counter[str]()
+    for each, frames in Counter(judged).items():
+        verdicts[each.verdict] += frames
+        reasons[each.reason] += frames
     return Replay(len(capture), sum(capture.wire), verdicts, reasons, rules, judged)

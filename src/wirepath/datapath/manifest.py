@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from wirepath import __version__
@@ -79,7 +79,8 @@ class Manifest:
 
     def text(self) -> bytes:
         """Write it, padded to whole pages."""
-        text = json.dumps(asdict(self), separators=(",", ":")).encode()
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        text = json.dumps(values, separators=(",", ":")).encode()
         return text.ljust(-(-len(text) // PAGE) * PAGE, b"\0")
 
     @classmethod

@@ -9,6 +9,7 @@ from pathlib import Path
 from cffi import FFI
 
 HERE = Path(__file__).parent
+BPF = HERE.parents[2] / "bpf"
 # Relative to the project's root, as setuptools wants its sources.
 SOURCES = sorted(str(c.relative_to(HERE.parents[2])) for c in HERE.glob("*.c"))
 
@@ -26,8 +27,9 @@ ffi.set_source(
     "wirepath.native._native",
     "\n".join(f'#include "{h.name}"' for h in sorted(HERE.glob("*.h"))),
     sources=[s for s in SOURCES if not s.endswith("_native.c")],
-    include_dirs=[str(HERE), str(HERE.parents[2] / "bpf")],
+    include_dirs=[str(HERE), str(BPF)],
     libraries=["bpf"],
+    depends=[str(header) for header in (*HERE.glob("*.h"), *BPF.glob("*.h"))],
     extra_compile_args=[
         "-O2",
         "-Wall",

@@ -1,0 +1,186 @@
+"""An up or an apply that fails, or is killed, at each of its steps: all or nothing has happened."""
+
+import os
+import signal
+from collections.abc import Callable
+from contextlib import suppress
+from inspect import getattr_static
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from living import ONE, OPPOSITE, check_whole, child, end, left, serving
+from pair import IFNAME, Pair
+
+from wirepath import stats
+from wirepath.datapath import Datapath
+from wirepath.datapath.generation import Generation
+from wirepath.errors import AttachError, KernelError, RequestError
+from wirepath.kernel.bpffs import Pins
+from wirepath.kernel.interface import Interface
+from wirepath.kernel.links import XdpLink
+from wirepath.kernel.maps import Map
+from wirepath.kernel.program import Program
+from wirepath.policy import Policy
+
+
+class Step(NamedTuple):
+    """The nth call of a method."""
+
+    owner: type
+    method: str
+    nth: int = 1
+
+    def __str__(self) -> str:
+        return f"{self.owner.__name__}.{self.method}-{self.nth}"
+
+    def stop(self, patch: pytest.MonkeyPatch, stop: Callable[[], None], when: str) -> None:
+        """Have *stop* called ``before`` or ``behind`` this step."""
+        original = getattr(self.owner, self.method)
+        bound = isinstance(getattr_static(self.owner, self.method), classmethod)
+        calls = iter(range(1, 1000))
+
+        def stopping(*args: Any, **options: Any) -> Any:
+            now = next(calls) == self.nth
+            if now and when == "before":
+                stop()
+            result = original(*args[bound:], **options)
+            if now and when == "behind":
+                stop()
+            return result
+
+        patch.setattr(self.owner, self.method, classmethod(stopping) if bound else stopping)
+
+
+_STEPS = [
+    Step(Generation, "load"),
+    Step(Map, "pin"),
+    Step(Map, "pin", 9),
+    Step(Program, "pin"),
+    Step(XdpLink, "pin"),
+    Step(Pins, "publish"),
+]
+UP = [*_STEPS, Step(XdpLink, "attach")]
+APPLY = [*_STEPS, Step(XdpLink, "update")]
+
+
+def _die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _interrupt() -> None:
+    raise KeyboardInterrupt
+
+
+def _fail() -> None:
+    raise KernelError("do what a test forbids")
+
+
+def killed(work: Callable[[], object], step: Step, when: str) -> None:
+    """Do *work* in a process that is killed at *step*."""
+
+    def doomed() -> None:
+        with pytest.MonkeyPatch.context() as patch:
+            step.stop(patch, _die, when)
+            work()
+
+    assert os.waitpid(child(doomed), 0)[1] == signal.SIGKILL
+
+
+@pytest.mark.parametrize("when", ["before", "behind"])
+@pytest.mark.parametrize("step", [*APPLY, Step(Datapath, "_clear_counters")], ids=str)
+def test_an_apply_is_killed(hosts: Pair, bpffs: Path, step: Step, when: str) -> None:
+    """Either policy serves, and wholly so."""
+    Datapath.up(IFNAME, ONE).close()
+
+    def apply() -> None:
+        with Datapath.open(IFNAME) as datapath:
+            datapath.apply(OPPOSITE)
+
+    killed(apply, step, when)
+    check_whole(hosts, bpffs)
+    end(bpffs)
+
+
+def test_a_new_rule_begins_at_zero_also_behind_a_killed_apply(hosts: Pair, bpffs: Path) -> None:
+    """Whose slot it gets, and whether that was cleared, does not matter."""
+    Datapath.up(IFNAME, ONE).close()
+    serving(hosts)
+
+    def apply() -> None:
+        with Datapath.open(IFNAME) as datapath:
+            datapath.apply(Policy.parse(""))
+
+    killed(apply, Step(Datapath, "_clear_counters"), "before")
+    with Datapath.open(IFNAME) as datapath:
+        datapath.apply(Policy.parse('[[rule]]\nname = "other"\n'))
+        assert stats.read(datapath).rules == {"other": stats.RuleCount(0, 0, 0)}
+    end(bpffs)
+
+
+@pytest.mark.parametrize("when", ["before", "behind"])
+@pytest.mark.parametrize("step", UP, ids=str)
+def test_an_up_is_killed(hosts: Pair, bpffs: Path, step: Step, when: str) -> None:
+    """It is up or not, and the next one says so or works."""
+    killed(lambda: Datapath.up(IFNAME, ONE), step, when)
+    if Interface.of(IFNAME).xdp_id:
+        with pytest.raises(AttachError, match="wirepath is up there"):
+            Datapath.up(IFNAME, OPPOSITE)
+    else:
+        Datapath.up(IFNAME, ONE).close()
+    assert serving(hosts) == "odd"
+    check_whole(hosts, bpffs)
+    end(bpffs)
+
+
+@pytest.mark.parametrize("step", [Step(XdpLink, "detach"), Step(Pins, "remove")], ids=str)
+@pytest.mark.parametrize("when", ["before", "behind"])
+def test_a_down_is_killed(hosts: Pair, bpffs: Path, step: Step, when: str) -> None:
+    """The next one ends what it began."""
+    Datapath.up(IFNAME, ONE).close()
+
+    def down() -> None:
+        with Datapath.open(IFNAME) as datapath:
+            datapath.down()
+
+    killed(down, step, when)
+    with suppress(RequestError):  # it is down
+        down()
+    assert not Interface.of(IFNAME).xdp_id
+    assert not left(bpffs)
+
+
+@pytest.mark.parametrize("stop", [_fail, _interrupt])
+@pytest.mark.parametrize("step", APPLY, ids=str)
+def test_an_apply_fails(
+    hosts: Pair, bpffs: Path, step: Step, stop: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The old generation serves on, and nothing of the new one is left."""
+    with Datapath.up(IFNAME, ONE) as datapath:
+        program, pins = datapath.program.id, left(bpffs)
+        with monkeypatch.context() as patch:
+            step.stop(patch, stop, "before")
+            with pytest.raises((KernelError, KeyboardInterrupt)):
+                datapath.apply(OPPOSITE)
+        assert serving(hosts) == "odd"
+        assert Interface.of(IFNAME).xdp_id == datapath.link.program_id == program
+        assert left(bpffs) == pins
+        assert datapath.status().warnings == ()
+        datapath.apply(OPPOSITE)
+        assert serving(hosts) == "even"
+    end(bpffs)
+
+
+@pytest.mark.parametrize("stop", [_fail, _interrupt])
+@pytest.mark.parametrize("step", UP, ids=str)
+def test_an_up_fails(
+    hosts: Pair, bpffs: Path, step: Step, stop: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        step.stop(patch, stop, "before")
+        with pytest.raises((KernelError, KeyboardInterrupt)):
+            Datapath.up(IFNAME, ONE)
+    assert not Interface.of(IFNAME).xdp_id
+    assert not left(bpffs)
+    with pytest.raises(RequestError, match="not up"):
+        Datapath.open(IFNAME)
