@@ -15,7 +15,8 @@
 
 #include "dimensions.h"
 
-#define LIST_MAX    24 /* candidates a list */
+#define LIST_MAX    24              /* candidates a list */
+#define LISTED_MAX  DIMENSION_PROTO /* addresses and ports have lists */
 #define CLAUSE_NONE (~0U)
 
 struct candidates_config {
@@ -70,18 +71,30 @@ struct {
 } runs SEC(".maps");
 
 /* Without a branch a dimension: a difference below 0 shows in the top bit. */
+static __always_inline __s32 outside(const struct run *run,
+				     const struct classes *classes, __u32 from,
+				     __u32 to)
+{
+	__u32 in_use = used(from, to);
+	__s32 bits = 0;
+
+	if (!in_use)
+		return 0;
+	for (__u32 d = from; d < to; d++) {
+		if (!has(in_use, d))
+			continue;
+		bits |= classes->of[d] - run->low[d];
+		bits |= run->high[d] - classes->of[d];
+	}
+	return bits;
+}
+
 static __always_inline bool holds(const struct run *run,
 				  const struct classes *classes)
 {
-	__s32 outside = 0;
-
-	for (int d = 0; d < DIMENSION_MAX; d++) {
-		if (!uses(d))
-			continue;
-		outside |= classes->of[d] - run->low[d];
-		outside |= run->high[d] - classes->of[d];
-	}
-	return outside >= 0;
+	return (outside(run, classes, 0, GROUP_COMMON) |
+		outside(run, classes, GROUP_COMMON, GROUP_RARE) |
+		outside(run, classes, GROUP_RARE, DIMENSION_MAX)) >= 0;
 }
 
 /* The lowest clause of @list that holds, from @from up to before @best.  Most
@@ -123,15 +136,15 @@ static __always_inline __u16 second_class(const struct classes *classes,
  */
 __noinline __u32 next_candidate(const struct classes *classes, __u32 from)
 {
-	__u32 best = CLAUSE_NONE;
+	__u32 filed_by = candidates_config.filed_by, best = CLAUSE_NONE;
 
 	if (!classes)
 		return best;
-	for (int d = 0; d < DIMENSION_MAX; d++) {
+	for (int d = 0; d < LISTED_MAX; d++) {
 		struct list *list;
 		__u32 at;
 
-		if (!(candidates_config.filed_by >> d & 1))
+		if (!has(filed_by, d))
 			continue;
 		at = candidates_config.base[d] + classes->of[d];
 		list = bpf_map_lookup_elem(&lists, &at);

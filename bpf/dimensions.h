@@ -71,9 +71,22 @@ struct {
 	__type(value, struct values);
 } values SEC(".maps");
 
-static __always_inline bool uses(enum dimension d)
+/* Dimensions come in groups: addresses, the common rest, the rare rest.  The
+ * verifier removes a branch on a constant but not the load of it, so whoever
+ * asks for many asks group by group, and reads `dimensions_used` once.
+ */
+#define GROUP_COMMON DIMENSION_SPORT /* the first of its group */
+#define GROUP_RARE   DIMENSION_TCP_FLAGS
+
+/* Those of the dimensions from @from to before @to that are in use. */
+static __always_inline __u32 used(__u32 from, __u32 to)
 {
-	return dimensions_used >> d & 1;
+	return dimensions_used & ((1U << to) - (1U << from));
+}
+
+static __always_inline bool has(__u32 dimensions, enum dimension d)
+{
+	return dimensions >> d & 1;
 }
 
 static __always_inline __u16 icmp_class(const struct values *v,
@@ -88,47 +101,69 @@ static __always_inline __u16 icmp_class(const struct values *v,
 
 static __always_inline void address_classes(__u16 *class, const struct pkt *pkt)
 {
-	if (uses(DIMENSION_SRC))
+	__u32 in_use = used(0, GROUP_COMMON);
+
+	if (has(in_use, DIMENSION_SRC))
 		class[DIMENSION_SRC] = guard_config.never_block
 					       ? pkt->src_class
 					       : literal_class(pkt, &pkt->src);
-	if (uses(DIMENSION_DST))
+	if (has(in_use, DIMENSION_DST))
 		class[DIMENSION_DST] = literal_class(pkt, &pkt->dst);
-	if (uses(DIMENSION_SRC_SET))
+	if (has(in_use, DIMENSION_SRC_SET))
 		class[DIMENSION_SRC_SET] = set_class(pkt, &pkt->src);
-	if (uses(DIMENSION_DST_SET))
+	if (has(in_use, DIMENSION_DST_SET))
 		class[DIMENSION_DST_SET] = set_class(pkt, &pkt->dst);
+}
+
+static __always_inline void
+common_classes(__u16 *class, const struct values *v, const struct pkt *pkt)
+{
+	__u32 in_use = used(GROUP_COMMON, GROUP_RARE);
+
+	if (!in_use)
+		return;
+	if (has(in_use, DIMENSION_SPORT))
+		class[DIMENSION_SPORT] =
+			pkt->has_ports ? v->sport[pkt->sport] : 0;
+	if (has(in_use, DIMENSION_DPORT))
+		class[DIMENSION_DPORT] =
+			pkt->has_ports ? v->dport[pkt->dport] : 0;
+	if (has(in_use, DIMENSION_PROTO))
+		class[DIMENSION_PROTO] = v->proto[pkt->proto];
+}
+
+static __always_inline void
+rare_classes(__u16 *class, const struct values *v, const struct pkt *pkt)
+{
+	__u32 in_use = used(GROUP_RARE, DIMENSION_MAX);
+
+	if (!in_use)
+		return;
+	if (has(in_use, DIMENSION_TCP_FLAGS))
+		class[DIMENSION_TCP_FLAGS] =
+			pkt->has_flags ? v->tcp_flags[pkt->tcp_flags] : 0;
+	if (has(in_use, DIMENSION_ICMP_TYPE))
+		class[DIMENSION_ICMP_TYPE] = icmp_class(v, pkt);
+	if (has(in_use, DIMENSION_VLAN))
+		class[DIMENSION_VLAN] =
+			pkt->vlan == VLAN_ABSENT ? 0
+						 : v->vlan[pkt->vlan & 4095];
+	if (has(in_use, DIMENSION_LENGTH))
+		class[DIMENSION_LENGTH] = v->length[pkt->length];
+	if (has(in_use, DIMENSION_TTL))
+		class[DIMENSION_TTL] = v->ttl[pkt->ttl];
+	if (has(in_use, DIMENSION_DSCP))
+		class[DIMENSION_DSCP] = v->dscp[pkt->dscp & 63];
+	if (has(in_use, DIMENSION_FRAGMENT))
+		class[DIMENSION_FRAGMENT] =
+			v->fragment[pkt->fragment & FRAGMENT_MAX];
 }
 
 static __always_inline void
 value_classes(__u16 *class, const struct values *v, const struct pkt *pkt)
 {
-	if (uses(DIMENSION_SPORT))
-		class[DIMENSION_SPORT] =
-			pkt->has_ports ? v->sport[pkt->sport] : 0;
-	if (uses(DIMENSION_DPORT))
-		class[DIMENSION_DPORT] =
-			pkt->has_ports ? v->dport[pkt->dport] : 0;
-	if (uses(DIMENSION_PROTO))
-		class[DIMENSION_PROTO] = v->proto[pkt->proto];
-	if (uses(DIMENSION_TCP_FLAGS))
-		class[DIMENSION_TCP_FLAGS] =
-			pkt->has_flags ? v->tcp_flags[pkt->tcp_flags] : 0;
-	if (uses(DIMENSION_ICMP_TYPE))
-		class[DIMENSION_ICMP_TYPE] = icmp_class(v, pkt);
-	if (uses(DIMENSION_VLAN))
-		class[DIMENSION_VLAN] =
-			pkt->vlan == VLAN_ABSENT ? 0
-						 : v->vlan[pkt->vlan & 4095];
-	if (uses(DIMENSION_LENGTH))
-		class[DIMENSION_LENGTH] = v->length[pkt->length];
-	if (uses(DIMENSION_TTL))
-		class[DIMENSION_TTL] = v->ttl[pkt->ttl];
-	if (uses(DIMENSION_DSCP))
-		class[DIMENSION_DSCP] = v->dscp[pkt->dscp & 63];
-	if (uses(DIMENSION_FRAGMENT))
-		class[DIMENSION_FRAGMENT] =
-			v->fragment[pkt->fragment & FRAGMENT_MAX];
+	common_classes(class, v, pkt);
+	rare_classes(class, v, pkt);
 }
 
 #endif

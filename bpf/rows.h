@@ -45,17 +45,20 @@ struct {
 	__type(value, struct set_need);
 } src_set_needs SEC(".maps"), dst_set_needs SEC(".maps");
 
-/* The clauses that suit the packet in every dimension: word @i of its rows. */
-static __always_inline __u64 and_rows(const struct classes *classes, __u32 i)
+/* Those of @bits that suit the packet in the dimensions of one group. */
+static __always_inline __u64 and_group(const struct classes *classes, __u32 i,
+				       __u64 bits, __u32 from, __u32 to)
 {
 	__u32 stride = classify_config.summary_words + classify_config.words;
-	__u64 bits = ~0ULL;
+	__u32 in_use = used(from, to);
 
-	for (int d = 0; d < DIMENSION_MAX; d++) {
+	if (!in_use)
+		return bits;
+	for (__u32 d = from; d < to; d++) {
 		struct row_word *row;
 		__u32 at;
 
-		if (!uses(d))
+		if (!has(in_use, d))
 			continue;
 		at = classify_config.row_base[d] + classes->of[d] * stride + i;
 		row = bpf_map_lookup_elem(&rows, &at);
@@ -64,6 +67,15 @@ static __always_inline __u64 and_rows(const struct classes *classes, __u32 i)
 		bits &= row->clauses;
 	}
 	return bits;
+}
+
+/* The clauses that suit the packet in every dimension: word @i of its rows. */
+static __always_inline __u64 and_rows(const struct classes *classes, __u32 i)
+{
+	__u64 bits = and_group(classes, i, ~0ULL, 0, GROUP_COMMON);
+
+	bits = and_group(classes, i, bits, GROUP_COMMON, GROUP_RARE);
+	return and_group(classes, i, bits, GROUP_RARE, DIMENSION_MAX);
 }
 
 /* The same as a global function, which the verifier walks only once. */

@@ -1,0 +1,185 @@
+# ruff: noqa: S311 - a seed, so that it fails again
+"""A generation as it serves: the program without the test run's metadata, and its life."""
+
+import subprocess
+import time
+from array import array
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import nullcontext
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from chance import Aim, Maker, Shooter, mutant
+from frames import Eth, IPv4, IPv6, Udp
+from wirepath import stats
+from wirepath.datapath import generation as module
+from wirepath.datapath.bans import Bans
+from wirepath.datapath.contents import read_contents
+from wirepath.datapath.generation import STATE, Generation
+from wirepath.errors import KernelError, RequestError
+from wirepath.kernel.program import XdpAction
+from wirepath.model import Model
+from wirepath.net import Prefix
+from wirepath.policy import Policy
+
+pytestmark = pytest.mark.kernel
+
+_ACTIONS = {"pass": XdpAction.PASS, "drop": XdpAction.DROP}
+
+
+def load(policy: Policy, **options: object) -> Generation:
+    """As in production, but for the room for bans."""
+    options = {"sizes": {"bans": 64}} | options
+    return Generation.load(policy, read_contents(policy).members, **options)  # type: ignore[arg-type]
+
+
+def run(generation: Generation, frames: Sequence[bytes]) -> list[int]:
+    lengths = array("I", map(len, frames))
+    offsets = array("Q", [0] * len(frames))
+    for n, length in enumerate(lengths[:-1]):
+        offsets[n + 1] = offsets[n] + length
+    returned = generation.program.test_runs(b"".join(frames), offsets, lengths, bytearray())
+    return returned.tolist()
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_as_it_serves(seed: int) -> None:
+    """Without metadata in front: the same verdicts, and every counter adds up."""
+    random = Random(seed)
+    policy = Maker(random).policy(random.choice((4, 40, 200)))
+    model, shooter = Model(policy), Shooter(random, Aim.at(policy))
+    frames = [bytes(shooter.frame()) for _ in range(400)]
+    frames += [mutant(random, frame).data for frame in frames]
+    frames = [frame for frame in frames if len(frame) >= 14]
+    decisions = [model.decide(frame) for frame in frames]
+    with load(policy) as generation:
+        returned = run(generation, frames)
+        assert returned == [_ACTIONS[each.verdict.verdict] for each in decisions]
+        counted = stats.outcomes_of(generation.loaded.maps["outcomes"])
+    tallies: Counter[tuple[str, str, str | None]] = Counter()
+    for frame, decision in zip(frames, decisions, strict=True):
+        for kind in ("verdict", "reason", "fault"):
+            word = getattr(decision.verdict, kind)
+            tallies[kind, "packets", word] += 1
+            tallies[kind, "bytes", word] += len(frame)
+    for kind, counts in (
+        ("verdict", counted.verdicts),
+        ("reason", counted.reasons),
+        ("fault", counted.faults),
+    ):
+        for word, count in counts.items():
+            assert count == (tallies[kind, "packets", word], tallies[kind, "bytes", word])
+    assert counted.packets == len(frames)
+
+
+def test_metadata_means_nothing_in_production() -> None:
+    """A device or another program may put some there."""
+    policy = Policy.parse('[[rule]]\nname = "udp"\nmatch = { proto = "udp" }\naction = "drop"\n')
+    with load(policy) as generation:
+        frame = bytes(Eth() / IPv4() / Udp())
+        done = generation.program.test_run(frame, metadata=b"\xff" * 32)
+        assert (done.retval, done.metadata) == (XdpAction.DROP, b"\xff" * 32)
+
+
+@pytest.mark.parametrize("address", ["198.51.100.1", "2001:db8:1::1"])
+def test_bans_end_by_the_clock(address: str) -> None:
+    source = IPv6(src=address) if ":" in address else IPv4(src=address)
+    frame = bytes(Eth() / source / Udp())
+    with load(Policy.parse("")) as generation:
+        maps = generation.loaded.maps
+        bans = Bans(maps["bans"], maps["ban_lengths"], nullcontext)
+        bans.add(Prefix.parse(address), for_s=0.2)
+        assert run(generation, [frame]) == [XdpAction.DROP]
+        time.sleep(0.25)
+        assert run(generation, [frame]) == [XdpAction.PASS]
+        bans.add(Prefix.parse(address))
+        assert run(generation, [frame]) == [XdpAction.DROP]
+        [ban] = bans.all()
+        assert (ban.packets, ban.bytes) == (1, len(frame))
+        assert bans.remove(Prefix.parse(address))
+        assert run(generation, [frame]) == [XdpAction.PASS]
+
+
+def test_state_goes_on_in_the_next_generation() -> None:
+    """Counters by slot, outcomes and bans; the tables are its own."""
+    first = Policy.parse('[[rule]]\nname = "a"\n[[rule]]\nname = "b"\naction = "drop"\n')
+    second = Policy.parse('[[rule]]\nname = "b"\n[[rule]]\nname = "c"\naction = "pass"\n')
+    frame = bytes(Eth() / IPv4() / Udp())
+    with load(first, counters={"a": 0, "b": 1}) as old:
+        assert run(old, [frame]) == [XdpAction.DROP]
+        state = {name: old.loaded.maps[name] for name in STATE}
+        slots = {"b": 1, "c": 2}
+        with load(second, counters=slots, state=state, sizes={}) as new:
+            assert run(new, [frame, frame]) == [XdpAction.PASS] * 2
+            assert run(old, [frame]) == [XdpAction.DROP]
+            counted = stats.rules(new.loaded.maps["rule_counters"], {**slots, "a": 0})
+            assert {name: count.packets for name, count in counted.items()} == {
+                "a": 2, "b": 4, "c": 2,
+            }  # fmt: skip
+            assert stats.outcomes_of(new.loaded.maps["outcomes"]).packets == 4
+            shared = {n for n, m in new.loaded.maps.items() if m.id == old.loaded.maps[n].id}
+            assert shared == set(STATE)
+
+
+def test_what_no_rule_asks_about_is_not_there() -> None:
+    """Dimensions without a rule are dead code, which the verifier takes out."""
+    asking = "src dst sport dport proto tcp_flags icmp_type vlan length ttl dscp fragment"
+    with load(Policy.parse("")) as empty, load(Policy.parse(_every_key(asking))) as full:
+        assert empty.program.jited_bytes < full.program.jited_bytes / 2
+        assert empty.program.verified_instructions < full.program.verified_instructions
+
+
+def _every_key(keys: str) -> str:
+    words = {"src": '"10.0.0.0/8"', "dst": '"10.0.0.0/8"', "tcp_flags": '"syn"', "fragment": "true"}
+    return "\n".join(
+        f'[[rule]]\nname = "{key}"\nmatch = {{ {key} = {words.get(key, "7")} }}'
+        for key in keys.split()
+    )
+
+
+def test_a_failed_load_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No descriptor stays open, so that the kernel has nothing to keep."""
+    policy = Policy.parse('[[rule]]\nname = "a"\n')
+
+    def fail(*_: object) -> None:
+        raise KernelError("do what a test forbids")
+
+    load(policy).close()
+    before = sorted(Path("/proc/self/fd").iterdir())
+    for method in ("_write", "_write_prefixes"):
+        with monkeypatch.context() as patch:
+            patch.setattr(Generation, method, fail)
+            with pytest.raises(KernelError, match="a test forbids"):
+                load(policy)
+    assert sorted(Path("/proc/self/fd").iterdir()) == before
+
+
+def test_too_many_clauses() -> None:
+    rules = "\n".join(
+        f'[[rule]]\nname = "r{n}"\nmatch = {{ port = {n + 1}, src = ["@s", "10.0.0.0/8"],'
+        f' dst = ["@s", "10.0.0.0/8"] }}'
+        for n in range(4097)
+    )
+    with pytest.raises(RequestError, match=r"make 32776 clauses, at most 32768 fit \("):
+        load(Policy.parse(f'[set.s]\nprefixes = ["192.0.2.0/24"]\n{rules}'))
+
+
+def test_no_object(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(module, "object_file", lambda: tmp_path / "datapath.bpf.o")
+    with pytest.raises(KernelError, match=r"\[ENOENT\] \(run `make bpf`\)"):
+        load(Policy.parse(""))
+
+
+def test_bpftool_shows_our_maps_by_name() -> None:
+    """Whoever debugs this sees named fields."""
+    policy = Policy.parse('[[rule]]\nname = "a"\nmatch = { dport = 80 }\naction = "drop"\n')
+    with load(policy) as generation:
+        for name, field in (("clauses", "verdict"), ("outcomes", "by"), ("rule_counters", "bytes")):
+            number = str(generation.loaded.maps[name].id)
+            shown = subprocess.run(
+                ["bpftool", "map", "dump", "id", number], capture_output=True, text=True, check=True
+            )
+            assert f'"{field}"' in shown.stdout
