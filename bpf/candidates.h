@@ -97,20 +97,23 @@ static __always_inline bool holds(const struct run *run,
 		outside(run, classes, GROUP_RARE, DIMENSION_MAX)) >= 0;
 }
 
-/* The lowest clause of @list that holds, from @from up to before @best.  Most
+/* The lowest clause of list @at that holds, from @from up to before @best.  Most
  * candidates fall at @second, the packet's class in the second dimension,
- * without a look at their run.
+ * without a look at their run.  Global: the verifier walks the loop only once.
  */
-static __always_inline __u32
-lowest_candidate(const struct list *list, const struct classes *classes,
-		 __u16 second, __u32 from, __u32 best)
+__noinline __u32 lowest_candidate(const struct classes *classes, __u32 at,
+				  __u32 second, __u32 from, __u32 best)
 {
+	struct list *list = bpf_map_lookup_elem(&lists, &at);
+
+	if (!classes || !list)
+		return best;
 	for (__u32 i = 0; i < LIST_MAX && i < list->count; i++) {
-		__u32 at = list->first + i;
+		__u32 place = list->first + i;
 		struct candidate *candidate;
 		struct run *run;
 
-		candidate = bpf_map_lookup_elem(&candidates, &at);
+		candidate = bpf_map_lookup_elem(&candidates, &place);
 		if (!candidate || candidate->clause >= best)
 			break;
 		if (candidate->clause < from || second < candidate->low ||
@@ -131,27 +134,18 @@ static __always_inline __u16 second_class(const struct classes *classes,
 	return second < DIMENSION_MAX ? classes->of[second] : 0;
 }
 
-/* The lowest filed clause at or behind @from that holds, or CLAUSE_NONE.
- * A global function, so that the verifier walks it only once.
- */
-__noinline __u32 next_candidate(const struct classes *classes, __u32 from)
+/* The lowest filed clause at or behind @from that holds, or CLAUSE_NONE. */
+static __always_inline __u32 next_candidate(const struct classes *classes,
+					    __u32 from)
 {
 	__u32 filed_by = candidates_config.filed_by, best = CLAUSE_NONE;
 
-	if (!classes)
-		return best;
 	for (int d = 0; d < LISTED_MAX; d++) {
-		struct list *list;
-		__u32 at;
-
 		if (!has(filed_by, d))
 			continue;
-		at = candidates_config.base[d] + classes->of[d];
-		list = bpf_map_lookup_elem(&lists, &at);
-		if (list)
-			best = lowest_candidate(list, classes,
-						second_class(classes, d), from,
-						best);
+		best = lowest_candidate(
+			classes, candidates_config.base[d] + classes->of[d],
+			second_class(classes, d), from, best);
 	}
 	return best;
 }
