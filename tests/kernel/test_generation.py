@@ -5,7 +5,7 @@ import subprocess
 import time
 from array import array
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from random import Random
@@ -24,9 +24,11 @@ from wirepath.kernel.program import XdpAction
 from wirepath.model import Model
 from wirepath.net import Prefix
 from wirepath.policy import Policy
+from wirepath.policy.match import Match
 
 pytestmark = pytest.mark.kernel
 
+_KEYS = tuple(Match.__dataclass_fields__)
 _ACTIONS = {"pass": XdpAction.PASS, "drop": XdpAction.DROP}
 
 
@@ -126,18 +128,46 @@ def test_state_goes_on_in_the_next_generation() -> None:
 
 def test_what_no_rule_asks_about_is_not_there() -> None:
     """Dimensions without a rule are dead code, which the verifier takes out."""
-    asking = "src dst sport dport proto tcp_flags icmp_type vlan length ttl dscp fragment"
-    with load(Policy.parse("")) as empty, load(Policy.parse(_every_key(asking))) as full:
+    with load(Policy.parse("")) as empty, load(Policy.parse(_every_key())) as full:
         assert empty.program.jited_bytes < full.program.jited_bytes / 2
         assert empty.program.verified_instructions < full.program.verified_instructions
 
 
-def _every_key(keys: str) -> str:
+def _every_key() -> str:
     words = {"src": '"10.0.0.0/8"', "dst": '"10.0.0.0/8"', "tcp_flags": '"syn"', "fragment": "true"}
     return "\n".join(
-        f'[[rule]]\nname = "{key}"\nmatch = {{ {key} = {words.get(key, "7")} }}'
-        for key in keys.split()
+        f'[[rule]]\nname = "{key}"\nmatch = {{ {key} = {words.get(key, "7")} }}' for key in _KEYS
     )
+
+
+_BUDGET = 500_000  # instructions that the verifier walks, of the million that it is willing to
+
+
+def _mixture(random: Random) -> Policy:
+    """Some keys in a few rules each, some in very many, with sets and a guard or without."""
+    used = [key for key in _KEYS if random.random() < 0.6]
+    many = random.sample(used, min(len(used), random.randint(0, 3)))
+    words: dict[str, Callable[[int], object]] = dict.fromkeys(_KEYS, lambda n: n % 60)
+    words |= dict.fromkeys(("sport", "dport", "port"), lambda n: n)
+    words |= dict.fromkeys(("src", "dst"), lambda n: f"10.{n // 250}.{n % 250}.0/24")
+    words |= {"tcp_flags": lambda n: ("syn", "ack", "null")[n % 3], "fragment": lambda n: n % 2 > 0}
+    matches = [{key: words[key](n)} for key in used for n in range(random.choice((1, 5)))]
+    matches += [{key: words[key](n)} for key in many for n in range(random.choice((40, 300)))]
+    sets = {"a": {"prefixes": ["192.0.2.0/24"]}} if random.random() < 0.5 else {}
+    matches += [{end: "@a"} for end in ("src", "dst") if sets and random.random() < 0.7]
+    datapath = {"never_block": random.choice(([], ["192.0.2.1"]))}
+    rules = [{"name": f"r{n}", "match": match} for n, match in enumerate(matches)]
+    return Policy.from_document({"datapath": datapath, "set": sets, "rule": rules})
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_the_verifier_takes_every_mixture(seed: int) -> None:
+    """With room to spare: what it walks depends on what is left of the program."""
+    policy = _mixture(Random(seed))
+    counting = dict.fromkeys(policy.sets, 0) if seed % 2 else None
+    for replaying in (False, True):
+        with load(policy, replaying=replaying, counting=counting) as generation:
+            assert generation.program.verified_instructions < _BUDGET
 
 
 def test_a_failed_load_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

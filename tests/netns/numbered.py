@@ -12,7 +12,7 @@ from pair import IPV4
 from wirepath.lab.netns import Namespace
 
 _ROOM_BYTES = 64 << 20  # no datagram is lost for want of a reader
-_BURST = 20  # less than the ring of a veth holds
+_BURST = 10  # to eight ports: less than the ring of a veth holds
 _PAUSE_S = 0.001
 _SETTLED_S = 0.15
 

@@ -63,7 +63,7 @@ def run(host: Namespace, *argv: str, **options: Any) -> str:
 
 
 @contextmanager
-def serving(host: Namespace, *argv: str, ready: str = "") -> Iterator["subprocess.Popen[str]"]:
+def running(host: Namespace, *argv: str, ready: str = "") -> Iterator["subprocess.Popen[str]"]:
     """Have a command run on *host*, from when it says *ready* on to the end of the context."""
     process = host.spawn(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     try:

@@ -17,7 +17,7 @@ from pair import (
     pair,
     python,
     run,
-    serving,
+    running,
 )
 
 from wirepath import replay
@@ -148,9 +148,9 @@ def converse(hosts: Pair, directory: Path, mtu: int) -> None:
            "-o", "UserKnownHostsFile=/dev/null", "-o", "PreferredAuthentications=none")  # fmt: skip
     with ExitStack() as stack:
         for server in (web, sshd, ("iperf3", "-s", "-p", "5201")):
-            stack.enter_context(serving(near, *server))
+            stack.enter_context(running(near, *server))
         names = python(str(_HERE / "answer_dns.py"))
-        stack.enter_context(serving(near, *names, ready="ready"))
+        stack.enter_context(running(near, *names, ready="ready"))
         for port in (80, 22, 5201):
             await_port(near, port)
         for address in (IPV4[0], IPV6[0]):
@@ -174,7 +174,7 @@ def record(hosts: Pair, directory: Path, mtu: int) -> dict[str, Path]:
     with ExitStack() as stack:
         dumps = [
             stack.enter_context(
-                serving(hosts.near, "tcpdump", "-i", IFNAME, "-s", str(snaps[name]), "-U", "-Z",
+                running(hosts.near, "tcpdump", "-i", IFNAME, "-s", str(snaps[name]), "-U", "-Z",
                         "root", "-B", "16384", "-w", str(file), ready="listening on")
             )
             for name, file in files.items()

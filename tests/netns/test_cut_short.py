@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from living import ONE, OPPOSITE, check_whole, child, end, left, serving
+from living import ONE, OPPOSITE, PORTS, check_whole, child, end, left, serving
 from pair import IFNAME, Pair
 
 from wirepath import stats
@@ -115,6 +115,33 @@ def test_a_new_rule_begins_at_zero_also_behind_a_killed_apply(hosts: Pair, bpffs
     with Datapath.open(IFNAME) as datapath:
         datapath.apply(Policy.parse('[[rule]]\nname = "other"\n'))
         assert stats.read(datapath).rules == {"other": stats.RuleCount(0, 0, 0)}
+    end(bpffs)
+
+
+_SET = """
+[set.{0}]
+prefixes = ["198.51.100.2"]
+counters = true
+[[rule]]
+name = "{0}"
+match = {{ src = "@{0}" }}
+"""
+
+
+def test_a_new_set_begins_at_zero_also_behind_a_killed_apply(hosts: Pair, bpffs: Path) -> None:
+    """The same for what the prefixes of a set count."""
+    Datapath.up(IFNAME, Policy.parse(_SET.format("old"))).close()
+    serving(hosts)
+
+    def apply() -> None:
+        with Datapath.open(IFNAME) as datapath:
+            assert [count.packets for count in datapath.sets.counters("old")] == [3 * len(PORTS)]
+            datapath.apply(Policy.parse(""))
+
+    killed(apply, Step(Pins, "publish"), "behind")
+    with Datapath.open(IFNAME) as datapath:
+        datapath.apply(Policy.parse(_SET.format("new")))
+        assert [count.packets for count in datapath.sets.counters("new")] == [0]
     end(bpffs)
 
 

@@ -48,21 +48,23 @@ def test_from_up_to_down(hosts: Pair, bpffs: Path, tmp_path: Path) -> None:
     first.write_text('[[rule]]\nname = "odd"\nmatch = { dport = 6001 }\naction = "drop"\n')
     second.write_text('[datapath]\ndefault = "drop"\n')
     command(hosts, "up", IFNAME, str(first))
-    status = command(hosts, "status")
+    [status] = command(hosts, "status")["interfaces"]
     with Datapath.open(IFNAME) as datapath:
         programs, links = [datapath.program.id], [datapath.link.id]
+        assert (status["program_id"], status["link_id"]) == (*programs, *links)
         maps = [each.id for each in datapath.maps.values()]
     with Inbox(hosts.near, [6001, 6002]) as inbox:
         send(hosts.far, [6001, 6002])
         assert inbox.take() == {6001: [], 6002: [0, 1, 2]}
         assert command(hosts, "stats")["rules"]["odd"]["dropped"] == 3
         command(hosts, "apply", IFNAME, str(second))
+        [status] = command(hosts, "status")["interfaces"]
+        programs.append(status["program_id"])
         send(hosts.far, [6001, 6002])
         assert inbox.take() == {6001: [], 6002: []}
         command(hosts, "down", IFNAME)
         send(hosts.far, [6001, 6002])
         assert inbox.take() == {6001: [0, 1, 2], 6002: [0, 1, 2]}
-    assert status
     assert not Interface.of(IFNAME).xdp_id
     assert gone("prog", programs)
     assert gone("map", maps)
@@ -105,20 +107,21 @@ def test_what_changes_live_is_not_lost_by_an_apply(hosts: Pair) -> None:
 
 def test_packets_are_judged_when_no_process_is_left(hosts: Pair) -> None:
     script = (
-        "import sys, time\n"
+        "import json, sys, time\n"
         "from wirepath.datapath import Datapath\n"
         "from wirepath.policy import Policy\n"
-        "datapath = Datapath.up(sys.argv[1], Policy.from_document(eval(sys.argv[2])))\n"
+        "datapath = Datapath.up(sys.argv[1], Policy.from_document(json.loads(sys.argv[2])))\n"
         "print('up', flush=True)\n"
         "time.sleep(60)\n"
     )
-    argv = [sys.executable, "-c", script, IFNAME, repr(ONE.document())]
+    argv = [sys.executable, "-c", script, IFNAME, json.dumps(ONE.document())]
     with hosts.near.spawn(argv, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout.readline() == "up\n"
         process.kill()
     assert process.returncode == -signal.SIGKILL
     assert serving(hosts) == "odd"
-    print(command(hosts, "status"))
+    [status] = command(hosts, "status")["interfaces"]
+    assert (status["iface"], status["rules"], status["warnings"]) == (IFNAME, 3, [])
     with Datapath.open() as datapath:
         assert stats.read(datapath).rules["even"].dropped == 3 * len(EVEN)
         datapath.down()

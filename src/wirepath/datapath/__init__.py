@@ -236,6 +236,7 @@ class Datapath:
         old, number = self.manifest.counters, self.manifest.generation + 1
         counters = _assign(old, _rules(policy))
         counting = _assign(self.manifest.counting, _counting(policy))
+        self._clear_counters(set(counters.values()) - set(old.values()))
         state = {name: self.maps[name] for name in STATE}
         offload = self.link.ifindex if self.manifest.mode == "offload" else 0
         with (
@@ -260,10 +261,9 @@ class Datapath:
                 self.link.update(self.program, old=generation.program)
                 raise
         self._reopen()
-        self._clear_counters(set(old.values()) - set(counters.values()))
         log.info("swapped %s to generation %d", self.name, number)
 
-    # Slots of rules that are gone begin at 0 for whoever gets them next.
+    # Slots that no rule of this generation has, but one of the next will.
     def _clear_counters(self, slots: set[int]) -> None:
         counters = self.maps["rule_counters"]
         zero = dict.fromkeys(("packets", "bytes", "dropped"), 0)
@@ -352,7 +352,8 @@ def _entries(
 
     sets = generation.plan.set_ids
     numbers = {sets[name]: number for name, number in counting.items()}
-    return Entries(generation.loaded.maps, numbers).replacing(members)
+    served = (before or {}).values()
+    return Entries(generation.loaded.maps, numbers).replacing(members, served)
 
 
 def _rules(policy: Policy) -> list[str]:

@@ -16,7 +16,7 @@ from wirepath.net import Prefix
 from wirepath.prefixes.members import SETS_MAX
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
     from numpy.typing import NDArray
 
@@ -73,15 +73,23 @@ class Entries:
             yield EntryCount(Prefix(hi << 64 | lo, bits - _HEAD_BITS), *counted)
 
     @contextmanager
-    def replacing(self, members: Members) -> Iterator[None]:
+    def replacing(self, members: Members, counting: Collection[int] = ()) -> Iterator[None]:
         """Have entries of *members* too within the context, and of nothing else behind it.
 
         Prefixes that stay keep their counts. After an error, all is as it was before.
+
+        Args:
+            members: of all sets.
+            counting: the numbers that sets were counting under before. Entries of others are left
+                over from a change that was cut short, and go first.
 
         Raises:
             KernelError: the table cannot be read or written.
         """
         there, wanted = self._read()[0], self._keys(members)
+        stale = ~np.isin(there["set"], list(counting))
+        self._table.raw_delete_batch(there[stale].tobytes())
+        there = there[~stale]
         with self._inserted(_missing(wanted, there)):
             yield
         self._table.raw_delete_batch(_missing(there, wanted).tobytes())
