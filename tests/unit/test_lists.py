@@ -46,7 +46,7 @@ def test_good_lists(text: bytes, expected: list[str]) -> None:
     assert prefixes(text) == expected
 
 
-NOT_ONE = "not an address or prefix"
+NOT_ONE = "not an address or prefix (write one a line, or --skip-bad)"
 
 
 @pytest.mark.parametrize(

@@ -190,7 +190,8 @@ char *wp_list_format(const struct member *members, size_t count, size_t *length)
 void wp_list_why(const struct list_problem *problem, char *out)
 {
 	static const char *const words[] = {
-		[TEXT_NOT_A_PREFIX] = "not an address or prefix",
+		[TEXT_NOT_A_PREFIX] = "not an address or prefix "
+				      "(write one a line, or --skip-bad)",
 		[TEXT_LEADING_ZERO] = "a number with a leading zero",
 		[TEXT_LENGTH] = "prefix length over 32, or over 128 for IPv6",
 		[TEXT_HOST_BITS] = "host bits set, the prefix is ",
