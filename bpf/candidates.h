@@ -8,7 +8,7 @@
  * rules there are.  Lists ascend, so the first candidate that holds is the
  * lowest.  What does not fit a short list stays in the rows of classify.h.
  *
- * Lowering: wirepath/filing.py
+ * Lowering: wirepath/plan/filing.py
  */
 #ifndef CANDIDATES_H
 #define CANDIDATES_H

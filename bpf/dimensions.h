@@ -7,7 +7,7 @@
  * values is "absent": a packet without ports, or without a VLAN tag.  A
  * dimension that no rule uses costs nothing: its code is dead and removed.
  *
- * Lowering: wirepath/plan.py
+ * Lowering: wirepath/plan/spaces.py
  */
 #ifndef DIMENSIONS_H
 #define DIMENSIONS_H

@@ -5,6 +5,8 @@
  *
  * A header is asked for twice: do the wire's lengths allow it, and is it in
  * memory (cursor.h).  Neither answer implies the other.
+ *
+ * Model: wirepath/frame.py    Test: tests/cases/
  */
 #ifndef PARSE_H
 #define PARSE_H

@@ -8,7 +8,7 @@
  * Searches take no branches but arithmetic: which way a step goes is for the
  * sender of the packet to choose, and a branch would be mispredicted.
  *
- * Builder: wirepath/prefixes.py
+ * Builder: wirepath/prefixes/tables.py
  */
 #ifndef PREFIX_H
 #define PREFIX_H

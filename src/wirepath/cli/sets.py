@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,8 +26,12 @@ def sets(parser: ArgumentParser) -> None:
     """Add the arguments of ``wirepath set``."""
     parser.set_defaults(run=_list, iface=None, json=False)
     actions = parser.add_subparsers(metavar="ACTION", help="what to do; list, if left out")
-    _add_change(actions.add_parser("add", help="add prefixes to a set")).set_defaults(run=_add)
-    _add_change(actions.add_parser("del", help="take prefixes out of a set")).set_defaults(run=_del)
+    _add_change(actions.add_parser("add", help="add prefixes to a set")).set_defaults(
+        run=partial(_change, adding=True)
+    )
+    _add_change(actions.add_parser("del", help="take prefixes out of a set")).set_defaults(
+        run=partial(_change, adding=False)
+    )
     load = actions.add_parser("load", help="replace the contents of a set by those of a file")
     load.add_argument("name", metavar="NAME", help="of the set")
     load.add_argument("file", metavar="FILE", type=Path, help="one prefix a line")
@@ -57,28 +62,18 @@ def _add_change(parser: ArgumentParser) -> ArgumentParser:
     return parser
 
 
-def _add(options: Namespace) -> None:
+def _change(options: Namespace, *, adding: bool) -> None:
     with Datapath.open(options.iface) as datapath:
-        change = datapath.sets.add(options.name, _members(options))
-        count = datapath.sets.counts()[options.name]
+        sets = datapath.sets
+        change = (sets.add if adding else sets.remove)(options.name, _members(options))
+        count = sets.counts()[options.name]
+    done, idle = ("added", "already there") if adding else ("removed", "not there")
     if options.json:
-        changed = {"added": change.done, "unchanged": change.unchanged}
+        changed = {done: change.done, "unchanged": change.unchanged}
         show.document(_head(datapath, options) | changed | {"prefixes": count})
         return
-    already = f", {change.unchanged:,} already there" if change.unchanged else ""
-    _tell(options.name, f"{change.done:,} added{already}", count)
-
-
-def _del(options: Namespace) -> None:
-    with Datapath.open(options.iface) as datapath:
-        change = datapath.sets.remove(options.name, _members(options))
-        count = datapath.sets.counts()[options.name]
-    if options.json:
-        changed = {"removed": change.done, "unchanged": change.unchanged}
-        show.document(_head(datapath, options) | changed | {"prefixes": count})
-        return
-    absent = f", {change.unchanged:,} not there" if change.unchanged else ""
-    _tell(options.name, f"{change.done:,} removed{absent}", count)
+    rest = f", {change.unchanged:,} {idle}" if change.unchanged else ""
+    _tell(options.name, f"{change.done:,} {done}{rest}", count)
 
 
 def _members(options: Namespace) -> Members:
