@@ -192,8 +192,12 @@ class Datapath:
             ):
                 _pin(generation, staged)
                 with XdpLink.attach(generation.program, interface.index, mode) as link:
-                    link.pin(staged / _LINK)
-                    pins.publish(name)
+                    try:
+                        link.pin(staged / _LINK)
+                        pins.publish(name)
+                    except BaseException:
+                        link.detach()  # its last pin lets go only some time after it is removed
+                        raise
             datapath = cls(name, pins)
         log.info("attached %s xdp %s link=%d", name, mode, datapath.link.id)
         return datapath
