@@ -13,31 +13,12 @@
 #ifndef CLASSIFY_H
 #define CLASSIFY_H
 
+#include "act.h"
 #include "candidates.h"
+#include "clauses.h"
 #include "entries.h"
 #include "rows.h"
 #include "stats.h"
-
-#define CLAUSES_MAX 32768
-
-struct clause {
-	__u32 rule;           /* index in file order */
-	__u32 next;           /* first clause of the next rule */
-	__u32 next_resident;  /* first bit of the rows behind this rule */
-	__u32 counter;        /* its slot in rule_counters */
-	enum verdict verdict; /* CONTINUE counts only */
-	__u32 reserved;       /* arrays round elements up to 8 bytes */
-	__u64 src_entries;    /* sets whose prefixes count a match, */
-	__u64 dst_entries;    /* by the address they are asked for */
-};
-
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, 1); /* what the policy needs */
-	__type(key, __u32);
-	__type(value, struct clause);
-} clauses SEC(".maps");
 
 /* The clause of each bit of the rows, when some clauses are filed away. */
 struct resident {
@@ -87,10 +68,12 @@ static __always_inline long matched(struct walk *w, __u32 i)
 		return 1;
 	w->from = clause->next;
 	w->from_bit = clause->next_resident;
-	w->verdict = clause->verdict;
-	count_rule(clause->counter, w->pkt, clause->verdict == VERDICT_DROP);
+	w->verdict = act(w->pkt, clause);
 	count_in_sets(clause, w->pkt);
-	if (!clause->verdict)
+	if (actions_used & ACTIONS_ON_BYTES && w->pkt->errand.action)
+		return 1;
+	count_rule(clause->rule, w->pkt, w->verdict);
+	if (!w->verdict)
 		return 0;
 	w->pkt->rule = clause->rule;
 	return 1;
@@ -156,7 +139,7 @@ static long step(__u32 nth __attribute__((unused)), struct walk *w)
 /* The walk of few clauses: most often their first match decides, no loop. */
 static __always_inline void walk_word(struct walk *w)
 {
-	w->word = and_rows(&w->classes, 0);
+	w->word = remaining(and_rows(&w->classes, 0), 0, w->from_bit);
 	if (w->word && !matched(w, lowest(w->word)))
 		bpf_loop(WORD_BITS, step, w, 0);
 }
@@ -167,7 +150,7 @@ static __always_inline void walk_all(struct walk *w)
 		w->summary = and_rows(&w->classes, 0);
 	else if (classify_config.words)
 		w->word = and_rows(&w->classes, 0);
-	w->candidate = next_candidate(&w->classes, 0);
+	w->candidate = next_candidate(&w->classes, w->from);
 	if (!(w->summary | w->word) && w->candidate == CLAUSE_NONE &&
 	    classify_config.summary_words <= 1)
 		return;
@@ -175,7 +158,9 @@ static __always_inline void walk_all(struct walk *w)
 		bpf_loop(STEPS_MAX, step, w, 0);
 }
 
-/* Global: the verifier checks it once, whatever packet comes. */
+/* From where an errand has interrupted it.  Global: the verifier checks it
+ * once, whatever packet comes.
+ */
 __noinline int classify(struct pkt *pkt)
 {
 	struct walk w = { .pkt = pkt, .candidate = CLAUSE_NONE };
@@ -187,14 +172,17 @@ __noinline int classify(struct pkt *pkt)
 	v = bpf_map_lookup_elem(&values, &zero);
 	if (!v)
 		return VERDICT_CONTINUE;
+	if (actions_used & ACTIONS_ON_BYTES) {
+		w.from = pkt->errand.from;
+		w.from_bit = pkt->errand.from_bit;
+	}
 	address_classes(w.classes.of, pkt);
 	value_classes(w.classes.of, v, pkt);
 	if (classify_config.words == 1 && !candidates_config.lists)
 		walk_word(&w);
 	else
 		walk_all(&w);
-	return w.verdict ? decide(pkt, w.verdict, REASON_RULE)
-			 : VERDICT_CONTINUE;
+	return w.verdict;
 }
 
 #endif

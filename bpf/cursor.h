@@ -17,7 +17,15 @@ struct parse_config {
 };
 const volatile struct parse_config parse_config = { VERDICT_DROP };
 
+/* A frame as the hook has it, for those that work on its bytes. */
+struct frame {
+	void *ctx; /* for helpers */
+	void *data;
+	void *end;
+};
+
 struct cursor {
+	void *start;
 	void *pos;
 	void *end;
 	__u32 left; /* bytes of this layer still to come */
@@ -40,6 +48,12 @@ static __always_inline enum verdict unseen(struct pkt *pkt, enum fault how)
 static __always_inline enum verdict not_ip(struct pkt *pkt)
 {
 	return decide(pkt, VERDICT_PASS, REASON_NOT_IP);
+}
+
+/* Where @c is in the frame. */
+static __always_inline __u16 place(const struct cursor *c)
+{
+	return c->pos - c->start;
 }
 
 /* Take @size bytes.  Returns the header, or NULL if it is not in memory. */

@@ -37,8 +37,9 @@ static __always_inline struct trace *trace_of(struct xdp_md *ctx)
 SEC("xdp.frags")
 int ingress(struct xdp_md *ctx)
 {
-	struct cursor c = {
-		.pos = (void *)(long)ctx->data,
+	struct frame frame = {
+		.ctx = ctx,
+		.data = (void *)(long)ctx->data,
 		.end = (void *)(long)ctx->data_end,
 	};
 	struct pkt pkt = {
@@ -51,7 +52,7 @@ int ingress(struct xdp_md *ctx)
 
 	if (trace)
 		trace_read(&pkt, trace);
-	verdict = pipeline(&pkt, &c);
+	verdict = pipeline(&pkt, &frame);
 	count_outcome(&pkt, verdict);
 	if (trace)
 		trace_write(&pkt, trace, verdict);

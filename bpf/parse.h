@@ -68,6 +68,7 @@ parse_ipv4(struct pkt *pkt, struct cursor *c)
 
 	if (c->left < sizeof(*ip))
 		return malformed(pkt, FAULT_IPV4_HEADER);
+	pkt->l3_at = place(c);
 	total = c->left;
 	ip = take(c, sizeof(*ip));
 	if (!ip)
@@ -96,20 +97,26 @@ parse_ipv4(struct pkt *pkt, struct cursor *c)
 	return VERDICT_CONTINUE;
 }
 
-static __always_inline enum verdict parse(struct pkt *pkt, struct cursor *c)
+static __always_inline enum verdict
+parse(struct pkt *pkt, const struct frame *frame)
 {
+	struct cursor c = {
+		.start = frame->data,
+		.pos = frame->data,
+		.end = frame->end,
+		.left = pkt->frame_bytes,
+	};
 	enum verdict verdict;
 	__be16 proto = 0;
 
-	c->left = pkt->frame_bytes;
-	verdict = parse_ethernet(pkt, c, &proto);
+	verdict = parse_ethernet(pkt, &c, &proto);
 	if (verdict)
 		return verdict;
 	if (proto == bpf_htons(ETH_P_IP))
-		return parse_ipv4(pkt, c) ?: parse_l4(pkt, c);
+		return parse_ipv4(pkt, &c) ?: parse_l4(pkt, &c);
 	if (proto == bpf_htons(ETH_P_IPV6))
-		return parse_ipv6(pkt, c) ?: parse_extensions(pkt, c)
-			?: parse_l4(pkt, c);
+		return parse_ipv6(pkt, &c) ?: parse_extensions(pkt, &c)
+			?: parse_l4(pkt, &c);
 	return not_ip(pkt);
 }
 

@@ -76,6 +76,7 @@ parse_ipv6(struct pkt *pkt, struct cursor *c)
 
 	if (c->left < sizeof(*ip))
 		return malformed(pkt, FAULT_IPV6_HEADER);
+	pkt->l3_at = place(c);
 	ip = take(c, sizeof(*ip));
 	if (!ip)
 		return unseen(pkt, FAULT_IPV6_HEADER) ?: not_ip(pkt);

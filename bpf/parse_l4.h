@@ -81,6 +81,7 @@ parse_icmp(struct pkt *pkt, struct cursor *c)
 
 static __always_inline enum verdict parse_l4(struct pkt *pkt, struct cursor *c)
 {
+	pkt->l4_at = place(c);
 	if (pkt->fragment == FRAGMENT_LATER)
 		return VERDICT_CONTINUE;
 	switch (pkt->proto) {

@@ -5,18 +5,19 @@
 #ifndef PIPELINE_H
 #define PIPELINE_H
 
-#include "classify.h"
+#include "errands.h"
 #include "guard.h"
 #include "parse.h"
 
 /* Each stage decides or says CONTINUE (0), and a ?: b is "a, or else b": read
  * the expression from left to right and you have read the datapath.
  */
-static __always_inline enum verdict pipeline(struct pkt *pkt, struct cursor *c)
+static __always_inline enum verdict
+pipeline(struct pkt *pkt, const struct frame *frame)
 {
-	return parse(pkt, c)
+	return parse(pkt, frame)
 	    ?: guard(pkt)
-	    ?: classify(pkt)
+	    ?: rules(pkt, frame)
 	    ?: classify_config.default_verdict;
 }
 

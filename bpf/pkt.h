@@ -30,6 +30,15 @@ enum fragment {
 	FRAGMENT_MAX,
 };
 
+/* What an action wants with the frame's bytes, while the walk waits. */
+struct errand {
+	__u16 action;   /* enum action; NONE: nobody waits */
+	__u16 config;   /* place among those of this action */
+	__u32 rule;     /* slot */
+	__u32 from;     /* where the walk goes on: filed clauses ... */
+	__u32 from_bit; /* ... and bits of the rows */
+};
+
 struct pkt {
 	struct addr src, dst;
 	__u32 frame_bytes;  /* from the Ethernet header on */
@@ -44,12 +53,14 @@ struct pkt {
 	__u8 tcp_flags;     /* valid with has_flags; CWR is the top bit */
 	__u8 icmp_type;     /* valid with has_type; ICMP or ICMPv6 */
 	bool has_ports, has_flags, has_type;
+	__u16 l3_at, l4_at; /* where the headers begin; valid with family */
 
 	__u64 now_ns;    /* the capture's clock; only while replaying */
 	bool cut;        /* by its snap length; likewise */
 	__u16 src_class; /* of src among the policy's own prefixes */
 
-	__u32 rule;  /* that decided, or RULE_NONE */
+	struct errand errand;
+	__u32 rule;  /* that decided, its slot; or RULE_NONE */
 	__u8 reason; /* enum reason */
 	__u8 fault;  /* enum fault, with REASON_MALFORMED */
 };

@@ -31,7 +31,8 @@ struct {
 struct rule_counter {
 	__u64 packets; /* that matched */
 	__u64 bytes;
-	__u64 dropped; /* packets that this rule dropped */
+	__u64 dropped;  /* packets that this rule dropped */
+	__u64 exceeded; /* those of them that exceeded its limit */
 };
 
 /* A rule keeps its slot from generation to generation, by its name. */
@@ -43,7 +44,7 @@ struct {
 } rule_counters SEC(".maps");
 
 static __always_inline void count_rule(__u32 slot, const struct pkt *pkt,
-				       bool dropped)
+				       enum verdict verdict)
 {
 	struct rule_counter *c = bpf_map_lookup_elem(&rule_counters, &slot);
 
@@ -51,7 +52,10 @@ static __always_inline void count_rule(__u32 slot, const struct pkt *pkt,
 		return;
 	c->packets++;
 	c->bytes += pkt->frame_bytes;
-	c->dropped += dropped;
+	if (verdict == VERDICT_DROP) {
+		c->dropped++;
+		c->exceeded += pkt->reason == REASON_LIMIT_EXCEEDED;
+	}
 }
 
 static __always_inline void bump(struct counter *c, const struct pkt *pkt)

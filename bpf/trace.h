@@ -19,7 +19,7 @@ struct trace {
 	enum verdict verdict; /* out, as all below */
 	enum reason reason;
 	enum fault fault;
-	__u32 rule; /* index, or RULE_NONE */
+	__u32 rule; /* slot, or RULE_NONE */
 	__u32 reserved;
 };
 

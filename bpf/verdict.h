@@ -25,7 +25,19 @@ enum reason {
 	REASON_MALFORMED,   /* enum fault says how */
 	REASON_FRAGMENT,    /* a later fragment, where policy drops them */
 	REASON_NOT_IP,      /* ARP, LLDP, ...: not judged */
+	REASON_LIMIT_EXCEEDED,
 	REASON_MAX,
+};
+
+/* What a rule does that takes more than a verdict. */
+enum action {
+	ACTION_NONE,
+	ACTION_LIMIT,
+	/* Those that look at the frame's bytes come last: errands.h. */
+	ACTION_WIREGUARD,
+	ACTION_CHALLENGE,
+	ACTION_REJECT,
+	ACTION_MAX,
 };
 
 /* How a frame lies about its lengths, or where it ends too early. */

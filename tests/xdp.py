@@ -6,7 +6,6 @@ and what every rule has counted.
 
 import json
 from collections.abc import Iterable, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Self
 
@@ -14,7 +13,6 @@ import numpy as np
 import pytest
 
 from wirepath import stats
-from wirepath.datapath.bans import Bans
 from wirepath.datapath.contents import read_contents
 from wirepath.datapath.generation import Generation
 from wirepath.kernel.program import XdpAction
@@ -69,7 +67,6 @@ class Xdp:
         self._trace = np.dtype(btf.layout("struct trace").dtype)
         self._names = {name: list(btf.enum(name)) for name in ("verdict", "reason", "fault")}
         self._slots = {rule.name: number for number, rule in enumerate(policy.rules)}
-        self._bans = Bans(self.maps["bans"], self.maps["ban_lengths"], nullcontext)
 
     def __enter__(self) -> Self:
         return self
@@ -89,13 +86,16 @@ class Xdp:
         for each in bans:
             prefix = each.prefix
             address = {"hi": prefix.address >> 64, "lo": prefix.address & _LOW}
-            table[{"addr": address, "bits": prefix.bits}] = {
-                "expires_ns": each.expires_ns, "since_ns": 0, "packets": 0, "bytes": 0,
+            table[{"addr": address, "bits": prefix.bits, "scope": 0}] = {
+                "expires_ns": each.expires_ns, "since_ns": 0, "packets": 0, "bytes": 0, "rule": 0,
             }  # fmt: skip
             if prefix.bits not in bits:
                 bits.append(prefix.bits)
         room = len(lengths[0]["bits"])
-        lengths[0] = {"count": len(bits), "bits": bytes(bits).ljust(room, b"\0")}
+        lengths[0] = {
+            "made": 0, "refused": 0, "set": 1,
+            "count": len(bits), "bits": bytes(bits).ljust(room, b"\0"),
+        }  # fmt: skip
 
     def judge(self, frames: Sequence[Sent]) -> list[Verdict]:
         """Run on each of *frames*, in order.
@@ -138,7 +138,7 @@ class Expected:
 
     def __init__(self, model: Model) -> None:
         self.model = model
-        self._counts = {rule.name: [0, 0, 0] for rule in model.policy.rules}
+        self._counts = {rule.name: [0, 0, 0, 0] for rule in model.policy.rules}
 
     def judge(self, frames: Iterable[Sent]) -> list[Verdict]:
         return [self._judge(frame) for frame in frames]
@@ -150,7 +150,9 @@ class Expected:
             count = self._counts[name]
             count[0] += 1
             count[1] += frame.wire
-            count[2] += verdict.verdict == "drop" and verdict.rule == name
+            dropped = verdict.verdict == "drop" and verdict.rule == name
+            count[2] += dropped
+            count[3] += dropped and verdict.reason == "limit_exceeded"
         return verdict
 
     def counted(self) -> dict[str, stats.RuleCount]:

@@ -5,14 +5,13 @@ raises before the whole document is read.  Knows TOML and has never heard of a p
 """
 
 import difflib
-import json
 import re
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cached_property
 from typing import Any, TypeVar
 
-from wirepath.errors import PolicyError, Problem, RequestError
+from wirepath.errors import PolicyError, Problem, RequestError, shown
 from wirepath.toml_lines import Path, line_index
 
 T = TypeVar("T")
@@ -225,12 +224,6 @@ def closest(word: str, known: Iterable[str]) -> str:
     by_lower = {name.lower(): name for name in sorted(known)}
     found = difflib.get_close_matches(word.lower(), by_lower, n=1)
     return f"did you mean {by_lower[found[0]]}?" if found else ""
-
-
-def shown(value: Any) -> str:
-    """Write *value* as the operator wrote it, or nearly, in at most 40 characters."""
-    text = json.dumps(value, ensure_ascii=False, default=str)
-    return text if len(text) <= 40 else text[:37] + "..."  # noqa: PLR2004 - said above
 
 
 def choice(*options: S) -> Callable[[Any], S]:

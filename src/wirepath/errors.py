@@ -15,10 +15,12 @@ A message reads ``<doing>: <what went wrong> (<what to do>)``: one line, lower c
 the operator's own names first.
 """
 
+import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from errno import EOPNOTSUPP, errorcode
+from typing import Any
 
 # What errno.errorcode gets wrong: its ENOTSUP is an alias on Linux, and the kernel's own ENOTSUPP
 # (include/linux/errno.h) leaks to user space without a name.
@@ -143,3 +145,9 @@ class PinError(KernelError):
 def errno_name(errno: int) -> str:
     """Give the symbolic name of *errno*, such as ``EPERM``; the number if it has none."""
     return _NAMES.get(errno) or errorcode.get(errno, str(errno))
+
+
+def shown(value: Any) -> str:
+    """Write *value* as the operator wrote it, or nearly, in at most 40 characters."""
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    return text if len(text) <= 40 else text[:37] + "..."  # noqa: PLR2004 - said above

@@ -101,8 +101,7 @@ def explain(
     else:
         steps = tuple(_steps(model, _sketches(address, proto, dport)))
         verdict = _end(model, steps)
-    outcomes = (step.rule.action.verdict for step in steps)
-    possible = frozenset({verdict.verdict, *(outcome for outcome in outcomes if outcome)})
+    possible = frozenset({verdict.verdict, *(v for step in steps for v in step.rule.action.may)})
     return Explanation(address, sets, ban, never_block, steps, verdict, possible)
 
 

@@ -6,6 +6,7 @@ The compiled program is held against it frame by frame, and ``wirepath test`` as
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Generic, NamedTuple, TypeVar
 
+from wirepath.actions.action import Memory
 from wirepath.frame import parse
 from wirepath.net import ADDRESS_BITS, Ban, Packet, Prefix, Verdict, is_ipv4
 from wirepath.policy import Policy
@@ -77,6 +78,33 @@ class PrefixSet:
         return len(self._map)
 
 
+class Bans:
+    """Bans in force or expired, of operators and of rules."""
+
+    def __init__(self, bans: Iterable[Ban] = ()) -> None:
+        self._for_all: PrefixMap[Ban] = PrefixMap()
+        self._scoped: dict[tuple[Prefix, str], Ban] = {}
+        for ban in bans:
+            self.impose(ban)
+
+    def impose(self, ban: Ban) -> None:
+        """Let *ban* take the place of one of its prefix and scope."""
+        if ban.scope is None:
+            self._for_all[ban.prefix] = ban
+        else:
+            self._scoped[ban.prefix, ban.scope] = ban
+
+    def around(self, address: int, now_ns: int) -> Ban | None:
+        """Give the most specific one in force that is for all packets of *address*."""
+        live = (ban for _, ban in self._for_all.covering(address) if now_ns < ban.expires_ns)
+        return next(live, None)
+
+    def on(self, prefix: Prefix, scope: str, now_ns: int) -> Ban | None:
+        """Give the one in force that is for packets of rule *scope* and exactly *prefix*."""
+        ban = self._scoped.get((prefix, scope))
+        return ban if ban and now_ns < ban.expires_ns else None
+
+
 class Decision(NamedTuple):
     """What the model says about one packet.
 
@@ -117,8 +145,9 @@ class Model:
                 raise KeyError(name)
             else:
                 self.sets[name] = PrefixSet(spec.prefixes)
-        self.bans = PrefixMap((ban.prefix, ban) for ban in bans)
+        self.bans = Bans(bans)
         self._management = PrefixSet(policy.datapath.never_block)
+        self._memories = {rule.name: Memory(rule.name, self.bans) for rule in policy.rules}
 
     def decide(
         self, frame: bytes | Packet, now_ns: int = 0, wire_bytes: int | None = None
@@ -127,7 +156,7 @@ class Model:
 
         Args:
             frame: bytes from the Ethernet header on, or a packet that was parsed before.
-            now_ns: the clock that bans expire by.
+            now_ns: the clock that bans expire and limits refill by.
             wire_bytes: how long the frame was before a snap length cut it.
         """
         packet = frame if isinstance(frame, Packet) else parse(frame, wire_bytes)
@@ -136,12 +165,11 @@ class Model:
         if not packet.family:
             return Decision(Verdict("pass", "not_ip"))
         guarded = self._guard(packet, now_ns)
-        return Decision(guarded) if guarded else self._walk(packet)
+        return Decision(guarded) if guarded else self._walk(packet, now_ns)
 
     def ban(self, address: int, now_ns: int) -> Ban | None:
-        """Give the most specific ban in force for *address*."""
-        live = (ban for _, ban in self.bans.covering(address) if now_ns < ban.expires_ns)
-        return next(live, None)
+        """Give the most specific ban in force for all packets of *address*."""
+        return self.bans.around(address, now_ns)
 
     def is_never_blocked(self, address: int) -> bool:
         """Tell whether *address* is a management source."""
@@ -156,11 +184,13 @@ class Model:
             return Verdict("drop", "fragment")
         return None
 
-    def _walk(self, packet: Packet) -> Decision:
+    def _walk(self, packet: Packet, now_ns: int) -> Decision:
         matched = []
         for rule in self.policy.rules:
             if rule.match.holds(packet, self.sets):
                 matched.append(rule.name)
-                if verdict := rule.action.decide(packet):
-                    return Decision(Verdict(verdict, "rule", rule=rule.name), tuple(matched))
+                memory = self._memories[rule.name]
+                memory.now_ns = now_ns
+                if verdict := rule.action.decide(packet, memory):
+                    return Decision(verdict, tuple(matched))
         return Decision(Verdict(self.policy.datapath.default, "default"), tuple(matched))

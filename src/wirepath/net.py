@@ -20,7 +20,16 @@ VerdictName = Literal["pass", "drop", "tx", "redirect"]
 """What can become of a packet."""
 Outcome = Literal["pass", "drop"]
 """The verdicts that a policy can ask for by name."""
-Reason = Literal["default", "rule", "banned", "never_block", "malformed", "fragment", "not_ip"]
+Reason = Literal[
+    "default",
+    "rule",
+    "banned",
+    "never_block",
+    "malformed",
+    "fragment",
+    "not_ip",
+    "limit_exceeded",
+]
 Fault = Literal[
     "ethernet",
     "vlan_depth",
@@ -195,7 +204,7 @@ class Verdict:
     Attributes:
         verdict: what becomes of it.
         reason: what decided.
-        rule: the rule that decided (reason ``rule``), or that banned the source, if one did.
+        rule: the rule that decided, or that banned the source, if one did.
         fault: how the frame lies (reason ``malformed``).
     """
 
@@ -207,14 +216,16 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Ban:
-    """Sources that are dropped for a time, ahead of every rule.
+    """Sources that are dropped for a time.
 
     Attributes:
         prefix: whom it is for.
         expires_ns: holds while the clock is before this; same clock as the packets'.
         rule: that imposed it; None if an operator did.
+        scope: the rule that it is for; None if it is for all packets, ahead of every rule.
     """
 
     prefix: Prefix
     expires_ns: int
     rule: str | None = None
+    scope: str | None = None

@@ -54,7 +54,7 @@ class Replay:
             "bytes": self.bytes,
             "verdicts": dict(self.verdicts),
             "reasons": dict(self.reasons),
-            "rules": {name: count._asdict() for name, count in self.rules.items()},
+            "rules": {name: count.document() for name, count in self.rules.items()},
         }
         if frames:
             document["frames_detail"] = [
@@ -126,7 +126,7 @@ def _by_model(policy: Policy, members: Any, capture: Capture) -> Replay:
     from wirepath.prefixes.offline import by_name, offline
 
     decider = Model(policy, by_name(offline(Tables.build(members)), policy.sets))
-    counts = {rule.name: [0, 0, 0] for rule in policy.rules}
+    counts = {rule.name: [0, 0, 0, 0] for rule in policy.rules}
     judged = []
     for frame in capture:
         decision = decider.decide(frame.data, frame.time_ns, frame.wire_bytes)
@@ -136,7 +136,9 @@ def _by_model(policy: Policy, members: Any, capture: Capture) -> Replay:
             count = counts[name]
             count[0] += 1
             count[1] += frame.wire_bytes
-            count[2] += verdict.verdict == "drop" and verdict.rule == name
+            dropped = verdict.verdict == "drop" and verdict.rule == name
+            count[2] += dropped
+            count[3] += dropped and verdict.reason == "limit_exceeded"
     return _summed(capture, {n: stats.RuleCount(*c) for n, c in counts.items()}, judged)
 
 

@@ -26,11 +26,20 @@ class RuleCount(NamedTuple):
     Attributes:
         packets, bytes: that matched.
         dropped: packets that it dropped.
+        exceeded: those of them that exceeded its limit.
     """
 
     packets: int
     bytes: int
     dropped: int
+    exceeded: int = 0
+
+    def document(self, *, limited: bool = False) -> dict[str, int]:
+        """Give it as plain values, for JSON; of a rule with a limit, who conformed to it too."""
+        counts = {"packets": self.packets, "bytes": self.bytes, "dropped": self.dropped}
+        if limited:
+            counts |= {"conformed": self.packets - self.dropped, "exceeded": self.exceeded}
+        return counts
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +82,13 @@ class Stats:
         iface: which.
         outcomes: of all packets.
         rules: by name, in the order of the policy.
+        limited: the rules with a limit.
     """
 
     iface: str
     outcomes: Outcomes
     rules: Mapping[str, RuleCount]
+    limited: frozenset[str]
 
     def document(self) -> dict[str, Any]:
         """Give them as plain values, for JSON."""
@@ -86,17 +97,21 @@ class Stats:
             "packets": self.outcomes.packets,
             "bytes": self.outcomes.bytes,
             **self.outcomes.document(),
-            "rules": {name: count._asdict() for name, count in self.rules.items()},
+            "rules": {
+                name: count.document(limited=name in self.limited)
+                for name, count in self.rules.items()
+            },
         }
 
 
 def read(datapath: Datapath) -> Stats:
     """Read all counters of *datapath*."""
-    slots = datapath.manifest.counters
+    manifest = datapath.manifest
     return Stats(
         datapath.name,
         outcomes(datapath),
-        rules(datapath.maps["rule_counters"], slots),
+        rules(datapath.maps["rule_counters"], manifest.counters),
+        frozenset(rule["name"] for rule in manifest.policy["rule"] if "limit" in rule),
     )
 
 

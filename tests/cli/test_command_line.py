@@ -10,8 +10,8 @@ import pytest
 from processes import ENVIRONMENT, Wirepath, command
 
 from wirepath.cli import COMMANDS, main, show
-from wirepath.cli.parser import duration
 from wirepath.errors import RequestError
+from wirepath.quantities import duration
 
 DOCS = Path(__file__).parents[2] / "docs" / "commands.md"
 

@@ -13,6 +13,7 @@ from seeding import seeds
 from chance import Aim, Maker, Shooter
 from wirepath.datapath.manifest import Manifest
 from wirepath.datapath.sets import Sets
+from wirepath.datapath.succession import Succession
 from wirepath.model import Model, PrefixSet
 from wirepath.net import Prefix
 from wirepath.policy import Policy
@@ -41,7 +42,7 @@ class Standing:
         self.maps = self.xdp.maps
         self.manifest = Manifest.of(
             generation.plan, root_bits=generation.tables.root_bits, mode="native",
-            generation=1, since=0, counters={}, counting={},
+            since=0, succession=Succession.first(self.policy),
         )  # fmt: skip
 
     def rebuild(self, members: Members) -> None:

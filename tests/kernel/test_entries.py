@@ -1,6 +1,7 @@
 """What prefixes of sets count: by test run, and over the life of a datapath."""
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from random import Random
@@ -13,6 +14,7 @@ from wirepath.datapath import Datapath
 from wirepath.datapath.contents import read_contents
 from wirepath.datapath.entries import Entries
 from wirepath.datapath.generation import Generation
+from wirepath.datapath.succession import Succession
 from wirepath.errors import KernelError, RequestError
 from wirepath.frame import parse
 from wirepath.kernel.interface import Interface
@@ -55,7 +57,11 @@ class Counting:
         places = [n for n, spec in enumerate(self.policy.sets.values()) if spec.counters]
         self.numbers = {list(self.policy.sets)[n]: 100 - n for n in places}
         self.generation = Generation.load(
-            self.policy, members, counting=self.numbers, sizes={"bans": 16}, replaying=True
+            self.policy,
+            members,
+            succession=replace(Succession.first(self.policy), counting=self.numbers),
+            sizes={"bans": 16},
+            replaying=True,
         )
         self.entries = Entries(self.generation.loaded.maps, {n: 100 - n for n in places})
         with self.entries.replacing(members):

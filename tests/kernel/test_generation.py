@@ -7,6 +7,7 @@ from array import array
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 
@@ -19,6 +20,8 @@ from wirepath.datapath import generation as module
 from wirepath.datapath.bans import Bans
 from wirepath.datapath.contents import read_contents
 from wirepath.datapath.generation import STATE, Generation
+from wirepath.datapath.manifest import Manifest
+from wirepath.datapath.succession import Succession
 from wirepath.errors import KernelError, RequestError
 from wirepath.kernel.program import XdpAction
 from wirepath.model import Model
@@ -92,7 +95,11 @@ def test_bans_end_by_the_clock(address: str) -> None:
     frame = bytes(Eth() / source / Udp())
     with load(Policy.parse("")) as generation:
         maps = generation.loaded.maps
-        bans = Bans(maps["bans"], maps["ban_lengths"], nullcontext)
+        places = Succession.first(generation.plan.policy)
+        manifest = Manifest.of(
+            generation.plan, root_bits=0, mode="native", since=0, succession=places
+        )
+        bans = Bans(maps, manifest, nullcontext)
         bans.add(Prefix.parse(address), for_s=0.2)
         assert run(generation, [frame]) == [XdpAction.DROP]
         time.sleep(0.25)
@@ -110,11 +117,12 @@ def test_state_goes_on_in_the_next_generation() -> None:
     first = Policy.parse('[[rule]]\nname = "a"\n[[rule]]\nname = "b"\naction = "drop"\n')
     second = Policy.parse('[[rule]]\nname = "b"\n[[rule]]\nname = "c"\naction = "pass"\n')
     frame = bytes(Eth() / IPv4() / Udp())
-    with load(first, counters={"a": 0, "b": 1}) as old:
+    places = Succession.first(first)
+    with load(first, succession=places) as old:
         assert run(old, [frame]) == [XdpAction.DROP]
         state = {name: old.loaded.maps[name] for name in STATE}
         slots = {"b": 1, "c": 2}
-        with load(second, counters=slots, state=state, sizes={}) as new:
+        with load(second, succession=replace(places, counters=slots), state=state, sizes={}) as new:
             assert run(new, [frame, frame]) == [XdpAction.PASS] * 2
             assert run(old, [frame]) == [XdpAction.DROP]
             counted = stats.rules(new.loaded.maps["rule_counters"], {**slots, "a": 0})
@@ -164,9 +172,10 @@ def _mixture(random: Random) -> Policy:
 def test_the_verifier_takes_every_mixture(seed: int) -> None:
     """With room to spare: what it walks depends on what is left of the program."""
     policy = _mixture(Random(seed))
-    counting = dict.fromkeys(policy.sets, 0) if seed % 2 else None
+    counting = dict.fromkeys(policy.sets, 0) if seed % 2 else {}
+    places = replace(Succession.first(policy), counting=counting)
     for replaying in (False, True):
-        with load(policy, replaying=replaying, counting=counting) as generation:
+        with load(policy, replaying=replaying, succession=places) as generation:
             assert generation.program.verified_instructions < _BUDGET
 
 

@@ -12,6 +12,8 @@ from wirepath.net import Fault, Reason, Verdict
 from wirepath.policy import Policy
 from wirepath.policy.match import Match
 
+_OF_ACTIONS = {"limit_exceeded"}  # tests/actions has them
+
 
 @cache
 def policy(text: str) -> Policy:
@@ -36,7 +38,7 @@ def test_every_key_and_fault_is_there() -> None:
     }
     assert keys == set(Match.__dataclass_fields__)
     assert {case.fault for case in CASES if case.fault} == set(get_args(Fault))
-    assert {case.reason for case in CASES} == set(get_args(Reason))
+    assert {case.reason for case in CASES} == set(get_args(Reason)) - _OF_ACTIONS
 
 
 def test_matched_rules_in_order() -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from wirepath import plan
+from wirepath.actions import limit
 from wirepath.datapath import entries, manifest
 from wirepath.plan import filing
 
@@ -15,9 +16,12 @@ BPF = Path(__file__).parents[2] / "bpf"
 @pytest.mark.parametrize(
     ("header", "name", "value"),
     [
-        ("classify.h", "CLAUSES_MAX", plan.CLAUSES_MAX),
+        ("clauses.h", "CLAUSES_MAX", plan.CLAUSES_MAX),
         ("candidates.h", "LIST_MAX", filing.LIST_MAX),
         ("manifest.h", "MANIFEST_PAGE", manifest.PAGE),
+        ("actions/limit_cells.h", "LIMIT_WAYS", limit.CELLS),
+        ("actions/limit_cells.h", "BURST_MAX_S", limit._BURST_MOST_S),
+        ("actions/limit.h", "COST_SHIFT", limit._COST_SHIFT),
         ("entries.h", "ENTRY_HEAD_BITS", entries._HEAD_BITS),
     ],
 )

@@ -180,14 +180,14 @@ def test_match(inside: str, message: str) -> None:
          "p.toml:3: rule.a.match: not a table (write match = { ... })"),
         ('[[rule]]\nname = "a"\naction = "deny"\n',
          'p.toml:3: rule.a.action: "deny": unknown value (write "pass" or "drop")'),
-        ('[[rule]]\nname = "a"\nlimit = { rate = "5/s" }\n',
-         "p.toml:3: rule.a.limit: `limit` is not in this version (leave it out)"),
+        ('[[rule]]\nname = "a"\nmirror = { to = "eth1" }\n',
+         "p.toml:3: rule.a.mirror: `mirror` is not in this version (leave it out)"),
         ('[[rule]]\nname = "a"\nhook = ["ingress", "egress"]\n',
          'p.toml:3: rule.a.hook: "egress": not in this version (write "ingress")'),
         ('[[rule]]\nname = "a"\nhook = "ingres"\n',
          'p.toml:3: rule.a.hook: "ingres": not a hook (did you mean ingress?)'),
         ('[[rule]]\nname = "a"\nsrc = "10.0.0.0/8"\n',
-         "p.toml:3: rule.a.src: unknown key (known here: action, hook, match, name)"),
+         "p.toml:3: rule.a.src: unknown key (known here: action, hook, limit, match, name)"),
     ],
 )  # fmt: skip
 def test_document(text: str, message: str) -> None:
@@ -212,7 +212,7 @@ default = 1
     assert [int(problem.split(":")[1]) for problem in found] == [6, 7, 8, 9, 11]
 
 
-@pytest.mark.parametrize("word", ["limit", "wireguard", "mirror", "dscp", "challenge", "reject"])
+@pytest.mark.parametrize("word", ["wireguard", "mirror", "dscp", "challenge", "reject"])
 def test_actions_of_later_versions(word: str) -> None:
     (problem,) = problems(f'[[rule]]\nname = "a"\n{word} = true\n')
     assert problem.endswith(f"`{word}` is not in this version (leave it out)")
@@ -260,3 +260,62 @@ def test_bounds() -> None:
 def test_past_all_reason(text: str) -> None:
     (problem,) = problems(text)
     assert problem.startswith("p.toml") and ": not TOML" in problem  # noqa: PT018 - one line
+
+
+def limit(words: str) -> list[str]:
+    prefix = "p.toml:4: rule.a.limit."
+    found = problems(f'[[rule]]\nname = "a"\n\nlimit = {{ {words} }}\n')
+    return [problem.removeprefix(prefix) for problem in found]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ('per = "src"', 'rate: a limit without `rate` (write rate = "100/s")'),
+        ('rate = "5/s"',
+         'per: a limit without `per` (write per = "src", "dst", "src/24", "src6/48", "src+dport",'
+         ' "rule")'),
+        ('per = "src", rate = "5"',
+         'rate: "5": not a rate (write packets like "100/s", "5/min", "2k/s", or bits a second like'
+         ' "100mbit")'),
+        ('per = "src", rate = "0/s"',
+         'rate: "0/s": a rate of nothing (to drop all, write action = "drop")'),
+        ('per = "src", rate = "2g/s"',
+         'rate: "2g/s": too fast (at most 1000000000 packets a second)'),
+        ('per = "src", rate = "10bit"', 'rate: "10bit": too slow (at least 1000 bits a second)'),
+        ('per = "scr", rate = "5/s"', 'per: "scr": no key for a limit (did you mean src?)'),
+        ('per = "src/33", rate = "5/s"',
+         'per: "src/33": src/33 is no prefix (its length goes from 1 to 32)'),
+        ('per = "rule+src", rate = "5/s"',
+         'per: "rule+src": no key for a limit (did you mean rule?)'),
+        ('per = "src", rate = "5/s", burst = 0',
+         'burst: 0: not a number of packets (write 100 or "2k")'),
+        ('per = "src", rate = "1mbit", burst = 100',
+         'burst: 100: not an amount of data (write "10mbit" or "128kbyte")'),
+        ('per = "src", rate = "1mbit", burst = "1kbit"',
+         'burst: 1000 bits are less than a full frame, so none passes (write at least "13kbit")'),
+        ('per = "src", rate = "1/min", burst = 2000',
+         "burst: takes 33 h to come back (at most 24 h: raise the rate or lower the burst)"),
+        ('per = "src", rate = "5/s", ban = "long"',
+         "ban: long: not a time (write it like 30s, 5min, 1h, 2d or 90)"),
+        ('per = "dst", rate = "5/s", ban = "5min"',
+         'ban: a ban by a limit per dst (it bans sources: write per = "src")'),
+        ('per = "src", rate = "5/s", ban_scope = "rule"',
+         'ban_scope: a scope without a ban (write ban = "5min")'),
+        ('per = "src", rate = "5/s", ban = "1h", ban_scope = "al"',
+         'ban_scope: "al": unknown value (write "rule" or "all")'),
+        ('per = "src", rate = "5/s", keys = "20m"', 'keys: "20m": too many keys (at most 16000000)'),
+        ('per = "src", rate = "5/s", exakt = true', "exakt: unknown key (did you mean exact?)"),
+    ],
+)  # fmt: skip
+def test_limits(words: str, said: str) -> None:
+    assert limit(words) == [said]
+
+
+def test_one_action_a_rule() -> None:
+    (problem,) = problems(
+        '[[rule]]\nname = "a"\naction = "drop"\nlimit = { rate = "5/s", per = "src" }\n'
+    )
+    assert problem == (
+        "p.toml:4: rule.a.limit: a second action (one a rule: `action` is there; write two rules)"
+    )

@@ -1,37 +1,33 @@
 """What a rule does with the packets that it matches.
 
-One file an action: what the operator writes, how the model decides, how it is told.  The kernel's
+One file an action: what the operator writes, how it lowers, how the model decides.  The kernel's
 half of each has the same stem, where it has one: ``bpf/actions/X.h``.
 """
 
-from typing import Any, Protocol
+from collections.abc import Callable, Mapping
+from typing import Final
 
-from wirepath.actions import count, verdict
+from wirepath.actions import count, limit, verdict
+from wirepath.actions.action import Action
 from wirepath.document import Table
-from wirepath.net import Outcome, Packet
+
+__all__ = ["LATER", "Action", "read"]
 
 # Actions of later versions; a rule that asks for one is refused, never half obeyed.
-LATER = ("limit", "wireguard", "challenge", "mirror", "dscp", "reject")
+LATER: Final = ("wireguard", "challenge", "mirror", "dscp", "reject")
 
 
-class Action(Protocol):
-    """What all actions have in common."""
-
-    @property
-    def verdict(self) -> Outcome | None:
-        """What every matching packet gets; None if the walk goes on."""
-
-    def decide(self, packet: Packet) -> Outcome | None:
-        """Decide *packet*, which the rule matches; None lets the walk go on."""
-
-    def describe(self) -> str:
-        """Say it in a word or a few, for ``wirepath rules``."""
-
-    def document(self) -> dict[str, Any]:
-        """Give the rule's keys that ask for it; `read` is the way back."""
+_READ: Final[Mapping[str, Callable[[Table], Action | None]]] = {
+    "action": lambda rule: rule.one("action", verdict.read, None),
+    "limit": limit.read,
+}
 
 
 def read(rule: Table) -> Action:
-    """Take the action's keys from *rule*; without any, the rule counts."""
+    """Take the action's key from *rule*; without any, the rule counts."""
     rule.later(LATER)
-    return verdict.read(rule) or count.Count()
+    asked = [key for key in _READ if rule.take(key) is not None]
+    found = [(key, action) for key in asked if (action := _READ[key](rule))]
+    for key, _ in found[1:]:
+        rule.wrong(key, f"a second action (one a rule: `{found[0][0]}` is there; write two rules)")
+    return found[0][1] if found else count.Count()

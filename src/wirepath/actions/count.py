@@ -3,16 +3,15 @@
 from dataclasses import dataclass
 from typing import Any
 
+from wirepath.actions.action import Action, Memory
 from wirepath.net import Packet
 
 
 @dataclass(frozen=True, slots=True)
-class Count:
+class Count(Action):
     """Nothing but the rule's own counters."""
 
-    verdict: None = None
-
-    def decide(self, packet: Packet) -> None:
+    def decide(self, packet: Packet, memory: Memory) -> None:
         """Let *packet* go on."""
 
     def describe(self) -> str:

@@ -4,32 +4,41 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from wirepath.document import Table, choice
-from wirepath.net import Outcome, Packet
+from wirepath.actions.action import Action, Memory
+from wirepath.document import choice
+from wirepath.net import Outcome, Packet, Verdict
 
 _OUTCOME: Final[Callable[[Any], Outcome]] = choice("pass", "drop")
 
 
 @dataclass(frozen=True, slots=True)
-class Decide:
-    """Every packet that matches gets *verdict*, and no later rule sees it."""
+class Decide(Action):
+    """Every packet that matches gets *outcome*, and no later rule sees it."""
 
-    verdict: Outcome
+    outcome: Outcome
 
-    def decide(self, packet: Packet) -> Outcome:  # noqa: ARG002 - all alike
+    @property
+    def verdict(self) -> Outcome:
+        """What every packet gets."""
+        return self.outcome
+
+    def decide(self, packet: Packet, memory: Memory) -> Verdict:  # noqa: ARG002 - all alike
         """Give the verdict."""
-        return self.verdict
+        return Verdict(self.outcome, "rule", rule=memory.rule)
 
     def describe(self) -> str:
         """Give the verdict's name."""
-        return self.verdict
+        return self.outcome
 
     def document(self) -> dict[str, Any]:
         """Give the rule's key."""
-        return {"action": self.verdict}
+        return {"action": self.outcome}
 
 
-def read(rule: Table) -> Decide | None:
-    """Take ``action`` from *rule*; None if it has none."""
-    verdict = rule.one("action", _OUTCOME, None)
-    return Decide(verdict) if verdict else None
+def read(value: Any) -> Decide:
+    """Read the value of ``action``.
+
+    Raises:
+        RequestError: it is no verdict.
+    """
+    return Decide(_OUTCOME(value))

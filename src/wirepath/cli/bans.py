@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from wirepath.cli import show
-from wirepath.cli.parser import add_live, duration, prefix
+from wirepath.cli.parser import add_live, prefix
 from wirepath.datapath import Datapath
 from wirepath.net import Prefix
 
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 def ban(parser: ArgumentParser) -> None:
     """Add the arguments of ``wirepath ban``."""
+    from wirepath.quantities import duration
+
     _add_prefixes(parser)
     parser.add_argument(
         "--for",

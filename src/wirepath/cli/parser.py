@@ -1,15 +1,11 @@
 """Reading arguments: what argparse says, in our words; and the values that commands share."""
 
 import argparse
-import re
 from collections.abc import Iterable
-from typing import Any, Final, NoReturn
+from typing import Any, NoReturn
 
 from wirepath.errors import RequestError
 from wirepath.net import Prefix
-
-_SECONDS: Final = {"": 1, "s": 1, "min": 60, "h": 3600, "d": 86400}
-_DURATION: Final = re.compile(r"(\d{1,9}) ?(s|min|h|d|)", re.ASCII)
 
 
 class Parser(argparse.ArgumentParser):
@@ -45,18 +41,6 @@ def add_live(parser: argparse.ArgumentParser) -> None:
     """Give *parser* what every command on a running datapath takes."""
     parser.add_argument("--iface", metavar="IFACE", help="interface; optional while only one is up")
     add_json(parser)
-
-
-def duration(text: str) -> float:
-    """Read a time such as ``30s``, ``5min``, ``1h``, ``2d`` or ``90``; in seconds, over 0.
-
-    Raises:
-        RequestError: it is none.
-    """
-    match = _DURATION.fullmatch(text)
-    if not match or not int(match[1]):
-        raise RequestError(f"{text}: not a time (write it like 30s, 5min, 1h, 2d or 90)")
-    return float(int(match[1]) * _SECONDS[match[2]])
 
 
 def prefix(text: str) -> Prefix:

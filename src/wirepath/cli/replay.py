@@ -91,5 +91,6 @@ def _tell(file: Path, result: Replay, *, frames: bool) -> None:
         show.table(("reason", "frames"), result.reasons.items())
     if result.rules:
         print()
-        rows = ((name, *count) for name, count in result.rules.items())
+        counted = result.rules.items()
+        rows = ((name, c.packets, c.bytes, c.dropped) for name, c in counted)
         show.table(("rule", "packets", "bytes", "dropped"), rows)

@@ -104,7 +104,9 @@ def _print_rules(
     now: Mapping[str, Counts], before: Mapping[str, Counts] | None, elapsed_s: float
 ) -> None:
     titles = ["rule", "packets", "bytes", "dropped"]
-    rows: list[list[show.Cell]] = [[name, *rule.values()] for name, rule in now.items()]
+    rows: list[list[show.Cell]] = [
+        [name, *(rule[title] for title in titles[1:])] for name, rule in now.items()
+    ]
     if before is not None:
         titles.append("a second")
         for row, (name, rule) in zip(rows, now.items(), strict=True):
@@ -128,12 +130,12 @@ def _rules(options: Namespace) -> None:
     with Datapath.open(options.iface) as datapath:
         counted = counters.read(datapath).rules
         policy = datapath.policy
-    listed = [
+    listed: list[dict[str, Any]] = [
         {
             "name": rule.name,
             "match": rule.match.describe(),
             "action": rule.action.describe(),
-            **counted[rule.name]._asdict(),
+            **counted[rule.name].document(limited=rule.action.kind == "limit"),
         }
         for rule in policy.rules
     ]

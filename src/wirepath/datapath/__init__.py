@@ -22,13 +22,14 @@ from wirepath.kernel.maps import Map
 from wirepath.kernel.program import Program
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from contextlib import AbstractContextManager
     from pathlib import Path
 
     from wirepath.datapath.difference import Difference
     from wirepath.datapath.generation import Generation
     from wirepath.datapath.status import Status
+    from wirepath.datapath.succession import Succession
     from wirepath.kernel.links import Mode
     from wirepath.model import Model
     from wirepath.plan import Plan
@@ -113,7 +114,7 @@ class Datapath:
             cure = f"remove it and `wirepath up {self.name}` again"
             raise PinError(f"open {directory}", what="it has no manifest", cure=cure)
         self.manifest = Manifest.read(self.maps["manifest"], self.name)
-        self.bans = Bans(self.maps["bans"], self.maps["ban_lengths"], self.changing)
+        self.bans = Bans(self.maps, self.manifest, self.changing)
 
     def _current(self) -> bool:
         return self.link.program_id in (self.program.id, 0)
@@ -170,6 +171,7 @@ class Datapath:
         pins = Pins.find()  # before anything starts a thread: it may have to change namespaces
         from wirepath.datapath.contents import read_contents
         from wirepath.datapath.generation import Generation
+        from wirepath.datapath.succession import Succession
 
         contents = read_contents(policy, skip_bad=skip_bad)
         with pins.locked():
@@ -177,17 +179,16 @@ class Datapath:
             if name in pins.names():
                 _clear_gone(pins, name)
             offload = interface.index if mode == "offload" else 0
-            counters, counting = _assign({}, _rules(policy)), _assign({}, _counting(policy))
+            places = Succession.first(policy)
             with (
                 Generation.load(
                     policy,
                     contents.members,
-                    counters=counters,
-                    counting=counting,
-                    describe=_describe(mode, 1, counters, counting),
+                    succession=places,
+                    describe=_describe(mode, places),
                     ifindex=offload,
                 ) as generation,
-                _entries(generation, counting, contents.members),
+                _entries(generation, places.counting, contents.members),
                 pins.stage(name) as staged,
             ):
                 _pin(generation, staged)
@@ -235,29 +236,31 @@ class Datapath:
             self._swap(self.policy, members)
 
     def _swap(self, policy: Policy, members: Members) -> None:
+        from wirepath.datapath import actions
         from wirepath.datapath.generation import STATE, Generation
+        from wirepath.datapath.succession import Succession
 
-        old, number = self.manifest.counters, self.manifest.generation + 1
-        counters = _assign(old, _rules(policy))
-        counting = _assign(self.manifest.counting, _counting(policy))
-        self._clear_counters(set(counters.values()) - set(old.values()))
+        places = Succession.after(self.manifest, policy)
+        before = self.manifest.counters
+        self._clear_counters(set(places.counters.values()) - set(before.values()))
         state = {name: self.maps[name] for name in STATE}
+        state |= actions.carried(self.maps, actions.sizes(policy, places))
         offload = self.link.ifindex if self.manifest.mode == "offload" else 0
         with (
             Generation.load(
                 policy,
                 members,
                 state=state,
-                counters=counters,
-                counting=counting,
-                describe=_describe(self.manifest.mode, number, counters, counting),
+                succession=places,
+                describe=_describe(self.manifest.mode, places),
                 ifindex=offload,
             ) as generation,
-            _entries(generation, counting, members, before=self.manifest.counting),
+            _entries(generation, places.counting, members, before=self.manifest.counting),
             self.pins.stage(self.name) as staged,
         ):
             _pin(generation, staged)
             self.link.pin(staged / _LINK)
+            actions.hand_over(self.maps, generation.loaded.maps, self.manifest.rooms, places.rooms)
             self.link.update(generation.program, old=self.program)
             try:
                 self.pins.publish(self.name)
@@ -265,15 +268,13 @@ class Datapath:
                 self.link.update(self.program, old=generation.program)
                 raise
         self._reopen()
-        log.info("swapped %s to generation %d", self.name, number)
+        log.info("swapped %s to generation %d", self.name, places.number)
 
     # Slots that no rule of this generation has, but one of the next will.
     def _clear_counters(self, slots: set[int]) -> None:
         counters = self.maps["rule_counters"]
-        zero = dict.fromkeys(("packets", "bytes", "dropped"), 0)
         keys = b"".join(counters.key.pack(slot) for slot in sorted(slots))
-        values = counters.value.pack(zero).ljust(counters.stride, b"\0") * len(slots)
-        counters.raw_update_batch(keys, values)
+        counters.raw_update_batch(keys, bytes(counters.stride * len(slots)))
 
     def down(self) -> None:
         """Take it off the interface; nothing of it is left in the kernel."""
@@ -328,17 +329,9 @@ def _pin(generation: Generation, directory: Path) -> None:
 
 
 # What writes the manifest of a generation once it is planned.
-def _describe(
-    mode: str, number: int, counters: Mapping[str, int], counting: Mapping[str, int]
-) -> Callable[[Plan, Tables], bytes]:
+def _describe(mode: str, places: Succession) -> Callable[[Plan, Tables], bytes]:
     return lambda plan, tables: Manifest.of(
-        plan,
-        root_bits=tables.root_bits,
-        mode=mode,
-        generation=number,
-        since=time.time(),
-        counters=counters,
-        counting=counting,
+        plan, root_bits=tables.root_bits, mode=mode, since=time.time(), succession=places
     ).text()
 
 
@@ -358,21 +351,6 @@ def _entries(
     numbers = {sets[name]: number for name, number in counting.items()}
     served = (before or {}).values()
     return Entries(generation.loaded.maps, numbers).replacing(members, served)
-
-
-def _rules(policy: Policy) -> list[str]:
-    return [rule.name for rule in policy.rules]
-
-
-def _counting(policy: Policy) -> list[str]:
-    return [spec.name for spec in policy.sets.values() if spec.counters]
-
-
-def _assign(old: Mapping[str, int], names: Collection[str]) -> dict[str, int]:
-    # Each name keeps its number; one that was in use is free only one generation later.
-    taken = set(old.values())
-    free = (number for number in range(len(taken) + len(names)) if number not in taken)
-    return {name: old[name] if name in old else next(free) for name in names}
 
 
 def _serves(directory: Path) -> bool:

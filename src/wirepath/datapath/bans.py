@@ -15,14 +15,15 @@ from wirepath.errors import KernelError
 from wirepath.net import Ban, Prefix
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator
+    from collections.abc import Callable, Collection, Iterator, Mapping
     from contextlib import AbstractContextManager
 
+    from wirepath.datapath.manifest import Manifest
     from wirepath.kernel.maps import Map
 
 NEVER_NS: Final = (1 << 64) - 1
 _LOW: Final = (1 << 64) - 1
-_KEY_WORDS: Final = 3  # hi, lo, bits
+_KEY_WORDS: Final = 3  # hi, lo, bits and scope
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +32,15 @@ class BanEntry:
 
     Attributes:
         prefix: who is banned.
+        rule: whose limit imposed it; None if an operator did.
+        scope: the rule that it is for; None if it is for all packets.
         remaining_s: until it ends; None if it does not.
         packets, bytes: that it dropped.
     """
 
     prefix: Prefix
+    rule: str | None
+    scope: str | None
     remaining_s: float | None
     packets: int
     bytes: int
@@ -44,6 +49,8 @@ class BanEntry:
         """Give it as plain values, for JSON."""
         return {
             "prefix": str(self.prefix),
+            "rule": self.rule,
+            "scope": self.scope,
             "remaining_s": self.remaining_s,
             "packets": self.packets,
             "bytes": self.bytes,
@@ -54,25 +61,31 @@ class Bans:
     """The bans of one datapath.
 
     Args:
-        table: ``bans``.
-        lengths: ``ban_lengths``.
+        maps: by C name.
+        manifest: of what serves.
         changing: gives the operator's lock.
     """
 
     def __init__(
         self,
-        table: Map,
-        lengths: Map,
+        maps: Mapping[str, Map],
+        manifest: Manifest,
         changing: Callable[[], AbstractContextManager[None]],
     ) -> None:
-        self._table = table
-        self._lengths = lengths
+        self._table = maps["bans"]
+        self._lengths = Lengths(maps["ban_lengths"])
+        self._manifest = manifest
         self._changing = changing
 
     @property
     def room(self) -> int:
         """How many fit."""
         return self._table.max_entries
+
+    @property
+    def refused(self) -> int:
+        """How many bans of limits have found the table full."""
+        return self._lengths.refused
 
     def add(self, prefix: Prefix, for_s: float | None = None) -> None:
         """Ban *prefix* for some seconds from now, or until `remove`; an older ban is replaced.
@@ -91,12 +104,12 @@ class Bans:
         now = time.monotonic_ns()
         expires = NEVER_NS if for_s is None else min(now + int(for_s * 1e9), NEVER_NS)
         value = self._table.value.pack(
-            {"expires_ns": expires, "since_ns": now, "packets": 0, "bytes": 0}
+            {"expires_ns": expires, "since_ns": now, "packets": 0, "bytes": 0, "rule": 0}
         )
         keys = b"".join(self._table.key.pack(_key(prefix)) for prefix in prefixes)
         with self._changing():
-            for bits in sorted({prefix.bits for prefix in prefixes}):
-                self._count_length(bits)
+            self._lengths.expect({prefix.bits for prefix in prefixes})
+            self._lengths.mark()
             try:
                 self._table.raw_update_batch(keys, value * len(prefixes))
             except KernelError as error:
@@ -105,38 +118,52 @@ class Bans:
                 self._table.raw_update_batch(keys, value * len(prefixes))
 
     def remove(self, prefix: Prefix) -> bool:
-        """Lift the ban of exactly *prefix*.
+        """Lift the bans of exactly *prefix*, for all packets and for those of single rules.
 
         Returns:
             Whether there was one in force.
         """
+        now = time.monotonic_ns()
         with self._changing():
-            found = self._table.get(_key(prefix))
-            if found is None:
-                return False
-            del self._table[_key(prefix)]
-            self._recount()
-            return bool(found["expires_ns"] > time.monotonic_ns())
+            keys = [key for scope in self._scopes() if (key := _key(prefix, scope)) in self._table]
+            expiries = [self._table[key]["expires_ns"] for key in keys]
+            for key in keys:
+                del self._table[key]
+            if keys:
+                self._recount()
+        return any(expires > now for expires in expiries)
 
     def all(self) -> list[BanEntry]:
         """List those in force, by address."""
-        now = time.monotonic_ns()
+        now, rules = time.monotonic_ns(), self._rules()
         entries = [
             BanEntry(
                 prefix,
+                rules.get(ban["rule"]),
+                rules.get(scope),
                 None if ban["expires_ns"] == NEVER_NS else (ban["expires_ns"] - now) / 1e9,
                 ban["packets"],
                 ban["bytes"],
             )
-            for prefix, ban in self._items()
+            for prefix, scope, ban in self._items()
             if ban["expires_ns"] > now
         ]
         return sorted(entries, key=lambda entry: entry.prefix)
 
     def for_model(self) -> Iterator[Ban]:
         """Yield them as the model has them."""
-        for prefix, ban in self._items():
-            yield Ban(prefix, ban["expires_ns"], None)
+        rules = self._rules()
+        for prefix, scope, ban in self._items():
+            yield Ban(prefix, ban["expires_ns"], rules.get(ban["rule"]), rules.get(scope))
+
+    def _scopes(self) -> list[int]:
+        limits = {rule["name"]: rule.get("limit", {}) for rule in self._manifest.policy["rule"]}
+        scoped = [name for name, limit in limits.items() if limit.get("ban_scope") == "rule"]
+        return [0, *(self._manifest.counters[name] + 1 for name in scoped)]
+
+    # As bans have them, plus 1, so that 0 is none.
+    def _rules(self) -> dict[int, str]:
+        return {slot + 1: name for name, slot in self._manifest.counters.items()}
 
     def used(self) -> int:
         """Count the entries, expired ones that nobody has swept included."""
@@ -155,60 +182,82 @@ class Bans:
     def _sweep(self) -> int:
         now = time.monotonic_ns()
         gone = [
-            self._table.key.pack(_key(prefix))
-            for prefix, ban in self._items()
+            self._table.key.pack(_key(prefix, scope))
+            for prefix, scope, ban in self._items()
             if ban["expires_ns"] <= now
         ]
         self._table.raw_delete_batch(b"".join(gone))
         self._recount()
         return len(gone)
 
-    def _items(self) -> Iterator[tuple[Prefix, dict[str, int]]]:
+    def _items(self) -> Iterator[tuple[Prefix, int, dict[str, int]]]:
         for key, ban in self._table.items():
             address = key["addr"]
-            yield Prefix(address["hi"] << 64 | address["lo"], key["bits"]), ban
-
-    # The lengths that packets probe: each is written before it is counted, and taken out of the
-    # count before it is overwritten, so that no packet misses one that is in use.
-
-    def _count_length(self, bits: int) -> None:
-        value = self._lengths[0]
-        if bits in value["bits"][: value["count"]]:
-            return
-        self._store_length(value["count"], bits)
-        self._store_count(value["count"] + 1)
+            yield Prefix(address["hi"] << 64 | address["lo"], key["bits"]), key["scope"], ban
 
     def _recount(self) -> None:
-        used = {
-            bits
-            for keys, _ in self._table.raw_batches()
-            for bits in set(memoryview(keys).cast("Q").tolist()[_KEY_WORDS - 1 :: _KEY_WORDS])
-        }
-        value = self._lengths[0]
+        words = (memoryview(keys).cast("Q") for keys, _ in self._table.raw_batches())
+        used = {word for keys in words for word in set(keys.tolist()[_KEY_WORDS - 1 :: _KEY_WORDS])}
+        every = {word for word in used if not word >> 32}  # the scope is above
+        self._lengths.keep(every | set(self._manifest.ban_lengths), any_set=bool(every))
+
+
+class Lengths:
+    """The prefix lengths that packets probe for bans: ``ban_lengths``.
+
+    Each is written before it is counted, and taken out of the count before it is overwritten, so
+    that no packet misses one that is in use.
+    """
+
+    def __init__(self, of: Map) -> None:
+        self._map = of
+
+    @property
+    def refused(self) -> int:
+        """How many bans of limits have found the table full."""
+        return int(self._map[0]["refused"])
+
+    def mark(self) -> None:
+        """Note that user space sets bans."""
+        self._store("set", 1)
+
+    def expect(self, lengths: Collection[int]) -> None:
+        """Have packets probe *lengths* too."""
+        value = self._map[0]
+        count = value["count"]
+        for bits in sorted(set(lengths) - set(value["bits"][:count])):
+            self._store_length(count, bits)
+            count += 1
+            self._store("count", count)
+
+    def keep(self, used: Collection[int], *, any_set: bool) -> None:
+        """Probe none but *used* any more."""
+        value = self._map[0]
         listed = list(value["bits"][: value["count"]])
         for place in range(len(listed) - 1, -1, -1):
             if listed[place] not in used:
                 listed[place] = listed[-1]
                 self._store_length(place, listed[-1])
                 listed.pop()
-                self._store_count(len(listed))
+                self._store("count", len(listed))
+        self._store("set", int(any_set))
 
     def _store_length(self, place: int, bits: int) -> None:
         offset, _ = self._member("bits")
-        with self._lengths.memory() as memory:
+        with self._map.memory() as memory:
             memory[offset + place] = bits
 
-    def _store_count(self, count: int) -> None:
-        offset, size = self._member("count")
-        with self._lengths.memory() as memory:
-            memory[offset : offset + size].cast("I")[0] = count
+    def _store(self, name: str, value: int) -> None:
+        offset, size = self._member(name)
+        with self._map.memory() as memory:
+            memory[offset : offset + size].cast("I")[0] = value
 
     def _member(self, name: str) -> tuple[int, int]:
         # Where a member of struct ban_lengths lies, and its size.
-        offset, layout = self._lengths.btf.record("struct ban_lengths").members[name]
+        offset, layout = self._map.btf.record("struct ban_lengths").members[name]
         return offset, layout.size
 
 
-def _key(prefix: Prefix) -> dict[str, Any]:
+def _key(prefix: Prefix, scope: int = 0) -> dict[str, Any]:
     address = {"hi": prefix.address >> 64, "lo": prefix.address & _LOW}
-    return {"addr": address, "bits": prefix.bits}
+    return {"addr": address, "bits": prefix.bits, "scope": scope}

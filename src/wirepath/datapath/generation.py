@@ -5,14 +5,16 @@ Here plan meets kernel: names become numbers by BTF, arrays become maps.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
 import numpy as np
 
 import wirepath
+from wirepath.datapath import actions
 from wirepath.datapath.manifest import PAGE
+from wirepath.datapath.succession import Succession
 from wirepath.kernel.object import Object
 from wirepath.plan import SET_DIMENSIONS, lower
 from wirepath.plan.spaces import FRAGMENTS
@@ -72,8 +74,7 @@ class Generation:
         members: Members,
         *,
         state: Mapping[str, Map] | None = None,
-        counters: Mapping[str, int] | None = None,
-        counting: Mapping[str, int] | None = None,
+        succession: Succession | None = None,
         describe: Callable[[Plan, Tables], bytes] | None = None,
         sizes: Mapping[str, int] | None = None,
         replaying: bool = False,
@@ -85,9 +86,8 @@ class Generation:
             policy: a valid one.
             members: the contents of its sets, numbered in its order.
             state: maps of the generation before, by name.
-            counters: by rule, its slot in ``rule_counters``; in file order if None.
-            counting: by set with counters, its number in ``set_entries``; who gives it writes the
-                entries (`Entries`). Nothing is counted if None.
+            succession: the places of its names; whoever gives it writes the entries of sets
+                (`Entries`). Rules are in file order and no entry is counted if None.
             describe: gives the text of the manifest, of whole pages; none is written if None.
             sizes: capacities of maps to change, by name.
             replaying: frames come with metadata in front (``bpf/trace.h``).
@@ -100,21 +100,20 @@ class Generation:
         tables = Tables.build(members, spare_classes=_ROOM_CLASSES)
         set_room = min(tables.classes + _ROOM_CLASSES, _CLASSES_MAX)
         plan = lower(policy, tables.masks, set_room)
+        places = succession or replace(Succession.first(policy), counting={})
         text = describe(plan, tables) if describe else b""
         pages = {"manifest": max(1, len(text) // PAGE)}
         loaded = Object.load(
             object_file(),
-            constants=lambda btf: _constants(
-                plan, tables, btf, counting or {}, replaying=replaying
-            ),
-            sizes=_sizes(plan, tables) | pages | dict(sizes or {}),
+            constants=lambda btf: _constants(plan, tables, btf, places, replaying=replaying),
+            sizes=_sizes(plan, tables) | actions.sizes(policy, places) | pages | dict(sizes or {}),
             reuse=state or {},
             programs=[PROGRAM],
             ifindex=ifindex,
         )
         try:
             generation = cls(loaded, plan, tables)
-            generation._write(counters or _slots(policy))
+            generation._write(places)
             with loaded.maps["manifest"].memory() as memory:
                 memory[: len(text)] = text
         except BaseException:
@@ -137,9 +136,10 @@ class Generation:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _write(self, counters: Mapping[str, int]) -> None:
+    def _write(self, places: Succession) -> None:
         self._write_values()
-        self._write_clauses(counters)
+        actions.write(self.loaded.maps, self.plan.policy, places.rooms)
+        self._write_clauses(places.counters)
         self._write_filing()
         self._write_prefixes()
         self._field("rows", "clauses", self.plan.rows)
@@ -171,16 +171,19 @@ class Generation:
     def _write_clauses(self, counters: Mapping[str, int]) -> None:
         plan = self.plan
         verdicts = self.loaded.btf.enum("verdict")
+        kinds = self.loaded.btf.enum("action")
+        placed = actions.places(plan.policy)
         rules = [plan.policy.rules[clause.rule] for clause in plan.clauses]
+        does = [placed[clause.rule] for clause in plan.clauses]
         ends, bits = plan.rule_ends()
-        numbers = np.array([clause.rule for clause in plan.clauses], dtype=np.uint32)
         slots = np.array([counters[rule.name] for rule in rules], dtype=np.uint32)
         decided = [verdicts[rule.action.verdict or "continue"] for rule in rules]
-        self._field("clauses", "rule", numbers)
         self._field("clauses", "next", ends)
         self._field("clauses", "next_resident", bits)
-        self._field("clauses", "counter", slots)
+        self._field("clauses", "rule", slots)
         self._field("clauses", "verdict", np.array(decided, dtype=np.uint32))
+        self._field("clauses", "action", np.array([kinds[d.kind] for d in does], dtype=np.uint16))
+        self._field("clauses", "config", np.array([d.place for d in does], dtype=np.uint16))
         self._field("clauses", "src_entries", plan.entry_sets("src_set"))
         self._field("clauses", "dst_entries", plan.entry_sets("dst_set"))
         self._field("residents", "clause", plan.filing.residents)
@@ -222,17 +225,14 @@ class Generation:
         )
 
 
-def _slots(policy: Policy) -> dict[str, int]:
-    return {rule.name: number for number, rule in enumerate(policy.rules)}
-
-
 def _needs_literals(plan: Plan) -> bool:
     return bool(plan.policy.datapath.never_block or {"src", "dst"} & set(plan.dimensions))
 
 
 def _constants(
-    plan: Plan, tables: Tables, btf: Btf, counting: Mapping[str, int], *, replaying: bool
+    plan: Plan, tables: Tables, btf: Btf, places: Succession, *, replaying: bool
 ) -> dict[str, object]:
+    counting = places.counting
     datapath, filing = plan.policy.datapath, plan.filing
     numbers = btf.enum("dimension")
     drop_fragments = datapath.fragments == "drop"
@@ -244,6 +244,10 @@ def _constants(
             "fragment": "drop" if drop_fragments else "continue",
         },
         "dimensions_used": _bits(plan.dimensions, numbers),
+        "actions_used": _bits(
+            {rule.action.kind for rule in plan.policy.rules} - {"none"}, btf.enum("action")
+        ),
+        "limit_config": actions.limit_config(plan.policy, places.secret),
         "literal_root_bits": plan.literals.layout.root_bits,
         "set_root_bits": tables.root_bits,
         "entries_config": {

@@ -10,8 +10,7 @@ from wirepath import __version__
 from wirepath.errors import PinError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
+    from wirepath.datapath.succession import Succession
     from wirepath.kernel.maps import Map
     from wirepath.plan import Plan
 
@@ -31,6 +30,8 @@ class Manifest:
         policy: as `Policy.document` has it.
         counters: by rule, its slot in ``rule_counters``.
         counting: by set with counters, its number in ``set_entries``.
+        rooms, secret: of limits; as in `Succession`.
+        ban_lengths: of the prefixes that limits ban from all rules.
         set_root_bits: of the set table.
         set_rows: by dimension of sets, where its rows begin, in words.
         residents: bits of a row that are in use.
@@ -45,6 +46,9 @@ class Manifest:
     policy: dict[str, Any]
     counters: dict[str, int]
     counting: dict[str, int]
+    rooms: dict[str, list[Any]]
+    secret: list[int]
+    ban_lengths: list[int]
     set_root_bits: int
     set_rows: dict[str, int]
     residents: int
@@ -57,20 +61,23 @@ class Manifest:
         *,
         root_bits: int,
         mode: str,
-        generation: int,
         since: float,
-        counters: Mapping[str, int],
-        counting: Mapping[str, int],
+        succession: Succession,
     ) -> Self:
         """Describe a generation that was loaded from *plan*."""
+        from wirepath.datapath.actions import ban_lengths
+
         return cls(
             file=plan.policy.file,
             mode=mode,
-            generation=generation,
+            generation=succession.number,
             since=since,
             policy=plan.policy.document(),
-            counters=dict(counters),
-            counting=dict(counting),
+            counters=dict(succession.counters),
+            counting=dict(succession.counting),
+            rooms={name: list(room) for name, room in succession.rooms.items()},
+            secret=list(succession.secret),
+            ban_lengths=sorted(ban_lengths(plan.policy)),
             set_root_bits=root_bits,
             set_rows={dimension: plan.row_base[dimension] for dimension in plan.needs},
             residents=len(plan.filing.residents),

@@ -11,8 +11,8 @@ from typing import Any, Final, Self
 
 from wirepath import actions
 from wirepath.actions import Action
-from wirepath.document import Document, Table, choice, closest, flag, shown, string
-from wirepath.errors import PolicyError, Problem, RequestError, errno_name
+from wirepath.document import Document, Table, choice, closest, flag, string
+from wirepath.errors import PolicyError, Problem, RequestError, errno_name, shown
 from wirepath.net import Outcome, Prefix
 from wirepath.policy.match import Match
 

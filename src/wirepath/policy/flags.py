@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
-from wirepath.document import Table, closest, shown, string
-from wirepath.errors import RequestError
+from wirepath.document import Table, closest, string
+from wirepath.errors import RequestError, shown
 from wirepath.net import Fragment, Packet
 from wirepath.policy.names import TCP_FLAGS
 from wirepath.policy.predicate import Members, Predicate

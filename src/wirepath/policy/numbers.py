@@ -5,8 +5,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Self
 
-from wirepath.document import Table, closest, shown
-from wirepath.errors import RequestError
+from wirepath.document import Table, closest
+from wirepath.errors import RequestError, shown
 from wirepath.net import Packet
 from wirepath.policy.names import DSCPS, ICMP, ICMP_TYPES, PROTOCOLS
 from wirepath.policy.predicate import Members, Predicate, Word

@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * limit_cells.h - what limits remember: one 64-bit cell a key.
+ *
+ * The low 48 bits of a cell say when its key will have nothing outstanding (the
+ * theoretical arrival time of GCRA), the top 16 whose cell it is.  A cell whose
+ * time has come carries no information: it is free for the next key, so that
+ * nothing has to be swept.  Eight cells make a bucket, a cache line.
+ *
+ * When all eight are in use, a new key takes over the one that is free soonest
+ * and, with it, what that has outstanding (space-saving, Metwally 2005): more
+ * keys than cells share rates, they do not escape them, and no flood of keys
+ * makes a bucket forget one that has used its burst up.
+ */
+#ifndef LIMIT_CELLS_H
+#define LIMIT_CELLS_H
+
+#include "../pkt.h"
+
+#define LIMIT_WAYS  8
+#define LIMIT_TRIES 8  /* rounds of compare-and-swap, then it exceeds */
+#define CELL_BITS   48 /* of time: 78 hours of ns */
+#define CELL_TIME   ((1ULL << CELL_BITS) - 1)
+#define BURST_MAX_S 86400 /* who claims more is stale */
+
+struct limit_bucket {
+	__u64 cell[LIMIT_WAYS];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1); /* what the policy needs */
+	__type(key, __u32);
+	__type(value, struct limit_bucket);
+} limit_buckets SEC(".maps");
+
+/* A packet through the masks of its limit: what shares a rate has one key. */
+struct limit_key {
+	struct addr src, dst;
+	__u32 ports; /* sport << 16 | dport */
+	__u32 rule;  /* slot */
+};
+
+/* For limits that want no other key in their cells; the key that was unused
+ * for longest makes way when the map is full.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 1); /* what the policy needs */
+	__type(key, struct limit_key);
+	__type(value, __u64);
+} limit_exact_cells SEC(".maps");
+
+enum conformance {
+	NOT_ASKED,
+	CONFORMS,
+	EXCEEDS,       /* what the key itself has sent */
+	EXCEEDS_AMONG, /* with what other keys left in its cell */
+};
+
+/* What one packet asks of a cell; all in ns. */
+struct demand {
+	__u64 now_ns;
+	__u64 cost_ns;  /* that the packet takes up */
+	__u64 burst_ns; /* that may be outstanding */
+	bool afresh;    /* a key never inherits */
+};
+
+/* What @cell has outstanding; 0 if its time has come. */
+static __always_inline __u64 outstanding(__u64 cell, __u64 now)
+{
+	__s64 rest =
+		(__s64)((cell - now) << (64 - CELL_BITS)) >> (64 - CELL_BITS);
+
+	return rest > 0 && rest <= BURST_MAX_S * 1000000000LL ? rest : 0;
+}
+
+/* The place of @tag's cell in @bucket, or LIMIT_WAYS.  Without branches: which
+ * cell it is, is for the sender to choose.
+ */
+static __always_inline __u32 own_cell(const struct limit_bucket *bucket,
+				      __u64 tag)
+{
+	__u64 at = LIMIT_WAYS;
+
+	for (int i = LIMIT_WAYS - 1; i >= 0; i--) {
+		__u64 differs = bucket->cell[i] >> CELL_BITS ^ tag;
+
+		at += (i - at) & -((differs - 1) >> 63);
+	}
+	return at;
+}
+
+/* The place of the cell that is free, or will be soonest. */
+static __always_inline __u32 next_cell(const struct limit_bucket *bucket,
+				       __u64 now)
+{
+	__u64 least = ~0ULL;
+	__u32 at = 0;
+
+	for (int i = 0; i < LIMIT_WAYS; i++) {
+		__u64 rest = outstanding(bucket->cell[i], now);
+
+		if (rest < least) {
+			least = rest;
+			at = i;
+		}
+		if (!rest)
+			break;
+	}
+	return at;
+}
+
+/* One round; returns false if another CPU was faster. */
+static __always_inline bool
+try_cell(struct limit_bucket *bucket, __u64 tag, const struct demand *d,
+	 enum conformance *said)
+{
+	__u32 at = own_cell(bucket, tag);
+	bool own = at < LIMIT_WAYS;
+	__u64 *cell, old, rest;
+
+	if (!own)
+		at = next_cell(bucket, d->now_ns);
+	cell = &bucket->cell[at & (LIMIT_WAYS - 1)];
+	old = *(volatile __u64 *)cell;
+	if (own && old >> CELL_BITS != tag)
+		return false;
+	rest = own || !d->afresh ? outstanding(old, d->now_ns) : 0;
+	rest += d->cost_ns;
+	*said = own ? EXCEEDS : EXCEEDS_AMONG;
+	if (rest > d->burst_ns)
+		return true;
+	*said = CONFORMS;
+	return __sync_val_compare_and_swap(
+		       cell, old,
+		       tag << CELL_BITS | ((d->now_ns + rest) & CELL_TIME)) ==
+	       old;
+}
+
+/* Does a packet of the key that hashes to @hash conform? */
+static __always_inline enum conformance
+ask_bucket(__u32 bucket, __u64 hash, const struct demand *d)
+{
+	struct limit_bucket *b = bpf_map_lookup_elem(&limit_buckets, &bucket);
+	__u64 tag = hash >> CELL_BITS ?: 1; /* 0 is nobody's */
+	enum conformance said = EXCEEDS_AMONG;
+
+	if (!b)
+		return EXCEEDS_AMONG;
+	for (int i = 0; i < LIMIT_TRIES; i++)
+		if (try_cell(b, tag, d, &said))
+			return said;
+	return EXCEEDS_AMONG;
+}
+
+/* The same for a key with a cell in the map of exact keys. */
+static __always_inline enum conformance
+ask_exact(const struct limit_key *key, const struct demand *d)
+{
+	__u64 first = d->now_ns + d->cost_ns;
+
+	for (int i = 0; i < LIMIT_TRIES; i++) {
+		__u64 *cell = bpf_map_lookup_elem(&limit_exact_cells, key);
+		__u64 old, rest;
+
+		if (!cell) {
+			if (d->cost_ns > d->burst_ns)
+				return EXCEEDS;
+			if (!bpf_map_update_elem(&limit_exact_cells, key,
+						 &first, BPF_NOEXIST))
+				return CONFORMS;
+			continue;
+		}
+		old = *(volatile __u64 *)cell;
+		rest = (old > d->now_ns ? old - d->now_ns : 0) + d->cost_ns;
+		if (rest > d->burst_ns)
+			return EXCEEDS;
+		if (__sync_val_compare_and_swap(cell, old, d->now_ns + rest) ==
+		    old)
+			return CONFORMS;
+	}
+	return EXCEEDS_AMONG;
+}
+
+#endif

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * errands.h - rules whose action looks at the frame's bytes.
+ *
+ * They interrupt the walk; it goes on behind them, unless they decide.
+ */
+#ifndef ERRANDS_H
+#define ERRANDS_H
+
+#include "classify.h"
+#include "cursor.h"
+
+#define ERRANDS_MAX 64 /* a packet; nobody writes so many rules for one */
+
+struct errands {
+	struct pkt *pkt;
+	const struct frame *frame;
+	enum verdict verdict;
+};
+
+static __always_inline enum verdict
+do_errand(const struct frame *frame, struct pkt *pkt)
+{
+	return VERDICT_CONTINUE;
+}
+
+/* Walk to the next errand and do it.  Returns 1 when nothing is left to do. */
+static long next_errand(__u32 nth, struct errands *e)
+{
+	struct pkt *pkt = e->pkt;
+
+	pkt->errand.action = ACTION_NONE;
+	e->verdict = classify(pkt);
+	if (!pkt->errand.action)
+		return 1;
+	pkt->rule = pkt->errand.rule;
+	e->verdict = do_errand(e->frame, pkt);
+	count_rule(pkt->rule, pkt, e->verdict);
+	if (e->verdict)
+		return 1;
+	pkt->rule = RULE_NONE;
+	return 0;
+}
+
+/* What the rules make of a packet. */
+static __always_inline enum verdict
+rules(struct pkt *pkt, const struct frame *frame)
+{
+	struct errands errands = { .pkt = pkt, .frame = frame };
+
+	if (!(actions_used & ACTIONS_ON_BYTES))
+		return classify(pkt);
+	bpf_loop(ERRANDS_MAX, next_errand, &errands, 0);
+	return errands.verdict;
+}
+
+#endif

@@ -1,0 +1,81 @@
+"""What all actions have in common, and what they remember."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Mapping
+
+    from wirepath.actions.limit import Limit
+    from wirepath.net import Ban, Outcome, Packet, Prefix, Verdict, VerdictName
+
+
+class Bans(Protocol):
+    """Where the model keeps bans."""
+
+    def impose(self, ban: Ban) -> None:
+        """Let *ban* take the place of one of its prefix and scope."""
+
+    def on(self, prefix: Prefix, scope: str, now_ns: int) -> Ban | None:
+        """Give the one in force that is for packets of rule *scope* and exactly *prefix*."""
+
+
+@dataclass(slots=True)
+class Memory:
+    """What a rule of the model remembers from packet to packet, as the data plane does in maps.
+
+    Attributes:
+        rule: its name.
+        bans: of all rules, and of operators.
+        now_ns: the clock of the packet at hand.
+        cells: of its limits, by role and key: when it will have nothing outstanding, ns.
+    """
+
+    rule: str
+    bans: Bans
+    now_ns: int = 0
+    cells: dict[Hashable, int] = field(default_factory=dict)
+
+
+class Action:
+    """What a rule does with every packet that it matches.
+
+    Attributes:
+        kind: its name in ``enum action`` of ``bpf/verdict.h``.
+    """
+
+    __slots__ = ()
+    kind: ClassVar[str] = "none"
+
+    @property
+    def verdict(self) -> Outcome | None:
+        """What every matching packet gets; None if some go on."""
+        return None
+
+    @property
+    def may(self) -> tuple[VerdictName, ...]:
+        """Every verdict that it can give."""
+        return (self.verdict,) if self.verdict else ()
+
+    @property
+    def limits(self) -> Mapping[str, Limit]:
+        """What it limits, by role; its struct names each of them ``ROLE_limit``."""
+        return {}
+
+    def decide(self, packet: Packet, memory: Memory) -> Verdict | None:
+        """Decide *packet*, which the rule matches; None lets the walk go on."""
+        raise NotImplementedError
+
+    def lower(self) -> dict[str, Any]:
+        """Give its struct, ``struct KIND`` in ``bpf/actions/KIND.h``, but for its limits."""
+        raise NotImplementedError
+
+    def describe(self) -> str:
+        """Say it in a word or a few, for ``wirepath rules``."""
+        raise NotImplementedError
+
+    def document(self) -> dict[str, Any]:
+        """Give the rule's keys that ask for it; `wirepath.actions.read` is the way back."""
+        raise NotImplementedError

@@ -1,0 +1,282 @@
+"""``limit``: a rate for each source, prefix or destination. What exceeds it is dropped.
+
+GCRA (ITU-T I.371): a full burst at once, then one packet every interval; no window has an edge.
+The kernel's half is ``bpf/actions/limit.h``.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Any, ClassVar, Final, Self
+
+from wirepath import quantities
+from wirepath.actions.action import Action, Memory
+from wirepath.document import Table, choice, closest, flag, string
+from wirepath.errors import RequestError, shown
+from wirepath.net import ADDRESS_BITS, Ban, Outcome, Packet, Prefix, Verdict, is_ipv4
+from wirepath.quantities import SECOND_NS, Rate
+
+KEYS: Final = 100_000  # that a limit tells apart unless told otherwise
+KEYS_MOST: Final = 16_000_000
+CELLS: Final = 8  # a bucket: LIMIT_WAYS of bpf/actions/limit_cells.h
+_ROOM: Final = 2  # cells a key, at least: few buckets then have more keys than cells
+
+_BURST_MOST_S: Final = 86_400  # BURST_MAX of bpf/actions/limit_cells.h
+_FRAME_BITS: Final = 8 * 1514
+_COARSE_NS: Final = SECOND_NS  # a burst of this is 250 ticks of the coarse clock
+_COST_SHIFT: Final = 20  # COST_SHIFT of bpf/actions/limit.h
+_IPV4_BITS: Final = ADDRESS_BITS - 32
+_LOW: Final = (1 << 64) - 1
+
+_PART: Final = re.compile(r"(src|dst)(6?)(?:/(\d{1,3}))?", re.ASCII)
+_PER_SUCH_AS: Final = '"src", "dst", "src/24", "src6/48", "src+dport", "rule"'
+_NAMES: Final = ("src", "dst", "sport", "dport", "rule")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Per:
+    """Who shares a rate: all packets that are alike in this.
+
+    Attributes:
+        words: as the operator wrote it.
+        src, dst: bits of the address that count, in IPv4 (0 to 32) and in IPv6.
+        sport, dport: whether the port counts.
+    """
+
+    words: str
+    src: tuple[int, int] = (0, 0)
+    dst: tuple[int, int] = (0, 0)
+    sport: bool = False
+    dport: bool = False
+
+    @classmethod
+    def read(cls, value: Any) -> Self:
+        """Read parts joined by ``+``: ``src``, ``src/24``, ``src6/48``, ``dport``; or ``rule``.
+
+        An IPv6 source counts by its /64 unless ``src6/N`` says otherwise, a destination whole.
+
+        Raises:
+            RequestError: it is none of these; says what would be right.
+        """
+        words = string(value)
+        if words == "rule":
+            return cls(words=words)
+        found: dict[str, Any] = {}
+        bits = {"src": [32, 64], "dst": [32, ADDRESS_BITS]}
+        for part in words.split("+"):
+            match = _PART.fullmatch(part)
+            if match and (match[3] or not match[2]):
+                side, v6 = match[1], bool(match[2])
+                if match[3]:
+                    bits[side][v6] = _length(value, part, int(match[3]), ADDRESS_BITS if v6 else 32)
+                found[side] = tuple(bits[side])
+            elif part in ("sport", "dport"):
+                found[part] = True
+            else:
+                cure = closest(part, _NAMES) or f"write {_PER_SUCH_AS}"
+                raise RequestError(f"{shown(value)}: no key for a limit ({cure})")
+        return cls(words=words, **found)
+
+    @property
+    def all_together(self) -> bool:
+        """Whether there is one key for every packet."""
+        return not (any(self.src) or any(self.dst) or self.sport or self.dport)
+
+    def key(self, packet: Packet) -> tuple[int, int, int, int]:
+        """Give what *packet* is told apart by."""
+        v4 = is_ipv4(packet.source)
+        return (
+            _masked(packet.source, self.src[not v4], v4=v4),
+            _masked(packet.destination, self.dst[not v4], v4=v4),
+            (packet.sport or 0) * self.sport,
+            (packet.dport or 0) * self.dport,
+        )
+
+    def source(self, packet: Packet) -> Prefix:
+        """Give the prefix of *packet*'s source that counts."""
+        v4 = is_ipv4(packet.source)
+        return Prefix.around(packet.source, self.src[not v4] + _IPV4_BITS * v4)
+
+
+def _length(value: Any, part: str, bits: int, most: int) -> int:
+    if 1 <= bits <= most:
+        return bits
+    raise RequestError(f"{shown(value)}: {part} is no prefix (its length goes from 1 to {most})")
+
+
+def _masked(address: int, bits: int, *, v4: bool) -> int:
+    return Prefix.around(address, bits + _IPV4_BITS * v4).address if bits else 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limit(Action):
+    """Packets that exceed a rate are dropped; the others go on to the rules behind.
+
+    Attributes:
+        rate: once the burst is used up.
+        burst: packets, or bits, at once.
+        per: who shares it.
+        ban_s: for how long a source that exceeds it is banned, seconds; None if it is not.
+        ban_scope: whether the ban is for packets of this rule alone, or for all.
+        exact: whether every key has a cell that it shares with no other.
+        keys: how many are told apart.
+    """
+
+    rate: Rate
+    burst: int
+    per: Per
+    ban_s: float | None = None
+    ban_scope: str = "all"
+    exact: bool = False
+    keys: int = KEYS
+
+    kind: ClassVar[str] = "limit"
+
+    @property
+    def may(self) -> tuple[Outcome]:
+        """Nothing, or this."""
+        return ("drop",)
+
+    @property
+    def limits(self) -> dict[str, "Limit"]:
+        """Itself."""
+        return {"": self}
+
+    @property
+    def packet_ns(self) -> int:
+        """The time that a packet takes up; 0 if its bytes do."""
+        return 0 if self.rate.bits else round(self.rate.unit_s * SECOND_NS / self.rate.count)
+
+    @property
+    def byte_cost(self) -> int:
+        """The time that a byte takes up, in 2^-20 ns; 0 if packets count."""
+        ns = 8 * self.rate.unit_s * SECOND_NS << _COST_SHIFT
+        return round(ns / self.rate.count) if self.rate.bits else 0
+
+    @property
+    def burst_ns(self) -> int:
+        """The time that may be outstanding."""
+        if self.rate.bits:
+            return self.burst // 8 * self.byte_cost >> _COST_SHIFT
+        return self.burst * self.packet_ns
+
+    @property
+    def ban_bits(self) -> tuple[int, int]:
+        """The length of a source that is banned, of 128 bits: in IPv4, in IPv6."""
+        return _IPV4_BITS + self.per.src[0], self.per.src[1]
+
+    @property
+    def buckets(self) -> int:
+        """How many buckets of cells it takes, a power of two; 0 if it is exact."""
+        if self.exact:
+            return 0
+        if self.per.all_together:
+            return 1
+        return 1 << (_ROOM * self.keys // CELLS - 1).bit_length()
+
+    def decide(self, packet: Packet, memory: Memory) -> Verdict | None:
+        """Drop *packet* if it exceeds, and ban its source if that is asked for."""
+        now, scope = memory.now_ns, memory.rule if self.ban_scope == "rule" else None
+        if scope and memory.bans.on(self.per.source(packet), scope, now):
+            return Verdict("drop", "banned", rule=memory.rule)
+        if self.conforms(packet, memory):
+            return None
+        if self.ban_s is not None:
+            until = now + int(self.ban_s * SECOND_NS)
+            memory.bans.impose(Ban(self.per.source(packet), until, memory.rule, scope))
+        return Verdict("drop", "limit_exceeded", rule=memory.rule)
+
+    def conforms(self, packet: Packet, memory: Memory, role: str = "") -> bool:
+        """Tell whether *packet* is within the rate, and if so let it take up its time."""
+        key, now = (role, self.per.key(packet)), memory.now_ns
+        cost = self.packet_ns + (packet.frame_bytes * self.byte_cost >> _COST_SHIFT)
+        ends = max(memory.cells.get(key, 0), now) + cost
+        if ends - now > self.burst_ns:
+            return False
+        memory.cells[key] = ends
+        return True
+
+    def lower(self) -> dict[str, Any]:
+        """Give ``struct limit``, but for where its buckets lie."""
+        per = self.per
+        return {
+            "src": [_mask(per.src[0], v4=True), _mask(per.src[1], v4=False)],
+            "dst": [_mask(per.dst[0], v4=True), _mask(per.dst[1], v4=False)],
+            "ports": 0xFFFF * (per.sport << 16 | per.dport),
+            "ban_bits": list(self.ban_bits),
+            "by_rule": self.ban_scope == "rule",
+            "exact": self.exact,
+            "coarse": self.burst_ns >= _COARSE_NS,
+            "packet_ns": self.packet_ns,
+            "byte_cost": self.byte_cost,
+            "burst_ns": self.burst_ns,
+            "ban_ns": int((self.ban_s or 0) * SECOND_NS),
+        }
+
+    def describe(self) -> str:
+        """Say ``limit 5/min per src, ban 5min``."""
+        ban = f", ban {self.ban_s:g} s" if self.ban_s else ""
+        return f"limit {self.rate} per {self.per.words}{ban}"
+
+    def document(self) -> dict[str, Any]:
+        """Give the rule's key."""
+        burst = f"{self.burst}bit" if self.rate.bits else self.burst
+        limit: dict[str, Any] = {"rate": str(self.rate), "burst": burst, "per": self.per.words}
+        if self.ban_s is not None:
+            limit |= {"ban": int(self.ban_s), "ban_scope": self.ban_scope}
+        return {"limit": limit | {"exact": self.exact, "keys": self.keys}}
+
+
+def _mask(bits: int, *, v4: bool) -> dict[str, int]:
+    mask = Prefix.around((1 << ADDRESS_BITS) - 1, bits + _IPV4_BITS * v4).address if bits else 0
+    return {"hi": mask >> 64, "lo": mask & _LOW}
+
+
+def read(rule: Table) -> Limit | None:
+    """Take ``limit`` from *rule*; None if it is, noted, wrong."""
+    table = rule.table("limit", 'limit = { rate = "100/s", per = "src" }')
+    rate = table.one("rate", Rate.read, None)
+    per = table.one("per", Per.read, None)
+    for key, such_as in (("rate", '"100/s"'), ("per", _PER_SUCH_AS)):
+        if key not in table:
+            table.wrong(key, f"a limit without `{key}` (write {key} = {such_as})")
+    burst = _burst(table, rate)
+    ban_s = table.one("ban", quantities.duration, None)
+    scope = table.one("ban_scope", choice("rule", "all"), "all")
+    exact = table.one("exact", flag, default=False)
+    keys = table.one("keys", _keys, KEYS)
+    if "ban" in table and per and not any(per.src):
+        cure = 'it bans sources: write per = "src"'
+        table.wrong("ban", f"a ban by a limit per {per.words} ({cure})")
+    if "ban_scope" in table and "ban" not in table:
+        table.wrong("ban_scope", 'a scope without a ban (write ban = "5min")')
+    table.done()
+    if rate is None or per is None or burst is None:
+        return None
+    return Limit(
+        rate=rate, burst=burst, per=per, ban_s=ban_s, ban_scope=scope, exact=exact, keys=keys
+    )
+
+
+def _burst(table: Table, rate: Rate | None) -> int | None:
+    if rate is None:
+        table.take("burst")
+        return None
+    read = quantities.bits if rate.bits else quantities.packets
+    burst = table.one("burst", read, None if "burst" in table else rate.count)
+    if burst is None:
+        return None
+    if rate.bits and burst < _FRAME_BITS:
+        cure = f'write at least "{-(-_FRAME_BITS // 1000)}kbit"'
+        table.wrong("burst", f"{burst} bits are less than a full frame, so none passes ({cure})")
+    if burst * rate.unit_s > _BURST_MOST_S * rate.count:
+        hours = burst * rate.unit_s / rate.count / 3600
+        cure = "at most 24 h: raise the rate or lower the burst"
+        table.wrong("burst", f"takes {hours:.0f} h to come back ({cure})")
+    return burst
+
+
+def _keys(value: Any) -> int:
+    count = quantities.packets(value)
+    if count > KEYS_MOST:
+        raise RequestError(f"{shown(value)}: too many keys (at most {KEYS_MOST})")
+    return count

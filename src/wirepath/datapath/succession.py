@@ -1,0 +1,126 @@
+"""What has a place in the kernel and keeps it, by name, from generation to generation."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, NamedTuple, Self
+
+from wirepath.datapath.actions import limits_of
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from wirepath.datapath.manifest import Manifest
+    from wirepath.policy import Policy
+
+_SECRETS: Final = 6  # of struct limit_config
+_BITS: Final = 64
+
+
+class Room(NamedTuple):
+    """Where the cells of a limit lie.
+
+    Attributes:
+        per: what its keys are; cells of other keys mean nothing to it.
+        first: bucket.
+        buckets: how many.
+    """
+
+    per: str
+    first: int
+    buckets: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Succession:
+    """The places of one generation. A place that was in use is free only one generation later.
+
+    Attributes:
+        number: of the generation, from 1.
+        counters: by rule, its slot in ``rule_counters``.
+        counting: by set with counters, its number in ``set_entries``.
+        rooms: by limit that is not exact.
+        secret: what keys of limits are hashed by.
+    """
+
+    number: int
+    counters: Mapping[str, int]
+    counting: Mapping[str, int]
+    rooms: Mapping[str, Room]
+    secret: tuple[int, ...]
+
+    @classmethod
+    def first(cls, policy: Policy) -> Self:
+        """Give every name of *policy* its place."""
+        rules, sets = _named(policy)
+        return cls(
+            number=1,
+            counters=_numbered({}, rules),
+            counting=_numbered({}, sets),
+            rooms=_housed({}, policy),
+            secret=tuple(secrets.randbits(_BITS) | 1 for _ in range(_SECRETS)),
+        )
+
+    @classmethod
+    def after(cls, manifest: Manifest, policy: Policy) -> Self:
+        """Give every name of *policy* the place it had in the generation of *manifest*."""
+        rules, sets = _named(policy)
+        return cls(
+            number=manifest.generation + 1,
+            counters=_numbered(manifest.counters, rules),
+            counting=_numbered(manifest.counting, sets),
+            rooms=_housed({name: Room(*room) for name, room in manifest.rooms.items()}, policy),
+            secret=tuple(manifest.secret),
+        )
+
+    @property
+    def buckets(self) -> int:
+        """How many buckets there have to be."""
+        return max((room.first + room.buckets for room in self.rooms.values()), default=0)
+
+
+# The rules, and the sets with counters.
+def _named(policy: Policy) -> tuple[list[str], list[str]]:
+    rules = [rule.name for rule in policy.rules]
+    return rules, [spec.name for spec in policy.sets.values() if spec.counters]
+
+
+def _numbered(old: Mapping[str, int], names: Collection[str]) -> dict[str, int]:
+    taken = set(old.values())
+    free = (number for number in range(len(taken) + len(names)) if number not in taken)
+    return {name: old[name] if name in old else next(free) for name in names}
+
+
+def _housed(old: Mapping[str, Room], policy: Policy) -> dict[str, Room]:
+    rooms = {}
+    gaps = _gaps(sorted((room.first, room.buckets) for room in old.values()))
+    for name, limit in limits_of(policy).items():
+        if not limit.buckets:
+            continue
+        before = old.get(name)
+        if before and (before.per, before.buckets) == (limit.per.words, limit.buckets):
+            rooms[name] = before
+        else:
+            rooms[name] = Room(limit.per.words, _taken(gaps, limit.buckets), limit.buckets)
+    return rooms
+
+
+# What is between the rooms, (from, to); the last has no end.
+def _gaps(rooms: list[tuple[int, int]]) -> list[tuple[int, float]]:
+    gaps: list[tuple[int, float]] = []
+    at = 0
+    for first, buckets in rooms:
+        if first > at:
+            gaps.append((at, first))
+        at = max(at, first + buckets)
+    return [*gaps, (at, float("inf"))]
+
+
+# Takes so many buckets from the first gap that has them.
+def _taken(gaps: list[tuple[int, float]], buckets: int) -> int:
+    for number, (at, end) in enumerate(gaps):
+        if end - at >= buckets:
+            gaps[number] = (at + buckets, end)
+            return at
+    raise AssertionError("the last gap has no end")
