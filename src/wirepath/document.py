@@ -7,7 +7,7 @@ raises before the whole document is read.  Knows TOML and has never heard of a p
 import difflib
 import re
 import tomllib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from functools import cached_property
 from typing import Any, TypeVar
 
@@ -94,6 +94,8 @@ class Table:
         label: the same for a reader, with names instead of positions: ``rule.ssh.match``.
     """
 
+    __slots__ = ("_known", "_known_later", "_values", "document", "label", "path")
+
     def __init__(
         self,
         document: Document,
@@ -126,6 +128,11 @@ class Table:
         self._known.add(key)
         return self._values.get(key)
 
+    def present(self, keys: Collection[str]) -> list[str]:
+        """Give those of *keys* that are there, in their order; all of them are known from now."""
+        self._known.update(keys)
+        return [key for key in keys if key in self._values]
+
     def table(self, key: str, shape: str) -> "Table":
         """Give the table *key*; an empty one if it is absent or, noted, something else.
 
@@ -137,7 +144,7 @@ class Table:
         if value is not None and not isinstance(value, dict):
             self.wrong(key, f"not a table (write {shape})")
             value = None
-        label = ".".join(part for part in (self.label, key) if part)
+        label = f"{self.label}.{key}" if self.label else key
         return Table(self.document, value or {}, (*self.path, key), label)
 
     def tables(self, key: str, shape: str) -> "list[Table]":
@@ -184,9 +191,9 @@ class Table:
         if value == []:
             self.wrong(key, "an empty list (leave the key out, or name a value)")
             return None
-        found = self.all(key, read)
-        whole = len(value) if isinstance(value, list) else 1
-        return found if len(found) == whole else None
+        items = value if isinstance(value, list) else [value]
+        found = self._all(key, items, read)
+        return found if len(found) == len(items) else None
 
     def all(self, key: str, read: Callable[[Any], T]) -> tuple[T, ...]:
         """Read the value of *key*, or each element if it is a list, perhaps an empty one.
@@ -197,24 +204,28 @@ class Table:
         value = self.take(key)
         if value is None:
             return ()
+        return self._all(key, value if isinstance(value, list) else [value], read)
+
+    def _all(self, key: str, items: list[Any], read: Callable[[Any], T]) -> tuple[T, ...]:
         found: list[T] = []
-        for at, item in enumerate(value if isinstance(value, list) else [value]):
+        for at, item in enumerate(items):
             try:
                 found.append(read(item))
             except RequestError as error:
                 self.wrong(key, str(error), at)
         return tuple(found)
 
-    def later(self, keys: Iterable[str]) -> None:
+    def later(self, keys: Collection[str]) -> None:
         """Note each of *keys* that is there: words that only a later version knows."""
         self._known_later.update(keys)
-        for key in self._known_later & set(self._values):
-            self.wrong(key, f"`{key}` is not in this version (leave it out)")
+        for key in keys:
+            if key in self._values:
+                self.wrong(key, f"`{key}` is not in this version (leave it out)")
 
     def done(self) -> None:
         """Note every key that nobody took."""
         for key in self._values:
-            if key not in self._known | self._known_later:
+            if key not in self._known and key not in self._known_later:
                 known = f"known here: {', '.join(sorted(self._known))}"
                 self.wrong(key, f"unknown key ({closest(key, self._known) or known})")
 

@@ -4,6 +4,7 @@ An address is an ``int`` of 128 bits.  IPv4 lies in ::ffff:0:0/96 (RFC 4291 sect
 ``a.b.c.d`` is ``::ffff:a.b.c.d`` here and one table holds both families.
 """
 
+import re
 from dataclasses import dataclass
 from ipaddress import AddressValueError, IPv4Address, IPv6Address
 from typing import Literal, Self
@@ -14,6 +15,8 @@ ADDRESS_BITS = 128
 _MAPPED = 0xFFFF << 32
 _MAPPED_BITS = 96
 _ALL_ONES = (1 << ADDRESS_BITS) - 1
+_OCTET = r"(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
+_QUADS = re.compile(r"\.".join([_OCTET] * 4))
 
 # The lower-case names of the enums in bpf/verdict.h; tests/unit/test_net.py holds them together.
 VerdictName = Literal["pass", "drop", "tx", "redirect"]
@@ -61,10 +64,11 @@ def parse_address(text: str) -> int:
         RequestError: *text* is no address, has a zone (``%eth0``), or is an IPv4 address in IPv6
             form: no such IPv6 packet is ever let through, so it would not mean what it seems to.
     """
+    if quads := _QUADS.fullmatch(text):
+        a, b, c, d = map(int, quads.groups())
+        return _MAPPED | a << 24 | b << 16 | c << 8 | d
     zoneless, percent, _ = text.partition("%")
     try:
-        if ":" not in zoneless:
-            return _MAPPED | int(IPv4Address(text))
         address = int(IPv6Address(zoneless))
     except AddressValueError:
         raise RequestError(

@@ -55,6 +55,8 @@ class Addresses(Predicate):
 
     def is_empty(self) -> bool:
         """Tell whether what is negated takes away all that is asked for."""
+        if not self.not_prefixes and not self.not_sets:
+            return False
         asked = self.prefixes if self.prefixes or self.sets else _EVERY
         return set(self.sets) <= set(self.not_sets) and all(
             any(hole.covers(prefix) for hole in self.not_prefixes) for prefix in asked
@@ -75,6 +77,8 @@ def _read(value: Any, known_sets: Collection[str]) -> tuple[str, Prefix | str]:
 
 
 def _sorted(found: list[Prefix | str]) -> tuple[tuple[Prefix, ...], tuple[str, ...]]:
+    if not found:
+        return (), ()
     prefixes = {what for what in found if isinstance(what, Prefix)}
     sets = {what for what in found if isinstance(what, str)}
     return tuple(sorted(prefixes)), tuple(sorted(sets))

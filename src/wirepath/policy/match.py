@@ -1,15 +1,17 @@
 """What a rule matches."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, fields
-from typing import Any, Self
+from functools import lru_cache
+from operator import attrgetter
+from typing import Any, Final, Self
 
 from wirepath.document import Table
 from wirepath.net import Packet
 from wirepath.policy.addresses import Addresses
 from wirepath.policy.flags import Fragments, TcpFlags
 from wirepath.policy.names import ICMP, ICMPV6, TCP, UDP
-from wirepath.policy.numbers import IcmpTypes, Numbers, in_ranges
+from wirepath.policy.numbers import IcmpTypes, Numbers, Ranges, in_ranges
 from wirepath.policy.predicate import Members, Predicate
 from wirepath.policy.sketch import Sketch
 
@@ -17,7 +19,15 @@ from wirepath.policy.sketch import Sketch
 _LATER = ("ct",)
 
 # Protocols whose headers are read.
-_LAYER4 = {ICMP: "icmp", ICMPV6: "icmpv6", TCP: "tcp", UDP: "udp"}
+_LAYER4: Final = {ICMP: "icmp", ICMPV6: "icmpv6", TCP: "tcp", UDP: "udp"}
+# Those that a key needs one of; an ICMP type says itself which.
+_NEEDS: Final[Mapping[str, frozenset[int]]] = {
+    "sport": frozenset({TCP, UDP}),
+    "dport": frozenset({TCP, UDP}),
+    "port": frozenset({TCP, UDP}),
+    "tcp_flags": frozenset({TCP}),
+    "icmp_type": frozenset(),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,21 +59,10 @@ class Match:
             table: ``match`` of a rule.
             known_sets: the names that ``@name`` may use.
         """
-        match = cls(
-            src=Addresses.read(table, "src", known_sets),
-            dst=Addresses.read(table, "dst", known_sets),
-            proto=Numbers.read(table, "proto"),
-            sport=Numbers.read(table, "sport"),
-            dport=Numbers.read(table, "dport"),
-            port=Numbers.read(table, "port"),
-            tcp_flags=TcpFlags.read(table),
-            icmp_type=IcmpTypes.read(table),
-            vlan=Numbers.read(table, "vlan"),
-            length=Numbers.read(table, "length"),
-            ttl=Numbers.read(table, "ttl"),
-            dscp=Numbers.read(table, "dscp"),
-            fragment=Fragments.read(table),
-        )
+        found: dict[str, Any] = {}
+        for key in table.present(_KEYS):
+            found[key] = _read(table, key, known_sets)
+        match = cls(**found)
         table.later(_LATER)
         table.done()
         for key, message in match._contradictions():
@@ -72,10 +71,7 @@ class Match:
 
     def predicates(self) -> Iterator[Predicate]:
         """Yield the keys that are there, in a fixed order."""
-        for key in _KEYS:
-            predicate = getattr(self, key)
-            if predicate is not None:
-                yield predicate
+        return (predicate for predicate in _values(self) if predicate is not None)
 
     def holds(self, packet: Packet, sets: Mapping[str, Members]) -> bool:
         """Tell whether *packet*, of a family, matches; *sets* has every set's contents."""
@@ -98,24 +94,13 @@ class Match:
 
     def _contradictions(self) -> Iterator[tuple[str, str]]:
         # (key, message) for each key that can never hold beside the others.
-        layer4 = {
-            key: protos
-            for key, protos in (
-                ("sport", {TCP, UDP}),
-                ("dport", {TCP, UDP}),
-                ("port", {TCP, UDP}),
-                ("tcp_flags", {TCP}),
-                ("icmp_type", self._icmp_protocols()),
-            )
-            if getattr(self, key) is not None
-        }
-        possible = set(_LAYER4)
-        if self.proto:
-            possible = {number for number in _LAYER4 if in_ranges(self.proto.ranges, number)}
-        for key, protos in layer4.items():
-            possible &= protos
+        possible = _layer4(self.proto.ranges) if self.proto else frozenset(_LAYER4)
+        for key, protos in _NEEDS.items():
+            if getattr(self, key) is None:
+                continue
+            possible = possible & (protos or self._icmp_protocols())
             if not possible:
-                names = " or ".join(_LAYER4[number] for number in sorted(protos))
+                names = " or ".join(_LAYER4[n] for n in sorted(protos or self._icmp_protocols()))
                 yield key, f"only {names} has this, and the other keys exclude it (take one out)"
                 break
             if self.fragment and self.fragment.kinds == {"later"}:
@@ -141,3 +126,23 @@ class Match:
 
 
 _KEYS = tuple(field.name for field in fields(Match))
+_values: Callable[[Match], tuple[Predicate | None, ...]] = attrgetter(*_KEYS)
+
+
+def _read(table: Table, key: str, known_sets: Collection[str]) -> Predicate | None:
+    match key:
+        case "src" | "dst":
+            return Addresses.read(table, key, known_sets)
+        case "tcp_flags":
+            return TcpFlags.read(table)
+        case "icmp_type":
+            return IcmpTypes.read(table)
+        case "fragment":
+            return Fragments.read(table)
+    return Numbers.read(table, key)
+
+
+@lru_cache
+def _layer4(ranges: Ranges) -> frozenset[int]:
+    # Protocols in *ranges* whose headers are read.
+    return frozenset(number for number in _LAYER4 if in_ranges(ranges, number))

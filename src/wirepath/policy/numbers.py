@@ -1,8 +1,9 @@
 """Match keys that compare numbers: ports, protocols, lengths, ICMP types."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache, partial
 from typing import Any, Final, Self
 
 from wirepath.document import Table, closest
@@ -110,13 +111,16 @@ class Numbers(Predicate):
 
     ranges: Ranges
 
-    @classmethod
-    def read(cls, match: Table, key: str) -> Self | None:
+    @staticmethod
+    def read(match: Table, key: str) -> "Numbers | None":
         """Take *key* from *match*; None if it is absent or, noted, wrong."""
-        found = match.each(key, lambda value: (value, FIELDS[key].read(value)))
+        found = match.each(key, partial(_asked, key))
         if not found:
             return None
-        return cls(key, tuple(word for word, _ in found), merged(pair for _, pair in found))
+        if len(found) == 1:
+            return found[0]
+        words = tuple(word for one in found for word in one.words)
+        return Numbers(key, words, merged(pair for one in found for pair in one.ranges))
 
     def judge(self, packet: Packet | Sketch, sets: Mapping[str, Members]) -> bool | None:  # noqa: ARG002
         """Tell whether one of the fields is in range."""
@@ -124,6 +128,15 @@ class Numbers(Predicate):
         if any(isinstance(value, int) and in_ranges(self.ranges, value) for value in values):
             return True
         return None if UNKNOWN in values else False
+
+
+def _asked(key: str, value: Any) -> Numbers:
+    return (_number if isinstance(value, Hashable) else _number.__wrapped__)(key, value)
+
+
+@lru_cache(maxsize=1024, typed=True)  # many rules ask for the same few numbers
+def _number(key: str, value: Any) -> Numbers:
+    return Numbers(key, (value,), (FIELDS[key].read(value),))
 
 
 _ICMP_TYPE: Final = Field(
