@@ -165,7 +165,7 @@ class Literals:
         wanted: Runs = ((0, self.classes - 1),)
         if ask.prefixes is not None:
             wanted = self.covered(ask.prefixes)
-        return _without(wanted, self.covered(ask.holes))
+        return _without(wanted, self.covered(ask.holes)) if ask.holes else wanted
 
     def covered(self, prefixes: Iterable[Prefix]) -> Runs:
         """Give the classes of addresses in *prefixes*."""

@@ -77,11 +77,11 @@ def _read(value: Any, known_sets: Collection[str]) -> tuple[str, Prefix | str]:
 
 
 def _sorted(found: list[Prefix | str]) -> tuple[tuple[Prefix, ...], tuple[str, ...]]:
-    if not found:
-        return (), ()
-    prefixes = {what for what in found if isinstance(what, Prefix)}
-    sets = {what for what in found if isinstance(what, str)}
-    return tuple(sorted(prefixes)), tuple(sorted(sets))
+    prefixes = [what for what in found if isinstance(what, Prefix)]
+    sets = [what for what in found if isinstance(what, str)]
+    if len(found) > 1:
+        return tuple(sorted(set(prefixes))), tuple(sorted(set(sets)))
+    return tuple(prefixes), tuple(sets)
 
 
 def _within(
