@@ -41,6 +41,13 @@ def load(policy: Policy, **options: object) -> Generation:
     return Generation.load(policy, read_contents(policy).members, **options)  # type: ignore[arg-type]
 
 
+def bans_of(generation: Generation) -> Bans:
+    plan = generation.plan
+    places = Succession.first(plan.policy)
+    manifest = Manifest.of(plan, root_bits=0, mode="native", since=0, succession=places)
+    return Bans(generation.loaded.maps, manifest, nullcontext)
+
+
 def run(generation: Generation, frames: Sequence[bytes]) -> list[int]:
     lengths = array("I", map(len, frames))
     offsets = array("Q", [0] * len(frames))
@@ -94,12 +101,7 @@ def test_bans_end_by_the_clock(address: str) -> None:
     source = IPv6(src=address) if ":" in address else IPv4(src=address)
     frame = bytes(Eth() / source / Udp())
     with load(Policy.parse("")) as generation:
-        maps = generation.loaded.maps
-        places = Succession.first(generation.plan.policy)
-        manifest = Manifest.of(
-            generation.plan, root_bits=0, mode="native", since=0, succession=places
-        )
-        bans = Bans(maps, manifest, nullcontext)
+        bans = bans_of(generation)
         bans.add(Prefix.parse(address), for_s=0.2)
         assert run(generation, [frame]) == [XdpAction.DROP]
         time.sleep(0.25)
@@ -110,6 +112,19 @@ def test_bans_end_by_the_clock(address: str) -> None:
         assert (ban.packets, ban.bytes) == (1, len(frame))
         assert bans.remove(Prefix.parse(address))
         assert run(generation, [frame]) == [XdpAction.PASS]
+
+
+def test_bans_around_a_prefix() -> None:
+    with load(Policy.parse("")) as generation:
+        bans = bans_of(generation)
+        wide, narrow, ended = map(Prefix.parse, ("10.0.0.0/8", "10.1.2.0/24", "10.1.0.0/16"))
+        bans.add_all([wide, narrow, Prefix.parse("::/0"), Prefix.parse("10.1.3.0/24")])
+        bans.add(ended, for_s=1e-9)
+        assert bans.around(Prefix.parse("10.1.2.3")) == [wide, narrow]
+        assert bans.around(Prefix.parse("10.1.0.0/20")) == [wide]
+        assert bans.remove(wide)
+        assert bans.around(Prefix.parse("10.1.2.3")) == [narrow]
+        assert generation.loaded.maps["ban_lengths"][0]["count"] == 3
 
 
 def test_state_goes_on_in_the_next_generation() -> None:

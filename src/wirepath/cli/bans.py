@@ -71,7 +71,7 @@ def unban(parser: ArgumentParser) -> None:
 def _unban(options: Namespace) -> None:
     with Datapath.open(options.iface) as datapath:
         lifted = {each: datapath.bans.remove(each) for each in options.prefixes}
-        around = _bans_around(datapath, [each for each, was in lifted.items() if not was])
+        around = {each: datapath.bans.around(each) for each, was in lifted.items() if not was}
     if options.json:
         show.document(
             {
@@ -83,14 +83,6 @@ def _unban(options: Namespace) -> None:
         return
     for each, was in lifted.items():
         print(f"{each}: {'ban lifted' if was else _not_banned(around[each])}")
-
-
-# For each of some prefixes, the bans that still hold for all of it: what `unban` may have meant.
-def _bans_around(datapath: Datapath, prefixes: list[Prefix]) -> dict[Prefix, list[Prefix]]:
-    if not prefixes:
-        return {}
-    banned = [entry.prefix for entry in datapath.bans.all()]
-    return {each: [outer for outer in banned if outer.covers(each)] for each in prefixes}
 
 
 def _not_banned(around: list[Prefix]) -> str:

@@ -150,6 +150,17 @@ class Bans:
         ]
         return sorted(entries, key=lambda entry: entry.prefix)
 
+    def around(self, prefix: Prefix) -> list[Prefix]:
+        """List the bans in force that hold for all of *prefix*, the widest first."""
+        now = time.monotonic_ns()
+        wider = {bits for bits in self._lengths.probed() if bits <= prefix.bits}
+        found = []
+        for outer in (Prefix.around(prefix.address, bits) for bits in sorted(wider)):
+            ban = self._table.get(_key(outer)) if outer.covers(prefix) else None
+            if ban is not None and ban["expires_ns"] > now:
+                found.append(outer)
+        return found
+
     def for_model(self) -> Iterator[Ban]:
         """Yield them as the model has them."""
         rules = self._rules()
@@ -196,9 +207,12 @@ class Bans:
             yield Prefix(address["hi"] << 64 | address["lo"], key["bits"]), key["scope"], ban
 
     def _recount(self) -> None:
-        words = (memoryview(keys).cast("Q") for keys, _ in self._table.raw_batches())
-        used = {word for keys in words for word in set(keys.tolist()[_KEY_WORDS - 1 :: _KEY_WORDS])}
-        every = {word for word in used if not word >> 32}  # the scope is above
+        listed, used = set(self._lengths.probed()), set[int]()
+        for keys, _ in self._table.raw_batches():  # the first few have every length, most often
+            used.update(memoryview(keys).cast("Q")[_KEY_WORDS - 1 :: _KEY_WORDS])
+            if listed <= used:  # a word is the length alone where the scope above it is none
+                return
+        every = listed & used
         self._lengths.keep(every | set(self._manifest.ban_lengths), any_set=bool(every))
 
 
@@ -217,23 +231,27 @@ class Lengths:
         """How many bans of limits have found the table full."""
         return int(self._map[0]["refused"])
 
+    def probed(self) -> list[int]:
+        """Give those that packets probe."""
+        value = self._map[0]
+        return list(value["bits"][: value["count"]])
+
     def mark(self) -> None:
         """Note that user space sets bans."""
         self._store("set", 1)
 
     def expect(self, lengths: Collection[int]) -> None:
         """Have packets probe *lengths* too."""
-        value = self._map[0]
-        count = value["count"]
-        for bits in sorted(set(lengths) - set(value["bits"][:count])):
+        probed = self.probed()
+        count = len(probed)
+        for bits in sorted(set(lengths) - set(probed)):
             self._store_length(count, bits)
             count += 1
             self._store("count", count)
 
     def keep(self, used: Collection[int], *, any_set: bool) -> None:
         """Probe none but *used* any more."""
-        value = self._map[0]
-        listed = list(value["bits"][: value["count"]])
+        listed = self.probed()
         for place in range(len(listed) - 1, -1, -1):
             if listed[place] not in used:
                 listed[place] = listed[-1]
