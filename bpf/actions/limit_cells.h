@@ -18,7 +18,7 @@
 #include "../pkt.h"
 
 #define LIMIT_WAYS  8
-#define LIMIT_TRIES 8  /* rounds of compare-and-swap, then it exceeds */
+#define LIMIT_TRIES 16 /* rounds of compare-and-swap, then it exceeds */
 #define CELL_BITS   48 /* of time: 78 hours of ns */
 #define CELL_TIME   ((1ULL << CELL_BITS) - 1)
 #define BURST_MAX_S 86400 /* who claims more is stale */
@@ -53,10 +53,11 @@ struct {
 } limit_exact_cells SEC(".maps");
 
 enum conformance {
-	NOT_ASKED,
+	NOT_ASKED, /* ask again */
 	CONFORMS,
 	EXCEEDS,       /* what the key itself has sent */
 	EXCEEDS_AMONG, /* with what other keys left in its cell */
+	IS_EXACT,      /* not one for buckets */
 };
 
 /* What one packet asks of a cell; all in ns. */
@@ -67,18 +68,20 @@ struct demand {
 	bool afresh;    /* a key never inherits */
 };
 
-/* What @cell has outstanding; 0 if its time has come. */
-static __always_inline __u64 outstanding(__u64 cell, __u64 now)
+/* What @cell has outstanding; 0 if its time has come.  No branches here and in
+ * what follows: which way they go would be for the sender to choose, and the
+ * verifier would walk them all.
+ */
+static __always_inline __s64 outstanding(__u64 cell, __u64 now)
 {
 	__s64 rest =
 		(__s64)((cell - now) << (64 - CELL_BITS)) >> (64 - CELL_BITS);
 
-	return rest > 0 && rest <= BURST_MAX_S * 1000000000LL ? rest : 0;
+	rest &= (rest - BURST_MAX_S * 1000000000LL - 1) >> 63;
+	return rest & ~(rest >> 63);
 }
 
-/* The place of @tag's cell in @bucket, or LIMIT_WAYS.  Without branches: which
- * cell it is, is for the sender to choose.
- */
+/* The place of @tag's cell in @bucket, or LIMIT_WAYS. */
 static __always_inline __u32 own_cell(const struct limit_bucket *bucket,
 				      __u64 tag)
 {
@@ -96,92 +99,70 @@ static __always_inline __u32 own_cell(const struct limit_bucket *bucket,
 static __always_inline __u32 next_cell(const struct limit_bucket *bucket,
 				       __u64 now)
 {
-	__u64 least = ~0ULL;
-	__u32 at = 0;
+	__s64 least = outstanding(bucket->cell[0], now) * LIMIT_WAYS;
 
-	for (int i = 0; i < LIMIT_WAYS; i++) {
-		__u64 rest = outstanding(bucket->cell[i], now);
+	for (int i = 1; i < LIMIT_WAYS; i++) {
+		__s64 rest = outstanding(bucket->cell[i], now) * LIMIT_WAYS + i;
 
-		if (rest < least) {
-			least = rest;
-			at = i;
-		}
-		if (!rest)
-			break;
+		least += (rest - least) & (rest - least) >> 63;
 	}
-	return at;
+	return least & (LIMIT_WAYS - 1);
 }
 
-/* One round; returns false if another CPU was faster. */
-static __always_inline bool
-try_cell(struct limit_bucket *bucket, __u64 tag, const struct demand *d,
-	 enum conformance *said)
+/* Does a packet of the key that hashes to @hash conform?  One round: NOT_ASKED
+ * if another CPU was faster.
+ */
+static __always_inline enum conformance
+ask_bucket(__u32 at_bucket, __u64 hash, const struct demand *d)
 {
-	__u32 at = own_cell(bucket, tag);
-	bool own = at < LIMIT_WAYS;
-	__u64 *cell, old, rest;
+	struct limit_bucket *bucket;
+	__u64 tag = hash >> CELL_BITS ?: 1; /* 0 is nobody's */
+	__u64 *cell, old, rest, new;
+	__u32 at;
+	bool own;
 
+	bucket = bpf_map_lookup_elem(&limit_buckets, &at_bucket);
+	if (!bucket)
+		return EXCEEDS_AMONG;
+	at = own_cell(bucket, tag);
+	own = at < LIMIT_WAYS;
 	if (!own)
 		at = next_cell(bucket, d->now_ns);
 	cell = &bucket->cell[at & (LIMIT_WAYS - 1)];
 	old = *(volatile __u64 *)cell;
 	if (own && old >> CELL_BITS != tag)
-		return false;
+		return NOT_ASKED;
 	rest = own || !d->afresh ? outstanding(old, d->now_ns) : 0;
 	rest += d->cost_ns;
-	*said = own ? EXCEEDS : EXCEEDS_AMONG;
 	if (rest > d->burst_ns)
-		return true;
-	*said = CONFORMS;
-	return __sync_val_compare_and_swap(
-		       cell, old,
-		       tag << CELL_BITS | ((d->now_ns + rest) & CELL_TIME)) ==
-	       old;
-}
-
-/* Does a packet of the key that hashes to @hash conform? */
-static __always_inline enum conformance
-ask_bucket(__u32 bucket, __u64 hash, const struct demand *d)
-{
-	struct limit_bucket *b = bpf_map_lookup_elem(&limit_buckets, &bucket);
-	__u64 tag = hash >> CELL_BITS ?: 1; /* 0 is nobody's */
-	enum conformance said = EXCEEDS_AMONG;
-
-	if (!b)
-		return EXCEEDS_AMONG;
-	for (int i = 0; i < LIMIT_TRIES; i++)
-		if (try_cell(b, tag, d, &said))
-			return said;
-	return EXCEEDS_AMONG;
+		return own ? EXCEEDS : EXCEEDS_AMONG;
+	new = tag << CELL_BITS | ((d->now_ns + rest) & CELL_TIME);
+	return __sync_val_compare_and_swap(cell, old, new) == old
+		       ? CONFORMS
+		       : NOT_ASKED;
 }
 
 /* The same for a key with a cell in the map of exact keys. */
 static __always_inline enum conformance
 ask_exact(const struct limit_key *key, const struct demand *d)
 {
-	__u64 first = d->now_ns + d->cost_ns;
+	__u64 *cell = bpf_map_lookup_elem(&limit_exact_cells, key);
+	__u64 old, rest, ends = d->now_ns + d->cost_ns;
 
-	for (int i = 0; i < LIMIT_TRIES; i++) {
-		__u64 *cell = bpf_map_lookup_elem(&limit_exact_cells, key);
-		__u64 old, rest;
-
-		if (!cell) {
-			if (d->cost_ns > d->burst_ns)
-				return EXCEEDS;
-			if (!bpf_map_update_elem(&limit_exact_cells, key,
-						 &first, BPF_NOEXIST))
-				return CONFORMS;
-			continue;
-		}
-		old = *(volatile __u64 *)cell;
-		rest = (old > d->now_ns ? old - d->now_ns : 0) + d->cost_ns;
-		if (rest > d->burst_ns)
-			return EXCEEDS;
-		if (__sync_val_compare_and_swap(cell, old, d->now_ns + rest) ==
-		    old)
-			return CONFORMS;
-	}
-	return EXCEEDS_AMONG;
+	if (!cell && d->cost_ns > d->burst_ns)
+		return EXCEEDS;
+	if (!cell)
+		return bpf_map_update_elem(&limit_exact_cells, key, &ends,
+					   BPF_NOEXIST)
+			       ? NOT_ASKED
+			       : CONFORMS;
+	old = *(volatile __u64 *)cell;
+	rest = (old > d->now_ns ? old - d->now_ns : 0) + d->cost_ns;
+	if (rest > d->burst_ns)
+		return EXCEEDS;
+	return __sync_val_compare_and_swap(cell, old, d->now_ns + rest) == old
+		       ? CONFORMS
+		       : NOT_ASKED;
 }
 
 #endif

@@ -21,7 +21,7 @@ BPF = Path(__file__).parents[2] / "bpf"
         ("manifest.h", "MANIFEST_PAGE", manifest.PAGE),
         ("actions/limit_cells.h", "LIMIT_WAYS", limit.CELLS),
         ("actions/limit_cells.h", "BURST_MAX_S", limit._BURST_MOST_S),
-        ("actions/limit.h", "COST_SHIFT", limit._COST_SHIFT),
+        ("actions/limit_ask.h", "COST_SHIFT", limit._COST_SHIFT),
         ("entries.h", "ENTRY_HEAD_BITS", entries._HEAD_BITS),
     ],
 )

@@ -44,7 +44,7 @@ HEADERS = """
     pkt
     trace prefix stats entries manifest
     clock cursor literals sets clauses actions/limit_cells
-    bans parse_ipv6 parse_l4
+    bans parse_ipv6 parse_l4 actions/limit_ask
     guard parse actions/limit
     act dimensions
     candidates rows

@@ -23,7 +23,7 @@ _ROOM: Final = 2  # cells a key, at least: few buckets then have more keys than 
 _BURST_MOST_S: Final = 86_400  # BURST_MAX of bpf/actions/limit_cells.h
 _FRAME_BITS: Final = 8 * 1514
 _COARSE_NS: Final = SECOND_NS  # a burst of this is 250 ticks of the coarse clock
-_COST_SHIFT: Final = 20  # COST_SHIFT of bpf/actions/limit.h
+_COST_SHIFT: Final = 20  # COST_SHIFT of bpf/actions/limit_ask.h
 _IPV4_BITS: Final = ADDRESS_BITS - 32
 _LOW: Final = (1 << 64) - 1
 

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * limit_ask.h - does a packet conform to a limit?
+ *
+ * Limits are rules of their own and parts of other actions; all lie in one map.
+ */
+#ifndef LIMIT_ASK_H
+#define LIMIT_ASK_H
+
+#include "../clock.h"
+#include "limit_cells.h"
+
+#define COST_SHIFT 20
+
+struct limit {
+	struct addr src[2], dst[2]; /* masks of the key: in IPv4, in IPv6 */
+	__u32 ports;                /* the same, of sport << 16 | dport */
+	__u32 ban_bits[2];          /* of a banned source: in IPv4, in IPv6 */
+	__u32 first_bucket;
+	__u32 bucket_mask; /* how many, a power of two, - 1 */
+	bool by_rule;      /* bans are for packets of this rule alone */
+	bool exact;        /* cells by key, not in buckets */
+	bool coarse;       /* a tick of the clock is nothing to its burst */
+	__u64 packet_ns;   /* that a packet takes up, */
+	__u64 byte_cost;   /* and a byte: ns << COST_SHIFT */
+	__u64 burst_ns;
+	__u64 ban_ns; /* for how long exceeding bans; 0: it does not */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1); /* what the policy needs */
+	__type(key, __u32);
+	__type(value, struct limit);
+} limits SEC(".maps");
+
+struct limit_config {
+	__u64 secret[6]; /* odd numbers that no sender knows */
+	bool bans;       /* some limit does */
+	bool by_rule;    /* and for packets of its rule alone */
+	bool exact;      /* some limit is */
+};
+const volatile struct limit_config limit_config;
+
+static __always_inline __u32 ports_of(const struct limit *limit,
+				      const struct pkt *pkt)
+{
+	return pkt->has_ports ? (pkt->sport << 16 | pkt->dport) & limit->ports
+			      : 0;
+}
+
+/* Multilinear: two keys meet no more often than chance would have it. */
+static __always_inline __u64 limit_hash(const struct limit *limit,
+					const struct pkt *pkt)
+{
+	const volatile __u64 *secret = limit_config.secret;
+	bool v6 = pkt->family == 6;
+	__u64 hash = (pkt->src.hi & limit->src[v6].hi) * secret[0] +
+		     (pkt->src.lo & limit->src[v6].lo) * secret[1] +
+		     (pkt->dst.hi & limit->dst[v6].hi) * secret[2] +
+		     (pkt->dst.lo & limit->dst[v6].lo) * secret[3] +
+		     ports_of(limit, pkt) * secret[4];
+
+	hash ^= hash >> 32;
+	hash *= secret[5];
+	return hash ^ hash >> 29;
+}
+
+static __always_inline struct addr
+masked(const struct addr *a, const struct addr *mask)
+{
+	return (struct addr){ a->hi & mask->hi, a->lo & mask->lo };
+}
+
+static __always_inline __u64 limit_now(const struct limit *limit,
+				       const struct pkt *pkt)
+{
+	return limit->coarse ? now_ns(pkt) : exact_ns(pkt);
+}
+
+static __always_inline struct demand
+demand_of(const struct limit *limit, const struct pkt *pkt)
+{
+	return (struct demand){
+		.now_ns = limit_now(limit, pkt),
+		.cost_ns = limit->packet_ns +
+			   (pkt->frame_bytes * limit->byte_cost >> COST_SHIFT),
+		.burst_ns = limit->burst_ns,
+		.afresh = limit->ban_ns, /* or it bans for what others sent */
+	};
+}
+
+/* Functions here are global, so that the verifier checks each once, and several,
+ * so that they need the stack one after the other.
+ */
+
+__noinline int ask_exact_limit(const struct pkt *pkt, __u32 config, __u32 rule)
+{
+	struct limit *limit = bpf_map_lookup_elem(&limits, &config);
+	struct limit_key key = { .rule = rule };
+	struct demand demand;
+	bool v6;
+
+	if (!pkt || !limit)
+		return CONFORMS;
+	v6 = pkt->family == 6;
+	key.src = masked(&pkt->src, &limit->src[v6]);
+	key.dst = masked(&pkt->dst, &limit->dst[v6]);
+	key.ports = ports_of(limit, pkt);
+	demand = demand_of(limit, pkt);
+	return ask_exact(&key, &demand);
+}
+
+__noinline int ask_cell_limit(const struct pkt *pkt, __u32 config)
+{
+	struct limit *limit = bpf_map_lookup_elem(&limits, &config);
+	struct demand demand;
+	__u64 hash;
+
+	if (!pkt || !limit)
+		return CONFORMS;
+	if (limit->exact)
+		return IS_EXACT;
+	hash = limit_hash(limit, pkt);
+	demand = demand_of(limit, pkt);
+	return ask_bucket(
+		limit->first_bucket + (hash >> 16 & limit->bucket_mask), hash,
+		&demand);
+}
+
+/* Does a packet conform to the limit at place @config, of the rule @rule? */
+static __always_inline enum conformance
+ask_limit(const struct pkt *pkt, __u32 config, __u32 rule)
+{
+	enum conformance said = NOT_ASKED;
+
+	for (int i = 0; i < LIMIT_TRIES && said == NOT_ASKED; i++) {
+		said = ask_cell_limit(pkt, config);
+		if (limit_config.exact && said == IS_EXACT)
+			said = ask_exact_limit(pkt, config, rule);
+	}
+	return said;
+}
+
+#endif
