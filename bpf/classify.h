@@ -136,11 +136,14 @@ static long step(__u32 nth __attribute__((unused)), struct walk *w)
 
 #define STEPS_MAX (CLAUSES_MAX + CLAUSES_MAX / WORD_BITS + CLAUSES_MAX / 4096)
 
-/* The walk of few clauses: most often their first match decides, no loop. */
+/* The walk of few clauses: most often their first match decides, no loop.  Most
+ * often that is clause 0, or never: a branch foresees it, while arithmetic
+ * would wait for the set table, and all that follows with it.
+ */
 static __always_inline void walk_word(struct walk *w)
 {
-	w->word = remaining(and_rows(&w->classes, 0), 0, w->from_bit);
-	if (w->word && !matched(w, lowest(w->word)))
+	w->word = remaining(and_words(&w->classes), 0, w->from_bit);
+	if (w->word && !matched(w, w->word & 1 ? 0 : lowest(w->word)))
 		bpf_loop(WORD_BITS, step, w, 0);
 }
 

@@ -45,11 +45,13 @@ struct {
 	__type(value, struct set_need);
 } src_set_needs SEC(".maps"), dst_set_needs SEC(".maps");
 
-/* Those of @bits that suit the packet in the dimensions of one group. */
-static __always_inline __u64 and_group(const struct classes *classes, __u32 i,
-				       __u64 bits, __u32 from, __u32 to)
+/* Those of @bits that suit the packet in the dimensions of one group: word @i
+ * of its rows, which have @stride words each.
+ */
+static __always_inline __u64 and_group(const struct classes *classes,
+				       __u32 stride, __u32 i, __u64 bits,
+				       __u32 from, __u32 to)
 {
-	__u32 stride = classify_config.summary_words + classify_config.words;
 	__u32 in_use = used(from, to);
 
 	if (!in_use)
@@ -69,16 +71,30 @@ static __always_inline __u64 and_group(const struct classes *classes, __u32 i,
 	return bits;
 }
 
+static __always_inline __u64 and_groups(const struct classes *classes,
+					__u32 stride, __u32 i)
+{
+	__u64 bits = and_group(classes, stride, i, ~0ULL, 0, GROUP_COMMON);
+
+	bits = and_group(classes, stride, i, bits, GROUP_COMMON, GROUP_RARE);
+	return and_group(classes, stride, i, bits, GROUP_RARE, DIMENSION_MAX);
+}
+
 /* The clauses that suit the packet in every dimension: word @i of its rows. */
 static __always_inline __u64 and_rows(const struct classes *classes, __u32 i)
 {
-	__u64 bits = and_group(classes, i, ~0ULL, 0, GROUP_COMMON);
+	__u32 stride = classify_config.summary_words + classify_config.words;
 
-	bits = and_group(classes, i, bits, GROUP_COMMON, GROUP_RARE);
-	return and_group(classes, i, bits, GROUP_RARE, DIMENSION_MAX);
+	return and_groups(classes, stride, i);
 }
 
-/* The same as a global function, which the verifier walks only once. */
+/* The same of rows of one word. */
+static __always_inline __u64 and_words(const struct classes *classes)
+{
+	return and_groups(classes, 1, 0);
+}
+
+/* The same as and_rows, as a global function: the verifier walks it once. */
 __noinline __u64 and_later_rows(const struct classes *classes, __u32 i)
 {
 	return classes ? and_rows(classes, i) : 0;
