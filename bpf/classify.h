@@ -167,20 +167,15 @@ static __always_inline void walk_all(struct walk *w)
 __noinline int classify(struct pkt *pkt)
 {
 	struct walk w = { .pkt = pkt, .candidate = CLAUSE_NONE };
-	struct values *v;
-	__u32 zero = 0;
 
 	if (!pkt || !(classify_config.words | candidates_config.lists))
-		return VERDICT_CONTINUE;
-	v = bpf_map_lookup_elem(&values, &zero);
-	if (!v)
 		return VERDICT_CONTINUE;
 	if (actions_used & ACTIONS_ON_BYTES) {
 		w.from = pkt->errand.from;
 		w.from_bit = pkt->errand.from_bit;
 	}
 	address_classes(w.classes.of, pkt);
-	value_classes(w.classes.of, v, pkt);
+	value_classes(w.classes.of, pkt);
 	if (classify_config.words == 1 && !candidates_config.lists)
 		walk_word(&w);
 	else

@@ -159,9 +159,16 @@ rare_classes(__u16 *class, const struct values *v, const struct pkt *pkt)
 			v->fragment[pkt->fragment & FRAGMENT_MAX];
 }
 
-static __always_inline void
-value_classes(__u16 *class, const struct values *v, const struct pkt *pkt)
+static __always_inline void value_classes(__u16 *class, const struct pkt *pkt)
 {
+	struct values *v;
+	__u32 zero = 0;
+
+	if (!used(GROUP_COMMON, DIMENSION_MAX))
+		return;
+	v = bpf_map_lookup_elem(&values, &zero);
+	if (!v)
+		return;
 	common_classes(class, v, pkt);
 	rare_classes(class, v, pkt);
 }
