@@ -33,6 +33,12 @@ def duration(value: Any) -> float:
     return float(int(match[1]) * _SECONDS[match[2]])
 
 
+def spell(seconds: float) -> str:
+    """Write a time of whole seconds as `duration` reads it, in its largest unit."""
+    unit = max((u for u in _SECONDS if u and seconds % _SECONDS[u] == 0), key=_SECONDS.__getitem__)
+    return f"{seconds / _SECONDS[unit]:g}{unit}"
+
+
 @dataclass(frozen=True, slots=True)
 class Rate:
     """So many packets, or bits, in a unit of time.

@@ -214,7 +214,7 @@ class Limit(Action):
 
     def describe(self) -> str:
         """Say ``limit 5/min per src, ban 5min``."""
-        ban = f", ban {self.ban_s:g} s" if self.ban_s else ""
+        ban = f", ban {quantities.spell(self.ban_s)}" if self.ban_s else ""
         return f"limit {self.rate} per {self.per.words}{ban}"
 
     def document(self) -> dict[str, Any]:
