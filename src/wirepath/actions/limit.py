@@ -214,7 +214,8 @@ class Limit(Action):
 
     def describe(self) -> str:
         """Say ``limit 5/min per src, ban 5min``."""
-        ban = f", ban {quantities.spell(self.ban_s)}" if self.ban_s else ""
+        scope = " for this rule" if self.ban_scope == "rule" else ""
+        ban = f", ban {quantities.spell(self.ban_s)}{scope}" if self.ban_s else ""
         return f"limit {self.rate} per {self.per.words}{ban}"
 
     def document(self) -> dict[str, Any]:
