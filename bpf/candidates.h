@@ -15,21 +15,26 @@
 
 #include "dimensions.h"
 
-#define LIST_MAX    24              /* candidates a list */
-#define LISTED_MAX  DIMENSION_PROTO /* addresses and ports have lists */
-#define CLAUSE_NONE (~0U)
+#define BLOCK_CANDIDATES 4
+#define LIST_BLOCKS      6               /* blocks a list */
+#define LISTED_MAX       DIMENSION_PROTO /* addresses and ports have lists */
+#define CLAUSE_NONE      (~0U)
+#define CLAUSE_AT        48 /* above the lanes */
 
 struct candidates_config {
-	__u32 lists;                 /* 0: nothing was filed away */
-	__u32 filed_by;              /* bit d: dimension d has lists */
-	__u32 base[DIMENSION_MAX];   /* a dimension's first list */
-	__u32 second[DIMENSION_MAX]; /* what its candidates are sifted by */
+	__u32 lists;               /* 0: nothing was filed away */
+	__u32 filed_by;            /* bit d: dimension d has lists */
+	__u32 base[DIMENSION_MAX]; /* a dimension's first list */
+	__u64 guards;              /* the top bit of each lane */
+	__u32 in_lanes;            /* bit d: dimension d has a lane ... */
+	__u32 in_runs;             /* ... or has none, and is in runs */
+	__u8 lane_at[DIMENSION_MAX];
 };
 const volatile struct candidates_config candidates_config;
 
 struct list {
-	__u32 first; /* index in candidates */
-	__u32 count;
+	__u32 first; /* index in blocks */
+	__u32 count; /* of blocks */
 };
 
 struct {
@@ -40,11 +45,14 @@ struct {
 	__type(value, struct list);
 } lists SEC(".maps");
 
-struct candidate {
-	__u32 clause;
-	__u32 run;       /* index in runs */
-	__u16 low, high; /* the run in the second dimension, once more */
-	__u32 reserved;
+/*
+ * Candidates by the cache line.  Each is a run of classes in every dimension,
+ * both ends in lanes as packets have them in a number: in `low` without the
+ * guards and with the clause on top, in `high` with the guards.
+ */
+struct block {
+	__u64 low[BLOCK_CANDIDATES];
+	__u64 high[BLOCK_CANDIDATES];
 };
 
 struct {
@@ -52,10 +60,10 @@ struct {
 	__uint(map_flags, BPF_F_MMAPABLE);
 	__uint(max_entries, 1); /* what the policy needs */
 	__type(key, __u32);
-	__type(value, struct candidate);
-} candidates SEC(".maps");
+	__type(value, struct block);
+} blocks SEC(".maps");
 
-/* What a filed clause asks for: a run of classes in every dimension. */
+/* By clause, what lanes have no room for. */
 struct run {
 	__u16 low[DIMENSION_MAX];
 	__u16 high[DIMENSION_MAX];
@@ -75,13 +83,13 @@ static __always_inline __s32 outside(const struct run *run,
 				     const struct classes *classes, __u32 from,
 				     __u32 to)
 {
-	__u32 in_use = used(from, to);
+	__u32 in_runs = candidates_config.in_runs & used(from, to);
 	__s32 bits = 0;
 
-	if (!in_use)
+	if (!in_runs)
 		return 0;
 	for (__u32 d = from; d < to; d++) {
-		if (!has(in_use, d))
+		if (!has(in_runs, d))
 			continue;
 		bits |= classes->of[d] - run->low[d];
 		bits |= run->high[d] - classes->of[d];
@@ -89,49 +97,75 @@ static __always_inline __s32 outside(const struct run *run,
 	return bits;
 }
 
-static __always_inline bool holds(const struct run *run,
-				  const struct classes *classes)
+/* Does @clause hold in the dimensions without a lane, too? */
+static __always_inline bool holds(__u32 clause, const struct classes *classes)
 {
-	return (outside(run, classes, 0, GROUP_COMMON) |
-		outside(run, classes, GROUP_COMMON, GROUP_RARE) |
-		outside(run, classes, GROUP_RARE, DIMENSION_MAX)) >= 0;
+	struct run *run;
+
+	if (!candidates_config.in_runs)
+		return true;
+	run = bpf_map_lookup_elem(&runs, &clause);
+	return run && (outside(run, classes, 0, GROUP_COMMON) |
+		       outside(run, classes, GROUP_COMMON, GROUP_RARE) |
+		       outside(run, classes, GROUP_RARE, DIMENSION_MAX)) >= 0;
 }
 
-/* The lowest clause of list @at that holds, from @from up to before @best.  Most
- * candidates fall at @second, the packet's class in the second dimension,
- * without a look at their run.  Global: the verifier walks the loop only once.
+static __always_inline __u64 lanes_of(const struct classes *classes, __u32 from,
+				      __u32 to)
+{
+	__u32 in_lanes = candidates_config.in_lanes & used(from, to);
+	__u64 lanes = 0;
+
+	if (!in_lanes)
+		return 0;
+	for (__u32 d = from; d < to; d++)
+		if (has(in_lanes, d))
+			lanes |= (__u64)classes->of[d]
+				 << candidates_config.lane_at[d];
+	return lanes;
+}
+
+/* The packet's classes side by side, a lane each, with the guards. */
+static __always_inline __u64 all_lanes(const struct classes *classes)
+{
+	return candidates_config.guards | lanes_of(classes, 0, GROUP_COMMON) |
+	       lanes_of(classes, GROUP_COMMON, GROUP_RARE) |
+	       lanes_of(classes, GROUP_RARE, DIMENSION_MAX);
+}
+
+/* All lanes at once: where one number is the smaller, its guard is lent away. */
+static __always_inline bool between(__u64 low, __u64 lanes, __u64 high)
+{
+	__u64 guards = candidates_config.guards;
+
+	return (guards & (lanes - low) & (high - (lanes ^ guards))) == guards;
+}
+
+/* The lowest clause of list @at that holds, from @from up to before @best.
+ * Global: the verifier walks the loop only once.
  */
 __noinline __u32 lowest_candidate(const struct classes *classes, __u32 at,
-				  __u32 second, __u32 from, __u32 best)
+				  __u64 lanes, __u32 from, __u32 best)
 {
 	struct list *list = bpf_map_lookup_elem(&lists, &at);
 
 	if (!classes || !list)
 		return best;
-	for (__u32 i = 0; i < LIST_MAX && i < list->count; i++) {
+	for (__u32 i = 0; i < LIST_BLOCKS && i < list->count; i++) {
 		__u32 place = list->first + i;
-		struct candidate *candidate;
-		struct run *run;
+		struct block *block = bpf_map_lookup_elem(&blocks, &place);
 
-		candidate = bpf_map_lookup_elem(&candidates, &place);
-		if (!candidate || candidate->clause >= best)
+		if (!block || block->low[0] >> CLAUSE_AT >= best)
 			break;
-		if (candidate->clause < from || second < candidate->low ||
-		    second > candidate->high)
-			continue;
-		run = bpf_map_lookup_elem(&runs, &candidate->run);
-		if (run && holds(run, classes))
-			return candidate->clause;
+		for (int j = 0; j < BLOCK_CANDIDATES; j++) {
+			__u32 clause = block->low[j] >> CLAUSE_AT;
+
+			if (between(block->low[j], lanes, block->high[j]) &&
+			    clause >= from && holds(clause, classes))
+				return clause < best ? clause : best;
+		}
 	}
 	return best;
-}
-
-static __always_inline __u16 second_class(const struct classes *classes,
-					  enum dimension d)
-{
-	__u32 second = candidates_config.second[d];
-
-	return second < DIMENSION_MAX ? classes->of[second] : 0;
 }
 
 /* The lowest filed clause at or behind @from that holds, or CLAUSE_NONE. */
@@ -139,13 +173,17 @@ static __always_inline __u32 next_candidate(const struct classes *classes,
 					    __u32 from)
 {
 	__u32 filed_by = candidates_config.filed_by, best = CLAUSE_NONE;
+	__u64 lanes;
 
+	if (!filed_by)
+		return best;
+	lanes = all_lanes(classes);
 	for (int d = 0; d < LISTED_MAX; d++) {
 		if (!has(filed_by, d))
 			continue;
 		best = lowest_candidate(
 			classes, candidates_config.base[d] + classes->of[d],
-			second_class(classes, d), from, best);
+			lanes, from, best);
 	}
 	return best;
 }

@@ -17,7 +17,9 @@ BPF = Path(__file__).parents[2] / "bpf"
     ("header", "name", "value"),
     [
         ("clauses.h", "CLAUSES_MAX", plan.CLAUSES_MAX),
-        ("candidates.h", "LIST_MAX", filing.LIST_MAX),
+        ("candidates.h", "BLOCK_CANDIDATES", filing.BLOCK),
+        ("candidates.h", "LIST_BLOCKS", filing.LIST_BLOCKS),
+        ("candidates.h", "CLAUSE_AT", filing.CLAUSE_AT),
         ("manifest.h", "MANIFEST_PAGE", manifest.PAGE),
         ("actions/limit_cells.h", "LIMIT_WAYS", limit.CELLS),
         ("actions/limit_cells.h", "BURST_MAX_S", limit._BURST_MOST_S),

@@ -192,15 +192,13 @@ class Generation:
         filing = self.plan.filing
         self._field("lists", "first", filing.first)
         self._field("lists", "count", filing.count)
-        self._field("candidates", "clause", filing.clause)
-        self._field("candidates", "run", filing.run)
-        self._field("candidates", "low", filing.second_low)
-        self._field("candidates", "high", filing.second_high)
+        self._field("blocks", "low", filing.block_low)
+        self._field("blocks", "high", filing.block_high)
         numbers = self.loaded.btf.enum("dimension")
-        runs = self._array("runs")[: len(filing.filed)]
-        for dimension, low in filing.low.items():
-            runs["low"][:, numbers[dimension]] = low
-            runs["high"][:, numbers[dimension]] = filing.high[dimension]
+        runs = self._array("runs")
+        for dimension, (low, high) in filing.in_runs.items():
+            runs["low"][filing.filed, numbers[dimension]] = low
+            runs["high"][filing.filed, numbers[dimension]] = high
 
     def _write_prefixes(self) -> None:
         maps = self.loaded.maps
@@ -264,7 +262,10 @@ def _constants(
             "lists": len(filing.first),
             "filed_by": _bits(filing.base, numbers),
             "base": _by_dimension(filing.base, numbers),
-            "second": _by_dimension({d: numbers[to] for d, to in filing.second.items()}, numbers),
+            "guards": filing.guards,
+            "in_lanes": _bits(filing.lane_at, numbers),
+            "in_runs": _bits(filing.in_runs, numbers),
+            "lane_at": bytes(_by_dimension(filing.lane_at, numbers)),
         },
     }
 
@@ -294,8 +295,8 @@ def _sizes(plan: Plan, tables: Tables) -> dict[str, int]:
         "clauses": len(plan.clauses),
         "residents": len(filing.residents),
         "lists": len(filing.first),
-        "candidates": len(filing.clause),
-        "runs": len(filing.filed),
+        "blocks": len(filing.block_low),
+        "runs": len(plan.clauses) if filing.in_runs else 0,
         "set_lines": _with_room(tables.lines, _ROOM_LINES),
         "set_leaves": leaves,
         "set_fences": 2 * leaves,

@@ -9,6 +9,7 @@ A packet looks into one list a dimension, so clauses are filed under as few dime
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -22,11 +23,13 @@ if TYPE_CHECKING:
     from wirepath.plan.spaces import Runs, Space
 
 LISTED: Final = ("src", "dst", "dport", "sport")
-# What the candidates of a list are sifted by, before anybody looks at their runs.
-SECOND: Final = {"src": "dst", "dst": "src", "dport": "dst", "sport": "dst"}
-LIST_MAX: Final = 24  # candidates a list; the same in bpf/candidates.h
+BLOCK: Final = 4  # candidates a block; the same in bpf/candidates.h, as are the next two
+LIST_BLOCKS: Final = 6
+CLAUSE_AT: Final = 48  # the bits below are for lanes
 WIDTH_MAX: Final = 4096  # lists that one clause may stand in
 RESIDENT_ENOUGH: Final = 64  # so many clauses fit one word of a row, and filing gains nothing
+_LIST_MAX: Final = BLOCK * LIST_BLOCKS
+_WORTH_IT: Final = 2  # lists cost lookups: a half of the clauses has to leave the rows
 _FEWEST: Final = 2  # dimensions that are tried first
 
 
@@ -36,27 +39,26 @@ class Filing:
 
     Attributes:
         residents: clauses that stay in the rows, ascending.
-        filed: those that do not, ascending; runs are in this order.
-        low, high: by dimension, the run that each filed clause asks for, u16.
+        filed: those that do not, ascending.
+        lane_at, guards: the lowest bit of the lane of each dimension that has one, and the top
+            bits of all lanes.
+        in_runs: by dimension that has none, both ends of the run that each filed clause asks for,
+            u16.
         base: by dimension that has lists, the number of its first list.
-        second: by dimension that has lists, what its candidates are sifted by.
-        first, count: by list, where its candidates lie and how many they are.
-        clause, run: by candidate, the clause and its place in *filed*.
-        second_low, second_high: by candidate, its run in the second dimension, u16.
+        first, count: by list, where its blocks lie and how many they are.
+        block_low, block_high: the candidates, `BLOCK` in a row, u64.
     """
 
     residents: NDArray[np.uint32]
     filed: NDArray[np.uint32]
-    low: Mapping[str, NDArray[np.uint16]]
-    high: Mapping[str, NDArray[np.uint16]]
+    lane_at: Mapping[str, int]
+    guards: int
+    in_runs: Mapping[str, NDArray[np.uint16]]
     base: Mapping[str, int]
-    second: Mapping[str, str]
     first: NDArray[np.uint32]
     count: NDArray[np.uint32]
-    clause: NDArray[np.uint32]
-    run: NDArray[np.uint32]
-    second_low: NDArray[np.uint16]
-    second_high: NDArray[np.uint16]
+    block_low: NDArray[np.uint64]
+    block_high: NDArray[np.uint64]
 
 
 def file_away(asked: Sequence[Mapping[str, Runs]], spaces: Mapping[str, Space]) -> Filing:
@@ -74,6 +76,8 @@ def file_away(asked: Sequence[Mapping[str, Runs]], spaces: Mapping[str, Space]) 
             homes = _homes(asked, {d: sizes[d] for d in LISTED[:number] if d in sizes})
             if len(asked) - len(homes) <= RESIDENT_ENOUGH:
                 break
+        if len(homes) * _WORTH_IT < len(asked):
+            homes = {}
     return _filed(asked, homes, spaces)
 
 
@@ -86,7 +90,7 @@ def _homes(asked: Sequence[Mapping[str, Runs]], sizes: Mapping[str, int]) -> dic
     for i in sorted((i for i in spans if spans[i]), key=lambda i: spans[i][0][0]):
         at = [(loads[d][low : low + width].max(), width, d, low) for width, d, low in spans[i]]
         load, width, home, low = min(at)
-        if load < LIST_MAX:
+        if load < _LIST_MAX:
             loads[home][low : low + width] += 1
             homes[i] = home
     return homes
@@ -103,49 +107,86 @@ def _spans(runs: Mapping[str, Runs], sizes: Mapping[str, int]) -> list[tuple[int
 def _filed(
     asked: Sequence[Mapping[str, Runs]], homes: Mapping[int, str], spaces: Mapping[str, Space]
 ) -> Filing:
-    filed = np.array(sorted(homes), dtype=np.uint32)
-    dimensions = {d for asks in asked for d in asks}  # those of sets too, which have no space
-    low = {d: _edges(asked, filed, d, 0, 0) for d in dimensions}
-    high = {d: _edges(asked, filed, d, 1, 0xFFFF) for d in dimensions}
-    base, lists = {}, 0
-    at, run = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
-    second_low, second_high = [np.zeros(0, np.uint16)], [np.zeros(0, np.uint16)]
+    filed = np.array(sorted(homes), dtype=np.int64)
+    uses = Counter(d for i in homes for d in asked[i])
+    classes = {d: spaces[d].classes for d, _ in uses.most_common()}
+    edges = {d: _edges(asked, filed, d, classes[d]) for d in classes}
+    lane_at, guards = _lanes(classes)
+    ends = np.array((filed << CLAUSE_AT, np.full(len(filed), guards)))
+    for dimension, at in lane_at.items():
+        ends |= edges[dimension] << at
+    home = np.array([homes[i] for i in filed.tolist()], dtype=object)
+    base: dict[str, int] = {}
+    lists, blocks = [np.zeros((2, 0), np.int64)], [np.zeros((2, 0), np.int64)]
     for dimension in (d for d in LISTED if d in homes.values()):
-        base[dimension] = lists
-        here = np.array([n for n, i in enumerate(filed.tolist()) if homes[i] == dimension])
-        widths = high[dimension][here].astype(np.int64) - low[dimension][here] + 1
-        run.append(np.repeat(here, widths))
-        steps = np.arange(len(run[-1])) - np.repeat(np.cumsum(widths) - widths, widths)
-        at.append(lists + np.repeat(low[dimension][here], widths) + steps)
-        second = SECOND[dimension] if SECOND[dimension] in dimensions else dimension
-        second_low.append(low[second][run[-1]])
-        second_high.append(high[second][run[-1]])
-        lists += spaces[dimension].classes
-    runs, places = np.concatenate(run), np.concatenate(at)
-    order = np.lexsort((runs, places))  # by list, and by clause in each
-    count = np.bincount(places, minlength=lists)
+        here = home == dimension
+        base[dimension] = sum(each.shape[1] for each in lists)
+        first, count, candidates = _lists(
+            edges[dimension][:, here], ends[:, here], guards, classes[dimension]
+        )
+        first += sum(each.shape[1] for each in blocks) // BLOCK
+        lists.append(np.array((first, count)))
+        blocks.append(candidates)
+    first, count = np.concatenate(lists, axis=1).astype(np.uint32)
+    block_low, block_high = np.concatenate(blocks, axis=1).view(np.uint64)
     return Filing(
-        residents=np.setdiff1d(np.arange(len(asked), dtype=np.uint32), filed),
-        filed=filed,
-        low=low,
-        high=high,
+        residents=np.setdiff1d(np.arange(len(asked)), filed).astype(np.uint32),
+        filed=filed.astype(np.uint32),
+        lane_at=lane_at,
+        guards=guards,
+        in_runs={d: edges[d].astype(np.uint16) for d in classes if d not in lane_at},
         base=base,
-        second={d: SECOND[d] if SECOND[d] in dimensions else d for d in base},
-        first=(np.cumsum(count) - count).astype(np.uint32),
-        count=count.astype(np.uint32),
-        clause=filed[runs[order]],
-        run=runs[order].astype(np.uint32),
-        second_low=np.concatenate(second_low)[order],
-        second_high=np.concatenate(second_high)[order],
+        first=first,
+        count=count,
+        block_low=block_low.reshape(-1, BLOCK),
+        block_high=block_high.reshape(-1, BLOCK),
     )
 
 
+# Both ends of the run that each filed clause asks for.
 def _edges(
-    asked: Sequence[Mapping[str, Runs]],
-    filed: NDArray[np.uint32],
-    dimension: str,
-    edge: int,
-    otherwise: int,
-) -> NDArray[np.uint16]:
-    runs = (asked[i].get(dimension) for i in filed.tolist())
-    return np.array([r[0][edge] if r else otherwise for r in runs], dtype=np.uint16)
+    asked: Sequence[Mapping[str, Runs]], filed: NDArray[np.int64], dimension: str, classes: int
+) -> NDArray[np.int64]:
+    everything = ((0, classes - 1),)
+    runs = [asked[i].get(dimension, everything)[0] for i in filed.tolist()]
+    return np.array(runs, dtype=np.int64).reshape(-1, 2).T
+
+
+# The lowest bits of as many lanes as there is room for, and all guards, which lie on top of each.
+def _lanes(classes: Mapping[str, int]) -> tuple[dict[str, int], int]:
+    lane_at, guards, at = {}, 0, 0
+    for dimension, number in classes.items():
+        bits = max(1, (number - 1).bit_length())
+        if at + bits < CLAUSE_AT:
+            lane_at[dimension] = at
+            at += bits + 1
+            guards |= 1 << at - 1
+    return lane_at, guards
+
+
+# By class, the first block of its list and how many it has; and both ends of all candidates.
+# Neighbours with the same list share it.
+def _lists(
+    edges: NDArray[np.int64], ends: NDArray[np.int64], guards: int, classes: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    changes = np.zeros(classes + 1, dtype=np.int64)
+    changes[edges[0]] = changes[edges[1] + 1] = 1
+    list_of = changes.cumsum()[:-1]
+    low, high = list_of[edges]
+    widths = high - low + 1
+    run = np.repeat(np.arange(len(widths)), widths)
+    at = np.repeat(low - _before(widths), widths) + np.arange(len(run))
+    order = np.argsort(at, kind="stable")  # by list, and by clause in each
+    run, at = run[order], at[order]
+    sizes = np.bincount(at, minlength=list_of[-1] + 1)
+    count = -(-sizes // BLOCK)
+    first = _before(count)
+    place = first[at] * BLOCK + np.arange(len(at)) - _before(sizes)[at]
+    # What is left of a list's last block holds for no packet.
+    candidates = np.repeat([[~guards], [guards]], count.sum() * BLOCK, axis=1)
+    candidates[:, place] = ends[:, run]
+    return first[list_of], count[list_of], candidates
+
+
+def _before(sizes: NDArray[np.int64]) -> NDArray[np.int64]:
+    return np.cumsum(sizes) - sizes
