@@ -13,28 +13,28 @@
 #ifndef CANDIDATES_H
 #define CANDIDATES_H
 
-#include "dimensions.h"
+#include "lanes.h"
 
 #define BLOCK_CANDIDATES 4
-#define LIST_BLOCKS      6               /* blocks a list */
+#define LIST_BLOCKS      6 /* blocks a list ... */
+#define LIST_BITS        3 /* ... and the bits of that */
+#define LIST_MASK        ((1U << LIST_BITS) - 1)
 #define LISTED_MAX       DIMENSION_PROTO /* addresses and ports have lists */
 #define CLAUSE_NONE      (~0U)
-#define CLAUSE_AT        48 /* above the lanes */
 
 struct candidates_config {
 	__u32 lists;               /* 0: nothing was filed away */
 	__u32 filed_by;            /* bit d: dimension d has lists */
-	__u32 base[DIMENSION_MAX]; /* a dimension's first list */
-	__u64 guards;              /* the top bit of each lane */
-	__u32 in_lanes;            /* bit d: dimension d has a lane ... */
-	__u32 in_runs;             /* ... or has none, and is in runs */
-	__u8 lane_at[DIMENSION_MAX];
+	__u32 base[DIMENSION_MAX]; /* a dimension's first class in lists */
 };
 const volatile struct candidates_config candidates_config;
 
-struct list {
-	__u32 first; /* index in blocks */
-	__u32 count; /* of blocks */
+/* Two lists a class, apart for clauses of few and of many classes: neighbours
+ * share what is wide.  A list is the index of its first block << LIST_BITS, and
+ * how many it has.
+ */
+struct class_lists {
+	__u32 narrow, wide;
 };
 
 struct {
@@ -42,13 +42,11 @@ struct {
 	__uint(map_flags, BPF_F_MMAPABLE);
 	__uint(max_entries, 1); /* by dimension and class */
 	__type(key, __u32);
-	__type(value, struct list);
+	__type(value, struct class_lists);
 } lists SEC(".maps");
 
-/*
- * Candidates by the cache line.  Each is a run of classes in every dimension,
- * both ends in lanes as packets have them in a number: in `low` without the
- * guards and with the clause on top, in `high` with the guards.
+/* Candidates by the cache line: what each asks for, in lanes.  Where there are
+ * fewer, no packet holds.
  */
 struct block {
 	__u64 low[BLOCK_CANDIDATES];
@@ -63,97 +61,18 @@ struct {
 	__type(value, struct block);
 } blocks SEC(".maps");
 
-/* By clause, what lanes have no room for. */
-struct run {
-	__u16 low[DIMENSION_MAX];
-	__u16 high[DIMENSION_MAX];
-	__u32 reserved[2]; /* a cache line each */
-};
-
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, 1); /* what the policy needs */
-	__type(key, __u32);
-	__type(value, struct run);
-} runs SEC(".maps");
-
-/* Without a branch a dimension: a difference below 0 shows in the top bit. */
-static __always_inline __s32 outside(const struct run *run,
-				     const struct classes *classes, __u32 from,
-				     __u32 to)
-{
-	__u32 in_runs = candidates_config.in_runs & used(from, to);
-	__s32 bits = 0;
-
-	if (!in_runs)
-		return 0;
-	for (__u32 d = from; d < to; d++) {
-		if (!has(in_runs, d))
-			continue;
-		bits |= classes->of[d] - run->low[d];
-		bits |= run->high[d] - classes->of[d];
-	}
-	return bits;
-}
-
-/* Does @clause hold in the dimensions without a lane, too? */
-static __always_inline bool holds(__u32 clause, const struct classes *classes)
-{
-	struct run *run;
-
-	if (!candidates_config.in_runs)
-		return true;
-	run = bpf_map_lookup_elem(&runs, &clause);
-	return run && (outside(run, classes, 0, GROUP_COMMON) |
-		       outside(run, classes, GROUP_COMMON, GROUP_RARE) |
-		       outside(run, classes, GROUP_RARE, DIMENSION_MAX)) >= 0;
-}
-
-static __always_inline __u64 lanes_of(const struct classes *classes, __u32 from,
-				      __u32 to)
-{
-	__u32 in_lanes = candidates_config.in_lanes & used(from, to);
-	__u64 lanes = 0;
-
-	if (!in_lanes)
-		return 0;
-	for (__u32 d = from; d < to; d++)
-		if (has(in_lanes, d))
-			lanes |= (__u64)classes->of[d]
-				 << candidates_config.lane_at[d];
-	return lanes;
-}
-
-/* The packet's classes side by side, a lane each, with the guards. */
-static __always_inline __u64 all_lanes(const struct classes *classes)
-{
-	return candidates_config.guards | lanes_of(classes, 0, GROUP_COMMON) |
-	       lanes_of(classes, GROUP_COMMON, GROUP_RARE) |
-	       lanes_of(classes, GROUP_RARE, DIMENSION_MAX);
-}
-
-/* All lanes at once: where one number is the smaller, its guard is lent away. */
-static __always_inline bool between(__u64 low, __u64 lanes, __u64 high)
-{
-	__u64 guards = candidates_config.guards;
-
-	return (guards & (lanes - low) & (high - (lanes ^ guards))) == guards;
-}
-
-/* The lowest clause of list @at that holds, from @from up to before @best.
+/* The lowest clause of @list that holds, from @from up to before @best.
  * Global: the verifier walks the loop only once.
  */
-__noinline __u32 lowest_candidate(const struct classes *classes, __u32 at,
+__noinline __u32 lowest_candidate(const struct classes *classes, __u32 list,
 				  __u64 lanes, __u32 from, __u32 best)
 {
-	struct list *list = bpf_map_lookup_elem(&lists, &at);
+	__u32 at = list >> LIST_BITS, end = at + (list & LIST_MASK);
 
-	if (!classes || !list)
+	if (!classes)
 		return best;
-	for (__u32 i = 0; i < LIST_BLOCKS && i < list->count; i++) {
-		__u32 place = list->first + i;
-		struct block *block = bpf_map_lookup_elem(&blocks, &place);
+	for (int i = 0; i < LIST_BLOCKS && at < end; i++, at++) {
+		struct block *block = bpf_map_lookup_elem(&blocks, &at);
 
 		if (!block || block->low[0] >> CLAUSE_AT >= best)
 			break;
@@ -179,11 +98,20 @@ static __always_inline __u32 next_candidate(const struct classes *classes,
 		return best;
 	lanes = all_lanes(classes);
 	for (int d = 0; d < LISTED_MAX; d++) {
+		__u32 at = candidates_config.base[d] + classes->of[d];
+		struct class_lists *of;
+
 		if (!has(filed_by, d))
 			continue;
-		best = lowest_candidate(
-			classes, candidates_config.base[d] + classes->of[d],
-			lanes, from, best);
+		of = bpf_map_lookup_elem(&lists, &at);
+		if (!of)
+			continue;
+		if (of->wide)
+			best = lowest_candidate(classes, of->wide, lanes, from,
+						best);
+		if (of->narrow)
+			best = lowest_candidate(classes, of->narrow, lanes,
+						from, best);
 	}
 	return best;
 }

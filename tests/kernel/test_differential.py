@@ -8,7 +8,7 @@ machine; ``WIREPATH_SEED=n`` moves all of them.
 import os
 from collections import Counter
 from collections.abc import Iterator
-from ipaddress import IPv6Address
+from ipaddress import IPv4Address, IPv6Address
 from random import Random
 from typing import get_args
 
@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from chance import Aim, Maker, Shooter, frames, mutant
-from frames import Eth, IPv4, IPv6, Udp
+from frames import Eth, IPv4, IPv6, Udp, Vlan
 from wirepath.model import Model
 from wirepath.net import Ban, Fault, Prefix, Reason, format_address
 from wirepath.policy import Policy
@@ -64,7 +64,9 @@ def test_many_rules(shape: str, seed: int) -> None:
     random = Random(seed)
     policy = Maker(random, **options).policy(rules, sets)
     with Xdp(policy) as xdp:
-        assert len(xdp.generation.plan.clauses) > 64
+        plan = xdp.generation.plan
+        assert len(plan.clauses) > 64
+        assert bool(len(plan.filing.filed)) == shape.startswith("filed")
         agree(xdp, Expected(Model(policy)), frames(random, policy, 500))
 
 
@@ -88,6 +90,39 @@ def test_ten_thousand_rules() -> None:
     with Xdp(policy) as xdp:
         assert len(xdp.generation.plan.clauses) > 10_000
         agree(xdp, Expected(Model(policy)), frames(random, policy, 40))
+
+
+def test_more_dimensions_than_lanes() -> None:
+    """Rules that ask for five things, and frames that are one rule's in all but one of them."""
+    random = Random(SEED)
+
+    def rule(n: int) -> dict[str, int]:
+        return {
+            "dst": 0x0A000000 + (n << 8),
+            "sport": 2 * n,
+            "dport": 3 * n,
+            "vlan": n,
+            "length": n,
+        }
+
+    def word(key: str, number: int) -> int | str:
+        return f"{IPv4Address(number)}/24" if key == "dst" else number
+
+    matches = [{key: word(key, number) for key, number in rule(n).items()} for n in range(28, 700)]
+    rules = [{"name": f"r{n}", "match": match} for n, match in enumerate(matches)]
+    policy = Policy.from_document({"rule": rules})
+    sent = []
+    for _ in range(400):
+        at = rule(random.randrange(28, 700))
+        key = random.choice([*at, None])
+        if key:
+            at[key] = rule(random.randrange(28, 700))[key]
+        ip = IPv4(dst=str(IPv4Address(at["dst"]))) / Udp(sport=at["sport"], dport=at["dport"])
+        sent.append(Sent(bytes(Eth() / Vlan(at["vlan"]) / ip / bytes(at["length"] - 28))))
+    with Xdp(policy) as xdp:
+        filing = xdp.generation.plan.filing
+        assert (len(filing.residents), len(filing.lane_at), len(filing.in_runs)) == (0, 4, 1)
+        agree(xdp, Expected(Model(policy)), sent)
 
 
 def test_large_sets() -> None:

@@ -47,7 +47,8 @@ HEADERS = """
     bans parse_ipv6 parse_l4 actions/limit_ask
     guard parse actions/limit
     act dimensions
-    candidates rows
+    lanes rows
+    candidates
     classify
     errands
     pipeline

@@ -190,8 +190,8 @@ class Generation:
 
     def _write_filing(self) -> None:
         filing = self.plan.filing
-        self._field("lists", "first", filing.first)
-        self._field("lists", "count", filing.count)
+        self._field("lists", "narrow", filing.lists[:, 0])
+        self._field("lists", "wide", filing.lists[:, 1])
         self._field("blocks", "low", filing.block_low)
         self._field("blocks", "high", filing.block_high)
         numbers = self.loaded.btf.enum("dimension")
@@ -259,9 +259,11 @@ def _constants(
             "row_base": _by_dimension(plan.row_base, numbers),
         },
         "candidates_config": {
-            "lists": len(filing.first),
+            "lists": len(filing.lists),
             "filed_by": _bits(filing.base, numbers),
             "base": _by_dimension(filing.base, numbers),
+        },
+        "lanes_config": {
             "guards": filing.guards,
             "in_lanes": _bits(filing.lane_at, numbers),
             "in_runs": _bits(filing.in_runs, numbers),
@@ -294,7 +296,7 @@ def _sizes(plan: Plan, tables: Tables) -> dict[str, int]:
         "rows": len(plan.rows),
         "clauses": len(plan.clauses),
         "residents": len(filing.residents),
-        "lists": len(filing.first),
+        "lists": len(filing.lists),
         "blocks": len(filing.block_low),
         "runs": len(plan.clauses) if filing.in_runs else 0,
         "set_lines": _with_room(tables.lines, _ROOM_LINES),

@@ -23,14 +23,22 @@ if TYPE_CHECKING:
     from wirepath.plan.spaces import Runs, Space
 
 LISTED: Final = ("src", "dst", "dport", "sport")
-BLOCK: Final = 4  # candidates a block; the same in bpf/candidates.h, as are the next two
+BLOCK: Final = 4  # candidates a block; the same in bpf/candidates.h, as are the next three
 LIST_BLOCKS: Final = 6
+LIST_BITS: Final = 3
 CLAUSE_AT: Final = 48  # the bits below are for lanes
 WIDTH_MAX: Final = 4096  # lists that one clause may stand in
 RESIDENT_ENOUGH: Final = 64  # so many clauses fit one word of a row, and filing gains nothing
 _LIST_MAX: Final = BLOCK * LIST_BLOCKS
 _WORTH_IT: Final = 2  # lists cost lookups: a half of the clauses has to leave the rows
+_NARROW: Final = 16  # classes; clauses of more are in the list of their own
 _FEWEST: Final = 2  # dimensions that are tried first
+
+
+Home = tuple[str, bool]
+"""A dimension, and whether among the clauses that are wide there."""
+
+_WIDTHS: Final = (False, True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +52,9 @@ class Filing:
             bits of all lanes.
         in_runs: by dimension that has none, both ends of the run that each filed clause asks for,
             u16.
-        base: by dimension that has lists, the number of its first list.
-        first, count: by list, where its blocks lie and how many they are.
+        base: by dimension that has lists, where those of its first class stand in *lists*.
+        lists: by class, its list of narrow clauses and its list of wide ones: the number of the
+            first block, and below it in `LIST_BITS` how many there are, u32.
         block_low, block_high: the candidates, `BLOCK` in a row, u64.
     """
 
@@ -55,8 +64,7 @@ class Filing:
     guards: int
     in_runs: Mapping[str, NDArray[np.uint16]]
     base: Mapping[str, int]
-    first: NDArray[np.uint32]
-    count: NDArray[np.uint32]
+    lists: NDArray[np.uint32]
     block_low: NDArray[np.uint64]
     block_high: NDArray[np.uint64]
 
@@ -69,7 +77,7 @@ def file_away(asked: Sequence[Mapping[str, Runs]], spaces: Mapping[str, Space]) 
             no runs, and keeps its clause resident.
         spaces: by dimension.
     """
-    homes: dict[int, str] = {}
+    homes: dict[int, Home] = {}
     if len(asked) > RESIDENT_ENOUGH:
         sizes = {d: spaces[d].classes for d in LISTED if d in spaces}
         for number in range(_FEWEST, len(LISTED) + 1):
@@ -81,18 +89,22 @@ def file_away(asked: Sequence[Mapping[str, Runs]], spaces: Mapping[str, Space]) 
     return _filed(asked, homes, spaces)
 
 
-# Where each clause is filed, if lists of some dimensions, each of so many classes, are kept. The
-# narrowest choose first; each takes the place where the longest of its lists is shortest.
-def _homes(asked: Sequence[Mapping[str, Runs]], sizes: Mapping[str, int]) -> dict[int, str]:
+# Where each clause is filed, if lists of some dimensions, each of so many classes, are kept: under
+# which dimension, and whether among the wide. The narrowest choose first; each takes the place
+# where the longest of its lists is shortest.
+def _homes(asked: Sequence[Mapping[str, Runs]], sizes: Mapping[str, int]) -> dict[int, Home]:
     homes = {}
-    loads = {dimension: np.zeros(size, np.int32) for dimension, size in sizes.items()}
+    loads = {(d, wide): np.zeros(size, np.int32) for d, size in sizes.items() for wide in _WIDTHS}
     spans = {i: _spans(runs, sizes) for i, runs in enumerate(asked)}
     for i in sorted((i for i in spans if spans[i]), key=lambda i: spans[i][0][0]):
-        at = [(loads[d][low : low + width].max(), width, d, low) for width, d, low in spans[i]]
-        load, width, home, low = min(at)
+        at = [
+            (loads[d, width > _NARROW][low : low + width].max(), width, d, low)
+            for width, d, low in spans[i]
+        ]
+        load, width, dimension, low = min(at)
         if load < _LIST_MAX:
+            homes[i] = home = (dimension, width > _NARROW)
             loads[home][low : low + width] += 1
-            homes[i] = home
     return homes
 
 
@@ -105,7 +117,7 @@ def _spans(runs: Mapping[str, Runs], sizes: Mapping[str, int]) -> list[tuple[int
 
 
 def _filed(
-    asked: Sequence[Mapping[str, Runs]], homes: Mapping[int, str], spaces: Mapping[str, Space]
+    asked: Sequence[Mapping[str, Runs]], homes: Mapping[int, Home], spaces: Mapping[str, Space]
 ) -> Filing:
     filed = np.array(sorted(homes), dtype=np.int64)
     uses = Counter(d for i in homes for d in asked[i])
@@ -115,19 +127,19 @@ def _filed(
     ends = np.array((filed << CLAUSE_AT, np.full(len(filed), guards)))
     for dimension, at in lane_at.items():
         ends |= edges[dimension] << at
-    home = np.array([homes[i] for i in filed.tolist()], dtype=object)
     base: dict[str, int] = {}
-    lists, blocks = [np.zeros((2, 0), np.int64)], [np.zeros((2, 0), np.int64)]
-    for dimension in (d for d in LISTED if d in homes.values()):
-        here = home == dimension
-        base[dimension] = sum(each.shape[1] for each in lists)
-        first, count, candidates = _lists(
-            edges[dimension][:, here], ends[:, here], guards, classes[dimension]
-        )
-        first += sum(each.shape[1] for each in blocks) // BLOCK
-        lists.append(np.array((first, count)))
-        blocks.append(candidates)
-    first, count = np.concatenate(lists, axis=1).astype(np.uint32)
+    lists, blocks = [np.zeros((0, 2), np.int64)], [np.zeros((2, 0), np.int64)]
+    for dimension in (d for d in LISTED if d in {d for d, _ in homes.values()}):
+        base[dimension] = sum(map(len, lists))
+        lists.append(np.zeros((classes[dimension], 2), np.int64))
+        for wide in _WIDTHS:
+            here = np.array([homes[i] == (dimension, wide) for i in filed.tolist()])
+            first, count, candidates = _lists(
+                edges[dimension][:, here], ends[:, here], guards, classes[dimension]
+            )
+            first += sum(each.shape[1] for each in blocks) // BLOCK
+            lists[-1][:, int(wide)] = (first << LIST_BITS | count) * (count > 0)
+            blocks.append(candidates)
     block_low, block_high = np.concatenate(blocks, axis=1).view(np.uint64)
     return Filing(
         residents=np.setdiff1d(np.arange(len(asked)), filed).astype(np.uint32),
@@ -136,8 +148,7 @@ def _filed(
         guards=guards,
         in_runs={d: edges[d].astype(np.uint16) for d in classes if d not in lane_at},
         base=base,
-        first=first,
-        count=count,
+        lists=np.concatenate(lists).astype(np.uint32),
         block_low=block_low.reshape(-1, BLOCK),
         block_high=block_high.reshape(-1, BLOCK),
     )
