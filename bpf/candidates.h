@@ -68,6 +68,7 @@ __noinline __u32 lowest_candidate(const struct classes *classes, __u32 list,
 				  __u64 lanes, __u32 from, __u32 best)
 {
 	__u32 at = list >> LIST_BITS, end = at + (list & LIST_MASK);
+	__u64 guards = lanes_config.guards;
 
 	if (!classes)
 		return best;
@@ -79,7 +80,8 @@ __noinline __u32 lowest_candidate(const struct classes *classes, __u32 list,
 		for (int j = 0; j < BLOCK_CANDIDATES; j++) {
 			__u32 clause = block->low[j] >> CLAUSE_AT;
 
-			if (between(block->low[j], lanes, block->high[j]) &&
+			if (between(block->low[j], lanes, block->high[j],
+				    guards) &&
 			    clause >= from && holds(clause, classes))
 				return clause < best ? clause : best;
 		}
@@ -87,32 +89,48 @@ __noinline __u32 lowest_candidate(const struct classes *classes, __u32 list,
 	return best;
 }
 
+/* The lists of a packet in dimension @d, and its narrow candidates on their way
+ * from memory while others are still looked at.
+ */
+static __always_inline struct class_lists
+lists_in(enum dimension d, const struct classes *classes)
+{
+	struct class_lists *of, none = {};
+	struct block *block;
+	__u32 at;
+
+	at = candidates_config.base[d] + classes->of[d];
+	of = bpf_map_lookup_elem(&lists, &at);
+	if (!of)
+		return none;
+	at = of->narrow >> LIST_BITS;
+	block = bpf_map_lookup_elem(&blocks, &at);
+	if (block)
+		(void)*(volatile __u64 *)&block->low[0];
+	return *of;
+}
+
 /* The lowest filed clause at or behind @from that holds, or CLAUSE_NONE. */
-static __always_inline __u32 next_candidate(const struct classes *classes,
-					    __u32 from)
+__noinline __u32 next_candidate(const struct classes *classes, __u32 from)
 {
 	__u32 filed_by = candidates_config.filed_by, best = CLAUSE_NONE;
+	struct class_lists of[LISTED_MAX];
 	__u64 lanes;
 
-	if (!filed_by)
+	if (!filed_by || !classes)
 		return best;
+	for (int d = 0; d < LISTED_MAX; d++)
+		if (has(filed_by, d))
+			of[d] = lists_in(d, classes);
 	lanes = all_lanes(classes);
-	for (int d = 0; d < LISTED_MAX; d++) {
-		__u32 at = candidates_config.base[d] + classes->of[d];
-		struct class_lists *of;
-
-		if (!has(filed_by, d))
-			continue;
-		of = bpf_map_lookup_elem(&lists, &at);
-		if (!of)
-			continue;
-		if (of->wide)
-			best = lowest_candidate(classes, of->wide, lanes, from,
-						best);
-		if (of->narrow)
-			best = lowest_candidate(classes, of->narrow, lanes,
+	for (int d = 0; d < LISTED_MAX; d++)
+		if (has(filed_by, d) && of[d].wide)
+			best = lowest_candidate(classes, of[d].wide, lanes,
 						from, best);
-	}
+	for (int d = 0; d < LISTED_MAX; d++)
+		if (has(filed_by, d) && of[d].narrow)
+			best = lowest_candidate(classes, of[d].narrow, lanes,
+						from, best);
 	return best;
 }
 

@@ -94,10 +94,9 @@ static __always_inline __u64 all_lanes(const struct classes *classes)
 }
 
 /* All lanes at once: where one number is the smaller, its guard is lent away. */
-static __always_inline bool between(__u64 low, __u64 lanes, __u64 high)
+static __always_inline bool between(__u64 low, __u64 lanes, __u64 high,
+				    __u64 guards)
 {
-	__u64 guards = lanes_config.guards;
-
 	return (guards & (lanes - low) & (high - (lanes ^ guards))) == guards;
 }
 
