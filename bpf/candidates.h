@@ -89,48 +89,63 @@ __noinline __u32 lowest_candidate(const struct classes *classes, __u32 list,
 	return best;
 }
 
-/* The lists of a packet in dimension @d, and its narrow candidates on their way
- * from memory while others are still looked at.
- */
-static __always_inline struct class_lists
+static __always_inline struct class_lists *
 lists_in(enum dimension d, const struct classes *classes)
 {
-	struct class_lists *of, none = {};
-	struct block *block;
-	__u32 at;
+	__u32 at = candidates_config.base[d] + classes->of[d];
 
-	at = candidates_config.base[d] + classes->of[d];
-	of = bpf_map_lookup_elem(&lists, &at);
-	if (!of)
-		return none;
-	at = of->narrow >> LIST_BITS;
-	block = bpf_map_lookup_elem(&blocks, &at);
-	if (block)
-		(void)*(volatile __u64 *)&block->low[0];
-	return *of;
+	return bpf_map_lookup_elem(&lists, &at);
+}
+
+/* Fetch what no other packet is likely to have fetched, before any branch that
+ * depends on it: then it comes from memory all at the same time.
+ */
+static __always_inline void fetch_lists(const struct classes *classes)
+{
+	__u32 filed_by = candidates_config.filed_by;
+
+	for (int d = 0; d < LISTED_MAX; d++) {
+		struct class_lists *of;
+		struct block *block;
+		__u32 at;
+
+		if (!has(filed_by, d))
+			continue;
+		of = lists_in(d, classes);
+		if (!of)
+			return;
+		at = of->narrow >> LIST_BITS;
+		block = bpf_map_lookup_elem(&blocks, &at);
+		if (block)
+			(void)*(volatile __u64 *)&block->low[0];
+	}
 }
 
 /* The lowest filed clause at or behind @from that holds, or CLAUSE_NONE. */
 __noinline __u32 next_candidate(const struct classes *classes, __u32 from)
 {
 	__u32 filed_by = candidates_config.filed_by, best = CLAUSE_NONE;
-	struct class_lists of[LISTED_MAX];
 	__u64 lanes;
 
 	if (!filed_by || !classes)
 		return best;
-	for (int d = 0; d < LISTED_MAX; d++)
-		if (has(filed_by, d))
-			of[d] = lists_in(d, classes);
+	fetch_lists(classes);
 	lanes = all_lanes(classes);
-	for (int d = 0; d < LISTED_MAX; d++)
-		if (has(filed_by, d) && of[d].wide)
-			best = lowest_candidate(classes, of[d].wide, lanes,
+	for (int d = 0; d < LISTED_MAX; d++) {
+		struct class_lists *of;
+
+		if (!has(filed_by, d))
+			continue;
+		of = lists_in(d, classes);
+		if (!of)
+			continue;
+		if (of->wide)
+			best = lowest_candidate(classes, of->wide, lanes, from,
+						best);
+		if (of->narrow)
+			best = lowest_candidate(classes, of->narrow, lanes,
 						from, best);
-	for (int d = 0; d < LISTED_MAX; d++)
-		if (has(filed_by, d) && of[d].narrow)
-			best = lowest_candidate(classes, of[d].narrow, lanes,
-						from, best);
+	}
 	return best;
 }
 
