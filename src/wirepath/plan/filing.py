@@ -4,7 +4,8 @@ A clause can be filed if it asks for one run of classes in every dimension. It g
 dimension where the fewest others lie beside it, into the list of every class of its run there.
 Lists are bounded: what would make one too long stays resident, in the rows of ``bpf/classify.h``.
 
-A packet looks into one list a dimension, so clauses are filed under as few dimensions as will do.
+A packet looks into two lists a dimension, one for clauses that cover few classes there and one for
+those that cover many, so clauses are filed under as few dimensions as will do.
 """
 
 from __future__ import annotations
