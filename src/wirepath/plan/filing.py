@@ -99,7 +99,7 @@ def _homes(asked: Sequence[Mapping[str, Runs]], sizes: Mapping[str, int]) -> dic
     spans = {i: _spans(runs, sizes) for i, runs in enumerate(asked)}
     for i in sorted((i for i in spans if spans[i]), key=lambda i: spans[i][0][0]):
         at = [
-            (loads[d, width > _NARROW][low : low + width].max(), width, d, low)
+            (_longest(loads[d, width > _NARROW], low, width), width, d, low)
             for width, d, low in spans[i]
         ]
         load, width, dimension, low = min(at)
@@ -107,6 +107,11 @@ def _homes(asked: Sequence[Mapping[str, Runs]], sizes: Mapping[str, int]) -> dic
             homes[i] = home = (dimension, width > _NARROW)
             loads[home][low : low + width] += 1
     return homes
+
+
+# Most clauses cover one class, and a maximum of numpy takes longer than all else here.
+def _longest(load: NDArray[np.int32], low: int, width: int) -> int:
+    return load.item(low) if width == 1 else int(load[low : low + width].max())
 
 
 # (classes, dimension, first class) wherever a clause can be filed, the narrowest first.
