@@ -9,7 +9,8 @@
 
 #include "pkt.h"
 
-#define RULE_COUNTERS 20480 /* two generations of 10,000 rules */
+#define RULE_COUNTERS 20480 /* two generations of 10,000 rules, */
+#define RULE_BLOCK    512   /* so many in one element: 16 KiB */
 
 struct counter {
 	__u64 packets;
@@ -35,21 +36,31 @@ struct rule_counter {
 	__u64 exceeded; /* those of them that exceeded its limit */
 };
 
-/* A rule keeps its slot from generation to generation, by its name. */
+struct rule_block {
+	struct rule_counter of[RULE_BLOCK];
+};
+
+/* A rule keeps its slot from generation to generation, by its name.  Blocks,
+ * because the kernel finds an element of each CPU by a pointer, and few pointers
+ * stay in the cache.
+ */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, RULE_COUNTERS);
+	__uint(max_entries, RULE_COUNTERS / RULE_BLOCK);
 	__type(key, __u32);
-	__type(value, struct rule_counter);
+	__type(value, struct rule_block);
 } rule_counters SEC(".maps");
 
 static __always_inline void count_rule(__u32 slot, const struct pkt *pkt,
 				       enum verdict verdict)
 {
-	struct rule_counter *c = bpf_map_lookup_elem(&rule_counters, &slot);
+	__u32 at = slot / RULE_BLOCK;
+	struct rule_block *block = bpf_map_lookup_elem(&rule_counters, &at);
+	struct rule_counter *c;
 
-	if (!c)
+	if (!block)
 		return;
+	c = &block->of[slot % RULE_BLOCK];
 	c->packets++;
 	c->bytes += pkt->frame_bytes;
 	if (verdict == VERDICT_DROP) {

@@ -125,8 +125,8 @@ class Xdp:
     def forget(self) -> None:
         """Set the counters of all rules to 0."""
         counters = self.maps["rule_counters"]
-        keys = np.arange(len(self._slots), dtype=np.uint32).tobytes()
-        counters.raw_update_batch(keys, bytes(counters.stride * len(self._slots)))
+        keys = np.arange(counters.max_entries, dtype=np.uint32).tobytes()
+        counters.raw_update_batch(keys, bytes(counters.stride * counters.max_entries))
 
     def counted(self) -> dict[str, stats.RuleCount]:
         """What every rule has counted since the program was loaded, or since `forget`."""

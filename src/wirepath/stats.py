@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from operator import sub
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from array import array
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from wirepath.datapath import Datapath
     from wirepath.kernel.maps import Map
@@ -110,7 +111,7 @@ def read(datapath: Datapath) -> Stats:
     return Stats(
         datapath.name,
         outcomes(datapath),
-        rules(datapath.maps["rule_counters"], manifest.counters),
+        rules(datapath.maps["rule_counters"], manifest.counters, manifest.counted),
         frozenset(rule["name"] for rule in manifest.policy["rule"] if "limit" in rule),
     )
 
@@ -137,12 +138,24 @@ def outcomes_of(of: Map) -> Outcomes:
     )
 
 
-def rules(of: Map, slots: Mapping[str, int]) -> dict[str, RuleCount]:
-    """Sum the map ``rule_counters``, for each rule the slot that it has."""
+def rules(
+    of: Map, slots: Mapping[str, int], before: Mapping[str, Sequence[int]] | None = None
+) -> dict[str, RuleCount]:
+    """Sum the map ``rule_counters``.
+
+    Args:
+        of: the map.
+        slots: by rule, its slot.
+        before: by rule, what its slot had counted for others before; nothing if it is not there.
+    """
     totals = of.totals()
     width = len(RuleCount._fields)
+    nothing = (0,) * width
     return {
-        name: RuleCount(*totals[slot * width : (slot + 1) * width]) for name, slot in slots.items()
+        name: RuleCount(
+            *map(sub, totals[slot * width : (slot + 1) * width], (before or {}).get(name, nothing))
+        )
+        for name, slot in slots.items()
     }
 
 

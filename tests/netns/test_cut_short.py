@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import pytest
 from living import ONE, OPPOSITE, PORTS, check_whole, child, end, left, serving
+from numbered import send
 from pair import IFNAME, Pair
 
 from wirepath import stats
@@ -88,7 +89,7 @@ def killed(work: Callable[[], object], step: Step, when: str) -> None:
 
 
 @pytest.mark.parametrize("when", ["before", "behind"])
-@pytest.mark.parametrize("step", [*APPLY, Step(Datapath, "_clear_counters")], ids=str)
+@pytest.mark.parametrize("step", APPLY, ids=str)
 def test_an_apply_is_killed(hosts: Pair, bpffs: Path, step: Step, when: str) -> None:
     """Either policy serves, and wholly so."""
     Datapath.up(IFNAME, ONE).close()
@@ -103,18 +104,25 @@ def test_an_apply_is_killed(hosts: Pair, bpffs: Path, step: Step, when: str) -> 
 
 
 def test_a_new_rule_begins_at_zero_also_behind_a_killed_apply(hosts: Pair, bpffs: Path) -> None:
-    """Whose slot it gets, and whether that was cleared, does not matter."""
-    Datapath.up(IFNAME, ONE).close()
-    serving(hosts)
+    """Whatever its slot has counted for others; and it keeps to that."""
+    other = Policy.parse('[[rule]]\nname = "other"\nmatch = { proto = "udp" }\n')
+    with Datapath.up(IFNAME, ONE) as datapath:
+        serving(hosts)
+        slots = set(datapath.manifest.counters.values())
+        datapath.apply(Policy.parse(""))
 
     def apply() -> None:
         with Datapath.open(IFNAME) as datapath:
-            datapath.apply(Policy.parse(""))
+            datapath.apply(other)
 
-    killed(apply, Step(Datapath, "_clear_counters"), "before")
+    killed(apply, Step(Pins, "publish"), "before")
     with Datapath.open(IFNAME) as datapath:
-        datapath.apply(Policy.parse('[[rule]]\nname = "other"\n'))
+        datapath.apply(other)
+        assert set(datapath.manifest.counters.values()) < slots
         assert stats.read(datapath).rules == {"other": stats.RuleCount(0, 0, 0)}
+        send(hosts.far, PORTS)
+        datapath.apply(other)
+        assert stats.read(datapath).rules["other"].packets == 3 * len(PORTS)
     end(bpffs)
 
 

@@ -240,9 +240,7 @@ class Datapath:
         from wirepath.datapath.generation import STATE, Generation
         from wirepath.datapath.succession import Succession
 
-        places = Succession.after(self.manifest, policy)
-        before = self.manifest.counters
-        self._clear_counters(set(places.counters.values()) - set(before.values()))
+        places = Succession.after(self.manifest, policy, self.maps["rule_counters"])
         state = {name: self.maps[name] for name in STATE}
         state |= actions.carried(self.maps, actions.sizes(policy, places))
         offload = self.link.ifindex if self.manifest.mode == "offload" else 0
@@ -269,12 +267,6 @@ class Datapath:
                 raise
         self._reopen()
         log.info("swapped %s to generation %d", self.name, places.number)
-
-    # Slots that no rule of this generation has, but one of the next will.
-    def _clear_counters(self, slots: set[int]) -> None:
-        counters = self.maps["rule_counters"]
-        keys = b"".join(counters.key.pack(slot) for slot in sorted(slots))
-        counters.raw_update_batch(keys, bytes(counters.stride * len(slots)))
 
     def down(self) -> None:
         """Take it off the interface; nothing of it is left in the kernel."""

@@ -29,6 +29,7 @@ class Manifest:
         since: when it began to serve, seconds since 1970.
         policy: as `Policy.document` has it.
         counters: by rule, its slot in ``rule_counters``.
+        counted: by rule, what that slot had counted for others before; not if nothing.
         counting: by set with counters, its number in ``set_entries``.
         rooms, secret: of limits; as in `Succession`.
         ban_lengths: of the prefixes that limits ban from all rules.
@@ -45,6 +46,7 @@ class Manifest:
     since: float
     policy: dict[str, Any]
     counters: dict[str, int]
+    counted: dict[str, list[int]]
     counting: dict[str, int]
     rooms: dict[str, list[Any]]
     secret: list[int]
@@ -74,6 +76,7 @@ class Manifest:
             since=since,
             policy=plan.policy.document(),
             counters=dict(succession.counters),
+            counted={name: list(counts) for name, counts in succession.counted.items()},
             counting=dict(succession.counting),
             rooms={name: list(room) for name, room in succession.rooms.items()},
             secret=list(succession.secret),

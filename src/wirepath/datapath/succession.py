@@ -6,12 +6,14 @@ import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
+from wirepath import stats
 from wirepath.datapath.actions import limits_of
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Mapping, Sequence
 
     from wirepath.datapath.manifest import Manifest
+    from wirepath.kernel.maps import Map
     from wirepath.policy import Policy
 
 _SECRETS: Final = 6  # of struct limit_config
@@ -39,6 +41,7 @@ class Succession:
     Attributes:
         number: of the generation, from 1.
         counters: by rule, its slot in ``rule_counters``.
+        counted: by rule, what that slot had counted for others before; not if nothing.
         counting: by set with counters, its number in ``set_entries``.
         rooms: by limit that is not exact.
         secret: what keys of limits are hashed by.
@@ -46,6 +49,7 @@ class Succession:
 
     number: int
     counters: Mapping[str, int]
+    counted: Mapping[str, Sequence[int]]
     counting: Mapping[str, int]
     rooms: Mapping[str, Room]
     secret: tuple[int, ...]
@@ -57,18 +61,30 @@ class Succession:
         return cls(
             number=1,
             counters=_numbered({}, rules),
+            counted={},
             counting=_numbered({}, sets),
             rooms=_housed({}, policy),
             secret=tuple(secrets.randbits(_BITS) | 1 for _ in range(_SECRETS)),
         )
 
     @classmethod
-    def after(cls, manifest: Manifest, policy: Policy) -> Self:
-        """Give every name of *policy* the place it had in the generation of *manifest*."""
+    def after(cls, manifest: Manifest, policy: Policy, rule_counters: Map) -> Self:
+        """Give every name of *policy* the place it had in the generation of *manifest*.
+
+        Args:
+            manifest: of what serves.
+            policy: that is to serve.
+            rule_counters: of both.
+        """
         rules, sets = _named(policy)
+        counters = _numbered(manifest.counters, rules)
+        new = {name: slot for name, slot in counters.items() if name not in manifest.counters}
+        stay = {name: counts for name, counts in manifest.counted.items() if name in counters}
+        found = stats.rules(rule_counters, new) if new else {}
         return cls(
             number=manifest.generation + 1,
-            counters=_numbered(manifest.counters, rules),
+            counters=counters,
+            counted=stay | {name: counts for name, counts in found.items() if any(counts)},
             counting=_numbered(manifest.counting, sets),
             rooms=_housed({name: Room(*room) for name, room in manifest.rooms.items()}, policy),
             secret=tuple(manifest.secret),
