@@ -8,6 +8,7 @@
     └── KernelError        the kernel said no; carries errno
         ├── VerifierError  ... to a program; carries the whole log
         ├── NotSupported   ... because it is too old or lacks an option
+        ├── FullError      ... because a table is full; carries what went in before
         ├── AttachError    ... because the interface is taken, gone or unfit
         └── PinError       ... pins are missing, damaged or of another version
 
@@ -19,7 +20,7 @@ import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from errno import EOPNOTSUPP, errorcode
+from errno import E2BIG, EOPNOTSUPP, errorcode
 from typing import Any
 
 # What errno.errorcode gets wrong: its ENOTSUP is an alias on Linux, and the kernel's own ENOTSUPP
@@ -132,6 +133,18 @@ class NotSupported(KernelError):  # noqa: N818 - reads as what it says
     def __init__(self, doing: str, errno: int = EOPNOTSUPP, *, needs: str) -> None:
         self.needs = needs
         super().__init__(doing, errno, what="not supported by this kernel", cure=f"needs {needs}")
+
+
+class FullError(KernelError):
+    """A table has no room for all that was to go in.
+
+    Attributes:
+        written: how many entries went in before; they stay.
+    """
+
+    def __init__(self, doing: str, written: int, *, what: str = "", cure: str = "") -> None:
+        self.written = written
+        super().__init__(doing, E2BIG, what=what, cure=cure)
 
 
 class AttachError(KernelError):

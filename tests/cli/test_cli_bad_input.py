@@ -267,6 +267,46 @@ def test_unknown_set_and_bad_list(host: Host, policy: Path, tmp_path: Path) -> N
 
 
 @pytest.mark.kernel
+def test_bans(host: Host, policy: Path, tmp_path: Path) -> None:
+    assert host("up", "wp0", policy).code == 0
+    file = write(tmp_path / "bans.jsonl", "10.0.0.1", "10.0.0.1/8", "x", '{"expires": 1}')
+    nowhere = tmp_path / "no" / "where"
+    for arguments, said in (
+        (("ban",), "ban: no sources (name prefixes, or --file FILE)"),
+        (("unban",), "unban: no sources (name prefixes, or --file FILE, or --all)"),
+        (("ban", "10.0.0.1", "--file", file), "ban: too many ways to name sources (name"),
+        (("unban", "--all", "--file", file), "unban: too many ways to name sources (name"),
+        (
+            ("ban", "--file", file),
+            f"{file}:2: 10.0.0.1/8: host bits set, the prefix is 10.0.0.0/8, and 2 bad lines more",
+        ),
+        (("unban", "--file", file), f"{file}:2: 10.0.0.1/8: host bits set"),
+        (("ban", "--file", nowhere), f"read {nowhere}: No such file or directory [ENOENT] (name"),
+        (("bans", "--save", nowhere), f"write {nowhere}: No such file or directory [ENOENT] (name"),
+        (("bans", "--save", "/proc/x"), "write /proc/x: "),
+    ):
+        assert host(*arguments).refused(2).startswith(said), arguments
+    assert host("bans").out == "wp0: no bans\n"
+
+
+@pytest.mark.kernel
+def test_a_full_table_of_bans(host: Host, policy: Path, tmp_path: Path) -> None:
+    assert host("up", "wp0", policy).code == 0
+    feed = tmp_path / "feed.txt"
+    hosts = (f"10.{n >> 16}.{n >> 8 & 255}.{n & 255}\n" for n in range(1_000_000))
+    feed.write_text("".join(hosts))
+    assert host("ban", "--file", feed).code == 0
+    assert host("ban", "192.0.2.1", "192.0.2.2").refused(1) == (
+        "ban 2 sources: the table is full, it holds 1000000; 0 were banned before [E2BIG]"
+        " (lift some: `wirepath unban`; or ban prefixes in place of addresses)"
+    )
+    [status] = host("status", "--json").json()["interfaces"]
+    assert status["warnings"] == ["bans: 1000000 of 1000000 used (lift some: `wirepath unban`)"]
+    assert host("unban", "10.0.0.1", "--json").json()["unbanned"] == ["10.0.0.1"]
+    assert host("ban", "192.0.2.1").code == 0
+
+
+@pytest.mark.kernel
 def test_bad_lines_are_skipped_if_the_operator_says_so(host: Host, policy: Path) -> None:
     write(policy.with_name("bad.txt"), "10.0.0.0/8", "x")
     before = host.state()

@@ -137,6 +137,57 @@ def test_bans(up: Host) -> None:
     assert up("bans").out == "wp0: no bans\n"
 
 
+def test_bans_by_file(up: Host, tmp_path: Path) -> None:
+    feed, saved = tmp_path / "feed.txt", tmp_path / "bans.jsonl"
+    feed.write_text("# a feed\n192.0.2.0/25\n\n198.51.100.77 ; worst\n")
+    assert up("ban", "--file", feed, "--for", "1h").out == f"{feed}: 2 banned on wp0\n"
+    assert up("ban", "2001:db8::/32").code == 0
+    send(up, FROM_OTHER)
+    said = up("bans").out.splitlines()
+    assert said[0] == "banned         remaining    packets  bytes  rule  scope"
+    assert said[2].split()[-4:] == ["1", "42", "-", "-"]
+    assert up("bans", "--save", saved).out == f"wp0: 3 bans saved to {saved}\n"
+    assert list(tmp_path.glob("bans.jsonl*")) == [saved]
+    assert up("unban", "--all").out == "wp0: 3 bans lifted\n"
+    assert up("bans").out == "wp0: no bans\n"
+    with saved.open("a") as more:
+        more.write('{"cidr": "10.0.0.1", "expires": 1000, "rule": null, "scope": null}\n')
+        more.write('{"cidr": "10.0.0.2", "expires": null, "rule": "x", "scope": "x"}\n')
+    assert up("ban", "--file", saved).out == (
+        f"{saved}: 3 banned on wp0, 1 expired, 1 of a rule that is gone\n"
+    )
+    listed = up("bans", "--json").json()["bans"]
+    assert [ban["prefix"] for ban in listed] == ["192.0.2.0/25", "198.51.100.77", "2001:db8::/32"]
+    assert 3500 < listed[0]["remaining_s"] <= 3600
+    assert listed[2]["remaining_s"] is None
+    assert up("ban", "--file", "-", "--json", input="10.0.0.9\nx\n").code == 2
+    done = up("ban", "--file", "-", "--skip-bad", "--json", input="10.0.0.9\nx\n").json()
+    assert done == {
+        "iface": "wp0",
+        "file": "-",
+        "banned": 1,
+        "expired": 0,
+        "gone": 0,
+        "skipped": 1,
+        "for_s": None,
+    }
+    assert up("unban", "--file", saved, "--json").json() == {"iface": "wp0", "lifted": 3}
+    assert [ban["prefix"] for ban in up("bans", "--json").json()["bans"]] == ["10.0.0.9"]
+
+
+def test_a_hundred_thousand_bans(up: Host, tmp_path: Path) -> None:
+    feed, saved = tmp_path / "feed.txt", tmp_path / "bans.jsonl"
+    hosts = [f"10.{n >> 16}.{n >> 8 & 255}.{n & 255}\n" for n in range(100_000)]
+    feed.write_text("".join(hosts))
+    assert up("ban", "--file", feed).out == f"{feed}: 100,000 banned on wp0\n"
+    assert up("bans", "--save", saved, "--json").json()["bans"] == 100_000
+    assert up("unban", "--all").out == "wp0: 100,000 bans lifted\n"
+    assert up("ban", "--file", saved, "--json").json()["banned"] == 100_000
+    [status] = up("status", "--json").json()["interfaces"]
+    assert status["bans"] == {"used": 100_000, "room": 1_000_000, "refused": 0}
+    assert up("unban", "--file", feed).out == "wp0: 100,000 bans lifted\n"
+
+
 def test_sets(up: Host, tmp_path: Path) -> None:
     said = up("set", "add", "bad", "198.51.100.77", "10.1.2.3")
     assert said.out == "@bad: 1 added, 1 already there; now 5 prefixes\n"

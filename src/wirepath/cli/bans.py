@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from wirepath.cli import show
+from wirepath.cli import files, show
 from wirepath.cli.parser import add_live, prefix
 from wirepath.datapath import Datapath
+from wirepath.errors import RequestError
 from wirepath.net import Prefix
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
     from collections.abc import Iterable
 
+    from wirepath.datapath.ban_lists import BanList
+
 
 def ban(parser: ArgumentParser) -> None:
     """Add the arguments of ``wirepath ban``."""
     from wirepath.quantities import duration
 
-    _add_prefixes(parser)
+    _add_sources(parser)
     parser.add_argument(
         "--for",
         dest="for_s",
@@ -30,13 +34,25 @@ def ban(parser: ArgumentParser) -> None:
     parser.set_defaults(run=_ban)
 
 
-def _add_prefixes(parser: ArgumentParser) -> None:
+def _add_sources(parser: ArgumentParser) -> None:
     parser.add_argument(
-        "prefixes", metavar="ADDRESS|PREFIX", nargs="+", type=prefix, help="sources"
+        "prefixes", metavar="ADDRESS|PREFIX", nargs="*", type=prefix, help="sources"
+    )
+    parser.add_argument(
+        "--file",
+        metavar="FILE",
+        type=Path,
+        help="what `bans --save` wrote, or a list of prefixes; - is stdin",
+    )
+    parser.add_argument(
+        "--skip-bad", action="store_true", help="go without the lines of FILE that are no bans"
     )
 
 
 def _ban(options: Namespace) -> None:
+    if _one_of(options, "ban"):
+        _ban_file(options)
+        return
     with Datapath.open(options.iface) as datapath:
         datapath.bans.add_all(options.prefixes, options.for_s)
         management = datapath.manifest.policy["datapath"]["never_block"]
@@ -57,18 +73,63 @@ def _ban(options: Namespace) -> None:
         print(f"{each}: banned on {datapath.name} {how_long}{without}")
 
 
+# Whether it is a file, and not sources.
+def _one_of(options: Namespace, command: str, other: str = "") -> bool:
+    named = bool(options.prefixes) + (options.file is not None) + bool(vars(options).get("all"))
+    if named != 1:
+        what = "no sources" if not named else "too many ways to name sources"
+        raise RequestError(f"{command}: {what} (name prefixes, or --file FILE{other})")
+    return options.file is not None
+
+
+def _ban_file(options: Namespace) -> None:
+    bans = _read(options)
+    with Datapath.open(options.iface) as datapath:
+        done = datapath.bans.restore(bans, options.for_s)
+    if options.json:
+        counts = done._asdict() | {"skipped": len(bans.bad)}
+        show.document(
+            {"iface": datapath.name, "file": str(options.file), **counts, "for_s": options.for_s}
+        )
+        return
+    rest = {
+        "expired": done.expired,
+        "of a rule that is gone": done.gone,
+        "bad lines skipped": len(bans.bad),
+    }
+    counted = "".join(f", {count:,} {what}" for what, count in rest.items() if count)
+    print(f"{options.file}: {done.banned:,} banned on {datapath.name}{counted}")
+
+
+def _read(options: Namespace) -> BanList:
+    from wirepath.datapath.ban_lists import parse_bans
+
+    bans = parse_bans(files.read(options.file))
+    if bans.bad and not options.skip_bad:
+        first, more = bans.bad[0], len(bans.bad) - 1
+        why, _, cure = first.why.partition(" (")
+        cure = cure.removesuffix(")") or "correct it, or --skip-bad"
+        rest = f", and {show.count(more, 'bad line')} more" if more else ""
+        raise RequestError(f"{options.file}:{first.line}: {first.text}: {why}{rest} ({cure})")
+    return bans
+
+
 def _within(inner: Prefix, prefixes: Iterable[Prefix]) -> bool:
     return any(outer.covers(inner) for outer in prefixes)
 
 
 def unban(parser: ArgumentParser) -> None:
     """Add the arguments of ``wirepath unban``."""
-    _add_prefixes(parser)
+    _add_sources(parser)
+    parser.add_argument("--all", action="store_true", help="lift every ban")
     add_live(parser)
     parser.set_defaults(run=_unban)
 
 
 def _unban(options: Namespace) -> None:
+    if _one_of(options, "unban", ", or --all") or options.all:
+        _unban_many(options)
+        return
     with Datapath.open(options.iface) as datapath:
         lifted = {each: datapath.bans.remove(each) for each in options.prefixes}
         around = {each: datapath.bans.around(each) for each, was in lifted.items() if not was}
@@ -85,6 +146,16 @@ def _unban(options: Namespace) -> None:
         print(f"{each}: {'ban lifted' if was else _not_banned(around[each])}")
 
 
+def _unban_many(options: Namespace) -> None:
+    listed = None if options.all else _read(options).prefixes
+    with Datapath.open(options.iface) as datapath:
+        lifted = datapath.bans.remove_all(listed)
+    if options.json:
+        show.document({"iface": datapath.name, "lifted": lifted})
+    else:
+        print(f"{datapath.name}: {show.count(lifted, 'ban')} lifted")
+
+
 def _not_banned(around: list[Prefix]) -> str:
     if not around:
         return "not banned"
@@ -93,11 +164,17 @@ def _not_banned(around: list[Prefix]) -> str:
 
 def bans(parser: ArgumentParser) -> None:
     """Add the arguments of ``wirepath bans``."""
+    parser.add_argument(
+        "--save", metavar="FILE", type=Path, help="write them there, for `ban --file`"
+    )
     add_live(parser)
     parser.set_defaults(run=_bans)
 
 
 def _bans(options: Namespace) -> None:
+    if options.save:
+        _save(options)
+        return
     with Datapath.open(options.iface) as datapath:
         entries, room = datapath.bans.all(), datapath.bans.room
     if options.json:
@@ -112,7 +189,19 @@ def _bans(options: Namespace) -> None:
             "until unban" if entry.remaining_s is None else show.duration(entry.remaining_s),
             entry.packets,
             entry.bytes,
+            entry.rule,
+            entry.scope,
         )
         for entry in entries
     )
-    show.table(("banned", "remaining", "packets", "bytes"), rows)
+    show.table(("banned", "remaining", "packets", "bytes", "rule", "scope"), rows)
+
+
+def _save(options: Namespace) -> None:
+    with Datapath.open(options.iface) as datapath:
+        text, count = datapath.bans.save()
+    files.write(options.save, text)
+    if options.json:
+        show.document({"iface": datapath.name, "file": str(options.save), "bans": count})
+    else:
+        print(f"{datapath.name}: {show.count(count, 'ban')} saved to {options.save}")

@@ -7,11 +7,11 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from wirepath.cli import show
+from wirepath.cli import files, show
 from wirepath.cli.parser import add_live, prefix
 from wirepath.cli.progress import progress
 from wirepath.datapath import Datapath
-from wirepath.errors import PolicyError, RequestError, errno_name
+from wirepath.errors import PolicyError
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
@@ -111,7 +111,7 @@ def _dump(options: Namespace) -> None:
     with Datapath.open(options.iface) as datapath, progress(f"writing @{options.name}"):
         contents = (_counted if options.counters else _listed)(datapath, options.name)
         if options.file:
-            _write(options.file, "".join(f"{_line(entry)}\n" for entry in contents).encode())
+            files.write(options.file, "".join(f"{_line(entry)}\n" for entry in contents).encode())
     document = _head(datapath, options) | {"prefixes": len(contents)}
     if options.file and options.json:
         show.document(document | {"file": str(options.file)})
@@ -138,14 +138,6 @@ def _counted(datapath: Datapath, name: str) -> Sequence[Entry]:
 
 def _line(entry: Entry) -> str:
     return entry if isinstance(entry, str) else " ".join(map(str, entry.values()))
-
-
-def _write(file: Path, text: bytes) -> None:
-    try:
-        file.write_bytes(text)
-    except OSError as error:
-        why = f"{error.strerror} [{errno_name(error.errno or 0)}]"
-        raise RequestError(f"write {file}: {why} (name a file that can be written)") from error
 
 
 def _list(options: Namespace) -> None:

@@ -241,6 +241,8 @@ class Datapath:
         from wirepath.datapath.succession import Succession
 
         places = Succession.after(self.manifest, policy, self.maps["rule_counters"])
+        given = set(places.counters.values()) - set(self.manifest.counters.values())
+        self.bans.forget(given)
         state = {name: self.maps[name] for name in STATE}
         state |= actions.carried(self.maps, actions.sizes(policy, places))
         offload = self.link.ifindex if self.manifest.mode == "offload" else 0

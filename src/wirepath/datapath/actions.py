@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from wirepath.datapath.bans import Lengths
+from wirepath.datapath.ban_lengths import Lengths
 from wirepath.errors import RequestError
 
 if TYPE_CHECKING:

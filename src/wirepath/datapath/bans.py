@@ -1,6 +1,6 @@
 """Bans: sources that are dropped ahead of every rule, until they expire.
 
-The table is the data plane's (``bpf/guard.h``): expiry is judged there, so a ban holds and ends
+The table is the data plane's (``bpf/bans.h``): expiry is judged there, so a ban holds and ends
 without any process. Here they are set, lifted, listed and swept.
 """
 
@@ -8,22 +8,26 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from errno import E2BIG
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from wirepath.errors import KernelError
+from wirepath.datapath.ban_lengths import Lengths
+from wirepath.datapath.ban_table import ROW, BanTable
+from wirepath.errors import FullError
 from wirepath.net import Ban, Prefix
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
     from contextlib import AbstractContextManager
 
+    from wirepath.datapath.ban_lists import BanList
+    from wirepath.datapath.ban_table import Row
     from wirepath.datapath.manifest import Manifest
     from wirepath.kernel.maps import Map
+    from wirepath.prefixes import Members
 
 NEVER_NS: Final = (1 << 64) - 1
 _LOW: Final = (1 << 64) - 1
-_KEY_WORDS: Final = 3  # hi, lo, bits and scope
+SECOND_NS: Final = 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +61,20 @@ class BanEntry:
         }
 
 
+class Restored(NamedTuple):
+    """What became of the bans of a file.
+
+    Attributes:
+        banned: how many hold now.
+        expired: how many had ended meanwhile.
+        gone: how many were for a rule alone that no longer bans so.
+    """
+
+    banned: int
+    expired: int
+    gone: int
+
+
 class Bans:
     """The bans of one datapath.
 
@@ -72,7 +90,8 @@ class Bans:
         manifest: Manifest,
         changing: Callable[[], AbstractContextManager[None]],
     ) -> None:
-        self._table = maps["bans"]
+        self._map = maps["bans"]
+        self._table = BanTable(self._map)
         self._lengths = Lengths(maps["ban_lengths"])
         self._manifest = manifest
         self._changing = changing
@@ -80,42 +99,88 @@ class Bans:
     @property
     def room(self) -> int:
         """How many fit."""
-        return self._table.max_entries
+        return self._table.room
 
     @property
     def refused(self) -> int:
-        """How many bans of limits have found the table full."""
+        """How many bans of limits have found the table full since some were lifted."""
         return self._lengths.refused
+
+    def used(self) -> int:
+        """Count the entries, expired ones that nobody has swept included."""
+        return self._table.used()
+
+    # Setting
 
     def add(self, prefix: Prefix, for_s: float | None = None) -> None:
         """Ban *prefix* for some seconds from now, or until `remove`; an older ban is replaced.
 
         Raises:
-            KernelError: the table is full, even without those that have expired.
+            FullError: the table is full, even without those that have expired.
         """
         self.add_all([prefix], for_s)
 
-    def add_all(self, prefixes: Collection[Prefix], for_s: float | None = None) -> None:
+    def add_all(self, prefixes: Iterable[Prefix], for_s: float | None = None) -> None:
         """Ban many at once, as `add`.
 
         Raises:
-            KernelError: the table is full; says how many were banned before.
+            FullError: the table is full; says how many were banned before.
         """
-        now = time.monotonic_ns()
-        expires = NEVER_NS if for_s is None else min(now + int(for_s * 1e9), NEVER_NS)
-        value = self._table.value.pack(
-            {"expires_ns": expires, "since_ns": now, "packets": 0, "bytes": 0, "rule": 0}
-        )
-        keys = b"".join(self._table.key.pack(_key(prefix)) for prefix in prefixes)
+        end = _end(for_s)
+        self._write([(p.address >> 64, p.address & _LOW, p.bits, 0, end, 0) for p in prefixes])
+
+    def restore(self, bans: BanList, for_s: float | None = None) -> Restored:
+        """Ban whom a file names: saved ones for the time that is left, the others as `add`.
+
+        A ban by a rule that is gone is held to be the operator's; one for that rule alone is
+        passed over.
+
+        Raises:
+            FullError: the table is full; says how many were banned before.
+        """
+        wall, now = time.time(), time.monotonic_ns()
+        slots = {name: slot for slot, name in self._rules().items()}
+        scopes: dict[str | None, int] = {None: 0} | {
+            name: slot for name, slot in slots.items() if slot in self._scopes()
+        }
+        end = _end(for_s)
+        rows: list[Row] = [(*prefix, 0, end, 0) for prefix in _prefixes(bans.plain)]
+        expired = gone = 0
+        for prefix, (expires, rule, scope) in zip(_prefixes(bans.kept), bans.saved, strict=True):
+            if scope not in scopes:
+                gone += 1
+            elif expires is not None and expires <= wall:
+                expired += 1
+            else:
+                left = NEVER_NS if expires is None else now + int((expires - wall) * SECOND_NS)
+                owner = slots.get(rule, 0) if rule else 0
+                rows.append((*prefix, scopes[scope], min(left, NEVER_NS), owner))
+        self._write(rows)
+        return Restored(len(rows), expired, gone)
+
+    def _write(self, rows: list[Row]) -> None:
         with self._changing():
-            self._lengths.expect({prefix.bits for prefix in prefixes})
-            self._lengths.mark()
             try:
-                self._table.raw_update_batch(keys, value * len(prefixes))
-            except KernelError as error:
-                if error.errno != E2BIG or not self._sweep():
-                    raise
-                self._table.raw_update_batch(keys, value * len(prefixes))
+                try:
+                    self._put(rows)
+                except FullError:
+                    if not self._sweep():
+                        raise
+                    self._put(rows)
+            except FullError as error:
+                what = (
+                    f"the table is full, it holds {self.room}; {error.written} were banned before"
+                )
+                cure = "lift some: `wirepath unban`; or ban prefixes in place of addresses"
+                doing = f"ban {len(rows)} sources"
+                raise FullError(doing, error.written, what=what, cure=cure) from error
+
+    def _put(self, rows: list[Row]) -> None:
+        self._lengths.expect({bits for _, _, bits, scope, _, _ in rows if not scope})
+        self._lengths.mark()
+        self._table.write(rows, time.monotonic_ns())
+
+    # Lifting
 
     def remove(self, prefix: Prefix) -> bool:
         """Lift the bans of exactly *prefix*, for all packets and for those of single rules.
@@ -125,61 +190,31 @@ class Bans:
         """
         now = time.monotonic_ns()
         with self._changing():
-            keys = [key for scope in self._scopes() if (key := _key(prefix, scope)) in self._table]
-            expiries = [self._table[key]["expires_ns"] for key in keys]
+            keys = [key for scope in self._scopes() if (key := _key(prefix, scope)) in self._map]
+            expiries = [self._map[key]["expires_ns"] for key in keys]
             for key in keys:
-                del self._table[key]
+                del self._map[key]
             if keys:
-                self._recount()
+                self._lifted()
         return any(expires > now for expires in expiries)
 
-    def all(self) -> list[BanEntry]:
-        """List those in force, by address."""
-        now, rules = time.monotonic_ns(), self._rules()
-        entries = [
-            BanEntry(
-                prefix,
-                rules.get(ban["rule"]),
-                rules.get(scope),
-                None if ban["expires_ns"] == NEVER_NS else (ban["expires_ns"] - now) / 1e9,
-                ban["packets"],
-                ban["bytes"],
-            )
-            for prefix, scope, ban in self._items()
-            if ban["expires_ns"] > now
-        ]
-        return sorted(entries, key=lambda entry: entry.prefix)
+    def remove_all(self, prefixes: Members | None = None) -> int:
+        """Lift the bans of exactly *prefixes*, as `remove`; every ban if None.
 
-    def around(self, prefix: Prefix) -> list[Prefix]:
-        """List the bans in force that hold for all of *prefix*, the widest first."""
+        Returns:
+            How many were in force.
+        """
         now = time.monotonic_ns()
-        wider = {bits for bits in self._lengths.probed() if bits <= prefix.bits}
-        found = []
-        for outer in (Prefix.around(prefix.address, bits) for bits in sorted(wider)):
-            ban = self._table.get(_key(outer)) if outer.covers(prefix) else None
-            if ban is not None and ban["expires_ns"] > now:
-                found.append(outer)
-        return found
-
-    def for_model(self) -> Iterator[Ban]:
-        """Yield them as the model has them."""
-        rules = self._rules()
-        for prefix, scope, ban in self._items():
-            yield Ban(prefix, ban["expires_ns"], rules.get(ban["rule"]), rules.get(scope))
-
-    def _scopes(self) -> list[int]:
-        limits = {rule["name"]: rule.get("limit", {}) for rule in self._manifest.policy["rule"]}
-        scoped = [name for name, limit in limits.items() if limit.get("ban_scope") == "rule"]
-        return [0, *(self._manifest.counters[name] + 1 for name in scoped)]
-
-    # As bans have them, plus 1, so that 0 is none.
-    def _rules(self) -> dict[int, str]:
-        return {slot + 1: name for name, slot in self._manifest.counters.items()}
-
-    def used(self) -> int:
-        """Count the entries, expired ones that nobody has swept included."""
-        size = self._table.key_size
-        return sum(len(keys) // size for keys, _ in self._table.raw_batches())
+        with self._changing():
+            if prefixes is None:
+                expiries = self._table.remove(lambda _: True, "bits")
+            else:
+                these = set(_prefixes(prefixes))
+                expiries = self._table.remove(
+                    lambda *prefix: prefix in these, "addr.hi", "addr.lo", "bits"
+                )
+            self._lifted()
+        return sum(expires > now for expires in expiries)
 
     def sweep(self) -> int:
         """Remove those that have expired.
@@ -192,88 +227,107 @@ class Bans:
 
     def _sweep(self) -> int:
         now = time.monotonic_ns()
-        gone = [
-            self._table.key.pack(_key(prefix, scope))
-            for prefix, scope, ban in self._items()
-            if ban["expires_ns"] <= now
-        ]
-        self._table.raw_delete_batch(b"".join(gone))
+        gone = self._table.remove(lambda expires: expires <= now, "expires_ns")
         self._recount()
         return len(gone)
 
-    def _items(self) -> Iterator[tuple[Prefix, int, dict[str, int]]]:
-        for key, ban in self._table.items():
-            address = key["addr"]
-            yield Prefix(address["hi"] << 64 | address["lo"], key["bits"]), key["scope"], ban
+    def forget(self, slots: Collection[int]) -> None:
+        """Let no ban be of the rules in *slots*, which are to be another's."""
+        rules = {slot + 1 for slot in slots}
+        if rules:
+            with self._changing():
+                self._table.remove(lambda scope: scope in rules, "scope")
+                self._table.disown(lambda rule: rule in rules)
+
+    # The operator has done what `status` asks for when limits had bans refused.
+    def _lifted(self) -> None:
+        self._lengths.forgive()
+        self._recount()
 
     def _recount(self) -> None:
-        listed, used = set(self._lengths.probed()), set[int]()
-        for keys, _ in self._table.raw_batches():  # the first few have every length, most often
-            used.update(memoryview(keys).cast("Q")[_KEY_WORDS - 1 :: _KEY_WORDS])
-            if listed <= used:  # a word is the length alone where the scope above it is none
-                return
-        every = listed & used
-        self._lengths.keep(every | set(self._manifest.ban_lengths), any_set=bool(every))
+        used = {bits for bits, scope in self._table.rows("bits", "scope") if not scope}
+        self._lengths.keep(used | set(self._manifest.ban_lengths), any_set=bool(used))
+
+    # Listing
+
+    def all(self) -> list[BanEntry]:
+        """List those in force, by address."""
+        now, rules = time.monotonic_ns(), self._rules()
+        return [
+            BanEntry(
+                Prefix(hi << 64 | lo, bits),
+                rules.get(rule),
+                rules.get(scope),
+                None if expires == NEVER_NS else (expires - now) / SECOND_NS,
+                packets,
+                size,
+            )
+            for hi, lo, bits, scope, expires, rule, packets, size in sorted(
+                self._effective("packets", "bytes")
+            )
+            if expires > now
+        ]
+
+    def around(self, prefix: Prefix) -> list[Prefix]:
+        """List the bans in force that hold for all of *prefix*, the widest first."""
+        now = time.monotonic_ns()
+        wider = {bits for bits in self._lengths.probed() if bits <= prefix.bits}
+        found = []
+        for outer in (Prefix.around(prefix.address, bits) for bits in sorted(wider)):
+            ban = self._map.get(_key(outer)) if outer.covers(prefix) else None
+            if ban is not None and ban["expires_ns"] > now:
+                found.append(outer)
+        return found
+
+    def for_model(self) -> Iterator[Ban]:
+        """Yield them as the model has them."""
+        rules = self._rules()
+        for hi, lo, bits, scope, expires, rule in self._effective():
+            yield Ban(Prefix(hi << 64 | lo, bits), expires, rules.get(rule), rules.get(scope))
+
+    def save(self) -> tuple[bytes, int]:
+        """Write those in force as a file, by address.
+
+        Returns:
+            Its text, and how many there are.
+        """
+        from wirepath.datapath.ban_lists import format_bans
+        from wirepath.prefixes import Members
+
+        wall, now, rules = time.time(), time.monotonic_ns(), self._rules()
+        rows = sorted(row for row in self._effective() if row[4] > now)
+        hi, lo, bits, scopes, expiries, owners = zip(*rows, strict=True) if rows else [()] * 6
+        ends = [None if end == NEVER_NS else wall + (end - now) / SECOND_NS for end in expiries]
+        names = [
+            (rules.get(owner), rules.get(scope))
+            for owner, scope in zip(owners, scopes, strict=True)
+        ]
+        return format_bans(Members.of_columns(hi, lo, bits), ends, names), len(rows)
+
+    # Rows, and more members of them; without those for packets of a rule that is gone.
+    def _effective(self, *more: str) -> Iterator[Row]:
+        scopes = {0, *self._rules()}
+        return (row for row in self._table.rows(*ROW, *more) if row[3] in scopes)
+
+    def _scopes(self) -> list[int]:
+        limits = {rule["name"]: rule.get("limit", {}) for rule in self._manifest.policy["rule"]}
+        scoped = [name for name, limit in limits.items() if limit.get("ban_scope") == "rule"]
+        return [0, *(self._manifest.counters[name] + 1 for name in scoped)]
+
+    # As bans have them, plus 1, so that 0 is none.
+    def _rules(self) -> dict[int, str]:
+        return {slot + 1: name for name, slot in self._manifest.counters.items()}
 
 
-class Lengths:
-    """The prefix lengths that packets probe for bans: ``ban_lengths``.
+def _end(for_s: float | None) -> int:
+    if for_s is None:
+        return NEVER_NS
+    return min(time.monotonic_ns() + int(for_s * SECOND_NS), NEVER_NS)
 
-    Each is written before it is counted, and taken out of the count before it is overwritten, so
-    that no packet misses one that is in use.
-    """
 
-    def __init__(self, of: Map) -> None:
-        self._map = of
-
-    @property
-    def refused(self) -> int:
-        """How many bans of limits have found the table full."""
-        return int(self._map[0]["refused"])
-
-    def probed(self) -> list[int]:
-        """Give those that packets probe."""
-        value = self._map[0]
-        return list(value["bits"][: value["count"]])
-
-    def mark(self) -> None:
-        """Note that user space sets bans."""
-        self._store("set", 1)
-
-    def expect(self, lengths: Collection[int]) -> None:
-        """Have packets probe *lengths* too."""
-        probed = self.probed()
-        count = len(probed)
-        for bits in sorted(set(lengths) - set(probed)):
-            self._store_length(count, bits)
-            count += 1
-            self._store("count", count)
-
-    def keep(self, used: Collection[int], *, any_set: bool) -> None:
-        """Probe none but *used* any more."""
-        listed = self.probed()
-        for place in range(len(listed) - 1, -1, -1):
-            if listed[place] not in used:
-                listed[place] = listed[-1]
-                self._store_length(place, listed[-1])
-                listed.pop()
-                self._store("count", len(listed))
-        self._store("set", int(any_set))
-
-    def _store_length(self, place: int, bits: int) -> None:
-        offset, _ = self._member("bits")
-        with self._map.memory() as memory:
-            memory[offset + place] = bits
-
-    def _store(self, name: str, value: int) -> None:
-        offset, size = self._member(name)
-        with self._map.memory() as memory:
-            memory[offset : offset + size].cast("I")[0] = value
-
-    def _member(self, name: str) -> tuple[int, int]:
-        # Where a member of struct ban_lengths lies, and its size.
-        offset, layout = self._map.btf.record("struct ban_lengths").members[name]
-        return offset, layout.size
+def _prefixes(members: Members) -> Iterator[tuple[int, int, int]]:
+    hi, lo, bits, _ = members.columns()
+    return zip(hi, lo, bits, strict=True)
 
 
 def _key(prefix: Prefix, scope: int = 0) -> dict[str, Any]:

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from wirepath.datapath import Datapath
 
 _NEARLY_FULL: Final = 0.9
+_LIFT: Final = "lift some: `wirepath unban`"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,7 +21,8 @@ class Status:
         program_id, link_id: the kernel's numbers.
         rules: how many.
         sets: by name, how many prefixes.
-        bans: how many entries are ``used``, and for how many there is ``room``.
+        bans: how many entries are ``used``, for how many there is ``room``, and how many bans of
+            limits were ``refused`` for want of it since some were lifted.
         packets, bytes: judged so far.
         warnings: what an operator should look at, a line each.
     """
@@ -50,7 +52,8 @@ def status(datapath: Datapath) -> Status:
     from wirepath import stats
 
     manifest = datapath.manifest
-    bans = {"used": datapath.bans.used(), "room": datapath.bans.room}
+    held = datapath.bans
+    bans = {"used": held.used(), "room": held.room, "refused": held.refused}
     counted = stats.outcomes(datapath)
     return Status(
         iface=datapath.name,
@@ -77,6 +80,14 @@ def _warnings(datapath: Datapath, bans: dict[str, int]) -> list[str]:
         found.append("the interface is gone (`wirepath down` removes what is left)")
     elif running != datapath.program.id:
         found.append(f"program {running} runs there, which is not ours")
+    return found + full_warnings(bans)
+
+
+def full_warnings(bans: dict[str, int]) -> list[str]:
+    """Say that the table of bans is nearly full, or was when limits wanted to ban."""
+    found = []
     if bans["used"] >= _NEARLY_FULL * bans["room"]:
-        found.append(f"bans: {bans['used']} of {bans['room']} used (lift some: `wirepath unban`)")
+        found.append(f"bans: {bans['used']} of {bans['room']} used ({_LIFT})")
+    if bans["refused"]:
+        found.append(f"bans: {bans['refused']} of limits refused, the table was full ({_LIFT})")
     return found

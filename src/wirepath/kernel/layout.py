@@ -24,6 +24,12 @@ from typing import Any, Final, Literal
 from wirepath.errors import LayoutError
 
 _WIDEST: Final = 8  # bytes of numpy's widest integer
+_CODES: Final[Mapping[int, Literal["B", "H", "I", "Q"]]] = {
+    1: "B",
+    2: "H",
+    4: "I",
+    8: "Q",
+}  # of memoryview.cast, by size
 Buffer = bytes | bytearray | memoryview
 Writable = bytearray | memoryview
 
@@ -285,3 +291,24 @@ class Record(Layout):
         return {
             name: layout.read(buffer, offset + at) for name, (at, layout) in self.members.items()
         }
+
+    def column(self, records: Buffer, path: str) -> memoryview:
+        """Give one number of each of *records*, which lie side by side, in place.
+
+        Args:
+            records: whole ones; what is written to the column is written there.
+            path: of an unsigned member in this machine's order: ``bits``, or ``addr.hi``.
+        """
+        at, inside = 0, self
+        *outer, last = path.split(".")
+        for name in outer:
+            offset, layout = inside.members[name]
+            if not isinstance(layout, Record):
+                raise LayoutError(f"find {path}: {layout.name} has no members")
+            at, inside = at + offset, layout
+        offset, number = inside.members[last]
+        at += offset
+        if at % number.size or self.size % number.size:
+            raise LayoutError(f"find {path}: it does not lie at multiples of its size")
+        words: memoryview = memoryview(records).cast(_CODES[number.size])
+        return words[at // number.size :: self.size // number.size]

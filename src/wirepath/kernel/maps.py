@@ -7,6 +7,7 @@ from array import array
 from errno import E2BIG, ENOENT, ENOSPC
 from typing import TYPE_CHECKING, Any, Final, Self
 
+from wirepath.errors import FullError
 from wirepath.kernel.btf import Btf
 from wirepath.kernel.handle import Handle, checked, open_pin, telling
 from wirepath.kernel.layout import Integer, Layout, Octets
@@ -182,7 +183,8 @@ class Map(Handle):
             How many were written: all.
 
         Raises:
-            KernelError: E2BIG if the map is full. Its text says how many were written before.
+            FullError: the map is full. It says how many were written before.
+            KernelError: the map cannot be written.
             ValueError: the buffers do not hold the same number of entries.
         """
         n = self._entries(keys)
@@ -195,7 +197,9 @@ class Map(Handle):
             self.fd, ffi.from_buffer("uint8_t[]", keys), ffi.from_buffer("uint8_t[]", values), count
         )
         doing = f"write map {self.name}, {count[0]} of {n} entries written"
-        checked(result, doing, cure=self._cure(result))
+        if result == -E2BIG:
+            raise FullError(doing, count[0], cure=self._cure(result))
+        checked(result, doing)
         return n
 
     def raw_delete_batch(self, keys: Readable) -> int:

@@ -39,16 +39,24 @@ class Members:
     @classmethod
     def of(cls, prefixes: Iterable[Prefix], *, set_id: int = 0) -> Members:
         """Make members of *set_id* (0 to 63) from a few prefixes."""
-        hi, lo, bits = array("Q"), array("Q"), array("B")
-        for prefix in prefixes:
-            hi.append(prefix.address >> 64)
-            lo.append(prefix.address & _LOW)
-            bits.append(prefix.bits)
+        few = list(prefixes)
+        return cls.of_columns(
+            [prefix.address >> 64 for prefix in few],
+            [prefix.address & _LOW for prefix in few],
+            [prefix.bits for prefix in few],
+            set_id=set_id,
+        )
+
+    @classmethod
+    def of_columns(
+        cls, hi: Sequence[int], lo: Sequence[int], bits: Sequence[int], *, set_id: int = 0
+    ) -> Members:
+        """Make members of *set_id* from the halves of their addresses and their bits."""
         members = cls.room(len(bits))
         lib.wp_members_pack(
-            ffi.from_buffer("uint64_t[]", hi),
-            ffi.from_buffer("uint64_t[]", lo),
-            ffi.from_buffer("uint8_t[]", bits),
+            ffi.from_buffer("uint64_t[]", array("Q", hi)),
+            ffi.from_buffer("uint64_t[]", array("Q", lo)),
+            ffi.from_buffer("uint8_t[]", array("B", bits)),
             set_id,
             len(bits),
             members.pointer(),
@@ -101,7 +109,8 @@ class Members:
     def __len__(self) -> int:
         return len(self.memory) // int(lib.wp_member_size)
 
-    def __iter__(self) -> Iterator[tuple[Prefix, int]]:
+    def columns(self) -> tuple[array[int], array[int], array[int], array[int]]:
+        """Give the halves of their addresses, their bits and their sets, each in an array."""
         count = len(self)
         hi, lo = array("Q", bytes(8 * count)), array("Q", bytes(8 * count))
         bits, sets = array("B", bytes(count)), array("B", bytes(count))
@@ -113,8 +122,11 @@ class Members:
             ffi.from_buffer("uint8_t[]", bits),
             ffi.from_buffer("uint8_t[]", sets),
         )
-        for i in range(count):
-            yield Prefix(hi[i] << 64 | lo[i], bits[i]), sets[i]
+        return hi, lo, bits, sets
+
+    def __iter__(self) -> Iterator[tuple[Prefix, int]]:
+        for hi, lo, bits, set_id in zip(*self.columns(), strict=True):
+            yield Prefix(hi << 64 | lo, bits), set_id
 
 
 class BadLine(NamedTuple):

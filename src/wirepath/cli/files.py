@@ -1,0 +1,49 @@
+"""Files that commands read and write."""
+
+import os
+import sys
+from pathlib import Path
+
+from wirepath.errors import RequestError, errno_name
+
+
+def read(file: Path) -> bytes:
+    """Read a whole file, or stdin if it is named ``-``.
+
+    Raises:
+        RequestError: it cannot be read.
+    """
+    if str(file) == "-":
+        return sys.stdin.buffer.read()
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise _refused(f"read {file}", error, "name a file that can be read") from error
+
+
+def write(file: Path, text: bytes) -> None:
+    """Write a whole file: it holds *text*, or what it held before.
+
+    Raises:
+        RequestError: it cannot be written.
+    """
+    try:
+        if file.exists() and not file.is_file():
+            file.write_bytes(text)  # a pipe or a terminal
+            return
+        place = file.resolve()
+        beside = place.with_name(f"{place.name}.{os.getpid()}")
+        try:
+            with beside.open("xb") as to:
+                to.write(text)
+                to.flush()
+                os.fsync(to.fileno())
+            beside.replace(place)
+        finally:
+            beside.unlink(missing_ok=True)
+    except OSError as error:
+        raise _refused(f"write {file}", error, "name a file that can be written") from error
+
+
+def _refused(doing: str, error: OSError, cure: str) -> RequestError:
+    return RequestError(f"{doing}: {error.strerror} [{errno_name(error.errno or 0)}] ({cure})")

@@ -1,0 +1,145 @@
+"""Bans in files: a JSON object a line, which ends by the wall clock and so outlasts a reboot.
+
+    {"cidr": "192.0.2.1", "expires": 1795380041.250, "rule": "ssh", "scope": null}
+
+``expires`` is in seconds since 1970, null for a ban without end.  A file of bans is a list of
+prefixes too (`wirepath.prefixes.parse_list`), and a list of prefixes is one of bans that do not say
+when they end.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from codecs import BOM_UTF8
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from wirepath.prefixes import BadLine, Members, format_members, parse_list
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    Names = tuple[str | None, str | None]
+
+_NEVER: Final = "null"
+_LATEST: Final = 1 << 53  # seconds that JSON's numbers tell apart
+_NAMES: Final = (str, type(None))
+_WORD: Final = re.compile(r"[0-9A-Za-z:./]+", re.ASCII)
+_SHOWN: Final = 64  # characters of a bad line
+_NO_BAN: Final = 'not a ban (write {"cidr": "192.0.2.1", "expires": null}, or --skip-bad)'
+
+
+class Saved(NamedTuple):
+    """What a file says of a ban, beside whom it is for.
+
+    Attributes:
+        expires: seconds since 1970; None if it does not end.
+        rule: that imposed it; None if an operator did.
+        scope: the rule that it is for; None if it is for all packets.
+    """
+
+    expires: float | None
+    rule: str | None
+    scope: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class BanList:
+    """What a file holds.
+
+    Attributes:
+        plain: prefixes that do not say when their ban ends.
+        kept: prefixes of bans that do,
+        saved: and what is said of each of those.
+        bad: lines that were passed over, in file order.
+    """
+
+    plain: Members
+    kept: Members
+    saved: Sequence[Saved]
+    bad: Sequence[BadLine]
+
+    @property
+    def prefixes(self) -> Members:
+        """All of them."""
+        return Members.join([self.plain, self.kept])
+
+
+def format_bans(
+    prefixes: Members, expiries: Sequence[float | None], names: Sequence[Names]
+) -> bytes:
+    """Write bans: of whom, until when (seconds since 1970), by which rule and for which."""
+    tails = {pair: f'"rule": {_name(pair[0])}, "scope": {_name(pair[1])}}}' for pair in set(names)}
+    ends = [_NEVER if end is None else f"{end:.3f}" for end in expiries]
+    words = format_members(prefixes).decode().split()
+    lines = [
+        f'{{"cidr": "{prefix}", "expires": {end}, {tails[pair]}\n'
+        for prefix, end, pair in zip(words, ends, names, strict=True)
+    ]
+    return "".join(lines).encode()
+
+
+# Names of rules have no character that JSON escapes.
+def _name(rule: str | None) -> str:
+    return _NEVER if rule is None else f'"{rule}"'
+
+
+def parse_bans(text: bytes) -> BanList:
+    """Read bans, or a list of prefixes, or both in one file."""
+    lines = text.removeprefix(BOM_UTF8).split(b"\n")
+    places = [at for at, line in enumerate(lines) if line.lstrip()[:1] == b"{"]
+    kept: list[str] = []
+    saved: list[Saved] = []
+    at_line: list[int] = []
+    bad: list[BadLine] = []
+    for at, ban in zip(places, _objects([lines[at] for at in places]), strict=True):
+        if type(ban) is dict and "expires" not in ban:
+            continue  # an entry of a list
+        told = _saved(ban)
+        if told:
+            kept.append(ban["cidr"])
+            saved.append(told)
+            at_line.append(at + 1)
+        else:
+            shown = lines[at].strip()[:_SHOWN].decode(errors="replace")
+            bad.append(BadLine(at + 1, shown, _NO_BAN))
+        lines[at] = b""
+    prefixes = parse_list("\n".join(kept).encode(), "")
+    plain = parse_list(b"\n".join(lines), "")
+    bad += plain.bad
+    bad += [each._replace(line=at_line[each.line - 1]) for each in prefixes.bad]
+    for each in reversed(prefixes.bad):
+        del saved[each.line - 1]
+    return BanList(plain.members, prefixes.members, saved, sorted(bad))
+
+
+# All at once, which is quicker; or one by one, so that a broken one is None.
+def _objects(lines: list[bytes]) -> list[Any]:
+    try:
+        found: list[Any] = json.loads(b"[" + b",".join(lines) + b"]")
+    except (ValueError, RecursionError):
+        return [_object(line) for line in lines]
+    return found if len(found) == len(lines) else [_object(line) for line in lines]
+
+
+def _object(line: bytes) -> Any:
+    try:
+        return json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _saved(ban: Any) -> Saved | None:
+    if type(ban) is not dict:
+        return None
+    prefix, expires = ban.get("cidr"), ban["expires"]
+    rule, scope = ban.get("rule"), ban.get("scope")
+    right = (
+        type(prefix) is str
+        and _WORD.fullmatch(prefix)
+        and (expires is None or (type(expires) in (int, float) and 0 <= expires < _LATEST))
+        and type(rule) in _NAMES
+        and type(scope) in _NAMES
+    )
+    return Saved(expires, rule, scope) if right else None

@@ -1,0 +1,219 @@
+"""The table of bans: many at once, full, restored, and beside a flood that fills limits' cells."""
+
+import time
+from collections.abc import Iterator
+from contextlib import nullcontext
+
+import numpy as np
+import pytest
+
+from frames import Eth, IPv4, Tcp, Udp
+from wirepath.datapath.ban_lists import Saved, parse_bans
+from wirepath.datapath.bans import Bans, Restored
+from wirepath.datapath.generation import Generation
+from wirepath.datapath.manifest import Manifest
+from wirepath.datapath.status import full_warnings
+from wirepath.datapath.succession import Succession
+from wirepath.errors import FullError
+from wirepath.kernel.program import XdpAction
+from wirepath.net import Prefix
+from wirepath.policy import Policy
+from wirepath.prefixes import Members
+from xdp import Sent, Xdp
+
+pytestmark = pytest.mark.kernel
+
+ROOM = 16
+POLICY = Policy.parse("""
+[[rule]]
+name = "ssh"
+match = { dport = 22 }
+limit = { rate = "1/h", per = "src", ban = "1h" }
+[[rule]]
+name = "web"
+match = { dport = 80 }
+limit = { rate = "1/h", per = "src", ban = "1h", ban_scope = "rule" }
+""")
+
+
+class Table:
+    """What holds bans, with few of them: a generation that is attached nowhere."""
+
+    def __init__(self, generation: Generation, places: Succession) -> None:
+        self.generation = generation
+        manifest = Manifest.of(
+            generation.plan, root_bits=0, mode="native", since=0, succession=places
+        )
+        self.bans = Bans(generation.loaded.maps, manifest, nullcontext)
+
+    def judge(self, source: str, dport: int = 80, times: int = 1) -> list[int]:
+        frame = bytes(Eth() / IPv4(src=source) / Tcp(dport=dport))
+        return [self.generation.program.test_run(frame).retval for _ in range(times)]
+
+    def listed(self) -> list[tuple[str, str | None, str | None]]:
+        return [(str(ban.prefix), ban.rule, ban.scope) for ban in self.bans.all()]
+
+
+@pytest.fixture
+def table() -> Iterator[Table]:
+    places = Succession.first(POLICY)
+    sizes = {"bans": ROOM}
+    with Generation.load(POLICY, Members.of([]), succession=places, sizes=sizes) as generation:
+        yield Table(generation, places)
+
+
+def hosts(count: int, net: int = 0) -> list[Prefix]:
+    return [Prefix.parse(f"10.0.{net}.{n}") for n in range(count)]
+
+
+PASS, DROP = XdpAction.PASS, XdpAction.DROP
+
+
+def test_who_imposed_it_and_what_it_is_for(table: Table) -> None:
+    assert table.judge("192.0.2.1", 22, 2) == table.judge("192.0.2.2", 80, 2) == [PASS, DROP]
+    table.bans.add(Prefix.parse("192.0.2.0/30"))
+    expected = [
+        ("192.0.2.0/30", None, None),
+        ("192.0.2.1", "ssh", None),
+        ("192.0.2.2", "web", "web"),
+    ]
+    assert table.listed() == expected
+    assert [(ban.rule, ban.scope) for ban in table.bans.for_model()].count(("web", "web")) == 1
+
+
+def test_a_full_table_is_loud(table: Table) -> None:
+    table.bans.add_all(hosts(ROOM - 2))
+    with pytest.raises(FullError, match="it holds 16; 2 were banned before") as full:
+        table.bans.add_all(hosts(5, net=1))
+    assert full.value.written == 2
+    assert table.bans.used() == ROOM == table.bans.room
+    table.bans.add_all(hosts(3))  # these are in it
+    # A limit says so too, and goes on limiting.
+    assert table.bans.refused == 0
+    assert table.judge("192.0.2.1", 22, 4) == [PASS, DROP, DROP, DROP]
+    assert table.bans.refused == 3
+    bans = {"used": ROOM, "room": ROOM, "refused": 3}
+    assert [warning.partition(" (")[0] for warning in full_warnings(bans)] == [
+        "bans: 16 of 16 used",
+        "bans: 3 of limits refused, the table was full",
+    ]
+    assert table.bans.remove(hosts(1)[0])
+    assert table.bans.refused == 0
+    assert table.judge("192.0.2.1", 22) == [DROP]
+    assert table.listed()[-1] == ("192.0.2.1", "ssh", None)
+
+
+def test_what_has_expired_makes_room(table: Table) -> None:
+    table.bans.add_all(hosts(ROOM), for_s=0.05)
+    time.sleep(0.1)
+    assert table.listed() == []
+    table.bans.add_all(hosts(3, net=1))
+    assert table.bans.used() == 3
+    assert table.judge("10.0.1.2") == [DROP]
+    assert table.judge("10.0.0.2") == [PASS]
+
+
+def test_many_are_lifted_at_once(table: Table) -> None:
+    table.bans.add_all([*hosts(4), Prefix.parse("10.0.0.0/24"), Prefix.parse("2001:db8::/32")])
+    assert table.judge("192.0.2.1", 80, 2) == [PASS, DROP]
+    these = [*hosts(2), Prefix.parse("192.0.2.1"), Prefix.parse("10.0.0.0/23")]
+    assert table.bans.remove_all(Members.of(these)) == 3
+    assert [prefix for prefix, *_ in table.listed()] == [
+        "10.0.0.0/24",
+        "10.0.0.2",
+        "10.0.0.3",
+        "2001:db8::/32",
+    ]
+    assert table.judge("10.0.0.1") == [DROP]
+    assert table.bans.remove_all() == 4
+    assert table.bans.remove_all() == 0
+    assert table.judge("10.0.0.1") == [PASS]
+
+
+def test_saved_and_restored(table: Table) -> None:
+    table.judge("192.0.2.1", 22, 2)
+    table.judge("192.0.2.2", 80, 2)
+    table.bans.add(Prefix.parse("2001:db8::/32"))
+    table.bans.add(Prefix.parse("10.0.0.0/8"), for_s=1000)
+    before = table.bans.all()
+    text, count = table.bans.save()
+    assert count == 4
+    table.bans.remove_all()
+    assert table.judge("192.0.2.1", 443) == [PASS]
+    assert table.bans.restore(parse_bans(text)) == Restored(4, 0, 0)
+    after = table.bans.all()
+    for old, new in zip(before, after, strict=True):
+        assert (new.prefix, new.rule, new.scope) == (old.prefix, old.rule, old.scope)
+        assert new.remaining_s == pytest.approx(old.remaining_s, abs=1)
+    assert table.judge("192.0.2.1", 443) == table.judge("10.1.1.1") == [DROP]
+    assert table.judge("192.0.2.2", 80) == [DROP]
+    assert table.judge("192.0.2.2", 443) == [PASS]
+
+
+def test_restored_is_what_still_means_something(table: Table) -> None:
+    now = time.time()
+    line = '{{"cidr": "10.0.0.{}", "expires": {}, "rule": {}, "scope": {}}}\n'
+    lines = [
+        line.format(1, now + 100, '"gone"', "null"),
+        line.format(2, now + 100, '"gone"', '"gone"'),
+        line.format(3, now + 100, '"ssh"', '"ssh"'),  # does not ban so any more
+        line.format(4, now - 1, '"ssh"', "null"),
+        line.format(5, 1 << 52, '"ssh"', "null"),
+        "10.0.0.6\n",
+    ]
+    bans = parse_bans("".join(lines).encode())
+    assert Saved(now - 1, "ssh", None) in bans.saved
+    assert table.bans.restore(bans, for_s=50) == Restored(3, 1, 2)
+    plain, unowned, _ = sorted(table.bans.all(), key=lambda ban: ban.remaining_s or 1e99)
+    assert (str(plain.prefix), str(unowned.prefix), unowned.rule) == ("10.0.0.6", "10.0.0.1", None)
+    assert plain.remaining_s == pytest.approx(50, abs=1)
+    assert table.listed()[1] == ("10.0.0.5", "ssh", None)
+
+
+def test_a_rule_that_gets_anothers_slot_gets_no_bans_with_it(table: Table) -> None:
+    table.judge("192.0.2.1", 22, 2)
+    table.judge("192.0.2.2", 80, 2)
+    table.bans.add(Prefix.parse("192.0.2.3"))
+    table.bans.forget([0, 7])
+    assert table.listed() == [
+        ("192.0.2.1", None, None),
+        ("192.0.2.2", "web", "web"),
+        ("192.0.2.3", None, None),
+    ]
+    table.bans.forget([1])
+    assert [prefix for prefix, *_ in table.listed()] == ["192.0.2.1", "192.0.2.3"]
+    assert table.judge("192.0.2.1", 443) == [DROP]
+
+
+FLOOD = 1_000_000
+_BATCH = 100_000
+_EVERY = 10
+
+
+def test_a_ban_holds_while_a_million_sources_fill_the_cells() -> None:
+    """Not one packet of the banned source passes, and nobody else is banned."""
+    policy = Policy.parse(
+        '[[rule]]\nname = "slow"\nlimit = { rate = "2/min", per = "src", ban = "1h" }\n'
+    )
+    template = np.frombuffer(bytes(Eth() / IPv4() / Udp()), dtype=np.uint8)
+    lengths = np.full(_BATCH, len(template), dtype=np.uint32)
+    offsets = np.arange(_BATCH, dtype=np.uint64) * len(template)
+    with Xdp(policy) as xdp:
+        attempt = Sent(bytes(Eth() / IPv4(src="198.51.100.1") / Udp()), now_ns=1)
+        assert [verdict.verdict for verdict in xdp.judge([attempt] * 3)] == ["pass", "pass", "drop"]
+        for batch in range(FLOOD // _BATCH):
+            frames = np.tile(template, (_BATCH, 1))
+            # Of 16.0.0.0/4, none twice; checksums are not looked at.
+            numbers = np.arange(_BATCH, dtype=np.uint64) + batch * _BATCH
+            sources = (numbers * 2_654_435_761 % (1 << 28) + (1 << 28)).astype(">u4")
+            frames[:, 26:30] = sources.view(np.uint8).reshape(-1, 4)
+            frames[::_EVERY, 26:30] = (198, 51, 100, 1)
+            traces = np.zeros(_BATCH, dtype=xdp._trace)
+            traces["now_ns"] = 2 + numbers * 1000
+            traces["wire_bytes"] = len(template)
+            run = xdp.generation.program.test_runs
+            did = run(frames.reshape(-1), offsets, lengths, traces.view(np.uint8))
+            assert (np.asarray(did)[::_EVERY] == DROP).all()
+        bans = {key["addr"]["lo"] & 0xFFFFFFFF: ban for key, ban in xdp.maps["bans"].items()}
+        assert bans[0xC6336401]["packets"] == FLOOD // _EVERY
+        assert len(bans) == 1
