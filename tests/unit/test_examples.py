@@ -7,7 +7,10 @@ import pytest
 from frames import Eth, Fragment, Frame, Icmp, Icmp6, IPv4, IPv6, Layer, Tcp, Udp
 from wirepath.datapath.contents import read_contents
 from wirepath.model import Model, PrefixSet
+from wirepath.net import Verdict
 from wirepath.policy import Policy
+from wirepath.quantities import SECOND_NS
+from xdp import Expected, Sent, Xdp, agree
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -68,6 +71,194 @@ CASES: dict[str, list[Row]] = {
         (IPv6(src="::", dst="ff02::1:ff00:1") / Icmp6(type=135), "pass", "no-address-yet"),
         (IPv6(src="::", dst="2001:db8::1") / Icmp6(type=135), "drop", "not-allocated"),
     ],
+    "ssh-bruteforce": [
+        (IPv4(src="192.0.2.9") / Tcp(dport=22), "pass", "never_block"),
+        (IPv4(src="203.0.113.9") / Tcp(dport=22), "pass", "default"),
+        (IPv4(src="203.0.113.9") / Tcp(dport=22, flags="A"), "pass", "default"),
+    ],
+    "udp-amplification": [
+        (IPv4(src="192.0.2.53") / Udp(sport=53, dport=40000), "pass", "dns-answers"),
+        (IPv6(src="2001:db8:0:1::123") / Udp(sport=123, dport=40000), "pass", "time-answers"),
+        (IPv4(src="192.0.2.53", proto=17, offset=1480) / bytes(9), "pass", "fragments-of-answers"),
+        *(
+            (IPv4(src="203.0.113.9") / Udp(sport=port, dport=443), "drop", "reflectors")
+            for port in (7, 19, 111, 389, 1900, 3702, 11211, 47808)
+        ),
+        (IPv6(src="2001:db8:5::9") / Udp(sport=11211), "drop", "reflectors"),
+        (IPv4(src="203.0.113.9") / Tcp(sport=11211), "pass", "default"),
+        (IPv4(src="203.0.113.9") / Udp(sport=53), "pass", "default"),
+        (IPv4(src="203.0.113.9") / Udp(sport=123), "pass", "default"),
+        (IPv4(src="203.0.113.9", proto=17, offset=1480) / bytes(9), "pass", "default"),
+        (IPv4(src="203.0.113.9") / Udp(sport=40000, dport=443), "pass", "default"),
+    ],
+    "icmp-limit": [
+        (IPv6(src="fe80::1", hops=255) / Icmp6(type=135), "pass", "neighbours"),
+        (IPv6(src="2001:db8:5::9", hops=63) / Icmp6(type=136), "drop", "no-neighbours"),
+        (IPv4(proto=1, more=True) / Icmp(), "drop", "in-pieces"),
+        (IPv6() / Fragment(offset=1448, next=58) / bytes(100), "drop", "in-pieces"),
+        (IPv4() / Icmp(type=5), "drop", "not-wanted"),
+        (IPv4() / Icmp(type=3, code=4), "pass", "default"),
+        (IPv6() / Icmp6(type=2), "pass", "default"),
+        (IPv4() / Icmp(), "pass", "default"),
+        (IPv4() / Icmp(type=0), "pass", "default"),
+        (IPv4() / Udp(), "pass", "default"),
+    ],
+    "fragment-flood": [
+        (IPv4(proto=6, offset=8) / bytes(16), "drop", "tcp"),
+        (IPv4(proto=6, more=True) / Tcp() / bytes(1400), "drop", "tcp"),
+        (IPv4(proto=6, more=True) / bytes(16), "drop", "malformed"),
+        (IPv4(proto=17, more=True) / Udp(length=900) / bytes(40), "drop", "tiny"),
+        (IPv6() / Fragment(more=True) / Udp(length=900) / bytes(40), "drop", "tiny"),
+        (IPv4(src="192.0.2.53", proto=17, offset=1480) / bytes(100), "pass", "of-resolvers"),
+        (IPv4(proto=17, more=True) / Udp(length=2000) / bytes(1472), "pass", "default"),
+        (IPv4(proto=17, offset=1480) / bytes(520), "pass", "default"),
+        (IPv4() / Tcp(), "pass", "default"),
+    ],
+    "tcp-flags": [
+        (IPv4(src="198.51.100.1", dst="198.51.100.1") / Tcp(sport=80), "drop", "own-addresses"),
+        *(
+            (IPv4(src="203.0.113.9") / Tcp(flags=flags), "drop", "impossible-flags")
+            for flags in ("", "SF", "SR", "F", "FPU", "FPUA", "SFA", "FR", "SFRPAU")
+        ),
+        *(
+            (IPv4(src="203.0.113.9") / Tcp(flags=flags), "pass", "default")
+            for flags in ("S", "SA", "A", "PA", "FA", "FPA", "R", "RA", "SEC", "AU")
+        ),
+        (IPv4(src="203.0.113.9") / Tcp(doff=4), "drop", "malformed"),
+        (IPv6(src="2001:db8:5::9") / Tcp(dport=0), "drop", "port-zero"),
+        (IPv4(src="203.0.113.9") / Tcp(sport=0), "drop", "port-zero"),
+        (IPv4(src="203.0.113.9") / Udp(dport=0), "drop", "udp-port-zero"),
+        (IPv4(src="203.0.113.9") / Udp(sport=0), "pass", "default"),
+    ],
+    "edge": [
+        (IPv4(src="192.0.2.9") / Tcp(flags=""), "pass", "never_block"),
+        (IPv6(src="fe80::1", hops=255) / Icmp6(type=135), "pass", "neighbours"),
+        (IPv4(src="192.0.2.53") / Udp(sport=53, dport=40000), "pass", "dns-answers"),
+        (IPv4(src="192.0.2.123") / Udp(sport=123, dport=40000), "pass", "time-answers"),
+        (IPv4(src="192.0.2.53", proto=17, offset=1480) / bytes(9), "pass", "fragments-of-answers"),
+        (IPv4(src="198.51.100.1") / Tcp(dport=443), "drop", "own-addresses"),
+        (IPv6(src="2001:db8:bad::1") / Tcp(flags="A"), "drop", "known-bad"),
+        (IPv4(src="10.1.2.3") / Tcp(dport=443), "drop", "bogons"),
+        (IPv6(src="fd00::1") / Tcp(dport=443), "drop", "not-allocated"),
+        (IPv4(src="9.9.9.9") / Tcp(flags="SF"), "drop", "impossible-flags"),
+        (IPv4(src="9.9.9.9") / Udp(dport=0), "drop", "port-zero"),
+        (IPv4(src="9.9.9.9", proto=6, offset=8) / bytes(16), "drop", "tcp-fragments"),
+        (IPv4(src="9.9.9.9") / Tcp(sport=443, dport=40000, flags="SA"), "pass", "established"),
+        (IPv4(src="9.9.9.9") / Tcp(dport=22, flags="R"), "pass", "established"),
+        (IPv4(src="9.9.9.9") / Udp(sport=53, dport=443), "drop", "reflectors"),
+        (IPv4(src="9.9.9.9") / Udp(sport=11211, dport=443), "drop", "reflectors"),
+        (IPv4(src="9.9.9.9", proto=1, offset=1480) / bytes(9), "drop", "icmp-in-pieces"),
+        (IPv4(src="9.9.9.9") / Icmp(), "pass", "icmp"),
+        (IPv4(src="9.9.9.9") / Icmp(type=3, code=4), "pass", "icmp"),
+        (IPv4(src="9.9.9.9") / Icmp(type=5), "drop", "default"),
+        (IPv4(src="9.9.9.9") / Tcp(dport=22), "pass", "services"),
+        (IPv6(src="2620:fe::9") / Tcp(dport=443), "pass", "services"),
+        (IPv4(src="9.9.9.9") / Tcp(dport=8080), "drop", "default"),
+        (IPv4(src="9.9.9.9") / Udp(dport=443), "pass", "quic-and-wireguard"),
+        (IPv4(src="9.9.9.9") / Udp(dport=51820) / bytes(148), "pass", "quic-and-wireguard"),
+        (IPv4(src="9.9.9.9") / Udp(dport=5000), "drop", "default"),
+        (IPv4(src="9.9.9.9", proto=17, offset=1480) / bytes(9), "drop", "default"),
+    ],
+}
+
+Moment = tuple[float, Row, int]
+
+
+def many(at_s: float, row: Row, times: int = 1) -> Moment:
+    return at_s, row, times
+
+
+def from_each(net: str, count: int, layers: Layer, times: int, decided: str) -> list[Moment]:
+    """So many packets from each of the first *count* hosts of a /24."""
+    return [
+        many(0, (IPv4(src=f"{net}.{host}") / layers, "pass", decided), times)
+        for host in range(1, count + 1)
+    ]
+
+
+_SSH = Tcp(dport=22)
+_PING = Icmp()
+_A_FRAGMENT = IPv4(src="203.0.113.9", proto=17, offset=1480) / bytes(1480)
+
+# By file: when, a packet as above, and how many of it at once.
+FLOODS: dict[str, list[Moment]] = {
+    "ssh-bruteforce": [
+        *(many(n, (IPv4(src="203.0.113.9") / _SSH, "pass", "default")) for n in range(5)),
+        many(5, (IPv4(src="203.0.113.9") / Tcp(dport=22, flags="A"), "pass", "default"), 99),
+        many(5, (IPv4(src="203.0.113.9") / _SSH, "drop", "ssh-bruteforce")),
+        many(6, (IPv4(src="203.0.113.9") / Udp(), "drop", "ssh-bruteforce"), 99),
+        many(6, (IPv4(src="203.0.113.10") / _SSH, "pass", "default")),
+        many(304, (IPv4(src="203.0.113.9") / _SSH, "drop", "ssh-bruteforce")),
+        many(305, (IPv4(src="203.0.113.9") / _SSH, "pass", "default"), 5),
+        many(6, (IPv6(src="2001:db8:5::1") / _SSH, "pass", "default"), 5),
+        many(6, (IPv6(src="2001:db8:5::2") / _SSH, "drop", "ssh-bruteforce")),
+        many(6, (IPv6(src="2001:db8:6::1") / _SSH, "pass", "default")),
+        many(6, (IPv4(src="192.0.2.9") / _SSH, "pass", "never_block"), 99),
+    ],
+    "udp-amplification": [
+        many(0, (IPv4(src="203.0.113.9") / Udp(sport=53), "pass", "default"), 60),
+        many(0, (IPv4(src="203.0.113.8") / Udp(sport=53), "pass", "default"), 40),
+        many(0, (IPv4(src="203.0.113.7") / Udp(sport=53), "drop", "dns-reflected"), 9),
+        many(0, (IPv4(src="192.0.2.53") / Udp(sport=53), "pass", "dns-answers"), 99),
+        many(0, (IPv4(src="203.0.113.7", dst="192.0.2.2") / Udp(sport=53), "pass", "default")),
+        many(0.01, (IPv4(src="203.0.113.7") / Udp(sport=53), "pass", "default")),
+        many(0, (IPv4(src="203.0.113.9") / Udp(sport=123), "pass", "default"), 100),
+        many(0, (IPv4(src="203.0.113.9") / Udp(sport=123), "drop", "time-reflected"), 9),
+        many(0, (_A_FRAGMENT, "pass", "default"), 128_000 // 1514),
+        many(0, (_A_FRAGMENT, "drop", "fragments"), 9),
+        many(1, (_A_FRAGMENT, "pass", "default"), 9),
+    ],
+    "icmp-limit": [
+        many(0, (IPv4(src="203.0.113.9") / _PING, "pass", "default"), 10),
+        many(0, (IPv4(src="203.0.113.9") / _PING, "drop", "pings-of-one"), 99),
+        *from_each("198.51.100", 99, _PING, 10, "default"),
+        many(0, (IPv4(src="203.0.113.10") / _PING, "drop", "pings-of-all"), 9),
+        many(0, (IPv6(src="fe80::1", hops=255) / Icmp6(type=135), "pass", "neighbours"), 99),
+        many(0, (IPv4(src="203.0.113.9") / Icmp(type=3), "pass", "default"), 100),
+        many(0, (IPv4(src="203.0.113.9") / Icmp(type=11), "drop", "errors"), 9),
+        many(0.1, (IPv4(src="203.0.113.9") / _PING, "pass", "default")),
+    ],
+    "fragment-flood": [
+        many(0, (_A_FRAGMENT, "pass", "default"), 100),
+        many(0, (_A_FRAGMENT, "drop", "of-one-source"), 99),
+        *(
+            many(0, (IPv4(src=f"203.0.113.{n}", proto=17, offset=8) / bytes(99), "pass", "default"))
+            for n in range(10, 29)
+            for _ in range(100)
+        ),
+        many(
+            0,
+            (IPv4(src="203.0.113.30", proto=17, offset=8) / bytes(9), "drop", "to-one-destination"),
+        ),
+        many(0, (IPv4(src="192.0.2.53", proto=17, offset=8) / bytes(9), "pass", "of-resolvers")),
+        many(0, (IPv4(src="203.0.113.9") / Udp(), "pass", "default"), 99),
+    ],
+    "edge": [
+        many(0, (IPv4(src="9.9.9.9") / _SSH, "pass", "services"), 5),
+        many(0, (IPv4(src="9.9.9.9") / _SSH, "drop", "ssh-bruteforce")),
+        many(1, (IPv4(src="9.9.9.9") / Tcp(dport=443), "drop", "ssh-bruteforce")),
+        many(300, (IPv4(src="9.9.9.9") / Tcp(dport=443), "pass", "services"), 100),
+        many(300, (IPv4(src="9.9.9.9") / Tcp(dport=443), "drop", "syn-flood"), 99),
+        many(300, (IPv4(src="9.9.9.9") / Tcp(dport=443, flags="A"), "pass", "established"), 99),
+        many(300, (IPv4(src="9.9.9.8") / Icmp(), "pass", "icmp"), 10),
+        many(300, (IPv4(src="9.9.9.8") / Icmp(), "drop", "pings-of-one"), 9),
+        many(300, (IPv4(src="9.9.9.8") / Icmp(type=3), "pass", "icmp"), 100),
+        many(300, (IPv4(src="9.9.9.8") / Icmp(type=3), "drop", "icmp-errors"), 9),
+        many(
+            300,
+            (IPv4(src="9.9.9.8") / Udp(dport=51820) / bytes(148), "pass", "quic-and-wireguard"),
+            20,
+        ),
+        many(
+            300,
+            (IPv4(src="9.9.9.8") / Udp(dport=51820) / bytes(148), "drop", "wireguard-handshakes"),
+        ),
+        many(
+            300,
+            (IPv4(src="9.9.9.8") / Udp(dport=51820) / bytes(1000), "pass", "quic-and-wireguard"),
+            99,
+        ),
+    ],
 }
 
 
@@ -83,12 +274,42 @@ def test_every_example_is_here() -> None:
     assert {path.stem for path in EXAMPLES.glob("*.toml")} == set(CASES)
 
 
+def told(found: Verdict) -> tuple[str, str]:
+    return found.verdict, found.rule or found.reason
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_example(name: str) -> None:
     judge = model(name)
-    for layers, verdict, decided_by in CASES[name]:
-        found = judge.decide(bytes(Eth() / layers)).verdict
-        assert (found.verdict, found.rule or found.reason) == (verdict, decided_by), layers
+    for layers, *expected in CASES[name]:
+        assert told(judge.decide(bytes(Eth() / layers)).verdict) == tuple(expected), layers
+
+
+@pytest.mark.parametrize("name", FLOODS)
+def test_floods(name: str) -> None:
+    judge = model(name)
+    for at_s, (layers, *expected), times in FLOODS[name]:
+        for nth in range(times):
+            found = judge.decide(bytes(Eth() / layers), round(at_s * SECOND_NS)).verdict
+            assert told(found) == tuple(expected), (nth, at_s, layers)
+
+
+@pytest.mark.kernel
+@pytest.mark.parametrize("name", CASES)
+def test_example_in_the_kernel(name: str) -> None:
+    """The same packets, then the same floods, and what is counted for each rule."""
+    expected = Expected(model(name))
+    with Xdp(expected.model.policy) as xdp:
+        frames = [Sent(bytes(Eth() / layers)) for layers, *_ in CASES[name]]
+        agree(xdp, expected, frames)
+    expected = Expected(model(name))
+    with Xdp(expected.model.policy) as xdp:
+        floods = [
+            Sent(bytes(Eth() / layers), now_ns=round(at_s * SECOND_NS))
+            for at_s, (layers, *_), times in FLOODS.get(name, [])
+            for _ in range(times)
+        ]
+        agree(xdp, expected, floods)
 
 
 @pytest.mark.parametrize("name", CASES)
