@@ -40,6 +40,7 @@ COMMANDS: Final = {
     "down": Command("life:down", "take it off the interface"),
     "status": Command("status:status", "show what is attached where"),
     "stats": Command("stats:stats", "show counters by verdict, reason and rule"),
+    "top": Command("top:top", "show what passes and what is dropped now, on one screen"),
     "rules": Command("stats:rules", "show the rules in order, with their counters"),
     "test": Command("test:test", "say what would happen to an address, and why"),
     "set": Command("sets:sets", "add to, delete from, load, dump or list the live sets"),

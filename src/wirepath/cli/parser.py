@@ -2,10 +2,12 @@
 
 import argparse
 from collections.abc import Iterable
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
 
 from wirepath.errors import RequestError
 from wirepath.net import Prefix
+
+_INTERVAL_LEAST_S: Final = 0.1
 
 
 class Parser(argparse.ArgumentParser):
@@ -50,6 +52,21 @@ def prefix(text: str) -> Prefix:
         RequestError: it is none; says what would be right.
     """
     return Prefix.parse(text)
+
+
+def interval(text: str) -> float:
+    """Read how often to look, in seconds; as argparse wants it.
+
+    Raises:
+        RequestError: it is no time, or too short.
+    """
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not _INTERVAL_LEAST_S <= seconds < float("inf"):
+        raise RequestError(f"{text}: not an interval (write seconds, {_INTERVAL_LEAST_S} or more)")
+    return seconds
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

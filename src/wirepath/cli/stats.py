@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from wirepath import stats as counters
 from wirepath.cli import show
-from wirepath.cli.parser import add_live
+from wirepath.cli.parser import add_live, interval
 from wirepath.datapath import Datapath
-from wirepath.errors import RequestError
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
     Counts = Mapping[str, int]
 
 _CLEAR: Final = "\x1b[H\x1b[2J"  # ECMA-48: cursor home, erase the screen
-_WATCH_LEAST_S: Final = 0.1
 
 
 def stats(parser: ArgumentParser) -> None:
@@ -27,21 +25,11 @@ def stats(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--watch",
         metavar="S",
-        type=_interval,
+        type=interval,
         help="print again every S seconds, with packets a second since the last time",
     )
     add_live(parser)
     parser.set_defaults(run=_stats)
-
-
-def _interval(text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = 0.0
-    if not _WATCH_LEAST_S <= seconds < float("inf"):
-        raise RequestError(f"{text}: not an interval (write seconds, {_WATCH_LEAST_S} or more)")
-    return seconds
 
 
 def _stats(options: Namespace) -> None:

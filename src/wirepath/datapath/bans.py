@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from heapq import nlargest
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from wirepath.datapath.ban_lengths import Lengths
@@ -253,20 +255,14 @@ class Bans:
     def all(self) -> list[BanEntry]:
         """List those in force, by address."""
         now, rules = time.monotonic_ns(), self._rules()
-        return [
-            BanEntry(
-                Prefix(hi << 64 | lo, bits),
-                rules.get(rule),
-                rules.get(scope),
-                None if expires == NEVER_NS else (expires - now) / SECOND_NS,
-                packets,
-                size,
-            )
-            for hi, lo, bits, scope, expires, rule, packets, size in sorted(
-                self._effective("packets", "bytes")
-            )
-            if expires > now
-        ]
+        rows = self._effective("packets", "bytes")
+        return [_entry(row, now, rules) for row in sorted(rows) if row[4] > now]
+
+    def busiest(self, count: int) -> list[BanEntry]:
+        """List the *count* of those in force that have dropped most, most first."""
+        now, rules = time.monotonic_ns(), self._rules()
+        rows = (row for row in self._effective("packets", "bytes") if row[4] > now)
+        return [_entry(row, now, rules) for row in nlargest(count, rows, key=itemgetter(-2))]
 
     def around(self, prefix: Prefix) -> list[Prefix]:
         """List the bans in force that hold for all of *prefix*, the widest first."""
@@ -317,6 +313,13 @@ class Bans:
     # As bans have them, plus 1, so that 0 is none.
     def _rules(self) -> dict[int, str]:
         return {slot + 1: name for name, slot in self._manifest.counters.items()}
+
+
+def _entry(row: Row, now: int, rules: Mapping[int, str]) -> BanEntry:
+    hi, lo, bits, scope, expires, rule, packets, size = row
+    left = None if expires == NEVER_NS else (expires - now) / SECOND_NS
+    prefix = Prefix(hi << 64 | lo, bits)
+    return BanEntry(prefix, rules.get(rule), rules.get(scope), left, packets, size)
 
 
 def _end(for_s: float | None) -> int:

@@ -69,11 +69,12 @@ def status(datapath: Datapath) -> Status:
         bans=bans,
         packets=counted.packets,
         bytes=counted.bytes,
-        warnings=tuple(_warnings(datapath, bans)),
+        warnings=tuple(warnings(datapath, bans)),
     )
 
 
-def _warnings(datapath: Datapath, bans: dict[str, int]) -> list[str]:
+def warnings(datapath: Datapath, bans: dict[str, int]) -> list[str]:
+    """Say what an operator should look at; *bans* as in `Status`."""
     found = []
     running = datapath.link.program_id
     if not datapath.link.ifindex:
