@@ -45,7 +45,7 @@ def test_without_a_command_all_are_listed(capsys: pytest.CaptureFixture[str]) ->
 def test_unknown_words_are_named(capsys: pytest.CaptureFixture[str]) -> None:
     assert refused(capsys, "stauts") == "wirepath: stauts: no such command (did you mean stats?)\n"
     assert "`wirepath --help` lists them" in refused(capsys, "xyzzy")
-    assert "see `wirepath ban --help`" in refused(capsys, "ban")
+    assert "see `wirepath check --help`" in refused(capsys, "check")
     assert "--frobnicate" in refused(capsys, "bans", "--frobnicate")
     # Abbreviations would bind what later options may be called.
     assert "--ifa" in refused(capsys, "bans", "--ifa", "eth0")
