@@ -26,6 +26,7 @@ enum reason {
 	REASON_FRAGMENT,    /* a later fragment, where policy drops them */
 	REASON_NOT_IP,      /* ARP, LLDP, ...: not judged */
 	REASON_LIMIT_EXCEEDED,
+	REASON_WIREGUARD, /* no WireGuard message, where one is due */
 	REASON_MAX,
 };
 

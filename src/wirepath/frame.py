@@ -6,7 +6,7 @@ fault), and was it captured (if not, reading stops, and what was not reached sta
 
 from typing import Any, Final
 
-from wirepath.net import Fault, Packet
+from wirepath.net import Datagram, Fault, Packet
 
 _ETH_BYTES: Final = 14
 _ETH_IPV4: Final = 0x0800
@@ -71,6 +71,10 @@ class _Cursor:
         if len(header) < size:
             raise _Unseen
         return header
+
+    def rest(self, size: int) -> bytes:
+        """Give what was captured of the next *size* bytes."""
+        return self._frame[self._at : self._at + size]
 
     def take(self, size: int, fault: Fault) -> bytes:
         """Give the next *size* bytes and step behind them."""
@@ -234,4 +238,5 @@ def _udp(cursor: _Cursor, seen: dict[str, Any]) -> None:
     length = _number(udp, 4)
     if length < _UDP_BYTES or (length > there and seen["fragment"] == "none"):
         raise _Malformed("udp_length")
-    seen.update(sport=_number(udp, 0), dport=_number(udp, 2))
+    datagram = Datagram(length - _UDP_BYTES, cursor.left, cursor.rest(cursor.left))
+    seen.update(sport=_number(udp, 0), dport=_number(udp, 2), datagram=datagram)

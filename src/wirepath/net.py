@@ -7,7 +7,7 @@ An address is an ``int`` of 128 bits.  IPv4 lies in ::ffff:0:0/96 (RFC 4291 sect
 import re
 from dataclasses import dataclass
 from ipaddress import AddressValueError, IPv4Address, IPv6Address
-from typing import Literal, Self
+from typing import Literal, NamedTuple, Self
 
 from wirepath.errors import RequestError
 
@@ -32,6 +32,7 @@ Reason = Literal[
     "fragment",
     "not_ip",
     "limit_exceeded",
+    "wireguard",
 ]
 Fault = Literal[
     "ethernet",
@@ -166,6 +167,20 @@ def _mask(bits: int) -> int:
     return _ALL_ONES ^ (_ALL_ONES >> bits)
 
 
+class Datagram(NamedTuple):
+    """What a UDP header has behind it.
+
+    Attributes:
+        size: bytes, as the header has it; in a first fragment those of all fragments.
+        here: how many there are in this packet, perhaps more.
+        data: those that were captured.
+    """
+
+    size: int
+    here: int
+    data: bytes
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Packet:
     """One frame as it was understood; the twin of ``struct pkt`` in ``bpf/pkt.h``.
@@ -183,6 +198,7 @@ class Packet:
         ttl: or hop limit, 0 to 255.
         dscp: 0 to 63.
         fragment: ``first`` holds the L4 header, ``later`` never does.
+        datagram: what UDP carries; None if its header is not here.
     """
 
     frame_bytes: int
@@ -199,6 +215,7 @@ class Packet:
     ttl: int = 0
     dscp: int = 0
     fragment: Fragment = "none"
+    datagram: Datagram | None = None
 
 
 @dataclass(frozen=True, slots=True)

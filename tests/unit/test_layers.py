@@ -46,7 +46,7 @@ HEADERS = """
     clock cursor literals sets clauses actions/limit_cells
     bans parse_ipv6 parse_l4 actions/limit_ask
     guard parse actions/limit
-    act dimensions
+    act dimensions actions/wireguard
     lanes rows
     candidates
     classify

@@ -44,10 +44,13 @@ class Action:
 
     Attributes:
         kind: its name in ``enum action`` of ``bpf/verdict.h``.
+        matches: what its rule must say at least of packets: the protocol, and a port; None if it
+            takes any.
     """
 
     __slots__ = ()
     kind: ClassVar[str] = "none"
+    matches: ClassVar[int | None] = None
 
     @property
     def verdict(self) -> Outcome | None:

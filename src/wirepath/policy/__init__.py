@@ -15,6 +15,7 @@ from wirepath.document import Document, Table, choice, closest, flag, string
 from wirepath.errors import PolicyError, Problem, RequestError, errno_name, shown
 from wirepath.net import Outcome, Prefix
 from wirepath.policy.match import Match
+from wirepath.policy.names import TCP, UDP
 
 RULES_MAX: Final = 10_000
 SETS_MAX: Final = 64
@@ -23,6 +24,7 @@ SET_PREFIXES_MAX: Final = 1_000_000
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}", re.ASCII)
 _NAME_CURE: Final = "use a-z 0-9 . _ -, at most 63, beginning with a letter or digit"
 _OUTCOME: Final[Callable[[Any], Outcome]] = choice("pass", "drop")
+_PROTO_NAMES: Final = {TCP: "tcp", UDP: "udp"}
 _LATER_HOOKS: Final = ("tc_ingress", "egress")
 
 
@@ -254,8 +256,14 @@ def _read_rules(tables: list[Table], sets: Collection[str]) -> tuple[Rule, ...]:
         elif name:
             first[name] = table
         table.each("hook", _hook)
+        noted = len(table.document.problems)
         match = Match.read(table.table("match", "match = { ... }"), sets)
-        rules.append(Rule(name=name, match=match, action=actions.read(table)))
+        sound = len(table.document.problems) == noted
+        action = actions.read(table)
+        if sound and action.matches and not match.is_for_ports_of(action.matches):
+            cure = f'write match = {{ proto = "{_PROTO_NAMES[action.matches]}", dport = ... }}'
+            table.wrong(action.kind, f"in a rule for other packets too ({cure})")
+        rules.append(Rule(name=name, match=match, action=action))
         table.done()
     return tuple(rules)
 

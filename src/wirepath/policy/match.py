@@ -77,6 +77,13 @@ class Match:
         """Tell whether *packet*, of a family, matches; *sets* has every set's contents."""
         return all(predicate.judge(packet, sets) for predicate in self.predicates())
 
+    def is_for_ports_of(self, proto: int) -> bool:
+        """Tell whether all that matches is of *proto*, TCP or UDP, and on ports it names."""
+        ports = self.sport or self.dport or self.port
+        return (
+            ports is not None and self.proto is not None and self.proto.ranges == ((proto, proto),)
+        )
+
     def judge(self, sketch: Sketch, sets: Mapping[str, Members]) -> bool | None:
         """Tell whether every packet (True) or none (False) like *sketch* matches; else None."""
         answers = {predicate.judge(sketch, sets) for predicate in self.predicates()}

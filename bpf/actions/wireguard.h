@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * wireguard.h - what is no WireGuard message is dropped, and handshakes are
+ * limited for each source.
+ *
+ * Whatever matches is UDP with ports: the policy sees to it.  Message formats:
+ * WireGuard whitepaper section 5.4.
+ *
+ * Model: wirepath/actions/wireguard.py    Test: tests/actions/test_wireguard.py
+ */
+#ifndef WIREGUARD_H
+#define WIREGUARD_H
+
+#include <stddef.h>
+#include <bpf/bpf_endian.h>
+
+#include "../cursor.h"
+#include "limit.h"
+
+/* Headers behind this are nobody's; the verifier wants a bound. */
+#define DATAGRAM_AT_MAX 0x3fff
+
+/* The type and three reserved bytes that are 0, as they lie on the wire. */
+enum message {
+	MESSAGE_NONE = 0,
+	MESSAGE_INITIATION = 1,
+	MESSAGE_RESPONSE = 2,
+	MESSAGE_COOKIE = 3,
+	MESSAGE_DATA = 4,
+	MESSAGE_UNSEEN, /* behind the snap length of a capture */
+};
+
+struct wireguard {
+	__u32 handshakes_limit; /* places in `limits` */
+	__u32 responses_limit;
+	__u32 cookies_limit;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1); /* what the policy needs */
+	__type(key, __u32);
+	__type(value, struct wireguard);
+} wireguards SEC(".maps");
+
+/* A UDP header (RFC 768), and where a message says what it is. */
+struct datagram {
+	__be16 sport, dport, bytes, checksum;
+	__u32 type; /* little-endian, as we are */
+};
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "types, words");
+
+#define UDP_BYTES offsetof(struct datagram, type)
+
+static __always_inline enum verdict not_wireguard(struct pkt *pkt)
+{
+	return decide(pkt, VERDICT_DROP, REASON_WIREGUARD);
+}
+
+/* Is @type that of a message of @bytes, @whole or the first fragment of one?
+ * Data may be fragmented on its way, what is as short as a handshake is not.
+ */
+static __always_inline bool is_message(__u32 type, __u32 bytes, bool whole)
+{
+	switch (type) {
+	case MESSAGE_INITIATION:
+		return whole && bytes == 148;
+	case MESSAGE_RESPONSE:
+		return whole && bytes == 92;
+	case MESSAGE_COOKIE:
+		return whole && bytes == 64;
+	case MESSAGE_DATA:
+		return bytes >= 32;
+	default:
+		return false;
+	}
+}
+
+static __always_inline enum message
+message_of(const struct frame *frame, const struct pkt *pkt)
+{
+	const struct datagram *udp = frame->data + pkt->l4_at;
+	__u32 here = pkt->l3_at + pkt->length - pkt->l4_at;
+
+	if (pkt->l4_at > DATAGRAM_AT_MAX || here < sizeof(*udp))
+		return MESSAGE_NONE;
+	if ((void *)(udp + 1) > frame->end)
+		return replaying && pkt->cut ? MESSAGE_UNSEEN : MESSAGE_NONE;
+	if (!is_message(udp->type, bpf_ntohs(udp->bytes) - UDP_BYTES,
+			!pkt->fragment))
+		return MESSAGE_NONE;
+	return udp->type;
+}
+
+static __always_inline __u32 limit_for(const struct wireguard *config,
+				       enum message message)
+{
+	switch (message) {
+	case MESSAGE_INITIATION:
+		return config->handshakes_limit;
+	case MESSAGE_RESPONSE:
+		return config->responses_limit;
+	default:
+		return config->cookies_limit;
+	}
+}
+
+static __always_inline enum verdict
+wireguard(const struct frame *frame, struct pkt *pkt)
+{
+	enum message message = message_of(frame, pkt);
+	__u32 place = pkt->errand.config;
+	struct wireguard *config;
+
+	if (message >= MESSAGE_DATA)
+		return VERDICT_CONTINUE;
+	config = bpf_map_lookup_elem(&wireguards, &place);
+	if (!message || !config)
+		return not_wireguard(pkt);
+	if (ask_limit(pkt, limit_for(config, message)) != CONFORMS)
+		return decide(pkt, VERDICT_DROP, REASON_LIMIT_EXCEEDED);
+	return VERDICT_CONTINUE;
+}
+
+#endif

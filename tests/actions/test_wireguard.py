@@ -1,0 +1,295 @@
+"""WireGuard: types, lengths, limits, on a clock of our own."""
+
+# ruff: noqa: S311 - a seed, so that it fails again
+from random import Random
+
+import pytest
+from sequence import Moment, Sequence, executors, outcome
+
+from frames import Eth, Fragment, Frame, HopByHop, IPv4, IPv6, Layer, ServiceVlan, Tcp, Udp, Vlan
+from wirepath.errors import PolicyError
+from wirepath.model import Model
+from wirepath.policy import Policy
+from xdp import Sent
+
+S = 1_000_000_000
+PORT = 51820
+INITIATION, RESPONSE, COOKIE, DATA = 1, 2, 3, 4
+SIZES = {INITIATION: 148, RESPONSE: 92, COOKIE: 64}
+
+
+def guarded(words: str = "", *rest: str) -> str:
+    match = f'match = {{ proto = "udp", dport = {PORT} }}'
+    return "\n".join([f'[[rule]]\nname = "wg"\n{match}\nwireguard = {{ {words} }}\n', *rest])
+
+
+def message(kind: int, size: int | None = None, *, seed: int = 0, reserved: int = 0) -> bytes:
+    """A message of *kind*, and of its size unless told otherwise."""
+    size = SIZES.get(kind, 32) if size is None else size
+    start = (kind | reserved << 8).to_bytes(4, "little")
+    return (start + Random(seed).randbytes(size))[:size]
+
+
+def sent(payload: bytes, src: str = "198.51.100.1", dport: int = PORT) -> Frame:
+    ip: Layer = IPv6(src=src) if ":" in src else IPv4(src=src)
+    return Eth() / ip / Udp(dport=dport) / payload
+
+
+def each(payloads: dict[bytes, str]) -> tuple[Moment, ...]:
+    return tuple((0, sent(payload), said) for payload, said in payloads.items())
+
+
+def times(count: int, kind: int, now: int, said: str, src: str = "198.51.100.1") -> list[Moment]:
+    """So many messages that differ."""
+    return [(now, sent(message(kind, seed=now + n), src), said) for n in range(count)]
+
+
+_NONE, _OVER = "wireguard wg", "limit_exceeded wg"
+_DATA = message(DATA, 1452)
+
+SEQUENCES = [
+    Sequence(
+        "types",
+        guarded(),
+        each({
+            message(0, 64): _NONE, message(INITIATION): "pass", message(RESPONSE): "pass",
+            message(COOKIE): "pass", message(DATA): "pass", message(5, 64): _NONE,
+            message(5, 148): _NONE, message(255, 64): _NONE,
+        }),
+    ),
+    Sequence(
+        "lengths",
+        guarded(),
+        each({
+            message(INITIATION, 147): _NONE, message(INITIATION, 149): _NONE,
+            message(INITIATION, 64): _NONE, message(RESPONSE, 91): _NONE,
+            message(RESPONSE, 93): _NONE, message(RESPONSE, 148): _NONE,
+            message(COOKIE, 63): _NONE, message(COOKIE, 65): _NONE, message(COOKIE, 92): _NONE,
+            message(DATA, 31): _NONE, message(DATA, 33): "pass", message(DATA, 148): "pass",
+            message(DATA, 1452): "pass", message(DATA, 4): _NONE,
+            b"": _NONE, b"\4": _NONE, b"\4\0\0": _NONE,
+        }),
+    ),
+    Sequence(
+        "reserved-bytes",
+        guarded(),
+        each({
+            message(kind, reserved=1 << bit): _NONE
+            for kind in (INITIATION, RESPONSE, COOKIE, DATA) for bit in (0, 7, 8, 15, 16, 23)
+        }),
+    ),
+    Sequence(
+        "padding-is-not-the-message",
+        guarded(),
+        (
+            (0, bytes(sent(message(DATA, 31))) + bytes(20), _NONE),
+            (0, bytes(sent(message(INITIATION))) + bytes(20), "pass"),
+            # The IP packet may be longer than UDP says, too.
+            (0, Eth() / IPv4() / Udp(dport=PORT, length=156) / message(INITIATION, 160), "pass"),
+            (0, Eth() / IPv4() / Udp(dport=PORT, length=8 + 31) / message(DATA, 160), _NONE),
+            (0, Eth() / IPv4() / Udp(dport=PORT, length=8) / message(DATA, 160), _NONE),
+        ),
+    ),
+    Sequence(
+        "wherever-the-header-lies",
+        guarded(),
+        tuple(
+            (0, layers / Udp(dport=PORT) / payload, said)
+            for layers in (
+                Eth() / IPv6(), Eth() / Vlan() / IPv4(), Eth() / ServiceVlan() / Vlan() / IPv6(),
+                Eth() / IPv4(options=bytes(40)), Eth() / IPv6() / HopByHop(3),
+                Eth() / IPv6() / HopByHop() / Fragment(),
+            )
+            for payload, said in (
+                (message(DATA), "pass"), (message(DATA, 31), _NONE), (message(COOKIE, 65), _NONE),
+            )
+        ),
+    ),
+    Sequence(
+        "what-does-not-match",
+        guarded("", '[[rule]]\nname = "rest"\naction = "drop"'),
+        (
+            (0, sent(b"", dport=PORT + 1), "rule rest"),
+            (0, Eth() / IPv4() / Tcp(dport=PORT), "rule rest"),
+            (0, sent(_DATA), "rule rest"), (0, sent(b""), _NONE),
+            (0, Eth() / IPv4(offset=1480) / Udp(dport=PORT) / bytes(64), "rule rest"),
+        ),
+    ),
+    Sequence(
+        "first-fragments",
+        guarded(),
+        (
+            (0, Eth() / IPv4(more=True) / Udp(dport=PORT, length=1460) / _DATA[:1400], "pass"),
+            (0, Eth() / IPv4(more=True) / Udp(dport=PORT, length=1460) / _DATA[:8], "pass"),
+            (0, Eth() / IPv4(more=True) / Udp(dport=PORT, length=1460), _NONE),
+            (0, bytes(Eth() / IPv4(more=True) / Udp(dport=PORT, length=1460)) + _DATA, _NONE),
+            (0, Eth() / IPv4(more=True) / Udp(dport=PORT, length=39) / _DATA[:24], _NONE),
+            (0, Eth() / IPv4(more=True) / Udp(dport=PORT) / message(INITIATION), _NONE),
+            (0, Eth() / IPv4(more=True) / Udp(dport=PORT, length=156) / message(1, 64), _NONE),
+            (0, Eth() / IPv6() / Fragment(more=True) / Udp(dport=PORT) / message(COOKIE), _NONE),
+            (0, Eth() / IPv6() / Fragment(more=True) / Udp(dport=PORT) / _DATA, "pass"),
+        ),
+    ),
+    Sequence(
+        "twenty-initiations-a-second",
+        guarded(),
+        (
+            *times(20, INITIATION, 0, "pass"), *times(1, INITIATION, 1, _OVER),
+            *times(1, INITIATION, 2, "pass", "198.51.100.2"),
+            *times(1, INITIATION, S // 20 - 1, _OVER), *times(1, INITIATION, S // 20, "pass"),
+            *times(5, DATA, S // 20, "pass"),
+        ),
+    ),
+    Sequence(
+        "a-rate-of-ones-own",
+        guarded('handshakes = "2/min"'),
+        (
+            *times(2, INITIATION, 0, "pass"), *times(1, INITIATION, 30 * S - 1, _OVER),
+            *times(1, INITIATION, 30 * S, "pass"),
+        ),
+    ),
+    Sequence(
+        "each-kind-has-its-limit",
+        guarded('handshakes = "1/s"'),
+        (
+            *times(1, INITIATION, 0, "pass"), *times(1, RESPONSE, 0, "pass"),
+            *times(1, COOKIE, 0, "pass"), *times(2, INITIATION, 1, _OVER),
+            *times(2, RESPONSE, 1, _OVER), *times(2, COOKIE, 1, _OVER),
+            *times(1, RESPONSE, S, "pass"),
+        ),
+    ),
+    Sequence(
+        "ipv6-by-64",
+        guarded('handshakes = "1/s"'),
+        (
+            *times(1, INITIATION, 0, "pass", "2001:db8::1"),
+            *times(1, INITIATION, 1, _OVER, "2001:db8::2"),
+            *times(1, INITIATION, 2, "pass", "2001:db8:0:1::2"),
+        ),
+    ),
+    Sequence(
+        "what-is-no-message-takes-nothing-up",
+        guarded('handshakes = "1/s"'),
+        ((0, sent(message(INITIATION, 147)), _NONE), *times(1, INITIATION, 0, "pass")),
+    ),
+    Sequence(
+        "two-guards",
+        guarded('handshakes = "2/s"') + guarded('handshakes = "1/s"').replace('"wg"', '"b"'),
+        (
+            *times(1, INITIATION, 0, "pass"), *times(1, INITIATION, 1, "limit_exceeded b"),
+            *times(1, INITIATION, 2, _OVER), (2, sent(b""), _NONE),
+        ),
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("sequence", SEQUENCES, ids=lambda sequence: sequence.id)
+def test_model(sequence: Sequence) -> None:
+    model = Model(Policy.parse(sequence.policy))
+    judged = [model.decide(sent.data, sent.now_ns).verdict for sent in sequence.sent()]
+    assert list(map(outcome, judged)) == sequence.outcomes()
+
+
+@pytest.mark.kernel
+@pytest.mark.parametrize("sequence", SEQUENCES, ids=lambda sequence: sequence.id)
+def test_program(sequence: Sequence) -> None:
+    with executors(sequence.policy) as both:
+        assert list(map(outcome, both.judge(sequence.sent()))) == sequence.outcomes()
+
+
+def _payload(random: Random) -> bytes:
+    kind = random.choice((INITIATION, INITIATION, INITIATION, RESPONSE, COOKIE, DATA, DATA, 0, 7))
+    size = SIZES.get(kind, random.choice((0, 31, 32, 64, 92, 148, 200)))
+    if random.random() < 0.2:
+        size = max(0, size + random.choice((-1, 1, 16)))
+    reserved = random.choice((0,) * 9 + (random.getrandbits(24),))
+    return message(kind, size, seed=random.randrange(40), reserved=reserved)
+
+
+@pytest.mark.kernel
+@pytest.mark.parametrize("seed", range(6))
+def test_sequences_by_chance(seed: int) -> None:
+    """Few sources and few messages, whole and cut, so that much exceeds and repeats."""
+    random = Random(seed)
+    rules = [
+        guarded(f'handshakes = "{random.choice((1, 3, 20))}/s"').replace('"wg"', f'"wg{n}"')
+        for n in range(random.randint(1, 3))
+    ]
+    now, frames = 0, []
+    for _ in range(1500):
+        now += random.choice((0, 0, 0, 1, S // 7, S))
+        source = random.choice(("198.51.100.1", "198.51.100.2", "2001:db8::1", "2001:db8::2"))
+        data = bytes(sent(_payload(random), source))
+        kept = random.randint(14, len(data)) if random.random() < 0.1 else len(data)
+        frames.append(Sent(data[:kept], wire_bytes=len(data), now_ns=now))
+    with executors("".join(rules)) as both:
+        both.judge(frames)
+
+
+@pytest.mark.kernel
+def test_every_cut() -> None:
+    """What a snap length has cut off is not held against a message."""
+    payloads = [message(kind, size) for kind, size in (*SIZES.items(), (DATA, 40), (DATA, 31))]
+    whole = [bytes(sent(payload)) for payload in (*payloads, b"", b"\1")]
+    frames = [
+        Sent(data[:size], wire_bytes=len(data), now_ns=n * S)
+        for n, data in enumerate(whole) for size in range(14, len(data) + 1)
+    ]  # fmt: skip
+    with executors(guarded('handshakes = "1m/s"')) as both:
+        said = both.judge(frames)
+    assert outcome(said[46 - 14]) == "pass"
+
+
+def problems(text: str) -> list[str]:
+    with pytest.raises(PolicyError) as caught:
+        Policy.parse(text, file="p.toml")
+    return [str(problem) for problem in caught.value.problems]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ('handshakes = "1/d"',
+         ('handshakes: "1/d": not a rate (write packets like "100/s", "5/min", "2k/s", or bits a'
+          ' second like "100mbit")')),
+        ('handshakes = "0/s"',
+         'handshakes: "0/s": a rate of nothing (to drop all, write action = "drop")'),
+        ('handshakes = "1mbit"',
+         'handshakes: "1mbit": bits, of messages (write packets like "20/s")'),
+        ("indexes = true", "indexes: `indexes` is not in this version (leave it out)"),
+        ('handshake = "20/s"', "handshake: unknown key (did you mean handshakes?)"),
+    ],
+)  # fmt: skip
+def test_bad_input(words: str, said: str) -> None:
+    assert problems(guarded(words)) == [f"p.toml:4: rule.wg.wireguard.{said}"]
+
+
+@pytest.mark.parametrize(
+    "match",
+    ["", "dport = 51820", 'proto = "udp"', 'proto = ["udp", "tcp"], dport = 51820',
+     'proto = "tcp", dport = 51820', 'proto = "udp", fragment = "later"'],
+)  # fmt: skip
+def test_rules_for_other_packets_too(match: str) -> None:
+    text = f'[[rule]]\nname = "wg"\nmatch = {{ {match} }}\nwireguard = {{}}\n'
+    cure = 'write match = { proto = "udp", dport = ... }'
+    assert problems(text) == [
+        f"p.toml:4: rule.wg.wireguard: in a rule for other packets too ({cure})"
+    ]
+
+
+def test_one_problem_at_a_time() -> None:
+    text = '[[rule]]\nname = "wg"\nmatch = { proto = "udp", dport = 70000 }\nwireguard = {}\n'
+    assert problems(text) == [
+        "p.toml:3: rule.wg.match.dport: 70000: not a port (they go from 0 to 65535)"
+    ]
+
+
+@pytest.mark.parametrize("words", ["", 'handshakes = "5/min"'])
+def test_document_round_trip(words: str) -> None:
+    policy = Policy.parse(guarded(words))
+    assert Policy.from_document(policy.document()) == policy
+
+
+def test_description() -> None:
+    [rule] = Policy.parse(guarded('handshakes = "5/min"')).rules
+    assert rule.action.describe() == "wireguard, handshakes 5/min"
