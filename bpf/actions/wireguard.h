@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * wireguard.h - what is no WireGuard message is dropped, and handshakes are
- * limited for each source.
+ * limited for each source; with a key, only who knows it gets through.
  *
  * Whatever matches is UDP with ports: the policy sees to it.  Message formats:
  * WireGuard whitepaper section 5.4.
@@ -16,24 +16,18 @@
 
 #include "../cursor.h"
 #include "limit.h"
+#include "wireguard_mac1.h"
+#include "wireguard_seen.h"
 
 /* Headers behind this are nobody's; the verifier wants a bound. */
 #define DATAGRAM_AT_MAX 0x3fff
-
-/* The type and three reserved bytes that are 0, as they lie on the wire. */
-enum message {
-	MESSAGE_NONE = 0,
-	MESSAGE_INITIATION = 1,
-	MESSAGE_RESPONSE = 2,
-	MESSAGE_COOKIE = 3,
-	MESSAGE_DATA = 4,
-	MESSAGE_UNSEEN, /* behind the snap length of a capture */
-};
 
 struct wireguard {
 	__u32 handshakes_limit; /* places in `limits` */
 	__u32 responses_limit;
 	__u32 cookies_limit;
+	bool keyed;          /* mac1 has to be right */
+	__u32 mac1_state[8]; /* of its hash, behind the block of the key */
 };
 
 struct {
@@ -93,6 +87,28 @@ message_of(const struct frame *frame, const struct pkt *pkt)
 	return udp->type;
 }
 
+/* A handshake, which has @words in front of mac1.  Whoever does not know our
+ * key, or repeats what another has sent, uses up no limit.
+ */
+static __always_inline enum verdict
+judge_mac1(const struct frame *frame, struct pkt *pkt,
+	   const struct wireguard *config, __u32 words)
+{
+	struct handshake *h;
+
+	h = take_handshake(frame, pkt->l4_at + UDP_BYTES, words);
+	if (!h && replaying && pkt->cut)
+		return VERDICT_CONTINUE;
+	if (!h)
+		return not_wireguard(pkt);
+	if (config->keyed && !mac1_is_right(h, words, config->mac1_state))
+		return not_wireguard(pkt);
+	if (words == INITIATION_WORDS &&
+	    seen_before(pkt, &h->mac1, pkt->errand.rule))
+		return not_wireguard(pkt);
+	return VERDICT_CONTINUE;
+}
+
 static __always_inline __u32 limit_for(const struct wireguard *config,
 				       enum message message)
 {
@@ -111,6 +127,7 @@ wireguard(const struct frame *frame, struct pkt *pkt)
 {
 	enum message message = message_of(frame, pkt);
 	__u32 place = pkt->errand.config;
+	enum verdict verdict = VERDICT_CONTINUE;
 	struct wireguard *config;
 
 	if (message >= MESSAGE_DATA)
@@ -118,6 +135,12 @@ wireguard(const struct frame *frame, struct pkt *pkt)
 	config = bpf_map_lookup_elem(&wireguards, &place);
 	if (!message || !config)
 		return not_wireguard(pkt);
+	if (message == MESSAGE_INITIATION)
+		verdict = judge_mac1(frame, pkt, config, INITIATION_WORDS);
+	else if (message == MESSAGE_RESPONSE && config->keyed)
+		verdict = judge_mac1(frame, pkt, config, RESPONSE_WORDS);
+	if (verdict)
+		return verdict;
 	if (ask_limit(pkt, limit_for(config, message)) != CONFORMS)
 		return decide(pkt, VERDICT_DROP, REASON_LIMIT_EXCEEDED);
 	return VERDICT_CONTINUE;

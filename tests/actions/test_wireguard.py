@@ -1,13 +1,16 @@
-"""WireGuard: types, lengths, limits, on a clock of our own."""
+"""WireGuard: types, lengths, limits, mac1 and repeats, on a clock of our own."""
 
 # ruff: noqa: S311 - a seed, so that it fails again
+from base64 import b64encode
+from collections.abc import Callable
+from hashlib import blake2s
 from random import Random
 
 import pytest
 from sequence import Moment, Sequence, executors, outcome
 
 from frames import Eth, Fragment, Frame, HopByHop, IPv4, IPv6, Layer, ServiceVlan, Tcp, Udp, Vlan
-from wirepath.errors import PolicyError
+from wirepath.errors import PolicyError, shown
 from wirepath.model import Model
 from wirepath.policy import Policy
 from xdp import Sent
@@ -16,6 +19,8 @@ S = 1_000_000_000
 PORT = 51820
 INITIATION, RESPONSE, COOKIE, DATA = 1, 2, 3, 4
 SIZES = {INITIATION: 148, RESPONSE: 92, COOKIE: 64}
+MAC1_AT = {INITIATION: 116, RESPONSE: 60}
+KEY, OTHER_KEY = bytes(range(32)), bytes(range(1, 33))
 
 
 def guarded(words: str = "", *rest: str) -> str:
@@ -30,6 +35,22 @@ def message(kind: int, size: int | None = None, *, seed: int = 0, reserved: int 
     return (start + Random(seed).randbytes(size))[:size]
 
 
+def proved(kind: int, key: bytes = KEY, *, seed: int = 0) -> bytes:
+    """A handshake message of somebody who knows *key*."""
+    at, plain = MAC1_AT[kind], message(kind, seed=seed)
+    secret = blake2s(b"mac1----" + key).digest()
+    mac1 = blake2s(plain[:at], key=secret, digest_size=16).digest()
+    return plain[:at] + mac1 + plain[at + 16 :]
+
+
+def flipped(payload: bytes, bit: int) -> bytes:
+    return (int.from_bytes(payload, "little") ^ 1 << bit).to_bytes(len(payload), "little")
+
+
+def keyed(words: str = "", key: bytes = KEY) -> str:
+    return guarded(", ".join(filter(None, [f'public_key = "{b64encode(key).decode()}"', words])))
+
+
 def sent(payload: bytes, src: str = "198.51.100.1", dport: int = PORT) -> Frame:
     ip: Layer = IPv6(src=src) if ":" in src else IPv4(src=src)
     return Eth() / ip / Udp(dport=dport) / payload
@@ -41,7 +62,7 @@ def each(payloads: dict[bytes, str]) -> tuple[Moment, ...]:
 
 def times(count: int, kind: int, now: int, said: str, src: str = "198.51.100.1") -> list[Moment]:
     """So many messages that differ."""
-    return [(now, sent(message(kind, seed=now + n), src), said) for n in range(count)]
+    return [(now, sent(message(kind, seed=1000 * now + n), src), said) for n in range(count)]
 
 
 _NONE, _OVER = "wireguard wg", "limit_exceeded wg"
@@ -66,7 +87,7 @@ SEQUENCES = [
             message(RESPONSE, 93): _NONE, message(RESPONSE, 148): _NONE,
             message(COOKIE, 63): _NONE, message(COOKIE, 65): _NONE, message(COOKIE, 92): _NONE,
             message(DATA, 31): _NONE, message(DATA, 33): "pass", message(DATA, 148): "pass",
-            message(DATA, 1452): "pass", message(DATA, 4): _NONE,
+            message(DATA, 1452): "pass", message(DATA, 8000): "pass", message(DATA, 4): _NONE,
             b"": _NONE, b"\4": _NONE, b"\4\0\0": _NONE,
         }),
     ),
@@ -85,7 +106,7 @@ SEQUENCES = [
             (0, bytes(sent(message(DATA, 31))) + bytes(20), _NONE),
             (0, bytes(sent(message(INITIATION))) + bytes(20), "pass"),
             # The IP packet may be longer than UDP says, too.
-            (0, Eth() / IPv4() / Udp(dport=PORT, length=156) / message(INITIATION, 160), "pass"),
+            (0, Eth() / IPv4() / Udp(dport=PORT, length=72) / message(COOKIE, 160), "pass"),
             (0, Eth() / IPv4() / Udp(dport=PORT, length=8 + 31) / message(DATA, 160), _NONE),
             (0, Eth() / IPv4() / Udp(dport=PORT, length=8) / message(DATA, 160), _NONE),
         ),
@@ -180,6 +201,89 @@ SEQUENCES = [
             *times(1, INITIATION, 2, _OVER), (2, sent(b""), _NONE),
         ),
     ),
+    Sequence(
+        "mac1",
+        keyed(),
+        each({
+            proved(INITIATION): "pass", proved(RESPONSE): "pass", message(COOKIE): "pass",
+            message(DATA): "pass", message(INITIATION): _NONE, message(RESPONSE): _NONE,
+            proved(INITIATION, OTHER_KEY): _NONE, proved(RESPONSE, OTHER_KEY): _NONE,
+            proved(INITIATION, seed=1): "pass", proved(RESPONSE, seed=1): "pass",
+        }),
+    ),
+    Sequence(
+        "mac1-is-of-every-bit-before-it",
+        keyed(),
+        (
+            *(
+                (0, sent(flipped(proved(kind, seed=bit), bit)), _NONE)
+                for kind, at in MAC1_AT.items() for bit in range(32, 8 * (at + 16), 5)
+            ),
+            (0, sent(flipped(proved(INITIATION), 8 * 132)), "pass"),
+            (0, sent(flipped(proved(RESPONSE), 8 * 76)), "pass"),
+        ),
+    ),
+    Sequence(
+        "mac1-wherever-the-header-lies",
+        keyed(),
+        tuple(
+            (0, layers / Udp(dport=PORT) / payload, said)
+            for n, layers in enumerate((
+                Eth() / IPv6(), Eth() / Vlan() / IPv4(), Eth() / ServiceVlan() / Vlan() / IPv6(),
+                Eth() / IPv4(options=bytes(40)), Eth() / IPv6() / HopByHop(3),
+            ))
+            for payload, said in (
+                (proved(INITIATION, seed=n), "pass"), (proved(RESPONSE, seed=n), "pass"),
+                (message(INITIATION, seed=n), _NONE), (message(RESPONSE, seed=n), _NONE),
+            )
+        ),
+    ),
+    Sequence(
+        "who-does-not-know-the-key-uses-up-nothing",
+        keyed('handshakes = "1/s"'),
+        (
+            *times(50, INITIATION, 0, _NONE), *times(50, RESPONSE, 0, _NONE),
+            (0, sent(proved(INITIATION)), "pass"), (0, sent(proved(RESPONSE)), "pass"),
+            (0, sent(proved(INITIATION, seed=1)), _OVER), (0, sent(proved(RESPONSE)), _OVER),
+        ),
+    ),
+    Sequence(
+        "repeats",
+        keyed(),
+        (
+            (0, sent(proved(INITIATION)), "pass"), (0, sent(proved(INITIATION)), _NONE),
+            (0, sent(proved(INITIATION), "2001:db8::1"), _NONE),
+            (0, sent(proved(INITIATION, seed=1)), "pass"),
+            (300 * S - 1, sent(proved(INITIATION)), _NONE),
+            (300 * S, sent(proved(INITIATION)), "pass"),
+            (600 * S - 1, sent(proved(INITIATION)), _NONE),
+            (0, sent(proved(RESPONSE)), "pass"), (0, sent(proved(RESPONSE)), "pass"),
+        ),
+    ),
+    Sequence(
+        "repeats-without-a-key",
+        guarded(),
+        (
+            (0, sent(message(INITIATION)), "pass"), (0, sent(message(INITIATION)), _NONE),
+            (0, sent(flipped(message(INITIATION), 8 * 132)), _NONE),
+            (0, sent(flipped(message(INITIATION), 8 * 131)), "pass"),
+        ),
+    ),
+    Sequence(
+        "repeats-use-up-nothing",
+        keyed('handshakes = "2/s"'),
+        (
+            (0, sent(proved(INITIATION)), "pass"),
+            *[(0, sent(proved(INITIATION)), _NONE)] * 9,
+            (0, sent(proved(INITIATION, seed=1)), "pass"),
+            (0, sent(proved(INITIATION, seed=2)), _OVER),
+        ),
+    ),
+    Sequence(
+        "each-guard-sees-for-itself",
+        keyed() + keyed().replace('"wg"', '"b"'),
+        ((0, sent(proved(INITIATION)), "pass"), (0, sent(proved(INITIATION)), _NONE)),
+    ),
 ]  # fmt: skip
 
 
@@ -203,7 +307,11 @@ def _payload(random: Random) -> bytes:
     if random.random() < 0.2:
         size = max(0, size + random.choice((-1, 1, 16)))
     reserved = random.choice((0,) * 9 + (random.getrandbits(24),))
-    return message(kind, size, seed=random.randrange(40), reserved=reserved)
+    seed = random.randrange(40)
+    if kind in MAC1_AT and random.random() < 0.6:
+        payload = proved(kind, random.choice((KEY, KEY, KEY, OTHER_KEY)), seed=seed)
+        return payload if random.random() < 0.8 else flipped(payload, random.randrange(8 * size))
+    return message(kind, size, seed=seed, reserved=reserved)
 
 
 @pytest.mark.kernel
@@ -212,12 +320,14 @@ def test_sequences_by_chance(seed: int) -> None:
     """Few sources and few messages, whole and cut, so that much exceeds and repeats."""
     random = Random(seed)
     rules = [
-        guarded(f'handshakes = "{random.choice((1, 3, 20))}/s"').replace('"wg"', f'"wg{n}"')
+        random.choice((guarded, keyed))(f'handshakes = "{random.choice((1, 3, 20))}/s"').replace(
+            '"wg"', f'"wg{n}"'
+        )
         for n in range(random.randint(1, 3))
     ]
     now, frames = 0, []
     for _ in range(1500):
-        now += random.choice((0, 0, 0, 1, S // 7, S))
+        now += random.choice((0, 0, 0, 1, S // 7, S, 50 * S))
         source = random.choice(("198.51.100.1", "198.51.100.2", "2001:db8::1", "2001:db8::2"))
         data = bytes(sent(_payload(random), source))
         kept = random.randint(14, len(data)) if random.random() < 0.1 else len(data)
@@ -230,20 +340,35 @@ def test_sequences_by_chance(seed: int) -> None:
 def test_every_cut() -> None:
     """What a snap length has cut off is not held against a message."""
     payloads = [message(kind, size) for kind, size in (*SIZES.items(), (DATA, 40), (DATA, 31))]
+    payloads += [proved(INITIATION), proved(RESPONSE)]
     whole = [bytes(sent(payload)) for payload in (*payloads, b"", b"\1")]
     frames = [
         Sent(data[:size], wire_bytes=len(data), now_ns=n * S)
         for n, data in enumerate(whole) for size in range(14, len(data) + 1)
     ]  # fmt: skip
-    with executors(guarded('handshakes = "1m/s"')) as both:
+    with executors(keyed('handshakes = "1m/s"')) as both:
         said = both.judge(frames)
     assert outcome(said[46 - 14]) == "pass"
+
+
+@pytest.mark.kernel
+def test_a_flood_makes_the_oldest_forgotten() -> None:
+    """Repeats are found among the last ones, whatever came before."""
+    frames = [
+        Sent(bytes(sent(message(INITIATION, seed=n))), now_ns=n * S // 200) for n in range(40_000)
+    ]
+    with executors(guarded('handshakes = "1m/s"')) as both:
+        assert {outcome(said) for said in both.xdp.judge(frames)} == {"pass"}
+        assert {outcome(said) for said in both.xdp.judge(frames[-1_000:])} == {_NONE}
 
 
 def problems(text: str) -> list[str]:
     with pytest.raises(PolicyError) as caught:
         Policy.parse(text, file="p.toml")
     return [str(problem) for problem in caught.value.problems]
+
+
+_CURE = "write the 44 signs of `wg show wg0 public-key`"
 
 
 @pytest.mark.parametrize(
@@ -257,6 +382,18 @@ def problems(text: str) -> list[str]:
         ('handshakes = "1mbit"',
          'handshakes: "1mbit": bits, of messages (write packets like "20/s")'),
         ("indexes = true", "indexes: `indexes` is not in this version (leave it out)"),
+        ("public_key = 5", 'public_key: 5: not a string (write it in quotes: "...")'),
+        *(
+            (f'public_key = "{text}"', f"public_key: {shown(text)}: not a public key ({_CURE})")
+            for text in (
+                "", "base64...", "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8",
+                "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8gIQ==", "A" * 41 + "===",
+                "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh9=", "\u00e4" * 44, "!" * 44,
+                "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8= ", "AAECAwQFBgcICQoLDA0ODxAREg==",
+            )
+        ),
+        ('public_key = "' + "A" * 43 + '="',
+         f"public_key: {shown('A' * 43 + '=')}: nobody's public key ({_CURE})"),
         ('handshake = "20/s"', "handshake: unknown key (did you mean handshakes?)"),
     ],
 )  # fmt: skip
@@ -285,11 +422,15 @@ def test_one_problem_at_a_time() -> None:
 
 
 @pytest.mark.parametrize("words", ["", 'handshakes = "5/min"'])
-def test_document_round_trip(words: str) -> None:
-    policy = Policy.parse(guarded(words))
+@pytest.mark.parametrize("guard", [guarded, keyed])
+def test_document_round_trip(guard: Callable[[str], str], words: str) -> None:
+    policy = Policy.parse(guard(words))
     assert Policy.from_document(policy.document()) == policy
 
 
 def test_description() -> None:
-    [rule] = Policy.parse(guarded('handshakes = "5/min"')).rules
-    assert rule.action.describe() == "wireguard, handshakes 5/min"
+    rules = Policy.parse(guarded() + keyed('handshakes = "5/min"').replace('"wg"', '"b"')).rules
+    assert [rule.action.describe() for rule in rules] == [
+        "wireguard, handshakes 20/s",
+        "wireguard, mac1, handshakes 5/min",
+    ]

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from wirepath import plan
-from wirepath.actions import limit
-from wirepath.datapath import entries, manifest
+from wirepath.actions import limit, wireguard
+from wirepath.datapath import actions, entries, manifest
 from wirepath.plan import filing
 
 BPF = Path(__file__).parents[2] / "bpf"
@@ -25,6 +25,8 @@ BPF = Path(__file__).parents[2] / "bpf"
         ("actions/limit_cells.h", "LIMIT_WAYS", limit.CELLS),
         ("actions/limit_cells.h", "BURST_MAX_S", limit._BURST_MOST_S),
         ("actions/limit_ask.h", "COST_SHIFT", limit._COST_SHIFT),
+        ("actions/wireguard_seen.h", "SEEN_BUCKETS", actions._SEEN_BUCKETS),
+        ("actions/wireguard_seen.h", "SEEN_S", wireguard._SEEN_S),
         ("entries.h", "ENTRY_HEAD_BITS", entries._HEAD_BITS),
     ],
 )

@@ -40,13 +40,14 @@ JOINT = {"datapath", "stats", "replay"}
 
 # The headers of the data plane, lowest first: each may include those before its own line.
 HEADERS = """
-    bits prefix_layout verdict
+    bits blake2s prefix_layout verdict
     pkt
     trace prefix stats entries manifest
     clock cursor literals sets clauses actions/limit_cells
-    bans parse_ipv6 parse_l4 actions/limit_ask
+    bans parse_ipv6 parse_l4 actions/limit_ask actions/wireguard_mac1
     guard parse actions/limit
-    act dimensions actions/wireguard
+    act dimensions actions/wireguard_seen
+    actions/wireguard
     lanes rows
     candidates
     classify

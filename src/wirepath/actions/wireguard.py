@@ -1,23 +1,33 @@
 """``wireguard``: what is no WireGuard message is dropped, and handshakes are limited by source.
 
+With a public key, handshakes of who does not know it are dropped too.
+
 Message formats: WireGuard whitepaper, section 5.4.  The kernel's half is
 ``bpf/actions/wireguard.h``.
 """
 
+from base64 import b64decode, b64encode
+from binascii import Error as Base64Error
 from dataclasses import dataclass
 from enum import IntEnum
+from hashlib import blake2s
 from typing import Any, ClassVar, Final, Self
 
+from wirepath.actions import blake2s as blocks
 from wirepath.actions.action import Action, Memory
 from wirepath.actions.limit import Limit, Per
-from wirepath.document import Table
+from wirepath.document import Table, string
 from wirepath.errors import RequestError, shown
 from wirepath.net import Outcome, Packet, Verdict
-from wirepath.quantities import Rate
+from wirepath.quantities import SECOND_NS, Rate
 
 _LATER: Final = ("indexes",)
 _HANDSHAKES: Final = Rate(20, 1, bits=False)
 _UDP: Final = 17
+_KEY_BYTES: Final = 32
+_KEY_CURE: Final = "write the 44 signs of `wg show wg0 public-key`"
+_MAC1_BYTES: Final = 16
+_SEEN_S: Final = 300  # SEEN_S of bpf/actions/wireguard_seen.h
 
 
 class _Message(IntEnum):
@@ -52,6 +62,7 @@ _SIZES: Final[dict[int, int]] = {
     _Message.RESPONSE: 92,
     _Message.COOKIE: 64,
 }
+_MAC1_AT: Final[dict[int, int]] = {_Message.INITIATION: 116, _Message.RESPONSE: 60}
 _ROLES: Final = {
     _Message.INITIATION: "handshakes",
     _Message.RESPONSE: "responses",
@@ -64,9 +75,11 @@ class WireGuard(Action):
     """What is no message, and handshakes that exceed a rate, are dropped; the rest goes on.
 
     Attributes:
+        public_key: that handshakes have to know, 32 bytes; None: they need not.
         handshakes: the rate of a source's initiations; also of its responses, and of its cookies.
     """
 
+    public_key: bytes | None = None
     handshakes: Rate = _HANDSHAKES
 
     kind: ClassVar[str] = "wireguard"
@@ -88,33 +101,76 @@ class WireGuard(Action):
         message = _Message.of(packet)
         if message in (_Message.DATA, _Message.UNSEEN):
             return None
-        if message == _Message.NONE:
+        if message == _Message.NONE or self._is_worthless(packet, message, memory):
             return Verdict("drop", "wireguard", rule=memory.rule)
         role = _ROLES[message]
         if self.limits[role].conforms(packet, memory, role):
             return None
         return Verdict("drop", "limit_exceeded", rule=memory.rule)
 
+    def _is_worthless(self, packet: Packet, message: _Message, memory: Memory) -> bool:
+        # Whether a handshake does not know the key, or was here before; not if mac1 was cut off.
+        at = _MAC1_AT.get(message)
+        data = packet.datagram.data if packet.datagram else b""
+        if at is None or len(data) < at + _MAC1_BYTES:
+            return False
+        mac1 = data[at : at + _MAC1_BYTES]
+        if self.public_key is not None:
+            right = blake2s(data[:at], key=_mac1_key(self.public_key), digest_size=_MAC1_BYTES)
+            if mac1 != right.digest():
+                return True
+        if message != _Message.INITIATION:
+            return False
+        cell, now_s = ("seen", mac1), memory.now_ns // SECOND_NS
+        if cell in memory.cells and now_s - memory.cells[cell] < _SEEN_S:
+            return True
+        memory.cells[cell] = now_s
+        return False
+
     def lower(self) -> dict[str, Any]:
         """Give ``struct wireguard``."""
-        return {}
+        key = self.public_key
+        state = blocks.keyed(_mac1_key(key), _MAC1_BYTES) if key is not None else (0,) * 8
+        return {"keyed": key is not None, "mac1_state": list(state)}
 
     def describe(self) -> str:
-        """Say ``wireguard, handshakes 20/s``."""
-        return f"wireguard, handshakes {self.handshakes}"
+        """Say ``wireguard, mac1, handshakes 20/s``."""
+        mac1 = ", mac1" if self.public_key is not None else ""
+        return f"wireguard{mac1}, handshakes {self.handshakes}"
 
     def document(self) -> dict[str, Any]:
         """Give the rule's key."""
-        return {"wireguard": {"handshakes": str(self.handshakes)}}
+        key = self.public_key
+        named = {"public_key": b64encode(key).decode()} if key is not None else {}
+        return {"wireguard": named | {"handshakes": str(self.handshakes)}}
+
+
+def _mac1_key(public_key: bytes) -> bytes:
+    # Section 5.4.4.
+    return blake2s(b"mac1----" + public_key).digest()
 
 
 def read(rule: Table) -> WireGuard:
     """Take ``wireguard`` from *rule*; what is wrong in it is noted."""
     table = rule.table("wireguard", 'wireguard = { public_key = "...", handshakes = "20/s" }')
+    public_key = table.one("public_key", _key, None)
     handshakes = table.one("handshakes", _rate, _HANDSHAKES)
     table.later(_LATER)
     table.done()
-    return WireGuard(handshakes=handshakes)
+    return WireGuard(public_key=public_key, handshakes=handshakes)
+
+
+def _key(value: Any) -> bytes:
+    text = string(value)
+    try:
+        key = b64decode(text, validate=True)
+    except (Base64Error, ValueError):
+        key = b""
+    if len(key) != _KEY_BYTES or b64encode(key).decode() != text:
+        raise RequestError(f"{shown(value)}: not a public key ({_KEY_CURE})")
+    if not any(key):
+        raise RequestError(f"{shown(value)}: nobody's public key ({_KEY_CURE})")
+    return key
 
 
 def _rate(value: Any) -> Rate:

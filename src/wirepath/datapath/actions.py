@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 BUCKETS_MOST: Final = 1 << 24  # a cache line each: 1 GiB
 _BUCKETS: Final = "limit_buckets"
 _EXACT: Final = "limit_exact_cells"
+_SEEN: Final = "wireguard_seen"
+_SEEN_BUCKETS: Final = 4096  # SEEN_BUCKETS of bpf/actions/wireguard_seen.h
 
 
 class Placed(NamedTuple):
@@ -72,6 +74,7 @@ def sizes(policy: Policy, succession: Succession) -> dict[str, int]:
         "limits": max(1, len(limits)),
         _BUCKETS: max(1, succession.buckets),
         _EXACT: max(1, exact),
+        _SEEN: _SEEN_BUCKETS if "wireguards" in kinds else 1,
     }
 
 
@@ -108,7 +111,7 @@ def ban_lengths(policy: Policy) -> set[int]:
 
 def carried(maps: Mapping[str, Map], needed: Mapping[str, int]) -> dict[str, Map]:
     """Give those maps of cells that are large enough for the next generation too."""
-    enough = (name for name in (_BUCKETS, _EXACT) if maps[name].max_entries >= needed[name])
+    enough = (name for name in (_BUCKETS, _EXACT, _SEEN) if maps[name].max_entries >= needed[name])
     return {name: maps[name] for name in enough}
 
 
