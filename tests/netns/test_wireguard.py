@@ -1,0 +1,198 @@
+"""A guarded WireGuard port, with wireguard-go on both hosts."""
+
+import os
+import socket
+import time
+from base64 import b64encode
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from hashlib import blake2s
+from pathlib import Path
+
+from pair import IFNAME, IPV4, Pair, ip, run
+
+from wirepath import stats
+from wirepath.datapath import Datapath
+from wirepath.lab.netns import Namespace
+from wirepath.policy import Policy
+
+PORT = 51820
+TUNNEL = ("10.9.0.1", "10.9.0.2")
+_CONTROL = Path("/var/run/wireguard")
+_PATIENCE_S = 15.0
+_MESSAGES = 12_000
+_BURST, _PAUSE_S = 10, 0.002  # what wireguard-go keeps up with on one busy core
+_ROOM_BYTES = 64 << 20
+
+
+def policy(public_key: str) -> Policy:
+    match = f'match = {{ proto = "udp", dport = {PORT} }}'
+    words = f'public_key = "{public_key}"'
+    return Policy.parse(f'[[rule]]\nname = "wg"\n{match}\nwireguard = {{ {words} }}\n')
+
+
+@contextmanager
+def up(text: Policy) -> Iterator[Datapath]:
+    with Datapath.up(IFNAME, text) as datapath:
+        yield datapath
+        datapath.down()
+
+
+@dataclass(frozen=True)
+class Keys:
+    """A key pair, as ``wg`` makes it."""
+
+    private: str
+    public: str
+
+    @classmethod
+    def make(cls, host: Namespace) -> "Keys":
+        private = run(host, "wg", "genkey").strip()
+        return cls(private, run(host, "wg", "pubkey", input=private).strip())
+
+
+@dataclass(frozen=True)
+class Peer:
+    """A wireguard-go.
+
+    Attributes:
+        host: where it runs.
+        name: of its interface; no two of a machine may share one.
+    """
+
+    host: Namespace
+    name: str
+
+    def knows(self, public_key: str, endpoint: str, allowed: str) -> None:
+        run(self.host, "wg", "set", self.name, "peer", public_key, "endpoint", endpoint,
+            "allowed-ips", allowed)  # fmt: skip
+
+    def shows(self, what: str) -> list[int]:
+        """Give the numbers of ``wg show`` for its one peer."""
+        return [int(n) for n in run(self.host, "wg", "show", self.name, what).split()[1:]]
+
+
+@contextmanager
+def wireguard_go(host: Namespace, keys: Keys, address: str) -> Iterator[Peer]:
+    """Have one run on *host*, with *address* in the tunnel."""
+    peer = Peer(host, host.name)
+    process = host.spawn(
+        ["wireguard-go", "-f", peer.name], env={**os.environ, "LOG_LEVEL": "error"}
+    )
+    try:
+        await_that((_CONTROL / f"{peer.name}.sock").exists)
+        run(host, "wg", "set", peer.name, "listen-port", str(PORT), "private-key", "/dev/stdin",
+            input=keys.private)  # fmt: skip
+        ip(host, "addr", "add", f"{address}/24", "dev", peer.name)
+        ip(host, "link", "set", peer.name, "mtu", "1420", "up")
+        yield peer
+    finally:
+        process.terminate()
+        process.wait(_PATIENCE_S)
+        with suppress(FileNotFoundError):
+            (_CONTROL / f"{peer.name}.sock").unlink()
+
+
+def await_that(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + _PATIENCE_S
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def send_through(far: Namespace, near: Namespace, count: int) -> int:
+    """Send numbered datagrams through the tunnel; returns how many of them came."""
+    with ExitStack() as stack:
+        with near.entered():
+            inbox = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+        with far.entered():
+            out = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+        inbox.setsockopt(socket.SOL_SOCKET, 33, _ROOM_BYTES)  # SO_RCVBUFFORCE
+        inbox.bind((TUNNEL[0], 9))
+        inbox.settimeout(1)
+        for number in range(count):
+            out.sendto(number.to_bytes(4, "big") + bytes(number % 1388), (TUNNEL[0], 9))
+            if number % _BURST == 0:
+                time.sleep(_PAUSE_S)
+        came = set()
+        with suppress(TimeoutError):
+            while len(came) < count:
+                came.add(int.from_bytes(inbox.recv(2048)[:4], "big"))
+    return len(came)
+
+
+def test_a_tunnel_loses_nothing(hosts: Pair) -> None:
+    """Who initiates it, and who knows another key."""
+    near, far = Keys.make(hosts.near), Keys.make(hosts.far)
+    with ExitStack() as stack:
+        datapath = stack.enter_context(up(policy(near.public)))
+        server = stack.enter_context(wireguard_go(hosts.near, near, TUNNEL[0]))
+        client = stack.enter_context(wireguard_go(hosts.far, far, TUNNEL[1]))
+        server.knows(far.public, f"{IPV4[1]}:{PORT}", f"{TUNNEL[1]}/32")
+        client.knows(near.public, f"{IPV4[0]}:{PORT}", f"{TUNNEL[0]}/32")
+        run(hosts.far, "ping", "-c1", "-W5", TUNNEL[0])
+        assert send_through(hosts.far, hosts.near, _MESSAGES) == _MESSAGES
+        counted = stats.read(datapath).rules["wg"]
+        assert (counted.packets > _MESSAGES, counted.dropped) == (True, 0)
+
+
+def test_the_protected_host_initiates(hosts: Pair) -> None:
+    """The answer to its handshake is for its own key as well."""
+    near, far = Keys.make(hosts.near), Keys.make(hosts.far)
+    with ExitStack() as stack:
+        datapath = stack.enter_context(up(policy(near.public)))
+        client = stack.enter_context(wireguard_go(hosts.near, near, TUNNEL[0]))
+        server = stack.enter_context(wireguard_go(hosts.far, far, TUNNEL[1]))
+        client.knows(far.public, f"{IPV4[1]}:{PORT}", f"{TUNNEL[1]}/32")
+        server.knows(near.public, f"{IPV4[0]}:{PORT}", f"{TUNNEL[0]}/32")
+        run(hosts.near, "ping", "-c3", "-i0.2", "-W5", TUNNEL[1])
+        counted = stats.read(datapath).rules["wg"]
+        assert (counted.packets >= 4, counted.dropped) == (True, 0)
+
+
+def test_who_has_another_key_never_gets_through(hosts: Pair) -> None:
+    """Each of its initiations is dropped by the guard; the server sees none."""
+    near, far, wrong = (Keys.make(hosts.near) for _ in range(3))
+    with ExitStack() as stack:
+        datapath = stack.enter_context(up(policy(near.public)))
+        server = stack.enter_context(wireguard_go(hosts.near, near, TUNNEL[0]))
+        client = stack.enter_context(wireguard_go(hosts.far, far, TUNNEL[1]))
+        server.knows(far.public, f"{IPV4[1]}:{PORT}", f"{TUNNEL[1]}/32")
+        client.knows(wrong.public, f"{IPV4[0]}:{PORT}", f"{TUNNEL[0]}/32")
+        ping = ["ping", "-c8", "-i1", "-W1", TUNNEL[0]]
+        assert hosts.far.run(ping, capture_output=True).returncode == 1
+        counted = stats.read(datapath).rules["wg"]
+        assert counted.dropped == counted.packets >= 2
+        assert stats.read(datapath).outcomes.reasons["wireguard"].packets == counted.dropped
+        assert client.shows("latest-handshakes") == [0]
+        [received, transmitted] = client.shows("transfer")
+        assert (received, transmitted) == (0, 148 * counted.packets)
+
+
+def _initiation(public_key: bytes) -> bytes:
+    plain = b"\1\0\0\0" + os.urandom(112)
+    secret = blake2s(b"mac1----" + public_key).digest()
+    return plain + blake2s(plain, key=secret, digest_size=16).digest() + bytes(16)
+
+
+def test_what_was_seen_outlives_an_apply(hosts: Pair) -> None:
+    key = os.urandom(32)
+    text = policy(b64encode(key).decode())
+    with ExitStack() as stack:
+        datapath = stack.enter_context(up(text))
+        inbox = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+        inbox.bind((IPV4[0], PORT))
+        inbox.settimeout(0.5)
+        with hosts.far.entered():
+            out = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+        first, second = _initiation(key), _initiation(key)
+        for message in (first, first, second):
+            out.sendto(message, (IPV4[0], PORT))
+        datapath.apply(text)
+        for message in (first, second, third := _initiation(key)):
+            out.sendto(message, (IPV4[0], PORT))
+        assert [inbox.recv(2048) for _ in range(3)] == [first, second, third]
+        with suppress(TimeoutError):
+            raise AssertionError(inbox.recv(2048))
+        assert stats.read(datapath).rules["wg"].dropped == 3
