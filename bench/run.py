@@ -15,7 +15,7 @@ from typing import Final
 
 from results import Table, keep, surroundings
 
-CASES: Final = ("blocklist", "rules", "limits", "changes", "commands", "replay")
+CASES: Final = ("blocklist", "rules", "limits", "wireguard", "changes", "commands", "replay")
 _REPETITIONS: Final = 15
 _QUICK: Final = 5
 

@@ -5,6 +5,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from wirepath.datapath import Datapath
+from wirepath.datapath.contents import read_contents
+from wirepath.datapath.generation import Generation
 from wirepath.policy import Policy
 
 
@@ -16,3 +18,9 @@ def attach(policy: Path, ifname: str) -> Iterator[Datapath]:
             yield datapath
         finally:
             datapath.down()
+
+
+def loaded(policy: Path) -> Generation:
+    """Load the policy file *policy*, attached to nothing; leaving its context unloads it."""
+    read = Policy.load(policy)
+    return Generation.load(read, read_contents(read).members)

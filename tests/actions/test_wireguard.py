@@ -3,13 +3,13 @@
 # ruff: noqa: S311 - a seed, so that it fails again
 from base64 import b64encode
 from collections.abc import Callable
-from hashlib import blake2s
 from random import Random
 
 import pytest
 from sequence import Moment, Sequence, executors, outcome
 
 from frames import Eth, Fragment, Frame, HopByHop, IPv4, IPv6, Layer, ServiceVlan, Tcp, Udp, Vlan
+from wireguard import COOKIE, DATA, INITIATION, MAC1_AT, RESPONSE, SIZES, message, proved
 from wirepath.errors import PolicyError, shown
 from wirepath.model import Model
 from wirepath.policy import Policy
@@ -17,30 +17,12 @@ from xdp import Sent
 
 S = 1_000_000_000
 PORT = 51820
-INITIATION, RESPONSE, COOKIE, DATA = 1, 2, 3, 4
-SIZES = {INITIATION: 148, RESPONSE: 92, COOKIE: 64}
-MAC1_AT = {INITIATION: 116, RESPONSE: 60}
 KEY, OTHER_KEY = bytes(range(32)), bytes(range(1, 33))
 
 
 def guarded(words: str = "", *rest: str) -> str:
     match = f'match = {{ proto = "udp", dport = {PORT} }}'
     return "\n".join([f'[[rule]]\nname = "wg"\n{match}\nwireguard = {{ {words} }}\n', *rest])
-
-
-def message(kind: int, size: int | None = None, *, seed: int = 0, reserved: int = 0) -> bytes:
-    """A message of *kind*, and of its size unless told otherwise."""
-    size = SIZES.get(kind, 32) if size is None else size
-    start = (kind | reserved << 8).to_bytes(4, "little")
-    return (start + Random(seed).randbytes(size))[:size]
-
-
-def proved(kind: int, key: bytes = KEY, *, seed: int = 0) -> bytes:
-    """A handshake message of somebody who knows *key*."""
-    at, plain = MAC1_AT[kind], message(kind, seed=seed)
-    secret = blake2s(b"mac1----" + key).digest()
-    mac1 = blake2s(plain[:at], key=secret, digest_size=16).digest()
-    return plain[:at] + mac1 + plain[at + 16 :]
 
 
 def flipped(payload: bytes, bit: int) -> bytes:
@@ -205,10 +187,10 @@ SEQUENCES = [
         "mac1",
         keyed(),
         each({
-            proved(INITIATION): "pass", proved(RESPONSE): "pass", message(COOKIE): "pass",
+            proved(INITIATION, KEY): "pass", proved(RESPONSE, KEY): "pass", message(COOKIE): "pass",
             message(DATA): "pass", message(INITIATION): _NONE, message(RESPONSE): _NONE,
             proved(INITIATION, OTHER_KEY): _NONE, proved(RESPONSE, OTHER_KEY): _NONE,
-            proved(INITIATION, seed=1): "pass", proved(RESPONSE, seed=1): "pass",
+            proved(INITIATION, KEY, seed=1): "pass", proved(RESPONSE, KEY, seed=1): "pass",
         }),
     ),
     Sequence(
@@ -216,11 +198,11 @@ SEQUENCES = [
         keyed(),
         (
             *(
-                (0, sent(flipped(proved(kind, seed=bit), bit)), _NONE)
+                (0, sent(flipped(proved(kind, KEY, seed=bit), bit)), _NONE)
                 for kind, at in MAC1_AT.items() for bit in range(32, 8 * (at + 16), 5)
             ),
-            (0, sent(flipped(proved(INITIATION), 8 * 132)), "pass"),
-            (0, sent(flipped(proved(RESPONSE), 8 * 76)), "pass"),
+            (0, sent(flipped(proved(INITIATION, KEY), 8 * 132)), "pass"),
+            (0, sent(flipped(proved(RESPONSE, KEY), 8 * 76)), "pass"),
         ),
     ),
     Sequence(
@@ -233,7 +215,7 @@ SEQUENCES = [
                 Eth() / IPv4(options=bytes(40)), Eth() / IPv6() / HopByHop(3),
             ))
             for payload, said in (
-                (proved(INITIATION, seed=n), "pass"), (proved(RESPONSE, seed=n), "pass"),
+                (proved(INITIATION, KEY, seed=n), "pass"), (proved(RESPONSE, KEY, seed=n), "pass"),
                 (message(INITIATION, seed=n), _NONE), (message(RESPONSE, seed=n), _NONE),
             )
         ),
@@ -243,21 +225,22 @@ SEQUENCES = [
         keyed('handshakes = "1/s"'),
         (
             *times(50, INITIATION, 0, _NONE), *times(50, RESPONSE, 0, _NONE),
-            (0, sent(proved(INITIATION)), "pass"), (0, sent(proved(RESPONSE)), "pass"),
-            (0, sent(proved(INITIATION, seed=1)), _OVER), (0, sent(proved(RESPONSE)), _OVER),
+            (0, sent(proved(INITIATION, KEY)), "pass"), (0, sent(proved(RESPONSE, KEY)), "pass"),
+            (0, sent(proved(INITIATION, KEY, seed=1)), _OVER),
+            (0, sent(proved(RESPONSE, KEY)), _OVER),
         ),
     ),
     Sequence(
         "repeats",
         keyed(),
         (
-            (0, sent(proved(INITIATION)), "pass"), (0, sent(proved(INITIATION)), _NONE),
-            (0, sent(proved(INITIATION), "2001:db8::1"), _NONE),
-            (0, sent(proved(INITIATION, seed=1)), "pass"),
-            (300 * S - 1, sent(proved(INITIATION)), _NONE),
-            (300 * S, sent(proved(INITIATION)), "pass"),
-            (600 * S - 1, sent(proved(INITIATION)), _NONE),
-            (0, sent(proved(RESPONSE)), "pass"), (0, sent(proved(RESPONSE)), "pass"),
+            (0, sent(proved(INITIATION, KEY)), "pass"), (0, sent(proved(INITIATION, KEY)), _NONE),
+            (0, sent(proved(INITIATION, KEY), "2001:db8::1"), _NONE),
+            (0, sent(proved(INITIATION, KEY, seed=1)), "pass"),
+            (300 * S - 1, sent(proved(INITIATION, KEY)), _NONE),
+            (300 * S, sent(proved(INITIATION, KEY)), "pass"),
+            (600 * S - 1, sent(proved(INITIATION, KEY)), _NONE),
+            (0, sent(proved(RESPONSE, KEY)), "pass"), (0, sent(proved(RESPONSE, KEY)), "pass"),
         ),
     ),
     Sequence(
@@ -273,16 +256,16 @@ SEQUENCES = [
         "repeats-use-up-nothing",
         keyed('handshakes = "2/s"'),
         (
-            (0, sent(proved(INITIATION)), "pass"),
-            *[(0, sent(proved(INITIATION)), _NONE)] * 9,
-            (0, sent(proved(INITIATION, seed=1)), "pass"),
-            (0, sent(proved(INITIATION, seed=2)), _OVER),
+            (0, sent(proved(INITIATION, KEY)), "pass"),
+            *[(0, sent(proved(INITIATION, KEY)), _NONE)] * 9,
+            (0, sent(proved(INITIATION, KEY, seed=1)), "pass"),
+            (0, sent(proved(INITIATION, KEY, seed=2)), _OVER),
         ),
     ),
     Sequence(
         "each-guard-sees-for-itself",
         keyed() + keyed().replace('"wg"', '"b"'),
-        ((0, sent(proved(INITIATION)), "pass"), (0, sent(proved(INITIATION)), _NONE)),
+        ((0, sent(proved(INITIATION, KEY)), "pass"), (0, sent(proved(INITIATION, KEY)), _NONE)),
     ),
 ]  # fmt: skip
 
@@ -340,7 +323,7 @@ def test_sequences_by_chance(seed: int) -> None:
 def test_every_cut() -> None:
     """What a snap length has cut off is not held against a message."""
     payloads = [message(kind, size) for kind, size in (*SIZES.items(), (DATA, 40), (DATA, 31))]
-    payloads += [proved(INITIATION), proved(RESPONSE)]
+    payloads += [proved(INITIATION, KEY), proved(RESPONSE, KEY)]
     whole = [bytes(sent(payload)) for payload in (*payloads, b"", b"\1")]
     frames = [
         Sent(data[:size], wire_bytes=len(data), now_ns=n * S)

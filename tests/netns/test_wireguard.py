@@ -7,11 +7,11 @@ from base64 import b64encode
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
-from hashlib import blake2s
 from pathlib import Path
 
 from pair import IFNAME, IPV4, Pair, ip, run
 
+from wireguard import INITIATION, proved
 from wirepath import stats
 from wirepath.datapath import Datapath
 from wirepath.lab.netns import Namespace
@@ -170,12 +170,6 @@ def test_who_has_another_key_never_gets_through(hosts: Pair) -> None:
         assert (received, transmitted) == (0, 148 * counted.packets)
 
 
-def _initiation(public_key: bytes) -> bytes:
-    plain = b"\1\0\0\0" + os.urandom(112)
-    secret = blake2s(b"mac1----" + public_key).digest()
-    return plain + blake2s(plain, key=secret, digest_size=16).digest() + bytes(16)
-
-
 def test_what_was_seen_outlives_an_apply(hosts: Pair) -> None:
     key = os.urandom(32)
     text = policy(b64encode(key).decode())
@@ -186,11 +180,11 @@ def test_what_was_seen_outlives_an_apply(hosts: Pair) -> None:
         inbox.settimeout(0.5)
         with hosts.far.entered():
             out = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
-        first, second = _initiation(key), _initiation(key)
+        first, second, third = (proved(INITIATION, key, seed=n) for n in range(3))
         for message in (first, first, second):
             out.sendto(message, (IPV4[0], PORT))
         datapath.apply(text)
-        for message in (first, second, third := _initiation(key)):
+        for message in (first, second, third):
             out.sendto(message, (IPV4[0], PORT))
         assert [inbox.recv(2048) for _ in range(3)] == [first, second, third]
         with suppress(TimeoutError):

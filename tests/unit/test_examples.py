@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 
 from frames import Eth, Fragment, Frame, Icmp, Icmp6, IPv4, IPv6, Layer, Tcp, Udp
+from wireguard import COOKIE, DATA, INITIATION, RESPONSE, message, proved
+from wirepath.actions.wireguard import WireGuard
 from wirepath.datapath.contents import read_contents
 from wirepath.model import Model, PrefixSet
 from wirepath.net import Verdict
@@ -13,6 +15,13 @@ from wirepath.quantities import SECOND_NS
 from xdp import Expected, Sent, Xdp, agree
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
+
+_WG_KEY = next(
+    rule.action.public_key or b""
+    for rule in Policy.load(EXAMPLES / "wireguard.toml").rules
+    if isinstance(rule.action, WireGuard)
+)
+_WG = IPv4(src="203.0.113.9") / Udp(dport=51820)
 
 Row = tuple[Frame | Layer, str, str | None]
 
@@ -70,6 +79,20 @@ CASES: dict[str, list[Row]] = {
         (IPv6(src="fe80::1", hops=255) / Icmp6(type=135), "pass", "link-local"),
         (IPv6(src="::", dst="ff02::1:ff00:1") / Icmp6(type=135), "pass", "no-address-yet"),
         (IPv6(src="::", dst="2001:db8::1") / Icmp6(type=135), "drop", "not-allocated"),
+    ],
+    "wireguard": [
+        (_WG / proved(INITIATION, _WG_KEY), "pass", "wireguard"),
+        (_WG / proved(INITIATION, _WG_KEY), "drop", "guard"),
+        (_WG / proved(INITIATION, bytes(32)), "drop", "guard"),
+        (_WG / proved(RESPONSE, _WG_KEY), "pass", "wireguard"),
+        (_WG / message(COOKIE), "pass", "wireguard"),
+        (_WG / message(DATA, 1452), "pass", "wireguard"),
+        (_WG / b"GET / HTTP/1.1", "drop", "guard"),
+        (IPv6(src="2001:db8:2::9") / Udp(dport=51820) / message(DATA), "pass", "wireguard"),
+        (IPv4(src="192.0.2.10") / Tcp(dport=22), "pass", "never_block"),
+        (IPv4(src="203.0.113.9") / Tcp(dport=22), "drop", "default"),
+        (IPv4() / Icmp(type=3, code=4), "pass", "icmp"),
+        (IPv6(src="fe80::1", hops=255) / Icmp6(type=135), "pass", "icmp"),
     ],
     "ssh-bruteforce": [
         (IPv4(src="192.0.2.9") / Tcp(dport=22), "pass", "never_block"),
