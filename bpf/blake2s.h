@@ -44,37 +44,41 @@ static const __u8 blake2s_sigma[BLAKE2S_ROUNDS][16] = {
 	{ 10, 2, 8, 4, 7, 6, 1, 5, 15, 11, 9, 14, 3, 12, 13, 0 },
 };
 
-/* Half of the function G of RFC 7693 section 3.1, with @word of the message.
- * In assembly, and in this order: clang would work on four at once, and have
- * most of their words on the stack.
+/* A word times this is the word twice; shifted right, it is the word rotated,
+ * in its low half.  What is above is not looked at.
  */
-static __always_inline void half(__u32 *a, __u32 *b, __u32 *c, __u32 *d,
-				 __u32 word, int by, int then)
-{
-	asm volatile("%[a] += %[t]\n"
-		     "%[a] += %[b]\n"
-		     "%[d] ^= %[a]\n"
-		     "%[t] = %[d]\n"
-		     "%[t] >>= %[by]\n"
-		     "%[d] <<= %[rest]\n"
-		     "%[d] |= %[t]\n"
-		     "%[c] += %[d]\n"
-		     "%[b] ^= %[c]\n"
-		     "%[t] = %[b]\n"
-		     "%[t] >>= %[then]\n"
-		     "%[b] <<= %[left]\n"
-		     "%[b] |= %[t]\n"
-		     : [a] "+w"(*a), [b] "+w"(*b), [c] "+w"(*c), [d] "+w"(*d),
-		       [t] "+w"(word)
-		     : [by] "i"(by), [rest] "i"(32 - by), [then] "i"(then),
-		       [left] "i"(32 - then));
-}
+#define TWICE 0x100000001ULL
 
-static __always_inline void mix(__u32 *a, __u32 *b, __u32 *c, __u32 *d, __u32 x,
-				__u32 y)
+#define HALF_OF_G(word, by, then) \
+	"w1 += " word "\n"        \
+	"w1 += w2\n"              \
+	"w4 ^= w1\n"              \
+	"r4 *= %[twice]\n"        \
+	"r4 >>= " #by "\n"        \
+	"w3 += w4\n"              \
+	"w2 ^= w3\n"              \
+	"r2 *= %[twice]\n"        \
+	"r2 >>= " #then "\n"
+
+/* The function G of RFC 7693 section 3.1.  In assembly, since clang would work
+ * on four at once and have most of their words on the stack; in registers of
+ * ours, since it takes both names of them, of 32 and of 64 bits.
+ */
+static __always_inline void mix(__u64 *a, __u64 *b, __u64 *c, __u64 *d, __u32 x,
+				__u32 y, __u64 twice)
 {
-	half(a, b, c, d, x, 16, 12);
-	half(a, b, c, d, y, 8, 7);
+	register __u64 r1 asm("r1") = *a;
+	register __u64 r2 asm("r2") = *b;
+	register __u64 r3 asm("r3") = *c;
+	register __u64 r4 asm("r4") = *d;
+
+	asm volatile(HALF_OF_G("%[x]", 16, 12) HALF_OF_G("%[y]", 8, 7)
+		     : "+&r"(r1), "+&r"(r2), "+&r"(r3), "+&r"(r4)
+		     : [x] "w"(x), [y] "w"(y), [twice] "r"(twice));
+	*a = r1;
+	*b = r2;
+	*c = r3;
+	*d = r4;
 }
 
 /* Hash one more block.  Returns 0. */
@@ -82,11 +86,12 @@ __noinline int blake2s_compress(struct blake2s *hash,
 				const struct blake2s_block *block)
 {
 	const volatile __u32 *m; /* or all of it would be kept on the stack */
-	__u32 v[16];
+	__u64 v[16], twice = TWICE;
 
 	if (!hash || !block)
 		return 0;
 	m = block->word;
+	asm volatile("" : "+r"(twice)); /* loaded once */
 	for (int i = 0; i < 8; i++) {
 		v[i] = hash->state[i];
 		v[i + 8] = blake2s_iv[i];
@@ -97,14 +102,14 @@ __noinline int blake2s_compress(struct blake2s *hash,
 	for (int r = 0; r < BLAKE2S_ROUNDS; r++) {
 		const __u8 *s = blake2s_sigma[r];
 
-		mix(&v[0], &v[4], &v[8], &v[12], m[s[0]], m[s[1]]);
-		mix(&v[1], &v[5], &v[9], &v[13], m[s[2]], m[s[3]]);
-		mix(&v[2], &v[6], &v[10], &v[14], m[s[4]], m[s[5]]);
-		mix(&v[3], &v[7], &v[11], &v[15], m[s[6]], m[s[7]]);
-		mix(&v[0], &v[5], &v[10], &v[15], m[s[8]], m[s[9]]);
-		mix(&v[1], &v[6], &v[11], &v[12], m[s[10]], m[s[11]]);
-		mix(&v[2], &v[7], &v[8], &v[13], m[s[12]], m[s[13]]);
-		mix(&v[3], &v[4], &v[9], &v[14], m[s[14]], m[s[15]]);
+		mix(&v[0], &v[4], &v[8], &v[12], m[s[0]], m[s[1]], twice);
+		mix(&v[1], &v[5], &v[9], &v[13], m[s[2]], m[s[3]], twice);
+		mix(&v[2], &v[6], &v[10], &v[14], m[s[4]], m[s[5]], twice);
+		mix(&v[3], &v[7], &v[11], &v[15], m[s[6]], m[s[7]], twice);
+		mix(&v[0], &v[5], &v[10], &v[15], m[s[8]], m[s[9]], twice);
+		mix(&v[1], &v[6], &v[11], &v[12], m[s[10]], m[s[11]], twice);
+		mix(&v[2], &v[7], &v[8], &v[13], m[s[12]], m[s[13]], twice);
+		mix(&v[3], &v[4], &v[9], &v[14], m[s[14]], m[s[15]], twice);
 	}
 	for (int i = 0; i < 8; i++)
 		hash->state[i] ^= v[i] ^ v[i + 8];
