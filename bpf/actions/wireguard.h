@@ -15,7 +15,7 @@
 #include <bpf/bpf_endian.h>
 
 #include "../cursor.h"
-#include "limit.h"
+#include "limit_ask.h"
 #include "wireguard_mac1.h"
 #include "wireguard_seen.h"
 
@@ -141,7 +141,8 @@ wireguard(const struct frame *frame, struct pkt *pkt)
 		verdict = judge_mac1(frame, pkt, config, RESPONSE_WORDS);
 	if (verdict)
 		return verdict;
-	if (ask_limit(pkt, limit_for(config, message)) != CONFORMS)
+	if (ask_limit(pkt, limit_for(config, message), pkt->errand.rule) !=
+	    CONFORMS)
 		return decide(pkt, VERDICT_DROP, REASON_LIMIT_EXCEEDED);
 	return VERDICT_CONTINUE;
 }

@@ -11,7 +11,7 @@
 #define WIREGUARD_SEEN_H
 
 #include "../clock.h"
-#include "limit.h"
+#include "limit_ask.h"
 #include "wireguard_mac1.h"
 
 #define SEEN_BUCKETS 4096 /* 256 KiB; at a rate of 100 a second all fits */
