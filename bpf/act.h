@@ -10,6 +10,7 @@
 #define ACT_H
 
 #include "actions/limit.h"
+#include "actions/reject.h"
 #include "clauses.h"
 
 /* Bit a: some rule has enum action a. */
@@ -20,11 +21,17 @@ const volatile enum action action_names;
 
 #define ACTIONS_ON_BYTES (~0U << ACTION_WIREGUARD)
 
+/* Those that send something back. */
+#define ACTIONS_THAT_ANSWER (1U << ACTION_REJECT)
+
 static __always_inline enum verdict
 act(struct pkt *pkt, const struct clause *clause)
 {
 	if (actions_used && clause->action == ACTION_LIMIT)
 		return limit(pkt, clause->config, clause->rule);
+	if (actions_used & 1U << ACTION_REJECT &&
+	    clause->action == ACTION_REJECT)
+		return reject(pkt, clause->config);
 	if (actions_used & ACTIONS_ON_BYTES && clause->action)
 		pkt->errand = (struct errand){
 			.action = clause->action,

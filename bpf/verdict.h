@@ -26,6 +26,7 @@ enum reason {
 	REASON_FRAGMENT,    /* a later fragment, where policy drops them */
 	REASON_NOT_IP,      /* ARP, LLDP, ...: not judged */
 	REASON_LIMIT_EXCEEDED,
+	REASON_REJECT, /* answered, or no answer was due */
 	REASON_MAX,
 };
 
@@ -33,10 +34,10 @@ enum reason {
 enum action {
 	ACTION_NONE,
 	ACTION_LIMIT,
+	ACTION_REJECT,
 	/* Those that look at the frame's bytes come last: errands.h. */
 	ACTION_WIREGUARD,
 	ACTION_CHALLENGE,
-	ACTION_REJECT,
 	ACTION_MAX,
 };
 

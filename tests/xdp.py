@@ -23,7 +23,7 @@ from wirepath.prefixes import Members
 
 BANS = 256  # room in the table of bans: a million entries would take as long as all the rest
 _SHOWN = 5  # disagreements that are written out
-_ACTIONS = {"pass": XdpAction.PASS, "drop": XdpAction.DROP}
+_ACTIONS = {"pass": XdpAction.PASS, "drop": XdpAction.DROP, "tx": XdpAction.TX}
 _LOW = (1 << 64) - 1
 
 

@@ -115,7 +115,9 @@ def _number(header: bytes, at: int, size: int = 2) -> int:
 
 def _ethernet(cursor: _Cursor, seen: dict[str, Any]) -> int:
     # Steps behind the tags; returns the EtherType of what follows them.
-    ethertype = _number(cursor.take(_ETH_BYTES, "ethernet"), 12)
+    ethernet = cursor.take(_ETH_BYTES, "ethernet")
+    seen["to_group"] = bool(ethernet[0] & 1)
+    ethertype = _number(ethernet, 12)
     for depth in range(_VLAN_DEPTH + 1):
         if ethertype not in _ETH_VLAN:
             break

@@ -29,6 +29,7 @@ Reason = Literal[
     "fragment",
     "not_ip",
     "limit_exceeded",
+    "reject",
 ]
 Fault = Literal[
     "ethernet",
@@ -172,6 +173,7 @@ class Packet:
         source, destination: 128-bit numbers; 0 without family.
         proto: what follows the IPv6 extension headers; 0 without family.
         sport, dport: of TCP and UDP; None if there are none to read, as in a later fragment.
+        to_group: the frame went to an Ethernet multicast or broadcast address.
         tcp_flags: FIN is bit 0, CWR bit 7; None unless TCP.
         icmp_type: of ICMP and ICMPv6; None otherwise.
         vlan: VID of the outermost tag, 0 to 4095; None if untagged.
@@ -182,6 +184,7 @@ class Packet:
     """
 
     frame_bytes: int
+    to_group: bool = False
     family: Family = 0
     source: int = 0
     destination: int = 0

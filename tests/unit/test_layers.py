@@ -43,9 +43,10 @@ HEADERS = """
     bits prefix_layout verdict
     pkt
     trace prefix stats entries manifest
-    clock cursor literals sets clauses actions/limit_cells
+    checksum clock cursor literals sets clauses actions/limit_cells
     bans parse_ipv6 parse_l4
-    guard parse actions/limit
+    answers guard parse actions/limit rewrite
+    actions/reject
     act dimensions
     candidates rows
     classify
@@ -66,7 +67,9 @@ CONFINED = {
         "parse.h",
         "parse_ipv6.h",
         "parse_l4.h",
+        "rewrite.h",
     ),
+    r"\bbpf_xdp_adjust_\w+\(": ("rewrite.h",),
 }
 
 

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping
 
     from wirepath.actions.limit import Limit
-    from wirepath.net import Ban, Outcome, Packet, Prefix, Verdict, VerdictName
+    from wirepath.net import Ban, Outcome, Packet, Prefix, Reason, Verdict, VerdictName
 
 
 class Bans(Protocol):
@@ -44,10 +44,12 @@ class Action:
 
     Attributes:
         kind: its name in ``enum action`` of ``bpf/verdict.h``.
+        reason: of `verdict`.
     """
 
     __slots__ = ()
     kind: ClassVar[str] = "none"
+    reason: ClassVar[Reason] = "rule"
 
     @property
     def verdict(self) -> Outcome | None:
