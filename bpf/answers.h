@@ -38,10 +38,12 @@ static __always_inline bool is_icmp_error(const struct pkt *pkt)
 		pkt->icmp_type == NDISC_REDIRECT);
 }
 
-/* RFC 1122 section 3.2.2, RFC 4443 section 2.4 (e), RFC 9293 section 3.5.2. */
-static __always_inline bool may_be_answered(const struct pkt *pkt)
+/* RFC 1122 section 3.2.2, RFC 4443 section 2.4 (e), RFC 9293 section 3.5.2.
+ * Global, so that the verifier checks it once.
+ */
+__noinline int may_be_answered(const struct pkt *pkt)
 {
-	return pkt->fragment != FRAGMENT_LATER && !pkt->to_group &&
+	return pkt && pkt->fragment != FRAGMENT_LATER && !pkt->to_group &&
 	       !(pkt->tcp_flags & TCP_RST) && !is_icmp_error(pkt) &&
 	       is_host(pkt, &pkt->src) && is_host(pkt, &pkt->dst);
 }

@@ -32,7 +32,9 @@ static __always_inline struct trace *trace_of(struct xdp_md *ctx)
 {
 	struct trace *t = (void *)(long)ctx->data_meta;
 
-	return (void *)(t + 1) > (void *)(long)ctx->data ? NULL : t;
+	if (!replaying || (void *)(t + 1) > (void *)(long)ctx->data)
+		return NULL;
+	return t;
 }
 
 static __always_inline struct frame frame_of(struct xdp_md *ctx)
@@ -68,18 +70,17 @@ int ingress(struct xdp_md *ctx)
 		.vlan = VLAN_ABSENT,
 		.rule = RULE_NONE,
 	};
-	struct trace *trace = replaying ? trace_of(ctx) : NULL;
 	enum verdict verdict;
+	struct trace *trace;
 
+	trace = trace_of(ctx);
 	if (trace)
 		trace_read(&pkt, trace);
 	verdict = pipeline(&pkt, &frame);
-	if (actions_used & ACTIONS_THAT_ANSWER && verdict == VERDICT_TX) {
+	if (actions_used & ACTIONS_THAT_ANSWER && verdict == VERDICT_TX)
 		verdict = answer(ctx, &pkt);
-		if (trace)
-			trace = trace_of(ctx); /* it may have moved */
-	}
 	count_outcome(&pkt, verdict);
+	trace = trace_of(ctx); /* an answer has moved it */
 	if (trace)
 		trace_write(&pkt, trace, verdict);
 	return xdp_action(verdict);

@@ -31,13 +31,16 @@ parse_ports(struct pkt *pkt, __be16 sport, __be16 dport)
 	pkt->has_ports = true;
 }
 
-/* What answers to a segment with @data bytes have to know. */
+/* What answers to a segment with @data bytes have to know: RFC 9293 section
+ * 3.10.7.1 has the number of a RST.
+ */
 static __always_inline void
 parse_numbers(struct pkt *pkt, const struct tcphdr *tcp, __u32 data)
 {
 	pkt->tcp_seq = bpf_ntohl(tcp->seq);
-	pkt->tcp_ack = bpf_ntohl(tcp->ack_seq);
-	pkt->tcp_behind = pkt->tcp_seq + data + tcp->syn + tcp->fin;
+	pkt->answer_number =
+		tcp->ack ? bpf_ntohl(tcp->ack_seq)
+			 : pkt->tcp_seq + data + tcp->syn + tcp->fin;
 }
 
 static __always_inline enum verdict parse_tcp(struct pkt *pkt, struct cursor *c)

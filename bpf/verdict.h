@@ -26,7 +26,8 @@ enum reason {
 	REASON_FRAGMENT,    /* a later fragment, where policy drops them */
 	REASON_NOT_IP,      /* ARP, LLDP, ...: not judged */
 	REASON_LIMIT_EXCEEDED,
-	REASON_REJECT, /* answered, or no answer was due */
+	REASON_REJECT,    /* answered, or no answer was due */
+	REASON_CHALLENGE, /* its source has to prove itself, or just did */
 	REASON_MAX,
 };
 
@@ -35,9 +36,9 @@ enum action {
 	ACTION_NONE,
 	ACTION_LIMIT,
 	ACTION_REJECT,
+	ACTION_CHALLENGE,
 	/* Those that look at the frame's bytes come last: errands.h. */
 	ACTION_WIREGUARD,
-	ACTION_CHALLENGE,
 	ACTION_MAX,
 };
 

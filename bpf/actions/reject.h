@@ -25,14 +25,11 @@ struct {
 	__type(value, struct reject);
 } rejects SEC(".maps");
 
-/* Global, so that the verifier checks it once. */
-__noinline int reject(struct pkt *pkt, __u32 config)
+static __always_inline enum verdict reject(struct pkt *pkt, __u32 config)
 {
 	struct reject *reject = bpf_map_lookup_elem(&rejects, &config);
 
-	if (!pkt || !reject)
-		return VERDICT_DROP;
-	if (!may_be_answered(pkt) ||
+	if (!reject || !may_be_answered(pkt) ||
 	    ask_limit(pkt, reject->answers_limit) != CONFORMS)
 		return decide(pkt, VERDICT_DROP, REASON_REJECT);
 	pkt->answer =

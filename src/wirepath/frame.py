@@ -226,7 +226,9 @@ def _tcp(cursor: _Cursor, seen: dict[str, Any]) -> None:
     tcp = cursor.take(_TCP_BYTES, "tcp_header")
     if not _TCP_BYTES <= (tcp[12] >> 4) * 4 <= there:
         raise _Malformed("tcp_header")
-    seen.update(sport=_number(tcp, 0), dport=_number(tcp, 2), tcp_flags=tcp[13])
+    seen.update(
+        sport=_number(tcp, 0), dport=_number(tcp, 2), tcp_flags=tcp[13], tcp_seq=_number(tcp, 4, 4)
+    )
 
 
 def _udp(cursor: _Cursor, seen: dict[str, Any]) -> None:

@@ -30,6 +30,7 @@ Reason = Literal[
     "not_ip",
     "limit_exceeded",
     "reject",
+    "challenge",
 ]
 Fault = Literal[
     "ethernet",
@@ -175,6 +176,7 @@ class Packet:
         sport, dport: of TCP and UDP; None if there are none to read, as in a later fragment.
         to_group: the frame went to an Ethernet multicast or broadcast address.
         tcp_flags: FIN is bit 0, CWR bit 7; None unless TCP.
+        tcp_seq: the sequence number; likewise.
         icmp_type: of ICMP and ICMPv6; None otherwise.
         vlan: VID of the outermost tag, 0 to 4095; None if untagged.
         length: of the IP packet, header included; 65,535 if larger.
@@ -192,6 +194,7 @@ class Packet:
     sport: int | None = None
     dport: int | None = None
     tcp_flags: int | None = None
+    tcp_seq: int | None = None
     icmp_type: int | None = None
     vlan: int | None = None
     length: int = 0

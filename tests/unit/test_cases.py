@@ -12,7 +12,7 @@ from wirepath.net import Fault, Reason, Verdict
 from wirepath.policy import Policy
 from wirepath.policy.match import Match
 
-_OF_ACTIONS = {"limit_exceeded", "reject"}  # tests/actions has them
+_OF_ACTIONS = {"limit_exceeded", "reject", "challenge"}  # tests/actions has them
 
 
 @cache

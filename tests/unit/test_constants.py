@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from wirepath import plan
-from wirepath.actions import limit
+from wirepath.actions import challenge, limit
 from wirepath.datapath import entries, manifest
 from wirepath.plan import filing
 
@@ -20,7 +20,8 @@ BPF = Path(__file__).parents[2] / "bpf"
         ("candidates.h", "LIST_MAX", filing.LIST_MAX),
         ("manifest.h", "MANIFEST_PAGE", manifest.PAGE),
         ("actions/limit_cells.h", "LIMIT_WAYS", limit.CELLS),
-        ("actions/limit_cells.h", "BURST_MAX_S", limit._BURST_MOST_S),
+        ("actions/limit_cells.h", "BURST_MAX_S", limit.BURST_MOST_S),
+        ("actions/challenge.h", "COOKIE_SLICE", challenge._COOKIE_SLICE),
         ("actions/limit.h", "COST_SHIFT", limit._COST_SHIFT),
         ("entries.h", "ENTRY_HEAD_BITS", entries._HEAD_BITS),
     ],

@@ -40,13 +40,14 @@ JOINT = {"datapath", "stats", "replay"}
 
 # The headers of the data plane, lowest first: each may include those before its own line.
 HEADERS = """
-    bits prefix_layout verdict
+    bits prefix_layout siphash verdict
     pkt
     trace prefix stats entries manifest
     checksum clock cursor literals sets clauses actions/limit_cells
     bans parse_ipv6 parse_l4
-    answers guard parse actions/limit rewrite
-    actions/reject
+    answers guard parse actions/limit rewrite_l4
+    actions/limit_marks actions/reject rewrite
+    actions/challenge
     act dimensions
     candidates rows
     classify
@@ -68,6 +69,7 @@ CONFINED = {
         "parse_ipv6.h",
         "parse_l4.h",
         "rewrite.h",
+        "rewrite_l4.h",
     ),
     r"\bbpf_xdp_adjust_\w+\(": ("rewrite.h",),
 }

@@ -7,18 +7,19 @@ half of each has the same stem, where it has one: ``bpf/actions/X.h``.
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from wirepath.actions import count, limit, reject, verdict
+from wirepath.actions import challenge, count, limit, reject, verdict
 from wirepath.actions.action import Action
 from wirepath.document import Table
 
 __all__ = ["LATER", "Action", "read"]
 
 # Actions of later versions; a rule that asks for one is refused, never half obeyed.
-LATER: Final = ("wireguard", "challenge", "mirror", "dscp")
+LATER: Final = ("wireguard", "mirror", "dscp")
 
 
 _READ: Final[Mapping[str, Callable[[Table], Action | None]]] = {
     "action": lambda rule: rule.one("action", verdict.read, None),
+    "challenge": challenge.read,
     "limit": limit.read,
     "reject": reject.read,
 }

@@ -254,8 +254,11 @@ def _read_rules(tables: list[Table], sets: Collection[str]) -> tuple[Rule, ...]:
         elif name:
             first[name] = table
         table.each("hook", _hook)
-        match = Match.read(table.table("match", "match = { ... }"), sets)
-        rules.append(Rule(name=name, match=match, action=actions.read(table)))
+        of_match = table.table("match", "match = { ... }")
+        match, action = Match.read(of_match, sets), actions.read(table)
+        if action.tcp_flags:
+            match = match.for_syns(of_match, action.kind, action.tcp_flags)
+        rules.append(Rule(name=name, match=match, action=action))
         table.done()
     return tuple(rules)
 
