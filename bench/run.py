@@ -15,7 +15,7 @@ from typing import Final
 
 from results import Table, keep, surroundings
 
-CASES: Final = ("blocklist", "rules", "changes", "commands", "replay")
+CASES: Final = ("blocklist", "rules", "changes", "commands", "replay", "synflood")
 _REPETITIONS: Final = 15
 _QUICK: Final = 5
 

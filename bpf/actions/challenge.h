@@ -18,9 +18,10 @@
 #include "../siphash.h"
 #include "limit_marks.h"
 
-#define COOKIE_SLICE 34 /* a cookie is made of 2^34 ns: 17 s */
-#define COOKIE_BYTES 39 /* that are hashed: two addresses, ports, slice */
-#define SLICE_MASK   0xffffff
+#define COOKIE_SLICE    34 /* a cookie is made of 2^34 ns: 17 s */
+#define COOKIE_BYTES_V4 15 /* that are hashed: addresses, ports, slice */
+#define COOKIE_BYTES_V6 39
+#define SLICE_MASK      0xffffff
 
 struct challenge {
 	__u32 admitted_limit; /* its marks are the sources that are admitted */
@@ -36,33 +37,47 @@ struct {
 	__type(value, struct challenge);
 } challenges SEC(".maps");
 
-/* What a source has to say in a slice of time: in this one, or some before.
- * Global, so that the verifier checks it once.
+/* What a source has to say in a slice of time; the last bit tells even slices
+ * from odd ones.  Global, so that the verifier checks it once.
  */
-__noinline __u32 cookie(const struct pkt *pkt, __u32 before)
+__noinline __u32 cookie(const struct pkt *pkt, __u32 slice)
 {
 	struct siphash s =
 		siphash_begin(limit_config.secret[0], limit_config.secret[1]);
-
-	__u32 ports, slice;
+	__u64 bytes = COOKIE_BYTES_V4;
+	__u32 ports;
 
 	if (!pkt)
 		return 0;
 	ports = pkt->sport << 16 | pkt->dport;
-	slice = (now_ns(pkt) >> COOKIE_SLICE) - before;
-	siphash_add(&s, pkt->src.hi);
-	siphash_add(&s, pkt->src.lo);
-	siphash_add(&s, pkt->dst.hi);
-	siphash_add(&s, pkt->dst.lo);
-	return siphash_end(&s,
-			   (__u64)COOKIE_BYTES << 56 |
-				   (__u64)(slice & SLICE_MASK) << 32 | ports);
+	if (pkt->family == 6) {
+		bytes = COOKIE_BYTES_V6;
+		siphash_add(&s, pkt->src.hi);
+		siphash_add(&s, pkt->src.lo);
+		siphash_add(&s, pkt->dst.hi);
+		siphash_add(&s, pkt->dst.lo);
+	} else {
+		siphash_add(&s, pkt->src.lo << 32 | (__u32)pkt->dst.lo);
+	}
+	return (siphash_end(&s,
+			    bytes << 56 | (__u64)(slice & SLICE_MASK) << 32 |
+				    ports) &
+		~1U) |
+	       (slice & 1);
+}
+
+static __always_inline __u32 slice_of(const struct pkt *pkt)
+{
+	return now_ns(pkt) >> COOKIE_SLICE;
 }
 
 /* Does a RST bear the cookie of this slice, or of the one before? */
 static __always_inline bool bears_cookie(const struct pkt *pkt)
 {
-	return pkt->tcp_seq == cookie(pkt, 0) || pkt->tcp_seq == cookie(pkt, 1);
+	__u32 slice = slice_of(pkt);
+
+	slice -= (slice ^ pkt->tcp_seq) & 1;
+	return pkt->tcp_seq == cookie(pkt, slice);
 }
 
 /* SYNs count whether they are challenged or not: above the rate all of a flood
@@ -96,7 +111,7 @@ static __always_inline enum verdict challenge(struct pkt *pkt, __u32 config)
 	if (!may_be_answered(pkt))
 		return decide(pkt, VERDICT_DROP, REASON_CHALLENGE);
 	pkt->answer = ANSWER_CHALLENGE;
-	pkt->answer_number = cookie(pkt, 0);
+	pkt->answer_number = cookie(pkt, slice_of(pkt));
 	return decide(pkt, VERDICT_TX, REASON_CHALLENGE);
 }
 

@@ -9,7 +9,7 @@ from answered import Answer
 from sequence import Executors, Moment, Sequence, executors, outcome
 
 from frames import Eth, Fragment, Frame, HopByHop, IPv4, IPv6, Layer, Tcp, Udp, Vlan
-from wirepath.actions.challenge import cookie
+from wirepath.actions.challenge import cookie, slice_of
 from wirepath.actions.siphash import siphash
 from wirepath.datapath.contents import read_contents
 from wirepath.datapath.generation import Generation
@@ -46,7 +46,7 @@ def rst(
     """What a host answers to the challenge of its SYN *at* that time."""
     packet = parse(bytes(syn(src, sport)))
     assert isinstance(packet, Packet)
-    seq = cookie(packet, SECRET[:2], at) + wrong & 0xFFFFFFFF
+    seq = cookie(packet, SECRET[:2], slice_of(at)) + wrong & 0xFFFFFFFF
     return Eth() / ip(src) / Tcp(sport, 80, flags, seq=seq)
 
 

@@ -24,24 +24,26 @@ _COOKIE_SLICE: Final = 34  # COOKIE_SLICE of bpf/actions/challenge.h
 _SLICE_MASK: Final = 0xFFFFFF
 _SYN: Final = 0x02
 _ACK: Final = 0x10
+_IPV6: Final = 6
+_LOW: Final = (1 << 64) - 1
 
 
-def cookie(packet: Packet, secret: tuple[int, int], now_ns: int, before: int = 0) -> int:
-    """Give what the source of *packet* has to say, now or *before* slices of time ago."""
-    when = (now_ns >> _COOKIE_SLICE) - before & _SLICE_MASK
-    data = b"".join(
-        number.to_bytes(size, "little")
-        for number, size in (
-            (packet.source >> 64, 8),
-            (packet.source & (1 << 64) - 1, 8),
-            (packet.destination >> 64, 8),
-            (packet.destination & (1 << 64) - 1, 8),
-            (packet.dport or 0, 2),
-            (packet.sport or 0, 2),
-            (when, 3),
-        )
-    )
-    return siphash(secret, data) & 0xFFFFFFFF
+def cookie(packet: Packet, secret: tuple[int, int], slice_: int) -> int:
+    """Give what the source of *packet* has to say in a slice of time."""
+    if packet.family == _IPV6:
+        halves = (packet.source, packet.destination)
+        words = [half for each in halves for half in (each >> 64, each & _LOW)]
+    else:
+        words = [(packet.source << 32 | packet.destination & 0xFFFFFFFF) & _LOW]
+    ports = (packet.sport or 0) << 16 | (packet.dport or 0)
+    data = b"".join(word.to_bytes(8, "little") for word in words)
+    data += ports.to_bytes(4, "little") + (slice_ & _SLICE_MASK).to_bytes(3, "little")
+    return siphash(secret, data) & 0xFFFFFFFE | slice_ & 1
+
+
+def slice_of(now_ns: int) -> int:
+    """Number the slice of time around *now_ns*."""
+    return now_ns >> _COOKIE_SLICE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,8 +80,8 @@ class Challenge(Action):
         """Challenge a SYN of a source that is not admitted, and admit it by its RST."""
         flags, now = packet.tcp_flags or 0, memory.now_ns
         if flags & RST:
-            cookies = [cookie(packet, memory.secret, now, before) for before in (0, 1)]
-            if packet.tcp_seq not in cookies:
+            slices = (slice_of(now), slice_of(now) - 1)
+            if packet.tcp_seq not in [cookie(packet, memory.secret, each) for each in slices]:
                 return None
             self.admitted.mark(packet, memory, "admitted")
             return Verdict("drop", "challenge", rule=memory.rule)
