@@ -15,7 +15,9 @@ from typing import Final
 
 from results import Table, keep, surroundings
 
-CASES: Final = ("blocklist", "rules", "limits", "wireguard", "changes", "commands", "replay")
+CASES: Final = (
+    "blocklist", "rules", "limits", "wireguard", "synflood", "changes", "commands", "replay",
+)  # fmt: skip
 _REPETITIONS: Final = 15
 _QUICK: Final = 5
 

@@ -9,7 +9,9 @@
 #ifndef ACT_H
 #define ACT_H
 
+#include "actions/challenge.h"
 #include "actions/limit.h"
+#include "actions/reject.h"
 #include "clauses.h"
 
 /* Bit a: some rule has enum action a. */
@@ -20,11 +22,20 @@ const volatile enum action action_names;
 
 #define ACTIONS_ON_BYTES (~0U << ACTION_WIREGUARD)
 
+/* Those that send something back. */
+#define ACTIONS_THAT_ANSWER (1U << ACTION_REJECT | 1U << ACTION_CHALLENGE)
+
 static __always_inline enum verdict
 act(struct pkt *pkt, const struct clause *clause)
 {
 	if (actions_used && clause->action == ACTION_LIMIT)
 		return limit(pkt, clause->config, clause->rule);
+	if (actions_used & 1U << ACTION_REJECT &&
+	    clause->action == ACTION_REJECT)
+		return reject(pkt, clause->config, clause->rule);
+	if (actions_used & 1U << ACTION_CHALLENGE &&
+	    clause->action == ACTION_CHALLENGE)
+		return challenge(pkt, clause->config, clause->rule);
 	if (actions_used & ACTIONS_ON_BYTES && clause->action)
 		pkt->errand = (struct errand){
 			.action = clause->action,

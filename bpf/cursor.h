@@ -14,8 +14,11 @@
 
 struct parse_config {
 	enum verdict malformed; /* of frames that lie */
+	bool answers;           /* some rule answers: note what that takes */
 };
-const volatile struct parse_config parse_config = { VERDICT_DROP };
+const volatile struct parse_config parse_config = {
+	.malformed = VERDICT_DROP,
+};
 
 /* A frame as the hook has it, for those that work on its bytes. */
 struct frame {

@@ -7,6 +7,7 @@
 
 #include "manifest.h"
 #include "pipeline.h"
+#include "rewrite.h"
 #include "stats.h"
 #include "trace.h"
 
@@ -31,29 +32,55 @@ static __always_inline struct trace *trace_of(struct xdp_md *ctx)
 {
 	struct trace *t = (void *)(long)ctx->data_meta;
 
-	return (void *)(t + 1) > (void *)(long)ctx->data ? NULL : t;
+	if (!replaying || (void *)(t + 1) > (void *)(long)ctx->data)
+		return NULL;
+	return t;
+}
+
+static __always_inline struct frame frame_of(struct xdp_md *ctx)
+{
+	return (struct frame){
+		.ctx = ctx,
+		.data = (void *)(long)ctx->data,
+		.end = (void *)(long)ctx->data_end,
+	};
+}
+
+/* Make the answer of the packet.  Returns what becomes of it: where a snap
+ * length has cut a frame, what would have.
+ */
+static __noinline enum verdict answer(struct xdp_md *ctx, const struct pkt *pkt)
+{
+	struct frame frame;
+
+	if (replaying && pkt->cut)
+		return VERDICT_TX;
+	if (make_room(ctx, pkt))
+		return VERDICT_DROP;
+	frame = frame_of(ctx);
+	return write_answer(&frame, pkt) ? VERDICT_DROP : VERDICT_TX;
 }
 
 SEC("xdp.frags")
 int ingress(struct xdp_md *ctx)
 {
-	struct frame frame = {
-		.ctx = ctx,
-		.data = (void *)(long)ctx->data,
-		.end = (void *)(long)ctx->data_end,
-	};
+	struct frame frame = frame_of(ctx);
 	struct pkt pkt = {
 		.frame_bytes = bpf_xdp_get_buff_len(ctx),
 		.vlan = VLAN_ABSENT,
 		.rule = RULE_NONE,
 	};
-	struct trace *trace = replaying ? trace_of(ctx) : NULL;
 	enum verdict verdict;
+	struct trace *trace;
 
+	trace = trace_of(ctx);
 	if (trace)
 		trace_read(&pkt, trace);
 	verdict = pipeline(&pkt, &frame);
+	if (actions_used & ACTIONS_THAT_ANSWER && verdict == VERDICT_TX)
+		verdict = answer(ctx, &pkt);
 	count_outcome(&pkt, verdict);
+	trace = trace_of(ctx); /* an answer has moved it */
 	if (trace)
 		trace_write(&pkt, trace, verdict);
 	return xdp_action(verdict);

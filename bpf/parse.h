@@ -38,6 +38,8 @@ parse_ethernet(struct pkt *pkt, struct cursor *c, __be16 *proto)
 		return malformed(pkt, FAULT_ETHERNET);
 	if (!eth)
 		return not_ip(pkt);
+	if (parse_config.answers)
+		pkt->to_group = eth->h_dest[0] & 1;
 	*proto = eth->h_proto;
 	for (int i = 0; i <= VLAN_DEPTH; i++) {
 		struct vlan_tag *tag;

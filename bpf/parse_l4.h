@@ -18,6 +18,10 @@
 
 #define ICMP_BYTES   8  /* RFC 792, RFC 4443: every message has them */
 #define TCP_FLAGS_AT 13 /* RFC 9293 section 3.1: offset of the flags */
+#define TCP_FIN      0x01
+#define TCP_SYN      0x02
+#define TCP_RST      0x04
+#define TCP_ACK      0x10
 
 static __always_inline void
 parse_ports(struct pkt *pkt, __be16 sport, __be16 dport)
@@ -25,6 +29,18 @@ parse_ports(struct pkt *pkt, __be16 sport, __be16 dport)
 	pkt->sport = bpf_ntohs(sport);
 	pkt->dport = bpf_ntohs(dport);
 	pkt->has_ports = true;
+}
+
+/* What answers to a segment with @data bytes have to know: RFC 9293 section
+ * 3.10.7.1 has the number of a RST.
+ */
+static __always_inline void
+parse_numbers(struct pkt *pkt, const struct tcphdr *tcp, __u32 data)
+{
+	pkt->tcp_seq = bpf_ntohl(tcp->seq);
+	pkt->answer_number =
+		tcp->ack ? bpf_ntohl(tcp->ack_seq)
+			 : pkt->tcp_seq + data + tcp->syn + tcp->fin;
 }
 
 static __always_inline enum verdict parse_tcp(struct pkt *pkt, struct cursor *c)
@@ -42,6 +58,8 @@ static __always_inline enum verdict parse_tcp(struct pkt *pkt, struct cursor *c)
 	parse_ports(pkt, tcp->source, tcp->dest);
 	pkt->tcp_flags = ((__u8 *)tcp)[TCP_FLAGS_AT];
 	pkt->has_flags = true;
+	if (parse_config.answers)
+		parse_numbers(pkt, tcp, left - tcp->doff * 4);
 	return VERDICT_CONTINUE;
 }
 

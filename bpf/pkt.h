@@ -39,6 +39,14 @@ struct errand {
 	__u32 from_bit; /* ... and bits of the rows */
 };
 
+/* What is sent back in place of a packet, with VERDICT_TX: rewrite.h. */
+enum answer {
+	ANSWER_NONE,
+	ANSWER_RESET,      /* TCP RST */
+	ANSWER_PROHIBITED, /* ICMP or ICMPv6: unreachable, prohibited */
+	ANSWER_CHALLENGE,  /* TCP ACK of what was never sent */
+};
+
 struct pkt {
 	struct addr src, dst;
 	__u32 frame_bytes;  /* from the Ethernet header on */
@@ -53,6 +61,8 @@ struct pkt {
 	__u8 tcp_flags;     /* valid with has_flags; CWR is the top bit */
 	__u8 icmp_type;     /* valid with has_type; ICMP or ICMPv6 */
 	bool has_ports, has_flags, has_type;
+	bool to_group;      /* Ethernet multicast; with parse_config.answers */
+	__u32 tcp_seq;      /* likewise; valid with has_flags */
 	__u16 l3_at, l4_at; /* where the headers begin; valid with family */
 
 	__u64 now_ns;    /* the capture's clock; only while replaying */
@@ -60,9 +70,11 @@ struct pkt {
 	__u16 src_class; /* of src among the policy's own prefixes */
 
 	struct errand errand;
-	__u32 rule;  /* that decided, its slot; or RULE_NONE */
-	__u8 reason; /* enum reason */
-	__u8 fault;  /* enum fault, with REASON_MALFORMED */
+	__u32 rule;          /* that decided, its slot; or RULE_NONE */
+	__u8 reason;         /* enum reason */
+	__u8 fault;          /* enum fault, with REASON_MALFORMED */
+	__u8 answer;         /* enum answer, with VERDICT_TX */
+	__u32 answer_number; /* its ack or seq; parse.h: that of a RST */
 };
 
 /* Decide: @verdict for @why.  Written to be returned. */

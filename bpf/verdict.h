@@ -27,6 +27,8 @@ enum reason {
 	REASON_NOT_IP,      /* ARP, LLDP, ...: not judged */
 	REASON_LIMIT_EXCEEDED,
 	REASON_WIREGUARD, /* no WireGuard message, where one is due */
+	REASON_REJECT,    /* answered, or no answer was due */
+	REASON_CHALLENGE, /* its source has to prove itself, or just did */
 	REASON_MAX,
 };
 
@@ -34,10 +36,10 @@ enum reason {
 enum action {
 	ACTION_NONE,
 	ACTION_LIMIT,
+	ACTION_REJECT,
+	ACTION_CHALLENGE,
 	/* Those that look at the frame's bytes come last: errands.h. */
 	ACTION_WIREGUARD,
-	ACTION_CHALLENGE,
-	ACTION_REJECT,
 	ACTION_MAX,
 };
 

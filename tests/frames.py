@@ -241,6 +241,8 @@ class Tcp(Layer):
     flags: str = "S"
     options: bytes = b""  # a multiple of 4 bytes
     doff: int | None = None
+    seq: int = 0
+    ack: int = 0
 
     number = 6
 
@@ -248,7 +250,8 @@ class Tcp(Layer):
         doff = 5 + len(self.options) // 4 if self.doff is None else self.doff
         flags = sum(FLAGS[f] for f in self.flags)
         ports = _u16(self.sport) + _u16(self.dport)
-        return ports + bytes(8) + bytes([doff << 4, flags]) + bytes(6) + self.options + payload
+        numbers = self.seq.to_bytes(4, "big") + self.ack.to_bytes(4, "big")
+        return ports + numbers + bytes([doff << 4, flags]) + bytes(6) + self.options + payload
 
 
 @dataclass(frozen=True)

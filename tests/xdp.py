@@ -6,7 +6,7 @@ and what every rule has counted.
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
@@ -15,6 +15,7 @@ import pytest
 from wirepath import stats
 from wirepath.datapath.contents import read_contents
 from wirepath.datapath.generation import Generation
+from wirepath.datapath.succession import Succession
 from wirepath.kernel.program import XdpAction
 from wirepath.model import Model
 from wirepath.net import Ban, Verdict
@@ -22,8 +23,9 @@ from wirepath.policy import Policy
 from wirepath.prefixes import Members
 
 BANS = 256  # room in the table of bans: a million entries would take as long as all the rest
+SECRET = tuple(0x9E3779B97F4A7C15 * n % (1 << 64) | 1 for n in range(1, 7))
 _SHOWN = 5  # disagreements that are written out
-_ACTIONS = {"pass": XdpAction.PASS, "drop": XdpAction.DROP}
+_ACTIONS = {"pass": XdpAction.PASS, "drop": XdpAction.DROP, "tx": XdpAction.TX}
 _LOW = (1 << 64) - 1
 
 
@@ -61,7 +63,10 @@ class Xdp:
     def __init__(self, policy: Policy, members: Members | None = None) -> None:
         self.policy = policy
         contents = read_contents(policy).members if members is None else members
-        self.generation = Generation.load(policy, contents, replaying=True, sizes={"bans": BANS})
+        places = replace(Succession.first(policy), counting={}, secret=SECRET)
+        self.generation = Generation.load(
+            policy, contents, replaying=True, sizes={"bans": BANS}, succession=places
+        )
         self.maps = self.generation.loaded.maps
         btf = self.generation.loaded.btf
         self._trace = np.dtype(btf.layout("struct trace").dtype)

@@ -147,6 +147,7 @@ def _open(model: Model, rule: Rule, sketches: list[Sketch]) -> Iterator[str]:
 
 def _end(model: Model, steps: tuple[Step, ...]) -> Verdict:
     last = steps[-1] if steps else None
-    if last and last.certain and last.rule.action.verdict:
-        return Verdict(last.rule.action.verdict, "rule", rule=last.rule.name)
+    action = last.rule.action if last and last.certain else None
+    if last and action and action.verdict:
+        return Verdict(action.verdict, action.reason, rule=last.rule.name)
     return Verdict(model.policy.datapath.default, "default")

@@ -119,7 +119,9 @@ def _number(header: bytes, at: int, size: int = 2) -> int:
 
 def _ethernet(cursor: _Cursor, seen: dict[str, Any]) -> int:
     # Steps behind the tags; returns the EtherType of what follows them.
-    ethertype = _number(cursor.take(_ETH_BYTES, "ethernet"), 12)
+    ethernet = cursor.take(_ETH_BYTES, "ethernet")
+    seen["to_group"] = bool(ethernet[0] & 1)
+    ethertype = _number(ethernet, 12)
     for depth in range(_VLAN_DEPTH + 1):
         if ethertype not in _ETH_VLAN:
             break
@@ -228,7 +230,9 @@ def _tcp(cursor: _Cursor, seen: dict[str, Any]) -> None:
     tcp = cursor.take(_TCP_BYTES, "tcp_header")
     if not _TCP_BYTES <= (tcp[12] >> 4) * 4 <= there:
         raise _Malformed("tcp_header")
-    seen.update(sport=_number(tcp, 0), dport=_number(tcp, 2), tcp_flags=tcp[13])
+    seen.update(
+        sport=_number(tcp, 0), dport=_number(tcp, 2), tcp_flags=tcp[13], tcp_seq=_number(tcp, 4, 4)
+    )
 
 
 def _udp(cursor: _Cursor, seen: dict[str, Any]) -> None:

@@ -125,6 +125,7 @@ class Model:
         policy: valid by construction.
         sets: contents by name; of a set that is not here, the prefixes in the policy itself.
         bans: in force or expired.
+        secret: that cookies are made with.
 
     Raises:
         KeyError: a set has files and is not in *sets*.
@@ -135,6 +136,7 @@ class Model:
         policy: Policy,
         sets: Mapping[str, Members] | None = None,
         bans: Iterable[Ban] = (),
+        secret: tuple[int, int] = (0, 0),
     ) -> None:
         self.policy = policy
         self.sets: dict[str, Members] = {}
@@ -147,7 +149,7 @@ class Model:
                 self.sets[name] = PrefixSet(spec.prefixes)
         self.bans = Bans(bans)
         self._management = PrefixSet(policy.datapath.never_block)
-        self._memories = {rule.name: Memory(rule.name, self.bans) for rule in policy.rules}
+        self._memories = {rule.name: Memory(rule.name, self.bans, secret) for rule in policy.rules}
 
     def decide(
         self, frame: bytes | Packet, now_ns: int = 0, wire_bytes: int | None = None

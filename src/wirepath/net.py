@@ -33,6 +33,8 @@ Reason = Literal[
     "not_ip",
     "limit_exceeded",
     "wireguard",
+    "reject",
+    "challenge",
 ]
 Fault = Literal[
     "ethernet",
@@ -191,7 +193,9 @@ class Packet:
         source, destination: 128-bit numbers; 0 without family.
         proto: what follows the IPv6 extension headers; 0 without family.
         sport, dport: of TCP and UDP; None if there are none to read, as in a later fragment.
+        to_group: the frame went to an Ethernet multicast or broadcast address.
         tcp_flags: FIN is bit 0, CWR bit 7; None unless TCP.
+        tcp_seq: the sequence number; likewise.
         icmp_type: of ICMP and ICMPv6; None otherwise.
         vlan: VID of the outermost tag, 0 to 4095; None if untagged.
         length: of the IP packet, header included; 65,535 if larger.
@@ -202,6 +206,7 @@ class Packet:
     """
 
     frame_bytes: int
+    to_group: bool = False
     family: Family = 0
     source: int = 0
     destination: int = 0
@@ -209,6 +214,7 @@ class Packet:
     sport: int | None = None
     dport: int | None = None
     tcp_flags: int | None = None
+    tcp_seq: int | None = None
     icmp_type: int | None = None
     vlan: int | None = None
     length: int = 0

@@ -8,7 +8,7 @@ from frames import Frame, Layer
 from wirepath.model import Model
 from wirepath.net import Verdict
 from wirepath.policy import Policy
-from xdp import Expected, Sent, Xdp
+from xdp import SECRET, Expected, Sent, Xdp
 
 Moment = tuple[int, Frame | Layer | bytes, str]
 """The clock, a frame, and what becomes of it: ``pass``, or ``REASON`` or ``REASON RULE``."""
@@ -46,7 +46,7 @@ class Executors:
     """A policy by both executors."""
 
     def __init__(self, policy: Policy, xdp: Xdp) -> None:
-        self.model = Expected(Model(policy))
+        self.model = Expected(Model(policy, secret=SECRET[:2]))
         self.xdp = xdp
 
     def judge(self, sent: Iterable[Sent]) -> list[Verdict]:

@@ -182,7 +182,7 @@ def test_frames_get_everywhere() -> None:
             reasons[verdict.reason] += 1
             reasons[verdict.fault] += 1
     assert set(get_args(Fault)) < set(reasons)
-    of_actions = {"banned", "limit_exceeded", "wireguard"}
+    of_actions = {"banned", "limit_exceeded", "wireguard", "reject", "challenge"}
     assert set(get_args(Reason)) - of_actions < set(reasons)
     assert reasons["rule"] > reasons.total() / 10
 

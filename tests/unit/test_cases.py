@@ -12,7 +12,8 @@ from wirepath.net import Fault, Reason, Verdict
 from wirepath.policy import Policy
 from wirepath.policy.match import Match
 
-_OF_ACTIONS = {"limit_exceeded", "wireguard"}  # tests/actions has them
+# tests/actions has them
+_OF_ACTIONS = {"limit_exceeded", "wireguard", "reject", "challenge"}
 
 
 @cache

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from wirepath import plan
-from wirepath.actions import limit, wireguard
+from wirepath.actions import challenge, limit, wireguard
 from wirepath.datapath import actions, entries, manifest
 from wirepath.plan import filing
 
@@ -23,10 +23,11 @@ BPF = Path(__file__).parents[2] / "bpf"
         ("lanes.h", "CLAUSE_AT", filing.CLAUSE_AT),
         ("manifest.h", "MANIFEST_PAGE", manifest.PAGE),
         ("actions/limit_cells.h", "LIMIT_WAYS", limit.CELLS),
-        ("actions/limit_cells.h", "BURST_MAX_S", limit._BURST_MOST_S),
+        ("actions/limit_cells.h", "BURST_MAX_S", limit.BURST_MOST_S),
         ("actions/limit_ask.h", "COST_SHIFT", limit._COST_SHIFT),
         ("actions/wireguard_seen.h", "SEEN_BUCKETS", actions._SEEN_BUCKETS),
         ("actions/wireguard_seen.h", "SEEN_S", wireguard._SEEN_S),
+        ("actions/challenge.h", "COOKIE_SLICE", challenge._COOKIE_SLICE),
         ("entries.h", "ENTRY_HEAD_BITS", entries._HEAD_BITS),
     ],
 )

@@ -94,6 +94,16 @@ CASES: dict[str, list[Row]] = {
         (IPv4() / Icmp(type=3, code=4), "pass", "icmp"),
         (IPv6(src="fe80::1", hops=255) / Icmp6(type=135), "pass", "icmp"),
     ],
+    "syn-flood": [
+        (IPv4(src="192.0.2.7") / Tcp(dport=80), "pass", "never_block"),
+        (IPv4() / Tcp(dport=80, flags="SF"), "drop", "tcp-nonsense"),
+        *[(IPv4(src=f"203.0.113.{n}") / Tcp(dport=80), "pass", "default") for n in range(50)] * 20,
+        (IPv4(src="198.51.100.1") / Tcp(dport=80), "tx", "prove-yourself"),
+        (IPv4(src="198.51.100.1") / Tcp(dport=80, flags="A"), "pass", "default"),
+        (IPv4(src="198.51.100.1") / Tcp(dport=80, flags="R"), "pass", "default"),
+        (IPv6() / Tcp(dport=22), "tx", "closed"),
+        (IPv4() / Udp(dport=80), "pass", "default"),
+    ],
     "ssh-bruteforce": [
         (IPv4(src="192.0.2.9") / Tcp(dport=22), "pass", "never_block"),
         (IPv4(src="203.0.113.9") / Tcp(dport=22), "pass", "default"),

@@ -40,14 +40,15 @@ JOINT = {"datapath", "stats", "replay"}
 
 # The headers of the data plane, lowest first: each may include those before its own line.
 HEADERS = """
-    bits blake2s prefix_layout verdict
+    bits blake2s prefix_layout siphash verdict
     pkt
     trace prefix stats entries manifest
-    clock cursor literals sets clauses actions/limit_cells
+    checksum clock cursor literals sets clauses actions/limit_cells
     bans parse_ipv6 parse_l4 actions/limit_ask actions/wireguard_mac1
-    guard parse actions/limit
-    act dimensions actions/wireguard_seen
-    actions/wireguard
+    answers guard parse actions/limit rewrite_l4 actions/wireguard_seen
+    actions/limit_marks actions/reject actions/wireguard rewrite
+    actions/challenge
+    act dimensions
     lanes rows
     candidates
     classify
@@ -68,7 +69,10 @@ CONFINED = {
         "parse.h",
         "parse_ipv6.h",
         "parse_l4.h",
+        "rewrite.h",
+        "rewrite_l4.h",
     ),
+    r"\bbpf_xdp_adjust_\w+\(": ("rewrite.h",),
 }
 
 

@@ -7,20 +7,22 @@ half of each has the same stem, where it has one: ``bpf/actions/X.h``.
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from wirepath.actions import count, limit, verdict, wireguard
+from wirepath.actions import challenge, count, limit, reject, verdict, wireguard
 from wirepath.actions.action import Action
 from wirepath.document import Table
 
 __all__ = ["LATER", "Action", "read"]
 
 # Actions of later versions; a rule that asks for one is refused, never half obeyed.
-LATER: Final = ("challenge", "mirror", "dscp", "reject")
+LATER: Final = ("mirror", "dscp")
 
 
 _READ: Final[Mapping[str, Callable[[Table], Action | None]]] = {
     "action": lambda rule: rule.one("action", verdict.read, None),
+    "challenge": challenge.read,
     "limit": limit.read,
     "wireguard": wireguard.read,
+    "reject": reject.read,
 }
 
 

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping
 
     from wirepath.actions.limit import Limit
-    from wirepath.net import Ban, Outcome, Packet, Prefix, Verdict, VerdictName
+    from wirepath.net import Ban, Outcome, Packet, Prefix, Reason, Verdict, VerdictName
 
 
 class Bans(Protocol):
@@ -29,12 +29,14 @@ class Memory:
     Attributes:
         rule: its name.
         bans: of all rules, and of operators.
+        secret: that cookies are made with.
         now_ns: the clock of the packet at hand.
         cells: of its limits, by role and key: when it will have nothing outstanding, ns.
     """
 
     rule: str
     bans: Bans
+    secret: tuple[int, int] = (0, 0)
     now_ns: int = 0
     cells: dict[Hashable, int] = field(default_factory=dict)
 
@@ -46,11 +48,15 @@ class Action:
         kind: its name in ``enum action`` of ``bpf/verdict.h``.
         matches: what its rule must say at least of packets: the protocol, and a port; None if it
             takes any.
+        reason: of `verdict`.
+        tcp_flags: (all set, all clear), of the only packets that it is for; none if it is for all.
     """
 
     __slots__ = ()
     kind: ClassVar[str] = "none"
     matches: ClassVar[int | None] = None
+    reason: ClassVar[Reason] = "rule"
+    tcp_flags: ClassVar[tuple[tuple[int, int], ...]] = ()
 
     @property
     def verdict(self) -> Outcome | None:

@@ -20,7 +20,7 @@ KEYS_MOST: Final = 16_000_000
 CELLS: Final = 8  # a bucket: LIMIT_WAYS of bpf/actions/limit_cells.h
 _ROOM: Final = 2  # cells a key, at least: few buckets then have more keys than cells
 
-_BURST_MOST_S: Final = 86_400  # BURST_MAX of bpf/actions/limit_cells.h
+BURST_MOST_S: Final = 86_400  # BURST_MAX_S of bpf/actions/limit_cells.h
 _FRAME_BITS: Final = 8 * 1514
 _COARSE_NS: Final = SECOND_NS  # a burst of this is 250 ticks of the coarse clock
 _COST_SHIFT: Final = 20  # COST_SHIFT of bpf/actions/limit_ask.h
@@ -195,6 +195,14 @@ class Limit(Action):
         memory.cells[key] = ends
         return True
 
+    def marks(self, packet: Packet, memory: Memory, role: str) -> bool:
+        """Tell whether the key of *packet* has anything outstanding."""
+        return memory.cells.get((role, self.per.key(packet)), 0) > memory.now_ns
+
+    def mark(self, packet: Packet, memory: Memory, role: str) -> None:
+        """Let it have the whole burst outstanding."""
+        memory.cells[role, self.per.key(packet)] = memory.now_ns + self.burst_ns
+
     def lower(self) -> dict[str, Any]:
         """Give ``struct limit``, but for where its buckets lie."""
         per = self.per
@@ -269,7 +277,7 @@ def _burst(table: Table, rate: Rate | None) -> int | None:
     if rate.bits and burst < _FRAME_BITS:
         cure = f'write at least "{-(-_FRAME_BITS // 1000)}kbit"'
         table.wrong("burst", f"{burst} bits are less than a full frame, so none passes ({cure})")
-    if burst * rate.unit_s > _BURST_MOST_S * rate.count:
+    if burst * rate.unit_s > BURST_MOST_S * rate.count:
         hours = burst * rate.unit_s / rate.count / 3600
         cure = "at most 24 h: raise the rate or lower the burst"
         table.wrong("burst", f"takes {hours:.0f} h to come back ({cure})")

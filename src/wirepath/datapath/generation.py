@@ -236,7 +236,10 @@ def _constants(
     drop_fragments = datapath.fragments == "drop"
     return {
         "replaying": replaying,
-        "parse_config": {"malformed": datapath.malformed},
+        "parse_config": {
+            "malformed": datapath.malformed,
+            "answers": any("tx" in rule.action.may for rule in plan.policy.rules),
+        },
         "guard_config": {
             "never_block": bool(datapath.never_block),
             "fragment": "drop" if drop_fragments else "continue",

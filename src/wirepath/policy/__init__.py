@@ -257,12 +257,15 @@ def _read_rules(tables: list[Table], sets: Collection[str]) -> tuple[Rule, ...]:
             first[name] = table
         table.each("hook", _hook)
         noted = len(table.document.problems)
-        match = Match.read(table.table("match", "match = { ... }"), sets)
+        of_match = table.table("match", "match = { ... }")
+        match = Match.read(of_match, sets)
         sound = len(table.document.problems) == noted
         action = actions.read(table)
         if sound and action.matches and not match.is_for_ports_of(action.matches):
             cure = f'write match = {{ proto = "{_PROTO_NAMES[action.matches]}", dport = ... }}'
             table.wrong(action.kind, f"in a rule for other packets too ({cure})")
+        if action.tcp_flags:
+            match = match.for_syns(of_match, action.kind, action.tcp_flags)
         rules.append(Rule(name=name, match=match, action=action))
         table.done()
     return tuple(rules)

@@ -1,7 +1,7 @@
 """What a rule matches."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 from operator import attrgetter
 from typing import Any, Final, Self
@@ -17,6 +17,8 @@ from wirepath.policy.sketch import Sketch
 
 # Keys of later versions.
 _LATER = ("ct",)
+
+_SYN = "syn"
 
 # Protocols whose headers are read.
 _LAYER4: Final = {ICMP: "icmp", ICMPV6: "icmpv6", TCP: "tcp", UDP: "udp"}
@@ -65,9 +67,22 @@ class Match:
         match = cls(**found)
         table.later(_LATER)
         table.done()
-        for key, message in match._contradictions():
+        for key, message in match.contradictions():
             table.wrong(key, message)
         return match
+
+    def for_syns(self, table: Table, action: str, masks: tuple[tuple[int, int], ...]) -> Self:
+        """Narrow it to TCP packets with the flags *masks*, for an *action* that is about SYNs.
+
+        The operator writes ``tcp_flags = "syn"``, or no flags: all else is, in *table*, noted.
+        """
+        if self.tcp_flags and self.tcp_flags.words != (_SYN,):
+            table.wrong("tcp_flags", f'a {action} is for SYNs (write "{_SYN}", or leave it out)')
+            return self
+        narrowed = replace(self, tcp_flags=TcpFlags("tcp_flags", (_SYN,), masks))
+        if any(narrowed.contradictions()) and not any(self.contradictions()):
+            table.wrong("", f"a {action} is for SYNs, and this excludes them (match TCP)")
+        return narrowed
 
     def predicates(self) -> Iterator[Predicate]:
         """Yield the keys that are there, in a fixed order."""
@@ -99,8 +114,8 @@ class Match:
         """Give the table that `read` reads."""
         return {predicate.key: predicate.document() for predicate in self.predicates()}
 
-    def _contradictions(self) -> Iterator[tuple[str, str]]:
-        # (key, message) for each key that can never hold beside the others.
+    def contradictions(self) -> Iterator[tuple[str, str]]:
+        """Yield (key, message) for each key that can never hold beside the others."""
         possible = _layer4(self.proto.ranges) if self.proto else frozenset(_LAYER4)
         for key, protos in _NEEDS.items():
             if getattr(self, key) is None:

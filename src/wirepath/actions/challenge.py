@@ -1,0 +1,151 @@
+"""``challenge``: a source proves that it hears what is sent to it, before its SYNs go on.
+
+The kernel's half is ``bpf/actions/challenge.h``.
+"""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, Final
+
+from wirepath import quantities
+from wirepath.actions.action import Action, Memory
+from wirepath.actions.answers import RST, may_be_answered
+from wirepath.actions.limit import BURST_MOST_S, Limit, Per
+from wirepath.actions.siphash import siphash
+from wirepath.document import Table
+from wirepath.errors import RequestError, shown
+from wirepath.net import Packet, Verdict, VerdictName
+from wirepath.quantities import Rate
+
+ADMITTED_S: Final = 600
+_MODE: Final = "reset"
+_MODES_LATER: Final = ("cookie",)
+_SHAPE: Final = 'challenge = "reset", or challenge = { mode = "reset", above = "1000/s" }'
+_COOKIE_SLICE: Final = 34  # COOKIE_SLICE of bpf/actions/challenge.h
+_SLICE_MASK: Final = 0xFFFFFF
+_SYN: Final = 0x02
+_ACK: Final = 0x10
+_IPV6: Final = 6
+_LOW: Final = (1 << 64) - 1
+
+
+def cookie(packet: Packet, secret: tuple[int, int], slice_: int) -> int:
+    """Give what the source of *packet* has to say in a slice of time."""
+    if packet.family == _IPV6:
+        halves = (packet.source, packet.destination)
+        words = [half for each in halves for half in (each >> 64, each & _LOW)]
+    else:
+        words = [(packet.source << 32 | packet.destination & 0xFFFFFFFF) & _LOW]
+    ports = (packet.sport or 0) << 16 | (packet.dport or 0)
+    data = b"".join(word.to_bytes(8, "little") for word in words)
+    data += ports.to_bytes(4, "little") + (slice_ & _SLICE_MASK).to_bytes(3, "little")
+    return siphash(secret, data) & 0xFFFFFFFE | slice_ & 1
+
+
+def slice_of(now_ns: int) -> int:
+    """Number the slice of time around *now_ns*."""
+    return now_ns >> _COOKIE_SLICE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Challenge(Action):
+    """SYNs of sources that have not proved themselves are answered by an ACK that is wrong.
+
+    Attributes:
+        admit_s: for how long a source that has is let through.
+        above: the rate of SYNs up to which all go on; None if none do.
+    """
+
+    admit_s: int
+    above: Limit | None
+
+    kind: ClassVar[str] = "challenge"
+    tcp_flags: ClassVar[tuple[tuple[int, int], ...]] = ((_SYN, _ACK), (RST, _SYN))
+
+    @property
+    def may(self) -> tuple[VerdictName, ...]:
+        """Nothing, or these."""
+        return ("drop", "tx")
+
+    @property
+    def admitted(self) -> Limit:
+        """Sources that are admitted, as those that have used up one a time of `admit_s`."""
+        return Limit(rate=Rate(1, self.admit_s, bits=False), burst=1, per=Per.read("src"))
+
+    @property
+    def limits(self) -> dict[str, Limit]:
+        """Those two."""
+        return {"admitted": self.admitted} | ({"above": self.above} if self.above else {})
+
+    def decide(self, packet: Packet, memory: Memory) -> Verdict | None:
+        """Challenge a SYN of a source that is not admitted, and admit it by its RST."""
+        flags, now = packet.tcp_flags or 0, memory.now_ns
+        if flags & RST:
+            slices = (slice_of(now), slice_of(now) - 1)
+            if packet.tcp_seq not in [cookie(packet, memory.secret, each) for each in slices]:
+                return None
+            self.admitted.mark(packet, memory, "admitted")
+            return Verdict("drop", "challenge", rule=memory.rule)
+        if self._calm(packet, memory) or self.admitted.marks(packet, memory, "admitted"):
+            return None
+        sent = may_be_answered(packet)
+        return Verdict("tx" if sent else "drop", "challenge", rule=memory.rule)
+
+    def _calm(self, packet: Packet, memory: Memory) -> bool:
+        if self.above is None:
+            return False
+        if self.above.conforms(packet, memory, "above"):
+            return True
+        self.above.mark(packet, memory, "above")
+        return False
+
+    def lower(self) -> dict[str, Any]:
+        """Give ``struct challenge``, but for its limits."""
+        return {"above_limit": 0, "always": self.above is None}
+
+    def describe(self) -> str:
+        """Say ``challenge reset above 1k/s, admit 600 s``."""
+        above = f" above {self.above.rate}" if self.above else ""
+        return f"challenge {_MODE}{above}, admit {self.admit_s} s"
+
+    def document(self) -> dict[str, Any]:
+        """Give the rule's key."""
+        above = {"above": str(self.above.rate)} if self.above else {}
+        return {"challenge": {"mode": _MODE, **above, "admit": self.admit_s}}
+
+
+def read(rule: Table) -> Challenge | None:
+    """Take ``challenge`` from *rule*; None if it is, noted, wrong."""
+    value = rule.take("challenge")
+    if isinstance(value, str):
+        rule.one("challenge", _mode, None)
+        return Challenge(admit_s=ADMITTED_S, above=None)
+    table = rule.table("challenge", _SHAPE)
+    if "mode" not in table:
+        table.wrong("mode", f'a challenge without `mode` (write mode = "{_MODE}")')
+    table.one("mode", _mode, None)
+    rate = table.one("above", _syns, None)
+    admit_s = table.one("admit", _time, ADMITTED_S)
+    table.done()
+    above = Limit(rate=rate, burst=rate.count, per=Per.read("rule")) if rate else None
+    return Challenge(admit_s=admit_s, above=above)
+
+
+def _mode(value: Any) -> None:
+    if value in _MODES_LATER:
+        raise RequestError(f'{shown(value)}: not in this version (write "{_MODE}")')
+    if value != _MODE:
+        raise RequestError(f'{shown(value)}: not a way to challenge (write "{_MODE}")')
+
+
+def _syns(value: Any) -> Rate:
+    rate = Rate.read(value)
+    if rate.bits:
+        raise RequestError(f'{shown(value)}: SYNs are counted (write them like "1000/s")')
+    return rate
+
+
+def _time(value: Any) -> int:
+    seconds = int(quantities.duration(value))
+    if seconds > BURST_MOST_S:
+        raise RequestError(f"{shown(value)}: too long (at most 24h)")
+    return seconds
