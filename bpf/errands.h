@@ -7,6 +7,7 @@
 #ifndef ERRANDS_H
 #define ERRANDS_H
 
+#include "actions/cookie.h"
 #include "classify.h"
 #include "cursor.h"
 
@@ -21,6 +22,9 @@ struct errands {
 static __always_inline enum verdict
 do_errand(const struct frame *frame, struct pkt *pkt)
 {
+	if (actions_used & 1U << ACTION_COOKIE &&
+	    pkt->errand.action == ACTION_COOKIE)
+		return answer_cookie(frame, pkt);
 	return VERDICT_CONTINUE;
 }
 

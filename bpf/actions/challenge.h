@@ -83,14 +83,11 @@ static __always_inline bool bears_cookie(const struct pkt *pkt)
 /* SYNs count whether they are challenged or not: above the rate all of a flood
  * is, and not all but what the rate allows.
  */
-static __always_inline bool is_calm(const struct challenge *c,
-				    const struct pkt *pkt)
+static __always_inline bool is_calm(const struct pkt *pkt, __u32 above_limit)
 {
-	if (c->always)
-		return false;
-	if (ask_limit(pkt, c->above_limit) == CONFORMS)
+	if (ask_limit(pkt, above_limit) == CONFORMS)
 		return true;
-	mark_key(pkt, c->above_limit);
+	mark_key(pkt, above_limit);
 	return false;
 }
 
@@ -106,7 +103,8 @@ static __always_inline enum verdict challenge(struct pkt *pkt, __u32 config)
 		mark_key(pkt, c->admitted_limit);
 		return decide(pkt, VERDICT_DROP, REASON_CHALLENGE);
 	}
-	if (is_calm(c, pkt) || is_marked(pkt, c->admitted_limit))
+	if ((!c->always && is_calm(pkt, c->above_limit)) ||
+	    is_marked(pkt, c->admitted_limit))
 		return VERDICT_CONTINUE;
 	if (!may_be_answered(pkt))
 		return decide(pkt, VERDICT_DROP, REASON_CHALLENGE);

@@ -48,6 +48,7 @@ HEADERS = """
     answers guard parse actions/limit rewrite_l4
     actions/limit_marks actions/reject rewrite
     actions/challenge
+    actions/cookie
     act dimensions
     candidates rows
     classify

@@ -48,12 +48,14 @@ class Action:
         kind: its name in ``enum action`` of ``bpf/verdict.h``.
         reason: of `verdict`.
         tcp_flags: (all set, all clear), of the only packets that it is for; none if it is for all.
+        sysctls: settings of the kernel that it needs, and the values that will do.
     """
 
     __slots__ = ()
     kind: ClassVar[str] = "none"
     reason: ClassVar[Reason] = "rule"
     tcp_flags: ClassVar[tuple[tuple[int, int], ...]] = ()
+    sysctls: ClassVar[Mapping[str, tuple[str, ...]]] = {}
 
     @property
     def verdict(self) -> Outcome | None:

@@ -257,7 +257,7 @@ def _read_rules(tables: list[Table], sets: Collection[str]) -> tuple[Rule, ...]:
         of_match = table.table("match", "match = { ... }")
         match, action = Match.read(of_match, sets), actions.read(table)
         if action.tcp_flags:
-            match = match.for_syns(of_match, action.kind, action.tcp_flags)
+            match = match.for_syns(of_match, action.tcp_flags)
         rules.append(Rule(name=name, match=match, action=action))
         table.done()
     return tuple(rules)
