@@ -23,7 +23,8 @@ const volatile enum action action_names;
 #define ACTIONS_ON_BYTES (~0U << ACTION_WIREGUARD)
 
 /* Those that send something back. */
-#define ACTIONS_THAT_ANSWER (1U << ACTION_REJECT | 1U << ACTION_CHALLENGE)
+#define ACTIONS_THAT_ANSWER \
+	(1U << ACTION_REJECT | 1U << ACTION_CHALLENGE | 1U << ACTION_COOKIE)
 
 static __always_inline enum verdict
 act(struct pkt *pkt, const struct clause *clause)

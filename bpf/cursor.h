@@ -12,6 +12,8 @@
 
 #include "trace.h"
 
+#define L3_AT_MASK 31 /* Ethernet and two tags end at 22 */
+
 struct parse_config {
 	enum verdict malformed; /* of frames that lie */
 	bool answers;           /* some rule answers: note what that takes */

@@ -7,6 +7,7 @@
 #ifndef ERRANDS_H
 #define ERRANDS_H
 
+#include "actions/cookie.h"
 #include "actions/wireguard.h"
 #include "classify.h"
 #include "cursor.h"
@@ -25,6 +26,9 @@ do_errand(const struct frame *frame, struct pkt *pkt)
 	if (actions_used & 1U << ACTION_WIREGUARD &&
 	    pkt->errand.action == ACTION_WIREGUARD)
 		return wireguard(frame, pkt);
+	if (actions_used & 1U << ACTION_COOKIE &&
+	    pkt->errand.action == ACTION_COOKIE)
+		return answer_cookie(frame, pkt);
 	return VERDICT_CONTINUE;
 }
 

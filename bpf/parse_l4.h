@@ -16,12 +16,13 @@
 
 #include "cursor.h"
 
-#define ICMP_BYTES   8  /* RFC 792, RFC 4443: every message has them */
-#define TCP_FLAGS_AT 13 /* RFC 9293 section 3.1: offset of the flags */
-#define TCP_FIN      0x01
-#define TCP_SYN      0x02
-#define TCP_RST      0x04
-#define TCP_ACK      0x10
+#define ICMP_BYTES    8  /* RFC 792, RFC 4443: every message has them */
+#define TCP_OFFSET_AT 12 /* the data offset's byte */
+#define TCP_FLAGS_AT  13 /* RFC 9293 section 3.1: offset of the flags */
+#define TCP_FIN       0x01
+#define TCP_SYN       0x02
+#define TCP_RST       0x04
+#define TCP_ACK       0x10
 
 static __always_inline void
 parse_ports(struct pkt *pkt, __be16 sport, __be16 dport)

@@ -45,6 +45,7 @@ enum answer {
 	ANSWER_RESET,      /* TCP RST */
 	ANSWER_PROHIBITED, /* ICMP or ICMPv6: unreachable, prohibited */
 	ANSWER_CHALLENGE,  /* TCP ACK of what was never sent */
+	ANSWER_COOKIE,     /* TCP SYN and ACK, for a listener */
 };
 
 struct pkt {

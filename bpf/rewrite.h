@@ -20,7 +20,6 @@
 
 #define ANSWER_TTL 64
 #define IPV4_DF    0x4000
-#define L3_AT_MASK 31 /* Ethernet and two tags end at 22 */
 
 /* All in front of the IP header, or more. */
 struct link_head {
@@ -108,6 +107,19 @@ write_head(struct frame *frame, const struct pkt *pkt)
 	return (struct iphdr *)ip + 1;
 }
 
+static __always_inline int
+write_segment(const struct frame *frame, const struct pkt *pkt, void *l4)
+{
+	struct segment segment = segment_of(pkt);
+
+	if (pkt->answer == ANSWER_COOKIE) {
+		segment = greeting_of(pkt, own_mss(frame->ctx, pkt));
+		if (!segment.mss)
+			return -1;
+	}
+	return write_tcp(l4, frame->end, pkt, &segment);
+}
+
 /* Write the answer into a frame that has room for just it; -1: it cannot be
  * done, because not all of it is in memory that we may write to.
  */
@@ -121,15 +133,11 @@ write_answer(struct frame *frame, const struct pkt *pkt)
 	l4 = write_head(frame, pkt);
 	if (!l4)
 		return -1;
-	if (pkt->answer == ANSWER_PROHIBITED) {
-		if (l4 + sizeof(struct icmp_error) > frame->end)
-			return -1;
-		write_icmp(l4, frame->end, pkt);
-	} else {
-		if (l4 + sizeof(struct tcphdr) > frame->end)
-			return -1;
-		write_tcp(l4, pkt);
-	}
+	if (pkt->answer != ANSWER_PROHIBITED)
+		return write_segment(frame, pkt, l4);
+	if (l4 + sizeof(struct icmp_error) > frame->end)
+		return -1;
+	write_icmp(l4, frame->end, pkt);
 	return 0;
 }
 

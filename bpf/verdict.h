@@ -40,6 +40,7 @@ enum action {
 	ACTION_CHALLENGE,
 	/* Those that look at the frame's bytes come last: errands.h. */
 	ACTION_WIREGUARD,
+	ACTION_COOKIE,
 	ACTION_MAX,
 };
 

@@ -25,13 +25,12 @@ from wirepath.kernel.object import Object
 from wirepath.kernel.program import Program
 from wirepath.lab.flood import Flood
 from wirepath.lab.netns import Namespace, tune_veth
-from wirepath.lab.traffic import at_random, syn
-from wirepath.net import Prefix
+from wirepath.lab.traffic import random_sources, syn, written_out
 from wirepath.policy import Policy
 
 PORT: Final = 80
 CLIENTS: Final = [f"192.0.2.{n}" for n in range(10, 210)]
-FORGED: Final = Prefix.parse("16.0.0.0/4")
+FORGED: Final = 262_144  # sources of the flood
 AGAIN: Final = BARE.with_name("again.bpf.o")
 _PATIENCE_S: Final = 3.0
 _SPACING_S: Final = 0.02
@@ -84,11 +83,13 @@ class Way:
 
 _RESET: Final = _CHALLENGE.format('"reset"')
 _ABOVE: Final = _CHALLENGE.format('{ mode = "reset", above = "1000/s" }')
+_COOKIE: Final = _CHALLENGE.format('"cookie"')
 WAYS: Final = (
     Way("nothing", "", 0),
     Way("tcp_syncookies = 1", "", 1),
     Way("challenge reset", _RESET, 0, 99.0),
     Way("challenge reset above 1000/s", _ABOVE, 0, 99.0),
+    Way("challenge cookie", _COOKIE, 2, 99.0),
 )
 
 
@@ -160,7 +161,7 @@ def _down(end: Namespace, datapath: Datapath) -> None:
 
 def _through(made: Wire, way: Way) -> tuple[float, float]:
     # The share of connections that succeed, in percent, and packets of the flood a second.
-    traffic = at_random(syn(ADDRESS, PORT, mac=MAC), FORGED, range(1024, 65536))
+    traffic = written_out(syn(ADDRESS, PORT, mac=MAC), random_sources(FORGED))
     with _serving(made, way), Flood(made.sender, IFNAME, traffic) as flood:
         over = threading.Event()
         flooding = threading.Thread(target=_pace, args=(flood, over))

@@ -83,14 +83,12 @@ static __always_inline bool bears_cookie(const struct pkt *pkt)
 /* SYNs count whether they are challenged or not: above the rate all of a flood
  * is, and not all but what the rate allows.
  */
-static __always_inline bool is_calm(const struct challenge *c,
-				    const struct pkt *pkt, __u32 rule)
+static __always_inline bool is_calm(const struct pkt *pkt, __u32 above_limit,
+				    __u32 rule)
 {
-	if (c->always)
-		return false;
-	if (ask_limit(pkt, c->above_limit, rule) == CONFORMS)
+	if (ask_limit(pkt, above_limit, rule) == CONFORMS)
 		return true;
-	mark_key(pkt, c->above_limit);
+	mark_key(pkt, above_limit);
 	return false;
 }
 
@@ -107,7 +105,8 @@ challenge(struct pkt *pkt, __u32 config, __u32 rule)
 		mark_key(pkt, c->admitted_limit);
 		return decide(pkt, VERDICT_DROP, REASON_CHALLENGE);
 	}
-	if (is_calm(c, pkt, rule) || is_marked(pkt, c->admitted_limit))
+	if ((!c->always && is_calm(pkt, c->above_limit, rule)) ||
+	    is_marked(pkt, c->admitted_limit))
 		return VERDICT_CONTINUE;
 	if (!may_be_answered(pkt))
 		return decide(pkt, VERDICT_DROP, REASON_CHALLENGE);

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from random import Random
 
 import pytest
-from answered import Answer
 from sequence import Executors, Moment, Sequence, executors, outcome
 
+from answered import Answer
 from frames import Eth, Fragment, Frame, HopByHop, IPv4, IPv6, Layer, Tcp, Udp, Vlan
 from wirepath.actions.challenge import cookie, slice_of
 from wirepath.actions.siphash import siphash
@@ -266,11 +266,36 @@ def test_as_it_is_told() -> None:
     assert Policy.from_document(policy.document()) == policy
 
 
+def test_without_a_listener_syns_go_on() -> None:
+    """What SYN cookies do is in tests/netns/test_cookie.py: it takes a kernel with a listener."""
+    policy = Policy.parse(
+        challenging('"cookie"', "dport = 80", _SSH)
+        + challenging('{ mode = "cookie", above = "2/min" }').replace("ask", "ask2")
+    )
+    assert [rule.action.describe() for rule in policy.rules] == [
+        "challenge cookie", "drop", "challenge cookie above 2/min",
+    ]  # fmt: skip
+    assert Policy.from_document(policy.document()) == policy
+    decision = Model(policy).decide(bytes(syn()))
+    assert decision.matched == ("ask", "all")
+
+
+@pytest.mark.kernel
+def test_without_a_listener_program() -> None:
+    policy = challenging('"cookie"', "", _SSH).replace("dport = 80", "")
+    with executors(policy) as both:
+        both.judge([Sent(bytes(frame)) for frame in (syn(), rst(), syn("2001:db8::1"))])
+
+
 @pytest.mark.parametrize(
     ("match", "value", "message"),
     [
-        ("", '"rst"', 'challenge: "rst": not a way to challenge (write "reset")'),
-        ("", '"cookie"', 'challenge: "cookie": not in this version (write "reset")'),
+        ("", '"rst"', 'challenge: "rst": not a way to challenge (write "reset" or "cookie")'),
+        (
+            "",
+            '{ mode = "cookie", admit = "1h" }',
+            "challenge.admit: a cookie admits one connection, not its source (leave it out)",
+        ),
         (
             "",
             "true",

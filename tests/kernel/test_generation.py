@@ -163,6 +163,13 @@ def _every_key() -> str:
     )
 
 
+_ACTING: dict[str, dict[str, object]] = {
+    "limited": {"limit": {"rate": "9/s", "per": "src", "ban": "9s", "exact": True}},
+    "limited-here": {"limit": {"rate": "9/s", "per": "src", "ban": "9s", "ban_scope": "rule"}},
+    "rejected": {"reject": True},
+    "reset": {"challenge": {"mode": "reset", "above": "9/s"}},
+    "cookie": {"challenge": {"mode": "cookie", "above": "9/s"}},
+}
 _BUDGET = 500_000  # instructions that the verifier walks, of the million that it is willing to
 
 
@@ -180,6 +187,8 @@ def _mixture(random: Random) -> Policy:
     matches += [{end: "@a"} for end in ("src", "dst") if sets and random.random() < 0.7]
     datapath = {"never_block": random.choice(([], ["192.0.2.1"]))}
     rules = [{"name": f"r{n}", "match": match} for n, match in enumerate(matches)]
+    for name, action in random.sample(sorted(_ACTING.items()), random.randint(0, len(_ACTING))):
+        rules.insert(random.randint(0, len(rules)), {"name": name, **action})
     return Policy.from_document({"datapath": datapath, "set": sets, "rule": rules})
 
 

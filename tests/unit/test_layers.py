@@ -48,6 +48,7 @@ HEADERS = """
     answers guard parse actions/limit rewrite_l4 actions/wireguard_seen
     actions/limit_marks actions/reject actions/wireguard rewrite
     actions/challenge
+    actions/cookie
     act dimensions
     lanes rows
     candidates

@@ -50,6 +50,7 @@ class Action:
             takes any.
         reason: of `verdict`.
         tcp_flags: (all set, all clear), of the only packets that it is for; none if it is for all.
+        sysctls: settings of the kernel that it needs, and the values that will do.
     """
 
     __slots__ = ()
@@ -57,6 +58,7 @@ class Action:
     matches: ClassVar[int | None] = None
     reason: ClassVar[Reason] = "rule"
     tcp_flags: ClassVar[tuple[tuple[int, int], ...]] = ()
+    sysctls: ClassVar[Mapping[str, tuple[str, ...]]] = {}
 
     @property
     def verdict(self) -> Outcome | None:

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Final
 from wirepath import quantities
 from wirepath.actions.action import Action, Memory
 from wirepath.actions.answers import RST, may_be_answered
+from wirepath.actions.cookie import Cookie
 from wirepath.actions.limit import BURST_MOST_S, Limit, Per
 from wirepath.actions.siphash import siphash
 from wirepath.document import Table
@@ -18,7 +19,7 @@ from wirepath.quantities import Rate
 
 ADMITTED_S: Final = 600
 _MODE: Final = "reset"
-_MODES_LATER: Final = ("cookie",)
+_COOKIE: Final = "cookie"
 _SHAPE: Final = 'challenge = "reset", or challenge = { mode = "reset", above = "1000/s" }'
 _COOKIE_SLICE: Final = 34  # COOKIE_SLICE of bpf/actions/challenge.h
 _SLICE_MASK: Final = 0xFFFFFF
@@ -113,28 +114,28 @@ class Challenge(Action):
         return {"challenge": {"mode": _MODE, **above, "admit": self.admit_s}}
 
 
-def read(rule: Table) -> Challenge | None:
+def read(rule: Table) -> Challenge | Cookie | None:
     """Take ``challenge`` from *rule*; None if it is, noted, wrong."""
-    value = rule.take("challenge")
-    if isinstance(value, str):
-        rule.one("challenge", _mode, None)
-        return Challenge(admit_s=ADMITTED_S, above=None)
+    if isinstance(rule.take("challenge"), str):
+        mode = rule.one("challenge", _mode, _MODE)
+        return Cookie(above=None) if mode == _COOKIE else Challenge(admit_s=ADMITTED_S, above=None)
     table = rule.table("challenge", _SHAPE)
     if "mode" not in table:
         table.wrong("mode", f'a challenge without `mode` (write mode = "{_MODE}")')
-    table.one("mode", _mode, None)
+    mode = table.one("mode", _mode, _MODE)
     rate = table.one("above", _syns, None)
     admit_s = table.one("admit", _time, ADMITTED_S)
+    if mode == _COOKIE and "admit" in table:
+        table.wrong("admit", "a cookie admits one connection, not its source (leave it out)")
     table.done()
     above = Limit(rate=rate, burst=rate.count, per=Per.read("rule")) if rate else None
-    return Challenge(admit_s=admit_s, above=above)
+    return Cookie(above=above) if mode == _COOKIE else Challenge(admit_s=admit_s, above=above)
 
 
-def _mode(value: Any) -> None:
-    if value in _MODES_LATER:
-        raise RequestError(f'{shown(value)}: not in this version (write "{_MODE}")')
-    if value != _MODE:
-        raise RequestError(f'{shown(value)}: not a way to challenge (write "{_MODE}")')
+def _mode(value: Any) -> str:
+    if value in (_MODE, _COOKIE):
+        return str(value)
+    raise RequestError(f'{shown(value)}: not a way to challenge (write "{_MODE}" or "{_COOKIE}")')
 
 
 def _syns(value: Any) -> Rate:

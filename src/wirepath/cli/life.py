@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _MODES: Final = ("native", "generic", "offload")
 _SKIP_BAD: Final = "go without the lines of set files that are no prefixes"
+_SYSCTL: Final = "change settings of the kernel that the policy needs, until `wirepath down`"
 
 
 def up(parser: ArgumentParser) -> None:
@@ -27,6 +28,7 @@ def up(parser: ArgumentParser) -> None:
     parser.add_argument("policy", metavar="POLICY", type=Path, help="policy file")
     parser.add_argument("--mode", choices=_MODES, default="native", help="default: native")
     parser.add_argument("--skip-bad", action="store_true", help=_SKIP_BAD)
+    parser.add_argument("--sysctl", action="store_true", help=_SYSCTL)
     add_json(parser)
     parser.set_defaults(run=_up)
 
@@ -36,7 +38,11 @@ def _up(options: Namespace) -> None:
 
     policy = Policy.load(options.policy)
     with Datapath.up(
-        options.iface, policy, mode=options.mode, skip_bad=options.skip_bad
+        options.iface,
+        policy,
+        mode=options.mode,
+        skip_bad=options.skip_bad,
+        sysctl=options.sysctl,
     ) as datapath:
         status = datapath.status()
     if options.json:
@@ -53,7 +59,7 @@ def _sets(number: int) -> str:
 
 def apply(parser: ArgumentParser) -> None:
     """Add the arguments of ``wirepath apply``."""
-    parser.usage = "wirepath apply [IFACE] POLICY [--dry-run] [--skip-bad] [--json]"
+    parser.usage = "wirepath apply [IFACE] POLICY [--dry-run] [--skip-bad] [--sysctl] [--json]"
     parser.add_argument(
         "arguments",
         nargs="+",
@@ -62,6 +68,7 @@ def apply(parser: ArgumentParser) -> None:
     )
     parser.add_argument("--dry-run", action="store_true", help="only show what would change")
     parser.add_argument("--skip-bad", action="store_true", help=_SKIP_BAD)
+    parser.add_argument("--sysctl", action="store_true", help=_SYSCTL)
     add_live(parser)
     parser.set_defaults(run=_apply)
 
@@ -73,8 +80,10 @@ def _apply(options: Namespace) -> None:
     name = _one_name(options, names)
     policy = Policy.load(Path(file))
     with Datapath.open(name) as datapath:
-        change = datapath.difference if options.dry_run else datapath.apply
-        difference = change(policy, skip_bad=options.skip_bad)
+        if options.dry_run:
+            difference = datapath.difference(policy, skip_bad=options.skip_bad)
+        else:
+            difference = datapath.apply(policy, skip_bad=options.skip_bad, sysctl=options.sysctl)
         generation = datapath.manifest.generation
     if options.json:
         show.document(

@@ -9,12 +9,14 @@ from __future__ import annotations
 import logging
 import time
 from contextlib import contextmanager, nullcontext, suppress
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Final, Self
 
 from wirepath.datapath.bans import Bans
 from wirepath.datapath.manifest import Manifest
 from wirepath.datapath.sets import Sets
+from wirepath.datapath.sysctls import restore, settled
 from wirepath.errors import AttachError, PinError, RequestError
 from wirepath.kernel.bpffs import Pins
 from wirepath.kernel.links import XdpLink
@@ -149,7 +151,13 @@ class Datapath:
 
     @classmethod
     def up(
-        cls, name: str, policy: Policy, *, mode: Mode = "native", skip_bad: bool = False
+        cls,
+        name: str,
+        policy: Policy,
+        *,
+        mode: Mode = "native",
+        skip_bad: bool = False,
+        sysctl: bool = False,
     ) -> Self:
         """Put *policy* on interface *name*.
 
@@ -158,10 +166,11 @@ class Datapath:
             policy: a valid one.
             mode: where the program runs; never another than was asked for.
             skip_bad: whether to go without the bad lines of set files.
+            sysctl: whether settings of the kernel that *policy* needs may be changed until `down`.
 
         Raises:
             PolicyError: a list has bad lines.
-            RequestError: there is no such interface.
+            RequestError: there is no such interface, or a setting is to be changed.
             AttachError: the interface is taken, by wirepath too, or unfit.
             KernelError: the kernel does not take the program. Nothing has changed then.
         """
@@ -179,12 +188,12 @@ class Datapath:
             if name in pins.names():
                 _clear_gone(pins, name)
             offload = interface.index if mode == "offload" else 0
-            places = Succession.first(policy)
             with (
+                settled(policy, allowed=sysctl) as before,
                 Generation.load(
                     policy,
                     contents.members,
-                    succession=places,
+                    succession=(places := replace(Succession.first(policy), sysctls=before)),
                     describe=_describe(mode, places),
                     ifindex=offload,
                 ) as generation,
@@ -214,8 +223,10 @@ class Datapath:
 
         return difference(self, policy, read_contents(policy, skip_bad=skip_bad))
 
-    def apply(self, policy: Policy, *, skip_bad: bool = False) -> Difference:
+    def apply(self, policy: Policy, *, skip_bad: bool = False, sysctl: bool = False) -> Difference:
         """Let *policy* serve from one packet to the next; state and counters go with it.
+
+        Arguments are those of `up`.
 
         Raises:
             PolicyError: a list has bad lines.
@@ -225,22 +236,26 @@ class Datapath:
         from wirepath.datapath.difference import difference
 
         contents = read_contents(policy, skip_bad=skip_bad)
-        with self.changing():
+        with (
+            self.changing(),
+            settled(policy, allowed=sysctl, changed=self.manifest.sysctls) as before,
+        ):
             changes = difference(self, policy, contents)
-            self._swap(policy, contents.members)
+            self._swap(policy, contents.members, before)
         return changes
 
     def rebuild(self, members: Members) -> None:
         """Build the same policy anew around other contents of its sets."""
         with self.changing():
-            self._swap(self.policy, members)
+            self._swap(self.policy, members, self.manifest.sysctls)
 
-    def _swap(self, policy: Policy, members: Members) -> None:
+    def _swap(self, policy: Policy, members: Members, sysctls: Mapping[str, str]) -> None:
         from wirepath.datapath import actions
         from wirepath.datapath.generation import STATE, Generation
         from wirepath.datapath.succession import Succession
 
-        places = Succession.after(self.manifest, policy, self.maps["rule_counters"])
+        after = Succession.after(self.manifest, policy, self.maps["rule_counters"])
+        places = replace(after, sysctls=sysctls)
         given = set(places.counters.values()) - set(self.manifest.counters.values())
         self.bans.forget(given)
         state = {name: self.maps[name] for name in STATE}
@@ -276,6 +291,7 @@ class Datapath:
             with suppress(PinError):
                 self.link.detach()
             self.pins.remove(self.name)
+            restore(self.manifest.sysctls)
         log.info("detached %s", self.name)
 
     # Asking

@@ -32,6 +32,7 @@ class Manifest:
         counted: by rule, what that slot had counted for others before; not if nothing.
         counting: by set with counters, its number in ``set_entries``.
         rooms, secret: of limits; as in `Succession`.
+        sysctls: likewise.
         ban_lengths: of the prefixes that limits ban from all rules.
         set_root_bits: of the set table.
         set_rows: by dimension of sets, where its rows begin, in words.
@@ -50,6 +51,7 @@ class Manifest:
     counting: dict[str, int]
     rooms: dict[str, list[Any]]
     secret: list[int]
+    sysctls: dict[str, str]
     ban_lengths: list[int]
     set_root_bits: int
     set_rows: dict[str, int]
@@ -80,6 +82,7 @@ class Manifest:
             counting=dict(succession.counting),
             rooms={name: list(room) for name, room in succession.rooms.items()},
             secret=list(succession.secret),
+            sysctls=dict(succession.sysctls),
             ban_lengths=sorted(ban_lengths(plan.policy)),
             set_root_bits=root_bits,
             set_rows={dimension: plan.row_base[dimension] for dimension in plan.needs},

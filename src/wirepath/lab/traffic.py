@@ -5,6 +5,7 @@ Checksums are right, so what a flood sends is what a host of that address would 
 
 import socket
 import struct
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from ipaddress import ip_address
@@ -161,16 +162,45 @@ def at_random(template: Template, within: Prefix, ports: range = range(0)) -> Tr
     return Traffic(program, template.frame, config)
 
 
+def written_out(template: Template, sources: NDArray[np.uint8], *, seed: int = 1) -> Traffic:
+    """Send *template* from each of *sources* in turn, from random ports, every byte of it anew.
+
+    For receivers that send frames back changed: the generator gets their memory again, and the
+    others write over no more than varies.
+    """
+    config, count = template.config, len(sources)
+    rows = np.zeros((count, _ROW_BYTES), dtype=np.uint8)
+    rows[:, : len(template.frame)] = np.frombuffer(template.frame, dtype=np.uint8)
+    ports = np.random.default_rng(seed).integers(1024, 65536, count, dtype=np.uint16)
+    rows[:, config["sport"] : config["sport"] + 2] = ports.view(np.uint8).reshape(count, 2)
+    rows[:, config["saddr"] : config["saddr"] + sources.shape[1]] = sources
+    own = int.from_bytes(template.frame[config["sport"] : config["sport"] + 2], sys.byteorder)
+    varies = np.ascontiguousarray(sources).view(np.uint16).sum(axis=1, dtype=np.uint64)
+    _check(rows, config["l4_check"], varies + ports + np.uint64(config["l4_sum"] - own))
+    if "ip_check" in config:
+        _check(rows, config["ip_check"], varies + np.uint64(config["ip_sum"]))
+    return _rows(rows, len(template.frame))
+
+
+def _check(rows: NDArray[np.uint8], at: int, sums: NDArray[np.uint64]) -> None:
+    for _ in range(3):
+        sums = (sums & np.uint64(0xFFFF)) + (sums >> np.uint64(16))
+    rows[:, at : at + 2] = (~sums).astype(np.uint16).view(np.uint8).reshape(-1, 2)
+
+
 def of_frames(frames: Sequence[bytes]) -> Traffic:
     """Send *frames* in turn, up to 96 bytes each; all are padded to the longest, or to 60."""
     size = max(_FRAME_MIN, *map(len, frames))
-    row_bytes = -(-size // 8) * 8  # the program copies 8 bytes at a time
-    if row_bytes > _ROW_BYTES:
+    if size > _ROW_BYTES:
         raise ValueError(f"frames of {size} bytes: {_ROW_BYTES} is the most")
     rows = np.frombuffer(b"".join(f.ljust(_ROW_BYTES, b"\0") for f in frames), dtype=np.uint8)
-    config = {**_CONSTANT, "rows": len(frames), "row_size": row_bytes}
-    table = {"frames": rows.reshape(-1, _ROW_BYTES)}
-    return Traffic("flood_frames", bytes(row_bytes), config, table)
+    return _rows(rows.reshape(-1, _ROW_BYTES), size)
+
+
+def _rows(rows: NDArray[np.uint8], size: int) -> Traffic:
+    row_bytes = -(-size // 8) * 8  # the program copies 8 bytes at a time
+    config = {**_CONSTANT, "rows": len(rows), "row_size": row_bytes}
+    return Traffic("flood_frames", bytes(row_bytes), config, {"frames": rows})
 
 
 def _varied(template: Template, ports: range) -> dict[str, Any]:

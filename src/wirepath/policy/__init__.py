@@ -265,7 +265,7 @@ def _read_rules(tables: list[Table], sets: Collection[str]) -> tuple[Rule, ...]:
             cure = f'write match = {{ proto = "{_PROTO_NAMES[action.matches]}", dport = ... }}'
             table.wrong(action.kind, f"in a rule for other packets too ({cure})")
         if action.tcp_flags:
-            match = match.for_syns(of_match, action.kind, action.tcp_flags)
+            match = match.for_syns(of_match, action.tcp_flags)
         rules.append(Rule(name=name, match=match, action=action))
         table.done()
     return tuple(rules)

@@ -71,17 +71,17 @@ class Match:
             table.wrong(key, message)
         return match
 
-    def for_syns(self, table: Table, action: str, masks: tuple[tuple[int, int], ...]) -> Self:
-        """Narrow it to TCP packets with the flags *masks*, for an *action* that is about SYNs.
+    def for_syns(self, table: Table, masks: tuple[tuple[int, int], ...]) -> Self:
+        """Narrow it to TCP packets with the flags *masks*, for a challenge.
 
         The operator writes ``tcp_flags = "syn"``, or no flags: all else is, in *table*, noted.
         """
         if self.tcp_flags and self.tcp_flags.words != (_SYN,):
-            table.wrong("tcp_flags", f'a {action} is for SYNs (write "{_SYN}", or leave it out)')
+            table.wrong("tcp_flags", f'a challenge is for SYNs (write "{_SYN}", or leave it out)')
             return self
         narrowed = replace(self, tcp_flags=TcpFlags("tcp_flags", (_SYN,), masks))
         if any(narrowed.contradictions()) and not any(self.contradictions()):
-            table.wrong("", f"a {action} is for SYNs, and this excludes them (match TCP)")
+            table.wrong("", "a challenge is for SYNs, and this excludes them (match TCP)")
         return narrowed
 
     def predicates(self) -> Iterator[Predicate]:

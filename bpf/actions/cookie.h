@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * cookie.h - a SYN to a listener of this host is answered by the listener's own
+ * SYN cookie, before the kernel makes anything of it.
+ *
+ * Whether there is a cookie is for the kernel to say (tcp_syncookies): if there
+ * is none, the SYN goes on.  The kernel checks the ACK that comes back, as it
+ * does after cookies of its own.
+ *
+ * Model: wirepath/actions/cookie.py    Test: tests/netns/test_cookie.py
+ */
+#ifndef COOKIE_H
+#define COOKIE_H
+
+#include "../answers.h"
+#include "../cursor.h"
+#include "challenge.h"
+
+#define TCP_WORDS     5
+#define TCP_WORDS_MAX 15
+#define IPV4_BYTES    20
+#define IPV6_BYTES    40
+#define L4_AT_MAX     2048 /* who has more in front of TCP is not asked */
+
+struct cookie {
+	__u32 above_limit; /* SYNs that conform go on; unless ... */
+	bool always;       /* ... none do */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1); /* what the policy needs */
+	__type(key, __u32);
+	__type(value, struct cookie);
+} cookies SEC(".maps");
+
+static __always_inline void words_of(__be32 *to, const struct addr *a)
+{
+	to[0] = bpf_htonl(a->hi >> 32);
+	to[1] = bpf_htonl(a->hi);
+	to[2] = bpf_htonl(a->lo >> 32);
+	to[3] = bpf_htonl(a->lo);
+}
+
+/* The socket that a SYN is for, which has to be released; or NULL. */
+static __always_inline struct bpf_sock *
+socket_of(const struct frame *frame, const struct pkt *pkt)
+{
+	struct bpf_sock_tuple to = {};
+
+	if (pkt->family == 4) {
+		to.ipv4.saddr = bpf_htonl(pkt->src.lo);
+		to.ipv4.daddr = bpf_htonl(pkt->dst.lo);
+		to.ipv4.sport = bpf_htons(pkt->sport);
+		to.ipv4.dport = bpf_htons(pkt->dport);
+		return bpf_skc_lookup_tcp(frame->ctx, &to, sizeof(to.ipv4),
+					  BPF_F_CURRENT_NETNS, 0);
+	}
+	words_of(to.ipv6.saddr, &pkt->src);
+	words_of(to.ipv6.daddr, &pkt->dst);
+	to.ipv6.sport = bpf_htons(pkt->sport);
+	to.ipv6.dport = bpf_htons(pkt->dport);
+	return bpf_skc_lookup_tcp(frame->ctx, &to, sizeof(to.ipv6),
+				  BPF_F_CURRENT_NETNS, 0);
+}
+
+/* The cookie of @socket for a SYN, in the low 32 bits; negative: there is none.
+ */
+static __always_inline __s64 cookie_of(struct bpf_sock *socket,
+				       const struct frame *frame,
+				       const struct pkt *pkt)
+{
+	__u8 tcp[TCP_WORDS_MAX * 4] = {};
+	void *ip = frame->data + (pkt->l3_at & L3_AT_MASK);
+	__u32 l4_at = pkt->l4_at & (L4_AT_MAX - 1), options, size;
+
+	if (bpf_xdp_load_bytes(frame->ctx, l4_at, tcp, TCP_WORDS * 4))
+		return -1;
+	options = (tcp[TCP_OFFSET_AT] >> 4) - TCP_WORDS;
+	barrier_var(options); /* or the verifier does not see its bound */
+	if (options > TCP_WORDS_MAX - TCP_WORDS)
+		return -1;
+	size = (TCP_WORDS + options) * 4;
+	if (bpf_xdp_load_bytes(frame->ctx, l4_at, tcp, size))
+		return -1;
+	if (pkt->family == 4)
+		return ip + IPV4_BYTES > frame->end
+			       ? -1
+			       : bpf_tcp_gen_syncookie(socket, ip, IPV4_BYTES,
+						       (void *)tcp, size);
+	return ip + IPV6_BYTES > frame->end
+		       ? -1
+		       : bpf_tcp_gen_syncookie(socket, ip, IPV6_BYTES,
+					       (void *)tcp, size);
+}
+
+/* Its own stack, which the walk does not need at the same time. */
+static __noinline int ask_listener(const struct frame *frame, struct pkt *pkt)
+{
+	struct bpf_sock *socket = socket_of(frame, pkt);
+	__s64 cookie = -1;
+
+	if (!socket)
+		return VERDICT_CONTINUE;
+	if (socket->state == BPF_TCP_LISTEN)
+		cookie = cookie_of(socket, frame, pkt);
+	bpf_sk_release(socket);
+	if (cookie < 0)
+		return VERDICT_CONTINUE;
+	pkt->answer = ANSWER_COOKIE;
+	pkt->answer_number = cookie;
+	return decide(pkt, VERDICT_TX, REASON_CHALLENGE);
+}
+
+static __always_inline enum verdict
+answer_cookie(const struct frame *frame, struct pkt *pkt)
+{
+	__u32 place = pkt->errand.config;
+	struct cookie *c = bpf_map_lookup_elem(&cookies, &place);
+
+	/* A replay is attached to nothing, so there is no listener. */
+	if (!c || replaying || pkt->fragment || pkt->l4_at >= L4_AT_MAX ||
+	    !may_be_answered(pkt))
+		return VERDICT_CONTINUE;
+	if (!c->always && is_calm(pkt, c->above_limit, pkt->errand.rule))
+		return VERDICT_CONTINUE;
+	return ask_listener(frame, pkt);
+}
+
+#endif
