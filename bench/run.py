@@ -16,7 +16,8 @@ from typing import Final
 from results import Table, keep, surroundings
 
 CASES: Final = (
-    "blocklist", "rules", "limits", "wireguard", "synflood", "changes", "commands", "replay",
+    "blocklist", "rules", "limits", "wireguard", "synflood", "edge",
+    "changes", "commands", "replay",
 )  # fmt: skip
 _REPETITIONS: Final = 15
 _QUICK: Final = 5

@@ -22,6 +22,7 @@ _WG_KEY = next(
     if isinstance(rule.action, WireGuard)
 )
 _WG = IPv4(src="203.0.113.9") / Udp(dport=51820)
+_AT_EDGE = IPv4(src="9.9.9.9") / Udp(dport=51820)
 
 Row = tuple[Frame | Layer, str, str | None]
 
@@ -188,7 +189,11 @@ CASES: dict[str, list[Row]] = {
         (IPv6(src="2620:fe::9") / Tcp(dport=443), "pass", "services"),
         (IPv4(src="9.9.9.9") / Tcp(dport=8080), "drop", "default"),
         (IPv4(src="9.9.9.9") / Udp(dport=443), "pass", "quic-and-wireguard"),
-        (IPv4(src="9.9.9.9") / Udp(dport=51820) / bytes(148), "pass", "quic-and-wireguard"),
+        (_WG / proved(INITIATION, _WG_KEY), "drop", "bogons"),
+        (_AT_EDGE / proved(INITIATION, _WG_KEY), "pass", "quic-and-wireguard"),
+        (_AT_EDGE / message(DATA), "pass", "quic-and-wireguard"),
+        (_AT_EDGE / proved(INITIATION, bytes(32)), "drop", "wireguard-guard"),
+        (_AT_EDGE / bytes(148), "drop", "wireguard-guard"),
         (IPv4(src="9.9.9.9") / Udp(dport=5000), "drop", "default"),
         (IPv4(src="9.9.9.9", proto=17, offset=1480) / bytes(9), "drop", "default"),
     ],
@@ -277,20 +282,20 @@ FLOODS: dict[str, list[Moment]] = {
         many(300, (IPv4(src="9.9.9.8") / Icmp(), "drop", "pings-of-one"), 9),
         many(300, (IPv4(src="9.9.9.8") / Icmp(type=3), "pass", "icmp"), 100),
         many(300, (IPv4(src="9.9.9.8") / Icmp(type=3), "drop", "icmp-errors"), 9),
-        many(
-            300,
-            (IPv4(src="9.9.9.8") / Udp(dport=51820) / bytes(148), "pass", "quic-and-wireguard"),
-            20,
+        *(
+            many(
+                300, (_AT_EDGE / proved(INITIATION, _WG_KEY, seed=n), "pass", "quic-and-wireguard")
+            )
+            for n in range(20)
         ),
-        many(
-            300,
-            (IPv4(src="9.9.9.8") / Udp(dport=51820) / bytes(148), "drop", "wireguard-handshakes"),
+        many(300, (_AT_EDGE / proved(INITIATION, _WG_KEY, seed=20), "drop", "wireguard-guard")),
+        many(300, (_AT_EDGE / message(DATA, 1000), "pass", "quic-and-wireguard"), 99),
+        *(
+            many(400, (IPv4(src=f"9.9.8.{n}") / Tcp(dport=443), "pass", "services"), 100)
+            for n in range(10)
         ),
-        many(
-            300,
-            (IPv4(src="9.9.9.8") / Udp(dport=51820) / bytes(1000), "pass", "quic-and-wireguard"),
-            99,
-        ),
+        many(400, (IPv4(src="9.9.8.77") / Tcp(dport=443), "tx", "prove-yourself"), 9),
+        many(400, (IPv4(src="9.9.8.1") / Tcp(dport=443, flags="A"), "pass", "established"), 9),
     ],
 }
 
