@@ -145,12 +145,12 @@ def _server(made: Wire) -> Iterator[None]:
 @contextmanager
 def _serving(made: Wire, way: Way) -> Iterator[None]:
     with ExitStack() as stack:
+        with made.receiver.entered():
+            Path("/proc/sys/net/ipv4/tcp_syncookies").write_text(str(way.cookies))
         for end, policy in ((made.sender, _SENDERS), (made.receiver, way.policy)):
             with end.entered():
                 datapath = stack.enter_context(Datapath.up(IFNAME, Policy.parse(policy)))
             stack.callback(_down, end, datapath)
-        with made.receiver.entered():
-            Path("/proc/sys/net/ipv4/tcp_syncookies").write_text(str(way.cookies))
         yield
 
 

@@ -5,9 +5,14 @@ from collections.abc import Iterable, Iterator
 from random import Random
 
 import pytest
-from answered import Answer
+from scapy.layers import inet as scapy
+from scapy.layers.inet6 import ICMPv6DestUnreach
+from scapy.layers.inet6 import IPv6 as ScapyIPv6
+from scapy.layers.l2 import Ether
+from scapy.packet import Raw
 from sequence import Sequence, executors, outcome
 
+from answered import Answer
 from chance import Aim, Shooter, mutant
 from frames import (
     Ah,
@@ -214,6 +219,28 @@ def test_quotes(program: Generation, ip: Layer, size: int) -> None:
         got = answer(program, bytes(Eth())[:12] + bytes(Eth() / ip)[12:14] + packet + padding)
         assert (got.proto, got.icmp, got.quoted) == (proto, kind, packet[:most])
         assert got.tos == (0xC0 if proto == 1 else 0)
+
+
+@pytest.mark.kernel
+@pytest.mark.parametrize("ip", [IPv4(), IPv6()], ids=["ipv4", "ipv6"])
+@pytest.mark.parametrize("size", [0, 1, 700, 1400])
+def test_scapy_says_the_same(program: Generation, ip: Layer, size: int) -> None:
+    """Composed by somebody else, the answers are the same, byte by byte."""
+    packet = bytes(ip / Udp() / bytes(size))
+    below = scapy.IP(src="192.0.2.1", dst="198.51.100.1", id=0, flags="DF")
+    error = scapy.ICMP(type=3, code=13)
+    below.tos, most = 0xC0, 548
+    if version(ip) == 6:
+        below = ScapyIPv6(src="2001:db8::1", dst="2001:db8:1::1")
+        error, most = ICMPv6DestUnreach(code=1), 1232
+    link = Ether(dst="02:00:00:00:00:01", src="02:00:00:00:00:02")
+    run = program.program.test_run(bytes(Eth() / ip / Udp() / bytes(size)))
+    assert run.frame == bytes(link / below / error / Raw(packet[:most]))
+    run = program.program.test_run(bytes(Eth() / ip / Tcp(seq=5) / bytes(size)))
+    if version(ip) == 4:
+        below.tos = 0
+    reset = scapy.TCP(sport=80, dport=40000, flags="RA", ack=6 + size, window=0)
+    assert run.frame == bytes(link / below / reset)
 
 
 @pytest.mark.kernel

@@ -29,6 +29,7 @@ from wirepath.lab.traffic import (
     random_sources,
     syn,
     udp,
+    written_out,
 )
 from wirepath.lab.web import PAGE, WebClient, WebServer
 from wirepath.net import Prefix, parse_address
@@ -201,6 +202,17 @@ def test_flood_is_from_its_sources(lab: Lab, template: object) -> None:
     seen = frames_of(lab, from_sources(template, sources), 120)
     layer = IPv6 if version == 6 else IP
     assert [Ether(f)[layer].src for f in seen] == (addresses(sources) * 3)[:120]
+    for frame in seen:
+        assert_right_checksums(frame)
+
+
+@pytest.mark.parametrize("to", [V4, V6])
+def test_flood_written_out(lab: Lab, to: str) -> None:
+    sources = random_sources(50, version=6 if to == V6 else 4)
+    seen = frames_of(lab, written_out(syn(to, 80), sources), 100)
+    layer = IPv6 if to == V6 else IP
+    assert [Ether(f)[layer].src for f in seen] == addresses(sources) * 2
+    assert len({Ether(f)[TCP].sport for f in seen}) > 40
     for frame in seen:
         assert_right_checksums(frame)
 

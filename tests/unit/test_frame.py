@@ -18,7 +18,13 @@ WHOLE = [case for case in CASES if case.wire_bytes is None and case.fault is Non
 
 
 def test_fields_of_ipv4() -> None:
-    frame = Eth() / Vlan(7) / IPv4(src="10.0.0.1", ttl=3, tos=0xB9) / Tcp(1, 2, "SA") / b"data"
+    frame = (
+        Eth()
+        / Vlan(7)
+        / IPv4(src="10.0.0.1", ttl=3, tos=0xB9)
+        / Tcp(1, 2, "SA", seq=0x01020304)
+        / b"data"
+    )
     assert parse(bytes(frame)) == Packet(
         frame_bytes=62,
         family=4,
@@ -34,6 +40,13 @@ def test_fields_of_ipv4() -> None:
         ttl=3,
         dscp=46,
     )
+
+
+def test_to_a_group() -> None:
+    for dst, group in ((b"\x02\0\0\0\0\2", False), (b"\x01\0\x5e\0\0\1", True)):
+        packet = parse(bytes(Eth(dst=dst) / IPv4() / Udp()))
+        assert isinstance(packet, Packet)
+        assert packet.to_group == group
 
 
 def test_fields_of_ipv6() -> None:
