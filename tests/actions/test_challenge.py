@@ -258,7 +258,7 @@ def test_as_it_is_told() -> None:
         .replace("ask", "ask2")
     )  # fmt: skip
     assert [rule.action.describe() for rule in policy.rules] == [
-        "challenge reset, admit 600 s", "challenge reset above 1k/s, admit 3600 s",
+        "challenge reset, admit 10min", "challenge reset above 1k/s, admit 1h",
     ]  # fmt: skip
     assert [rule.match.describe() for rule in policy.rules] == [
         "dport 80, tcp_flags syn", "tcp_flags syn",

@@ -34,7 +34,7 @@ def test_fields_of_ipv4() -> None:
         sport=1,
         dport=2,
         tcp_flags=0x12,
-        tcp_seq=0,
+        tcp_seq=0x01020304,
         vlan=7,
         length=44,
         ttl=3,

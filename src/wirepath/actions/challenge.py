@@ -104,9 +104,9 @@ class Challenge(Action):
         return {"above_limit": 0, "always": self.above is None}
 
     def describe(self) -> str:
-        """Say ``challenge reset above 1k/s, admit 600 s``."""
+        """Say ``challenge reset above 1k/s, admit 10min``."""
         above = f" above {self.above.rate}" if self.above else ""
-        return f"challenge {_MODE}{above}, admit {self.admit_s} s"
+        return f"challenge {_MODE}{above}, admit {quantities.spell(self.admit_s)}"
 
     def document(self) -> dict[str, Any]:
         """Give the rule's key."""
