@@ -136,6 +136,22 @@ def test_replay_writes_what_passed_and_what_did_not(
         assert list(p) == [frames[n] for n in (1, 2, 4, 5)]
 
 
+def test_what_is_answered_does_not_pass(wirepath_: Wirepath, capture: Path, tmp_path: Path) -> None:
+    policy, passed, dropped = (
+        tmp_path / name for name in ("p.toml", "passed.pcap", "dropped.pcap")
+    )
+    policy.write_text('[[rule]]\nname = "no"\nreject = true\n')
+    said = wirepath_(
+        "replay", policy, capture, "--model", "--json",
+        "--write-passed", passed, "--write-dropped", dropped,
+    )  # fmt: skip
+    assert said.json()["verdicts"]["tx"] > 0
+    with read_capture(capture) as all_, read_capture(passed) as p, read_capture(dropped) as d:
+        frames = list(all_)
+        assert list(p) == [frame for frame in frames if frame.data == bytes(Eth() / Arp())]
+        assert len(list(d)) == len(frames) - 1
+
+
 def test_replay_never_writes_over_its_capture(
     wirepath_: Wirepath, policy: Path, capture: Path
 ) -> None:

@@ -73,7 +73,7 @@ def _write(file: Path, capture: Capture, result: Replay, *, dropped: bool) -> No
 
     with CaptureWriter(file) as writer:
         for frame, judged in zip(capture, result.judged, strict=True):
-            if (judged.verdict == "drop") == dropped:
+            if (judged.verdict != "pass") == dropped:
                 writer.write(frame.time_ns, frame.data, frame.wire_bytes)
 
 
