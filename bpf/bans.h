@@ -4,8 +4,9 @@
  *
  * A ban is probed for once for each prefix length that is banned somewhere, so
  * a short ban still holds when a longer one inside it has expired.  Expiry is
- * judged here; user space only sweeps.  Nothing evicts a ban: when the table
- * is full, new ones are refused and counted.
+ * judged here.  What limits have banned makes room when it has expired, by and
+ * by as they ban others; what operators have, is swept by user space.  Nothing
+ * evicts a ban: when the table is full, new ones are refused and counted.
  *
  * User space: wirepath/datapath/bans.py
  */
@@ -16,7 +17,8 @@
 
 #define IPV4_BITS   96  /* of ::ffff:0:0/96 */
 #define BAN_LENGTHS 129 /* 0 to 128 bits; IPv4 prefixes add 96 */
-#define BAN_EVERY   0   /* the scope of a ban on all packets */
+#define BANS_MAX    1000000
+#define BAN_EVERY   0 /* the scope of a ban on all packets */
 
 struct ban_key {
 	struct addr addr; /* host bits are 0 */
@@ -34,10 +36,19 @@ struct ban {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 1000000);
+	__uint(max_entries, BANS_MAX);
 	__type(key, struct ban_key);
 	__type(value, struct ban);
 } bans SEC(".maps");
+
+/* Bans of limits that may have expired, the oldest first. */
+struct {
+	__uint(type, BPF_MAP_TYPE_QUEUE);
+	__uint(max_entries, 1); /* as many as bans, if some limit bans */
+	__type(value, struct ban_key);
+} bans_due SEC(".maps");
+
+#define RECLAIMED_AT_ONCE 2 /* more than a new ban takes up */
 
 /* Prefix lengths that occur in bans on all packets, in any order.  User space
  * writes a length first and counts it then, so that no packet misses one; those
@@ -141,6 +152,30 @@ static __always_inline bool is_banned(struct pkt *pkt)
 	return lengths && lengths->made | lengths->set && find_ban(pkt);
 }
 
+/* Remove bans of limits that have expired: the next few that are due, so that
+ * each has its turn.  Global, so that its stack is not there for the next one.
+ */
+__noinline int reclaim_bans(const struct pkt *pkt)
+{
+	if (!pkt)
+		return 0;
+	for (int i = 0; i < RECLAIMED_AT_ONCE; i++) {
+		struct ban_key key;
+		struct ban *ban;
+
+		if (bpf_map_pop_elem(&bans_due, &key))
+			break;
+		ban = bpf_map_lookup_elem(&bans, &key);
+		if (!ban)
+			continue;
+		if (now_ns(pkt) < ban->expires_ns)
+			bpf_map_push_elem(&bans_due, &key, BPF_ANY);
+		else
+			bpf_map_delete_elem(&bans, &key);
+	}
+	return 0;
+}
+
 /* Ban @key until @expires_ns, because of the rule in @slot. */
 static __always_inline void impose_ban(const struct ban_key *key, __u32 slot,
 				       __u64 now, __u64 expires_ns)
@@ -154,10 +189,12 @@ static __always_inline void impose_ban(const struct ban_key *key, __u32 slot,
 
 	if (!lengths)
 		return;
-	if (bpf_map_update_elem(&bans, key, &ban, BPF_ANY))
+	if (bpf_map_update_elem(&bans, key, &ban, BPF_ANY)) {
 		__sync_fetch_and_add(&lengths->refused, 1);
-	else
-		__sync_fetch_and_add(&lengths->made, 1);
+		return;
+	}
+	__sync_fetch_and_add(&lengths->made, 1);
+	bpf_map_push_elem(&bans_due, key, BPF_ANY);
 }
 
 #endif

@@ -68,8 +68,10 @@ limit(struct pkt *pkt, __u32 config, __u32 rule)
 	said = ask_limit(pkt, config, rule);
 	if (said == CONFORMS)
 		return VERDICT_CONTINUE;
-	if (limit_config.bans && said == EXCEEDS)
+	if (limit_config.bans && said == EXCEEDS) {
+		reclaim_bans(pkt);
 		ban_source(pkt, config, rule);
+	}
 	return decide(pkt, VERDICT_DROP, REASON_LIMIT_EXCEEDED);
 }
 

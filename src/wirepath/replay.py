@@ -81,10 +81,11 @@ def run(policy: Policy, capture: Capture, *, model: bool = False, skip_bad: bool
     contents = read_contents(policy, skip_bad=skip_bad)
     if model:
         return _by_model(policy, contents.members, capture)
+    from wirepath.datapath.actions import bans
     from wirepath.datapath.generation import Generation
 
-    # No bans outlive the replay, so their table need not have its room.
-    sizes = {"bans": 1}
+    # There are no bans but those of limits; without any, their table need not have its room.
+    sizes = {} if bans(policy) else {"bans": 1}
     with Generation.load(policy, contents.members, sizes=sizes, replaying=True) as generation:
         judged = _by_program(generation, policy, capture)
         maps = generation.loaded.maps

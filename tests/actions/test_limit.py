@@ -1,6 +1,7 @@
 """Limits: rates, bursts, keys and bans, on a clock of our own."""
 
 # ruff: noqa: S311 - a seed, so that it fails again
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -8,6 +9,8 @@ import pytest
 from sequence import Moment, Sequence, executors, outcome
 
 from frames import Eth, Frame, IPv4, IPv6, Tcp, Udp, Vlan
+from wirepath import replay
+from wirepath.capture import CaptureWriter, read_capture
 from wirepath.model import Model
 from wirepath.policy import Policy
 from xdp import Sent
@@ -265,3 +268,18 @@ def test_sequences_by_chance(seed: int) -> None:
         sent.append(Sent(bytes(frame), now_ns=now))
     with executors(_policy(random)) as both:
         both.judge(sent)
+
+
+@pytest.mark.kernel
+def test_a_replay_bans_as_many_as_there_are(tmp_path: Path) -> None:
+    policy = Policy.parse(limited('rate = "1/s", per = "src", ban = "1h"'))
+    path = tmp_path / "many.pcap"
+    with CaptureWriter(path) as writer:
+        for nth in range(3):
+            for host in range(200):
+                writer.write(nth, bytes(udp(f"10.0.0.{host}")))
+    with read_capture(path) as capture:
+        by_program, by_model = (replay.run(policy, capture, model=model) for model in (False, True))
+    assert by_program.judged == by_model.judged
+    assert by_program.rules == by_model.rules
+    assert dict(by_program.reasons) == {"default": 200, "limit_exceeded": 200, "banned": 200}

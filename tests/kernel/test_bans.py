@@ -19,7 +19,8 @@ from wirepath.kernel.program import XdpAction
 from wirepath.net import Prefix
 from wirepath.policy import Policy
 from wirepath.prefixes import Members
-from xdp import Sent, Xdp
+from wirepath.quantities import SECOND_NS
+from xdp import BANS, Sent, Xdp
 
 pytestmark = pytest.mark.kernel
 
@@ -217,3 +218,25 @@ def test_a_ban_holds_while_a_million_sources_fill_the_cells() -> None:
         bans = {key["addr"]["lo"] & 0xFFFFFFFF: ban for key, ban in xdp.maps["bans"].items()}
         assert bans[0xC6336401]["packets"] == FLOOD // _EVERY
         assert len(bans) == 1
+
+
+def test_what_limits_have_banned_makes_room_when_it_has_expired() -> None:
+    """In a table of few, source after source is banned for a second; nobody has to sweep."""
+    policy = Policy.parse(
+        '[[rule]]\nname = "slow"\nlimit = { rate = "1/s", per = "src", ban = "1s" }\n'
+    )
+    hosts = [f"10.0.{n // 256}.{n % 256}" for n in range(5 * BANS)]
+    with Xdp(policy) as xdp:
+        for second in range(5):
+            frames = [
+                Sent(bytes(Eth() / IPv4(src=host) / Udp()), now_ns=second * 2 * SECOND_NS)
+                for host in hosts[second * BANS : (second + 1) * BANS]
+                for _ in range(3)
+            ]
+            reasons = [verdict.reason for verdict in xdp.judge(frames)]
+            assert reasons == ["default", "limit_exceeded", "banned"] * BANS
+        assert xdp.maps["ban_lengths"][0]["refused"] == 0
+        # Those whose time has not come are not touched: the table is full of them now.
+        late = Sent(bytes(Eth() / IPv4(src="10.9.9.9") / Udp()), now_ns=8 * SECOND_NS)
+        assert [v.reason for v in xdp.judge([late] * 3)] == ["default"] + ["limit_exceeded"] * 2
+        assert xdp.maps["ban_lengths"][0]["refused"] == 2

@@ -22,6 +22,7 @@ BPF = Path(__file__).parents[2] / "bpf"
         ("candidates.h", "LIST_BITS", filing.LIST_BITS),
         ("lanes.h", "CLAUSE_AT", filing.CLAUSE_AT),
         ("manifest.h", "MANIFEST_PAGE", manifest.PAGE),
+        ("bans.h", "BANS_MAX", actions._BANS_MOST),
         ("actions/limit_cells.h", "LIMIT_WAYS", limit.CELLS),
         ("actions/limit_cells.h", "BURST_MAX_S", limit.BURST_MOST_S),
         ("actions/limit_ask.h", "COST_SHIFT", limit._COST_SHIFT),

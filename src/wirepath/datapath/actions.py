@@ -23,8 +23,11 @@ if TYPE_CHECKING:
 BUCKETS_MOST: Final = 1 << 24  # a cache line each: 1 GiB
 _BUCKETS: Final = "limit_buckets"
 _EXACT: Final = "limit_exact_cells"
+_DUE: Final = "bans_due"
+_BANS_MOST: Final = 1_000_000  # BANS_MAX of bpf/bans.h
 _SEEN: Final = "wireguard_seen"
 _SEEN_BUCKETS: Final = 4096  # SEEN_BUCKETS of bpf/actions/wireguard_seen.h
+_CARRIED: Final = (_BUCKETS, _EXACT, _DUE, _SEEN)
 
 
 class Placed(NamedTuple):
@@ -74,6 +77,7 @@ def sizes(policy: Policy, succession: Succession) -> dict[str, int]:
         "limits": max(1, len(limits)),
         _BUCKETS: max(1, succession.buckets),
         _EXACT: max(1, exact),
+        _DUE: _BANS_MOST if bans(policy) else 1,
         _SEEN: _SEEN_BUCKETS if "wireguards" in kinds else 1,
     }
 
@@ -103,6 +107,11 @@ def limit_config(policy: Policy, secret: Sequence[int]) -> dict[str, object]:
     }
 
 
+def bans(policy: Policy) -> bool:
+    """Tell whether some limit of *policy* bans."""
+    return any(limit.ban_s is not None for limit in limits_of(policy).values())
+
+
 def ban_lengths(policy: Policy) -> set[int]:
     """Give the lengths of prefixes that limits of *policy* ban from all rules."""
     banning = (limit for limit in limits_of(policy).values() if limit.ban_s is not None)
@@ -110,8 +119,8 @@ def ban_lengths(policy: Policy) -> set[int]:
 
 
 def carried(maps: Mapping[str, Map], needed: Mapping[str, int]) -> dict[str, Map]:
-    """Give those maps of cells that are large enough for the next generation too."""
-    enough = (name for name in (_BUCKETS, _EXACT, _SEEN) if maps[name].max_entries >= needed[name])
+    """Give those maps of what actions remember that have room for the next generation too."""
+    enough = (name for name in _CARRIED if maps[name].max_entries >= needed[name])
     return {name: maps[name] for name in enough}
 
 
