@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 from wirepath.errors import KernelError, LayoutError
 from wirepath.kernel.btf import Btf
 from wirepath.kernel.handle import checked
+from wirepath.kernel.layout import Octets
 from wirepath.kernel.maps import Map
 from wirepath.kernel.program import Program
 from wirepath.kernel.rejection import rejection
@@ -165,8 +166,13 @@ class _Opened:
             checked(lib.bpf_map__reuse_fd(mine, old.fd), f"reuse map {name}")
 
     def _compare(self, name: str, part: str, number: int, old: Map) -> None:
-        mine, theirs = self.btf.layout(number), getattr(old, part)
-        if mine.dtype != theirs.dtype:
+        theirs = getattr(old, part)
+        mine = self.btf.layout(number) if number else Octets(name, 0)  # a queue has no keys
+        if isinstance(theirs, Octets):  # libbpf tells the kernel no types of queues and the like
+            same = mine.size == theirs.size
+        else:
+            same = mine.dtype == theirs.dtype
+        if not same:
             raise LayoutError(
                 f"reuse map {name}: its {part} differs from {mine.name} of {self.name}"
             )
