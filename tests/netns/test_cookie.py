@@ -57,7 +57,7 @@ def test_in_peace_syns_go_on(hosts: Pair) -> None:
     with server(hosts, challenging(), cookies=1) as datapath:
         connected(hosts).close()
         assert challenged(datapath) == 0
-        datapath.apply(Policy.parse(challenging('{ mode = "cookie", above = "3/s" }')))
+        datapath.apply(Policy.parse(challenging('{ mode = "cookie", above = "3/min" }')))
         SETTING.write_text("2")
         for _ in range(4):
             connected(hosts).close()

@@ -47,7 +47,7 @@ def test_a_client_behind_connection_tracking(hosts: Pair) -> None:
         run(hosts.far, "nft", "-f", "-", input=TRACKING)
         begun = time.monotonic()
         connected(hosts).close()
-        assert time.monotonic() - begun < 0.5
+        assert time.monotonic() - begun < 0.9  # the timer of a first SYN takes a second
 
 
 @pytest.mark.parametrize("above", ["", ', above = "100/s"'], ids=["always", "above"])
