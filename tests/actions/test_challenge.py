@@ -335,3 +335,16 @@ def test_bad_input(match: str, value: str, message: str) -> None:
         Policy.parse(challenging(value, match), file="p.toml")
     problems = [str(problem).partition("rule.ask.")[2] for problem in caught.value.problems]
     assert problems[0] == message
+
+
+@pytest.mark.parametrize(
+    ("word", "table"),
+    [
+        ('challenge = "reset"\nabove = "1000/s"\nadmit = "1h"',
+         'challenge = { mode = "reset", above = "1000/s", admit = "1h" }'),
+        ('challenge = "cookie"\nabove = "2k/s"', 'challenge = { mode = "cookie", above = "2k/s" }'),
+    ],
+)  # fmt: skip
+def test_beside_a_word_stands_what_would_be_in_the_table(word: str, table: str) -> None:
+    head = '[[rule]]\nname = "ask"\nmatch = { dport = 80 }\n'
+    assert Policy.parse(head + word) == Policy.parse(head + table)

@@ -116,18 +116,18 @@ class Challenge(Action):
 
 def read(rule: Table) -> Challenge | Cookie | None:
     """Take ``challenge`` from *rule*; None if it is, noted, wrong."""
-    if isinstance(rule.take("challenge"), str):
-        mode = rule.one("challenge", _mode, _MODE)
-        return Cookie(above=None) if mode == _COOKIE else Challenge(admit_s=ADMITTED_S, above=None)
-    table = rule.table("challenge", _SHAPE)
-    if "mode" not in table:
+    word = isinstance(rule.take("challenge"), str)
+    table = rule if word else rule.table("challenge", _SHAPE)
+    key = "challenge" if word else "mode"
+    if key not in table:
         table.wrong("mode", f'a challenge without `mode` (write mode = "{_MODE}")')
-    mode = table.one("mode", _mode, _MODE)
+    mode = table.one(key, _mode, _MODE)
     rate = table.one("above", _syns, None)
     admit_s = table.one("admit", _time, ADMITTED_S)
     if mode == _COOKIE and "admit" in table:
         table.wrong("admit", "a cookie admits one connection, not its source (leave it out)")
-    table.done()
+    if not word:
+        table.done()
     above = Limit(rate=rate, burst=rate.count, per=Per.read("rule")) if rate else None
     return Cookie(above=above) if mode == _COOKIE else Challenge(admit_s=admit_s, above=above)
 
