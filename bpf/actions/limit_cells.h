@@ -21,7 +21,6 @@
 #define LIMIT_TRIES 16 /* rounds of compare-and-swap, then it exceeds */
 #define CELL_BITS   48 /* of time: 78 hours of ns */
 #define CELL_TIME   ((1ULL << CELL_BITS) - 1)
-#define BURST_MAX_S 86400 /* who claims more is stale */
 
 struct limit_bucket {
 	__u64 cell[LIMIT_WAYS];
@@ -68,16 +67,19 @@ struct demand {
 	bool afresh;    /* a key never inherits */
 };
 
-/* What @cell has outstanding; 0 if its time has come.  No branches here and in
- * what follows: which way they go would be for the sender to choose, and the
- * verifier would walk them all.
+/* What @cell has outstanding, of a burst of @most at most; 0 if its time has come
+ * or it is nobody's.  Times come round after 78 hours: what a key seems to have
+ * outstanding then is no more than its burst.  No branches here and in what
+ * follows: which way they go would be for the sender to choose, and the verifier
+ * would walk them all.
  */
-static __always_inline __s64 outstanding(__u64 cell, __u64 now)
+static __always_inline __s64 outstanding(__u64 cell, __u64 now, __s64 most)
 {
 	__s64 rest =
 		(__s64)((cell - now) << (64 - CELL_BITS)) >> (64 - CELL_BITS);
 
-	rest &= (rest - BURST_MAX_S * 1000000000LL - 1) >> 63;
+	rest &= (rest - most - 1) >> 63;
+	rest &= (__s64)(cell | -cell) >> 63;
 	return rest & ~(rest >> 63);
 }
 
@@ -97,12 +99,14 @@ static __always_inline __u32 own_cell(const struct limit_bucket *bucket,
 
 /* The place of the cell that is free, or will be soonest. */
 static __always_inline __u32 next_cell(const struct limit_bucket *bucket,
-				       __u64 now)
+				       __u64 now, __s64 most)
 {
-	__s64 least = outstanding(bucket->cell[0], now) * LIMIT_WAYS;
+	__s64 least = outstanding(bucket->cell[0], now, most) * LIMIT_WAYS;
 
 	for (int i = 1; i < LIMIT_WAYS; i++) {
-		__s64 rest = outstanding(bucket->cell[i], now) * LIMIT_WAYS + i;
+		__s64 rest =
+			outstanding(bucket->cell[i], now, most) * LIMIT_WAYS +
+			i;
 
 		least += (rest - least) & (rest - least) >> 63;
 	}
@@ -127,12 +131,12 @@ ask_bucket(__u32 at_bucket, __u64 hash, const struct demand *d)
 	at = own_cell(bucket, tag);
 	own = at < LIMIT_WAYS;
 	if (!own)
-		at = next_cell(bucket, d->now_ns);
+		at = next_cell(bucket, d->now_ns, d->burst_ns);
 	cell = &bucket->cell[at & (LIMIT_WAYS - 1)];
 	old = *(volatile __u64 *)cell;
 	if (own && old >> CELL_BITS != tag)
 		return NOT_ASKED;
-	rest = own || !d->afresh ? outstanding(old, d->now_ns) : 0;
+	rest = own || !d->afresh ? outstanding(old, d->now_ns, d->burst_ns) : 0;
 	rest += d->cost_ns;
 	if (rest > d->burst_ns)
 		return own ? EXCEEDS : EXCEEDS_AMONG;

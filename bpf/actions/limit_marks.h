@@ -48,7 +48,7 @@ __noinline int is_marked(const struct pkt *pkt, __u32 config)
 	at = own_cell(mark.bucket, mark.tag);
 	return at < LIMIT_WAYS &&
 	       outstanding(mark.bucket->cell[at & (LIMIT_WAYS - 1)],
-			   mark.now_ns);
+			   mark.now_ns, limit->burst_ns);
 }
 
 /* Let it have the whole burst outstanding.  Writes only what is not there. */
@@ -66,7 +66,7 @@ __noinline int mark_key(const struct pkt *pkt, __u32 config)
 		return 0;
 	at = own_cell(mark.bucket, mark.tag);
 	if (at >= LIMIT_WAYS)
-		at = next_cell(mark.bucket, mark.now_ns);
+		at = next_cell(mark.bucket, mark.now_ns, limit->burst_ns);
 	cell = mark.tag << CELL_BITS |
 	       ((mark.now_ns + limit->burst_ns) & CELL_TIME);
 	at &= LIMIT_WAYS - 1;

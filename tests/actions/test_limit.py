@@ -1,6 +1,7 @@
 """Limits: rates, bursts, keys and bans, on a clock of our own."""
 
 # ruff: noqa: S311 - a seed, so that it fails again
+from dataclasses import replace as replace_
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -225,11 +226,31 @@ def test_model(sequence: Sequence) -> None:
     assert list(map(outcome, judged)) == sequence.outcomes()
 
 
+# When the first packet comes. Times in cells come round every 2^48 ns: just before that, at it, and
+# at the time of day of a capture.
+_BEGINS = (0, (1 << 48) - S // 4, (1 << 48) - 20 * 3600 * S, 1_795_000_000 * S)
+
+
 @pytest.mark.kernel
+@pytest.mark.parametrize("begin", _BEGINS, ids=["zero", "wrap", "before-wrap", "capture"])
 @pytest.mark.parametrize("sequence", SEQUENCES, ids=lambda sequence: sequence.id)
-def test_program(sequence: Sequence) -> None:
+def test_program(sequence: Sequence, begin: int) -> None:
     with executors(sequence.policy) as both:
-        assert list(map(outcome, both.judge(sequence.sent()))) == sequence.outcomes()
+        sent = [replace_(each, now_ns=begin + each.now_ns) for each in sequence.sent()]
+        assert list(map(outcome, both.judge(sent))) == sequence.outcomes()
+
+
+@pytest.mark.kernel
+def test_a_source_that_comes_back_after_days() -> None:
+    """After any of the hours in which times come round; nothing is held against it."""
+    hours = [*range(1, 78, 3), 77, 79, 100, 500]
+    sequence = times(_A, *[(S, "pass")] * 3, (S, _OVER))
+    with executors(limited('rate = "3/s", per = "src"')) as both:
+        now = 0
+        for hour in hours:
+            now += hour * 3600 * S
+            sent = [Sent(bytes(frame), now_ns=now + at) for at, frame, _ in sequence]
+            assert list(map(outcome, both.judge(sent))) == [said for *_, said in sequence]
 
 
 _PERS = ("src", "dst", "src/24", "src6/48", "src+dport", "src+dst", "dport", "rule", "sport")
@@ -261,7 +282,7 @@ def test_sequences_by_chance(seed: int) -> None:
     """Few sources, so that they exceed; steps of time from nothing to seconds."""
     random = Random(seed)
     hosts = [f"10.0.{n // 3}.{n}" for n in range(6)] + [f"2001:db8:{n // 2}::{n}" for n in range(5)]
-    now, sent = 0, []
+    now, sent = random.choice(_BEGINS), []
     for _ in range(1500):
         now += random.choice((0, 0, 0, 1, S // 7, S // 3, S - 1, S))
         frame = udp(random.choice(hosts), random.choice((53, 54, 80)))

@@ -24,7 +24,6 @@ BPF = Path(__file__).parents[2] / "bpf"
         ("manifest.h", "MANIFEST_PAGE", manifest.PAGE),
         ("bans.h", "BANS_MAX", actions._BANS_MOST),
         ("actions/limit_cells.h", "LIMIT_WAYS", limit.CELLS),
-        ("actions/limit_cells.h", "BURST_MAX_S", limit.BURST_MOST_S),
         ("actions/limit_ask.h", "COST_SHIFT", limit._COST_SHIFT),
         ("actions/wireguard_seen.h", "SEEN_BUCKETS", actions._SEEN_BUCKETS),
         ("actions/wireguard_seen.h", "SEEN_S", wireguard._SEEN_S),

@@ -20,7 +20,7 @@ KEYS_MOST: Final = 16_000_000
 CELLS: Final = 8  # a bucket: LIMIT_WAYS of bpf/actions/limit_cells.h
 _ROOM: Final = 2  # cells a key, at least: few buckets then have more keys than cells
 
-BURST_MOST_S: Final = 86_400  # BURST_MAX_S of bpf/actions/limit_cells.h
+BURST_MOST_S: Final = 86_400  # times in cells come round after 78 hours
 _FRAME_BITS: Final = 8 * 1514
 _COARSE_NS: Final = SECOND_NS  # a burst of this is 250 ticks of the coarse clock
 _COST_SHIFT: Final = 20  # COST_SHIFT of bpf/actions/limit_ask.h
