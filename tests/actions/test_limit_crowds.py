@@ -106,3 +106,14 @@ def test_a_limit_that_bans_does_not_ban_for_what_others_did() -> None:
         sources = random_sources(50_000)
         it.passed(sources, S)
         assert it.passed(sources[::-1], 3 * S).mean() > 0.999
+
+
+@pytest.mark.parametrize("keys", [1, 100, 5000])
+def test_exact_keys_are_all_remembered(keys: int) -> None:
+    """Up to as many as there should be, on any CPU."""
+    sources = random_sources(keys)
+    with crowd(f'rate = "1/h", per = "src", keys = {keys}, exact = true') as it:
+        assert it.passed(sources, S).all()
+        with ThreadPoolExecutor() as two:
+            ran = two.map(lambda _: it.passed(sources, S), range(2))
+            assert not any(passed.any() for passed in ran)

@@ -49,6 +49,21 @@ bad         4  bad.txt, 1 prefix of its own
     )
 
 
+def test_check_refuses_limits_that_need_too_much(wirepath_: Wirepath, tmp_path: Path) -> None:
+    policy = tmp_path / "big.toml"
+    policy.write_text(
+        "".join(
+            f'[[rule]]\nname = "r{n}"\nlimit = {{ rate = "5/s", per = "src", keys = "16m" }}\n'
+            for n in range(5)
+        )
+    )
+    said = wirepath_("check", policy).refused(2)
+    assert said.endswith(
+        "its limits need 1280 MiB, there are 1024 (lower `keys` where few sources are to be told"
+        " apart)"
+    )
+
+
 def test_check_in_json(wirepath_: Wirepath, policy: Path) -> None:
     assert wirepath_("check", policy, "--json").json() == {
         "file": str(policy),

@@ -38,13 +38,16 @@ def _check(options: Namespace) -> None:
 
 # Goes as far as `up` does before it meets the kernel; gives the size of each set.
 def _lowered(policy: Policy) -> dict[str, int]:
+    from wirepath.datapath import actions
     from wirepath.datapath.contents import read_contents
+    from wirepath.datapath.succession import Succession
     from wirepath.plan import lower
     from wirepath.prefixes import Tables
     from wirepath.prefixes.offline import offline
 
     tables = Tables.build(read_contents(policy).members)
     lower(policy, tables.masks, tables.classes)
+    actions.sizes(policy, Succession.first(policy))
     with offline(tables) as sets:
         return dict(zip(policy.sets, sets.counts(), strict=False))
 

@@ -7,6 +7,7 @@ generation.
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from wirepath.datapath.ban_lengths import Lengths
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 BUCKETS_MOST: Final = 1 << 24  # a cache line each: 1 GiB
 _BUCKETS: Final = "limit_buckets"
 _EXACT: Final = "limit_exact_cells"
+_HELD_BACK: Final = 512  # entries that a CPU keeps to itself, at most; as kernel/bpf/bpf_lru_list.c
 _DUE: Final = "bans_due"
 _BANS_MOST: Final = 1_000_000  # BANS_MAX of bpf/bans.h
 _SEEN: Final = "wireguard_seen"
@@ -76,7 +78,7 @@ def sizes(policy: Policy, succession: Succession) -> dict[str, int]:
     return {name: max(1, size) for name, size in kinds.items()} | {
         "limits": max(1, len(limits)),
         _BUCKETS: max(1, succession.buckets),
-        _EXACT: max(1, exact),
+        _EXACT: exact + _HELD_BACK * (os.cpu_count() or 1) if exact else 1,
         _DUE: _BANS_MOST if bans(policy) else 1,
         _SEEN: _SEEN_BUCKETS if "wireguards" in kinds else 1,
     }
