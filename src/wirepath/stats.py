@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from operator import sub
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 if TYPE_CHECKING:
     from array import array
@@ -12,6 +12,10 @@ if TYPE_CHECKING:
 
     from wirepath.datapath import Datapath
     from wirepath.kernel.maps import Map
+
+
+LIMITING: Final = frozenset({"limit", "wireguard"})
+"""Actions whose rules drop what exceeds a rate."""
 
 
 class Count(NamedTuple):
@@ -112,7 +116,7 @@ def read(datapath: Datapath) -> Stats:
         datapath.name,
         outcomes(datapath),
         rules(datapath.maps["rule_counters"], manifest.counters, manifest.counted),
-        frozenset(rule["name"] for rule in manifest.policy["rule"] if "limit" in rule),
+        frozenset(rule["name"] for rule in manifest.policy["rule"] if LIMITING & rule.keys()),
     )
 
 

@@ -123,7 +123,7 @@ def _rules(options: Namespace) -> None:
             "name": rule.name,
             "match": rule.match.describe(),
             "action": rule.action.describe(),
-            **counted[rule.name].document(limited=rule.action.kind == "limit"),
+            **counted[rule.name].document(limited=rule.action.kind in counters.LIMITING),
         }
         for rule in policy.rules
     ]
