@@ -29,7 +29,7 @@ const volatile enum action action_names;
 static __always_inline enum verdict
 act(struct pkt *pkt, const struct clause *clause)
 {
-	if (actions_used && clause->action == ACTION_LIMIT)
+	if (actions_used & 1U << ACTION_LIMIT && clause->action == ACTION_LIMIT)
 		return limit(pkt, clause->config, clause->rule);
 	if (actions_used & 1U << ACTION_REJECT &&
 	    clause->action == ACTION_REJECT)

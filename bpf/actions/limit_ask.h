@@ -67,6 +67,11 @@ static __always_inline __u64 limit_hash(const struct limit *limit,
 	return hash ^ hash >> 29;
 }
 
+static __always_inline __u32 bucket_of(const struct limit *limit, __u64 hash)
+{
+	return limit->first_bucket + (hash >> 16 & limit->bucket_mask);
+}
+
 static __always_inline struct addr
 masked(const struct addr *a, const struct addr *mask)
 {
@@ -124,9 +129,7 @@ __noinline int ask_cell_limit(const struct pkt *pkt, __u32 config)
 		return IS_EXACT;
 	hash = limit_hash(limit, pkt);
 	demand = demand_of(limit, pkt);
-	return ask_bucket(
-		limit->first_bucket + (hash >> 16 & limit->bucket_mask), hash,
-		&demand);
+	return ask_bucket(bucket_of(limit, hash), hash, &demand);
 }
 
 /* Does a packet conform to the limit at place @config, of the rule @rule? */

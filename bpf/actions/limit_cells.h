@@ -67,6 +67,12 @@ struct demand {
 	bool afresh;    /* a key never inherits */
 };
 
+/* Whose cells are those of keys that hash to @hash; 0 is nobody's. */
+static __always_inline __u64 tag_of(__u64 hash)
+{
+	return hash >> CELL_BITS ?: 1;
+}
+
 /* What @cell has outstanding, of a burst of @most at most; 0 if its time has come
  * or it is nobody's.  Times come round after 78 hours: what a key seems to have
  * outstanding then is no more than its burst.  No branches here and in what
@@ -120,7 +126,7 @@ static __always_inline enum conformance
 ask_bucket(__u32 at_bucket, __u64 hash, const struct demand *d)
 {
 	struct limit_bucket *bucket;
-	__u64 tag = hash >> CELL_BITS ?: 1; /* 0 is nobody's */
+	__u64 tag = tag_of(hash);
 	__u64 *cell, old, rest, new;
 	__u32 at;
 	bool own;

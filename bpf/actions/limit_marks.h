@@ -13,22 +13,31 @@
 
 /* Where the key of a packet has its cell. */
 struct mark {
-	struct limit_bucket *bucket;
+	struct limit_bucket *bucket; /* NULL: there is no such limit */
 	__u64 tag;
 	__u64 now_ns;
+	__u64 burst_ns;
+	__u32 at; /* LIMIT_WAYS: it has none */
 };
 
-static __always_inline struct mark
-mark_of(const struct limit *limit, const struct pkt *pkt)
+static __always_inline struct mark mark_of(const struct pkt *pkt, __u32 config)
 {
-	__u64 hash = limit_hash(limit, pkt);
-	__u32 at = limit->first_bucket + (hash >> 16 & limit->bucket_mask);
+	struct limit *limit = bpf_map_lookup_elem(&limits, &config);
+	struct mark mark = {};
+	__u32 bucket;
+	__u64 hash;
 
-	return (struct mark){
-		.bucket = bpf_map_lookup_elem(&limit_buckets, &at),
-		.tag = hash >> CELL_BITS ?: 1,
-		.now_ns = limit_now(limit, pkt),
-	};
+	if (!pkt || !limit)
+		return mark;
+	hash = limit_hash(limit, pkt);
+	bucket = bucket_of(limit, hash);
+	mark.bucket = bpf_map_lookup_elem(&limit_buckets, &bucket);
+	mark.tag = tag_of(hash);
+	mark.now_ns = limit_now(limit, pkt);
+	mark.burst_ns = limit->burst_ns;
+	if (mark.bucket)
+		mark.at = own_cell(mark.bucket, mark.tag);
+	return mark;
 }
 
 /* Functions here are global, so that the verifier checks each once. */
@@ -36,42 +45,28 @@ mark_of(const struct limit *limit, const struct pkt *pkt)
 /* Has the key of a packet anything outstanding? */
 __noinline int is_marked(const struct pkt *pkt, __u32 config)
 {
-	struct limit *limit = bpf_map_lookup_elem(&limits, &config);
-	struct mark mark;
-	__u32 at;
+	struct mark mark = mark_of(pkt, config);
 
-	if (!pkt || !limit)
-		return 0;
-	mark = mark_of(limit, pkt);
-	if (!mark.bucket)
-		return 0;
-	at = own_cell(mark.bucket, mark.tag);
-	return at < LIMIT_WAYS &&
-	       outstanding(mark.bucket->cell[at & (LIMIT_WAYS - 1)],
-			   mark.now_ns, limit->burst_ns);
+	return mark.bucket && mark.at < LIMIT_WAYS &&
+	       outstanding(mark.bucket->cell[mark.at & (LIMIT_WAYS - 1)],
+			   mark.now_ns, mark.burst_ns);
 }
 
 /* Let it have the whole burst outstanding.  Writes only what is not there. */
 __noinline int mark_key(const struct pkt *pkt, __u32 config)
 {
-	struct limit *limit = bpf_map_lookup_elem(&limits, &config);
-	struct mark mark;
-	__u64 cell;
-	__u32 at;
+	struct mark mark = mark_of(pkt, config);
+	__u64 *cell, marked;
 
-	if (!pkt || !limit)
-		return 0;
-	mark = mark_of(limit, pkt);
 	if (!mark.bucket)
 		return 0;
-	at = own_cell(mark.bucket, mark.tag);
-	if (at >= LIMIT_WAYS)
-		at = next_cell(mark.bucket, mark.now_ns, limit->burst_ns);
-	cell = mark.tag << CELL_BITS |
-	       ((mark.now_ns + limit->burst_ns) & CELL_TIME);
-	at &= LIMIT_WAYS - 1;
-	if (mark.bucket->cell[at] != cell)
-		mark.bucket->cell[at] = cell;
+	if (mark.at >= LIMIT_WAYS)
+		mark.at = next_cell(mark.bucket, mark.now_ns, mark.burst_ns);
+	cell = &mark.bucket->cell[mark.at & (LIMIT_WAYS - 1)];
+	marked = mark.tag << CELL_BITS |
+		 ((mark.now_ns + mark.burst_ns) & CELL_TIME);
+	if (*cell != marked)
+		*cell = marked;
 	return 0;
 }
 

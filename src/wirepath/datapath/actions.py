@@ -99,25 +99,29 @@ def write(maps: Mapping[str, Map], policy: Policy, rooms: Mapping[str, Room]) ->
 
 def limit_config(policy: Policy, secret: Sequence[int]) -> dict[str, object]:
     """Give ``struct limit_config``."""
-    limits = limits_of(policy).values()
-    banning = [limit for limit in limits if limit.ban_s is not None]
+    banning = _banning(policy)
     return {
         "secret": list(secret),
         "bans": bool(banning),
         "by_rule": any(limit.ban_scope == "rule" for limit in banning),
-        "exact": any(limit.exact for limit in limits),
+        "exact": any(limit.exact for limit in limits_of(policy).values()),
     }
 
 
 def bans(policy: Policy) -> bool:
     """Tell whether some limit of *policy* bans."""
-    return any(limit.ban_s is not None for limit in limits_of(policy).values())
+    return bool(_banning(policy))
 
 
 def ban_lengths(policy: Policy) -> set[int]:
     """Give the lengths of prefixes that limits of *policy* ban from all rules."""
-    banning = (limit for limit in limits_of(policy).values() if limit.ban_s is not None)
-    return {bits for limit in banning if limit.ban_scope == "all" for bits in limit.ban_bits}
+    return {
+        bits for limit in _banning(policy) if limit.ban_scope == "all" for bits in limit.ban_bits
+    }
+
+
+def _banning(policy: Policy) -> list[Limit]:
+    return [limit for limit in limits_of(policy).values() if limit.ban_s is not None]
 
 
 def carried(maps: Mapping[str, Map], needed: Mapping[str, int]) -> dict[str, Map]:
