@@ -12,7 +12,7 @@
 #include "classify.h"
 #include "cursor.h"
 
-#define ERRANDS_MAX 64 /* a packet; nobody writes so many rules for one */
+#define ERRANDS_MAX 10000 /* a packet; as many as there may be rules */
 
 struct errands {
 	struct pkt *pkt;

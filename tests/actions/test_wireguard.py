@@ -417,3 +417,15 @@ def test_description() -> None:
         "wireguard, handshakes 20/s",
         "wireguard, mac1, handshakes 5/min",
     ]
+
+
+@pytest.mark.kernel
+def test_as_many_guards_as_anybody_writes_and_the_rule_behind() -> None:
+    """The walk goes on behind each of them."""
+    guards = "".join(
+        f'[[rule]]\nname = "g{n}"\nmatch = {{ proto = "udp", dport = {PORT} }}\nwireguard = {{}}\n'
+        for n in range(100)
+    )
+    with executors(guards + '[[rule]]\nname = "end"\naction = "drop"\n') as both:
+        [verdict] = both.judge([Sent(bytes(sent(message(DATA))))])
+        assert outcome(verdict) == "rule end"

@@ -9,6 +9,7 @@ from wirepath import plan
 from wirepath.actions import challenge, limit, wireguard
 from wirepath.datapath import actions, entries, manifest
 from wirepath.plan import filing
+from wirepath.policy import RULES_MAX
 
 BPF = Path(__file__).parents[2] / "bpf"
 
@@ -22,6 +23,7 @@ BPF = Path(__file__).parents[2] / "bpf"
         ("candidates.h", "LIST_BITS", filing.LIST_BITS),
         ("lanes.h", "CLAUSE_AT", filing.CLAUSE_AT),
         ("manifest.h", "MANIFEST_PAGE", manifest.PAGE),
+        ("errands.h", "ERRANDS_MAX", RULES_MAX),
         ("bans.h", "BANS_MAX", actions._BANS_MOST),
         ("actions/limit_cells.h", "LIMIT_WAYS", limit.CELLS),
         ("actions/limit_ask.h", "COST_SHIFT", limit._COST_SHIFT),
