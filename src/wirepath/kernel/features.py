@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from wirepath.errors import KernelError
+from wirepath.kernel import tcx
 from wirepath.kernel.handle import checked
 from wirepath.kernel.interface import Interface
 from wirepath.kernel.maps import Map
@@ -40,7 +41,7 @@ class Finding:
 
 def system() -> list[Finding]:
     """Look at this kernel. Changes nothing, not even where no bpffs is mounted."""
-    return [_release(), _bpf(), _jit(), _xdp(), _frags(), _batch(), _bpffs()]
+    return [_release(), _bpf(), _jit(), _xdp(), _frags(), _tcx(), _batch(), _bpffs()]
 
 
 def interface(name: str) -> list[Finding]:
@@ -99,6 +100,15 @@ def _frags() -> Finding:
     cure = "use Linux 5.18 or newer: without it MTUs above a page do not attach"
     able = "frames in several buffers"
     return _probe("xdp.frags", lib.wp_probe_xdp(True), able, cure)  # noqa: FBT003
+
+
+def _tcx() -> Finding:
+    try:
+        able = tcx.supported()
+    except KernelError as error:
+        cure = _ROOT if error.errno == EPERM else ""
+        return Finding("tcx", ok=None, detail=os.strerror(error.errno), cure=cure)
+    return Finding("tcx", ok=able or None, detail="yes" if able else "no: clsact is used")
 
 
 def _jit() -> Finding:

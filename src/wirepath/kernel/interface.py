@@ -68,3 +68,9 @@ class Interface:
             xdp_id=found.xdp_id,
             xdp_mode=_MODES[found.xdp_mode],
         )
+
+
+def name_of(ifindex: int) -> str:
+    """Give the name of an interface of this network namespace; empty if it is gone."""
+    buffer = ffi.new("char[16]")
+    return ffi.string(buffer).decode() if lib.if_indextoname(ifindex, buffer) else ""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 from errno import EBUSY, EINVAL, ENODEV, ENOLINK, EOPNOTSUPP, EPERM, ERANGE
-from typing import TYPE_CHECKING, Any, Final, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, Self
 
-from wirepath.errors import AttachError, KernelError
+from wirepath.errors import AttachError, KernelError, PinError
 from wirepath.kernel.handle import Handle, checked, open_pin
-from wirepath.kernel.interface import Interface
+from wirepath.kernel.interface import Interface, name_of
 from wirepath.kernel.program import Program
 from wirepath.native import ffi, lib
 
@@ -20,51 +20,43 @@ log = logging.getLogger(__name__)
 Mode = Literal["native", "generic", "offload"]
 """Where a program runs: in the driver, after the packet became an skb, or on the card."""
 
+ROOT: Final = "run it as root, or with CAP_NET_ADMIN and CAP_BPF"
+"""The cure where attaching is not permitted."""
+
+_XDP: Final = 37  # BPF_XDP of linux/bpf.h
 # XDP_FLAGS_{DRV,SKB,HW}_MODE of linux/if_link.h.
 _FLAGS: Final[dict[Mode, int]] = {"native": 1 << 2, "generic": 1 << 1, "offload": 1 << 3}
 
 
-class XdpLink(Handle):
-    """An XDP program on an interface. Closing it detaches unless the link is pinned.
+class Link(Handle):
+    """A program on an interface. Closing it detaches unless the link is pinned.
 
     Attributes:
         id: the kernel's number for it.
     """
+
+    _type: ClassVar[int]  # enum bpf_link_type of linux/bpf.h
+    _noun: ClassVar[str]
 
     def __init__(self, fd: int) -> None:
         super().__init__(fd)
         self.id: int = self._info().id
 
     def __repr__(self) -> str:
-        return f"<xdp link id={self.id}>"
-
-    @classmethod
-    def attach(cls, program: Program, ifindex: int, mode: Mode = "native") -> Self:
-        """Put *program* on an interface of this network namespace.
-
-        Args:
-            program: of type XDP; xdp.frags if the MTU is above some 3,400 bytes.
-            ifindex: of the interface.
-            mode: never another than was asked for.
-
-        Raises:
-            AttachError: the interface is taken, gone or unfit; the text says what to do.
-        """
-        fd: int = lib.wp_xdp_link(program.fd, ifindex, _FLAGS[mode])
-        if fd < 0:
-            raise _refused(-fd, ifindex, mode)
-        link = cls(fd)
-        log.debug("attached %r to interface %d, %s, link=%d", program, ifindex, mode, link.id)
-        return link
+        return f"<{self._noun} id={self.id}>"
 
     @classmethod
     def open(cls, pin: Path) -> Self:
         """Open a pinned link.
 
         Raises:
-            PinError: there is none at *pin*.
+            PinError: there is none at *pin*, or it is on another kind of hook.
         """
-        return cls(open_pin(pin, "bpf-link"))
+        link = cls(open_pin(pin, "bpf-link"))
+        if link._info().type != cls._type:
+            link.close()
+            raise PinError(f"open pin {pin}", what=f"is not an {cls._noun}")
+        return link
 
     @property
     def program_id(self) -> int:
@@ -84,12 +76,7 @@ class XdpLink(Handle):
         """
         result = lib.wp_link_update(self.fd, new.fd, old.fd)
         if result == -EPERM:
-            raise AttachError(
-                f"replace program {old.id}",
-                EPERM,
-                what=f"program {self.program_id} is in place",
-                cure="another wirepath was faster: look at `wirepath status` and try again",
-            )
+            raise not_in_place(old, self.program_id)
         if result == -ENOLINK:
             raise AttachError(f"replace program {old.id}", ENOLINK, what="the interface is gone")
         if result < 0:
@@ -111,11 +98,50 @@ class XdpLink(Handle):
         return info
 
 
+class XdpLink(Link):
+    """An XDP program on an interface."""
+
+    _type = 6
+    _noun = "xdp link"
+
+    @classmethod
+    def attach(cls, program: Program, ifindex: int, mode: Mode = "native") -> Self:
+        """Put *program* on an interface of this network namespace.
+
+        Args:
+            program: of type XDP; xdp.frags if the MTU is above some 3,400 bytes.
+            ifindex: of the interface.
+            mode: never another than was asked for.
+
+        Raises:
+            AttachError: the interface is taken, gone or unfit; the text says what to do.
+        """
+        fd: int = lib.wp_link_create(program.fd, ifindex, _XDP, _FLAGS[mode])
+        if fd < 0:
+            raise _refused(-fd, ifindex, mode)
+        link = cls(fd)
+        log.debug("attached %r to interface %d, %s, link=%d", program, ifindex, mode, link.id)
+        return link
+
+
+def not_in_place(old: Program, there: int) -> AttachError:
+    """Say that *old* cannot be replaced, because program *there* has its place; 0 is none."""
+    return AttachError(
+        f"replace program {old.id}",
+        EPERM,
+        what=f"program {there} is in place" if there else "no program is in place",
+        cure="another wirepath was faster: look at `wirepath status` and try again",
+    )
+
+
+def no_interface(ifindex: int) -> AttachError:
+    """Say that there is no such interface to attach to."""
+    return AttachError(f"attach interface {ifindex}", ENODEV, cure="`ip link` lists them")
+
+
 def _refused(errno: int, ifindex: int, mode: Mode) -> AttachError:
-    buffer = ffi.new("char[16]")
-    if not lib.if_indextoname(ifindex, buffer):
-        return AttachError(f"attach interface {ifindex}", ENODEV, cure="`ip link` lists them")
-    name = ffi.string(buffer).decode()
+    if not (name := name_of(ifindex)):
+        return no_interface(ifindex)
     interface = Interface.of(name)
     what, cure = "", ""
     if errno == EBUSY or interface.xdp_id:
@@ -132,7 +158,7 @@ def _refused(errno: int, ifindex: int, mode: Mode) -> AttachError:
         what = "large receive offload is on"
         cure = f"turn it off: `ethtool -K {name} lro off`"
     elif errno == EPERM:
-        cure = "run it as root, or with CAP_NET_ADMIN and CAP_BPF"
+        cure = ROOT
     elif errno == EINVAL:
         cure = f"see `wirepath doctor {name}`"
     return AttachError(f"attach {name}", errno, what=what, cure=cure)

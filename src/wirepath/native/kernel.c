@@ -11,6 +11,10 @@
 
 #include <linux/bpf.h>
 
+/* Linux 6.6; enumerators of linux/bpf.h, which older headers lack. */
+#define TCX_INGRESS   46
+#define LINK_TYPE_TCX 11
+
 static int bpf(enum bpf_cmd cmd, union bpf_attr *attr)
 {
 	long ret = syscall(__NR_bpf, cmd, attr, sizeof(*attr));
@@ -130,14 +134,18 @@ int wp_link_info(int fd, struct wp_link_info *info)
 {
 	struct bpf_link_info got = {};
 	int err = info_by_fd(fd, &got, sizeof(got));
+	bool has_ifindex;
 
 	if (err)
 		return err;
+	/* That of tcx lies where that of XDP does. */
+	has_ifindex =
+		got.type == BPF_LINK_TYPE_XDP || got.type == LINK_TYPE_TCX;
 	*info = (struct wp_link_info){
 		.id = got.id,
 		.type = got.type,
 		.prog_id = got.prog_id,
-		.ifindex = got.type == BPF_LINK_TYPE_XDP ? got.xdp.ifindex : 0,
+		.ifindex = has_ifindex ? got.xdp.ifindex : 0,
 	};
 	return 0;
 }
@@ -265,13 +273,29 @@ int wp_probe_xdp(bool frags)
 	return bpf(BPF_PROG_LOAD, &attr);
 }
 
-int wp_xdp_link(int prog_fd, uint32_t ifindex, uint32_t flags)
+int wp_probe_tcx(void)
+{
+	union bpf_attr attr = {
+		.query = {
+			.target_fd = 1, /* the loopback of any namespace */
+			.attach_type = TCX_INGRESS,
+		},
+	};
+	int err = bpf(BPF_PROG_QUERY, &attr);
+
+	if (err == -EINVAL)
+		return 0;
+	return err && err != -ENODEV ? err : 1;
+}
+
+int wp_link_create(int prog_fd, uint32_t ifindex, uint32_t attach_type,
+		   uint32_t flags)
 {
 	union bpf_attr attr = {
 		.link_create = {
 			.prog_fd = prog_fd,
 			.target_ifindex = ifindex,
-			.attach_type = BPF_XDP,
+			.attach_type = attach_type,
 			.flags = flags,
 		},
 	};

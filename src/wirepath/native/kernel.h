@@ -87,7 +87,8 @@ struct wp_prog_info {
 };
 
 struct wp_link_info {
-	uint32_t id, type, prog_id, ifindex;
+	uint32_t id, type, prog_id; /* type: enum bpf_link_type */
+	uint32_t ifindex;           /* 0 if it is on none */
 };
 
 int wp_map_info(int fd, struct wp_map_info *info);
@@ -128,8 +129,15 @@ int wp_map_totals(int fd, uint32_t entries, uint32_t words, uint32_t cpus,
 int wp_probe_array(void);
 int wp_probe_xdp(bool frags);
 
-/* A link of an XDP program; @flags are XDP_FLAGS_*_MODE. */
-int wp_xdp_link(int prog_fd, uint32_t ifindex, uint32_t flags);
+/* 1 if interfaces have the tcx hooks (Linux 6.6), 0 if not. */
+int wp_probe_tcx(void);
+
+/*
+ * A link of a program on an interface.  @attach_type is an enum
+ * bpf_attach_type; @flags are XDP_FLAGS_*_MODE for XDP, BPF_F_* for tcx.
+ */
+int wp_link_create(int prog_fd, uint32_t ifindex, uint32_t attach_type,
+		   uint32_t flags);
 
 /* Replaces the program in one step, or -EPERM if @old_fd is not in place. */
 int wp_link_update(int link_fd, int new_fd, int old_fd);
