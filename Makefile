@@ -16,7 +16,7 @@ PYTEST := $(BIN)/pytest
 PACKAGES := \
 	gcc libc6-dev make pkg-config python3-dev python3-venv \
 	clang llvm libbpf-dev libbpf1 bpftool \
-	iproute2 tcpdump curl nftables ipset iperf3 iputils-ping bind9-dnsutils \
+	iproute2 ethtool tcpdump curl nftables ipset iperf3 iputils-ping bind9-dnsutils \
 	openssh-client openssh-server \
 	wireguard-go wireguard-tools
 

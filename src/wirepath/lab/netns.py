@@ -5,12 +5,8 @@ a socket stays for ever in the namespace that its maker was in.  Names lie where
 them, so that ``ip netns exec NAME ...`` works beside us.
 """
 
-import array
-import fcntl
 import os
 import signal
-import socket
-import struct
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
@@ -19,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wirepath.errors import KernelError
+from wirepath.kernel import offloads
 from wirepath.kernel.bpffs import Pins
 from wirepath.native import lib
 
@@ -28,11 +25,6 @@ if TYPE_CHECKING:
 _NAMES = Path("/run/netns")
 _PROC = Path("/proc")
 _PATIENCE_S = 2.0  # for a process to end when asked to
-
-# include/uapi/linux/sockios.h, include/uapi/linux/ethtool.h
-_SIOCETHTOOL = 0x8946
-_ETHTOOL_STXCSUM = 0x17
-_ETHTOOL_SGRO = 0x2C
 
 
 class Namespace:
@@ -206,8 +198,6 @@ def tune_veth(namespace: Namespace, ifname: str) -> None:
 
     Source: drivers/net/veth.c, ``veth_xdp_xmit``.
     """
-    with namespace.entered(), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asker:
-        for command, value in ((_ETHTOOL_STXCSUM, 0), (_ETHTOOL_SGRO, 1)):
-            order = array.array("I", (command, value))  # struct ethtool_value
-            request = struct.pack("16sP16x", ifname.encode(), order.buffer_info()[0])
-            fcntl.ioctl(asker, _SIOCETHTOOL, request)
+    with namespace.entered():
+        offloads.put(ifname, "tx", on=False)
+        offloads.put(ifname, "gro", on=True)
