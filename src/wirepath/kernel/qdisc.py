@@ -1,0 +1,181 @@
+"""The root qdisc of an interface: does it send packets at their time, and can it be made to.
+
+A program at egress may give a packet the time when it has to leave (``skb->tstamp``). Only the
+qdisc ``fq`` waits for that; with others, the packet leaves at once and nothing is limited.
+"""
+
+from __future__ import annotations
+
+import logging
+from errno import ENODEV, ENOENT, EPERM
+from typing import TYPE_CHECKING, Final
+
+from wirepath.errors import KernelError, NotSupported
+from wirepath.kernel import rtnetlink
+from wirepath.kernel.handle import telling
+from wirepath.kernel.interface import name_of
+from wirepath.kernel.links import ROOT
+from wirepath.kernel.rtnetlink import Traffic
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+log = logging.getLogger(__name__)
+
+_PACER = "fq"
+_MQ_HANDLE: Final = 0x77690000  # of an mq of ours: ``wi`` in ASCII
+_MINOR: Final = 0xFFFF
+
+# Kinds whose options come out of the kernel as they go in.
+_KEPT: Final = ("pfifo", "bfifo", "pfifo_fast", "noqueue")
+# What ``put_fq`` returns beside an older qdisc's kind, handle and options.
+_DEFAULT, _NOTHING = "default", "nothing"
+
+
+def root(ifindex: int) -> str:
+    """Tell the kind of the root qdisc: ``fq``, ``mq``, ``noqueue``.
+
+    Empty if the interface is gone, or was never up and so has none yet.
+
+    Raises:
+        KernelError: the kernel does not tell.
+    """
+    found = _root(_qdiscs(ifindex))
+    return found.kind if found else ""
+
+
+def paces(ifindex: int) -> bool:
+    """Tell whether every packet waits for its time: the root is fq, or mq with fq on every queue.
+
+    Raises:
+        KernelError: the kernel does not tell.
+    """
+    there = _qdiscs(ifindex)
+    found = _root(there)
+    if not found:
+        return False
+    pacers = _queues(there, found) if found.kind == "mq" else [found]
+    return bool(pacers) and all(each.kind == _PACER for each in pacers)
+
+
+def put_fq(ifindex: int) -> str:
+    """Have every packet wait for its time: fq as the root, or on every queue where that is mq.
+
+    What waits in the old qdisc is lost.
+
+    Returns:
+        What was there before, for ``restore``: a text that may be kept in a file.
+
+    Raises:
+        NotSupported: this kernel was built without fq; nothing has changed.
+        KernelError: the interface is gone, or what is there could not be put back later.
+    """
+    if not (name := name_of(ifindex)):
+        raise KernelError(f"put {_PACER} on {ifindex}", ENODEV, cure="`ip link` lists them")
+    if paces(ifindex):
+        return _NOTHING
+    doing = f"put {_PACER} on {name}"
+    there = _qdiscs(ifindex)
+    found = _root(there) or Traffic(ifindex)
+    queues = _queues(there, found)
+    before = _kept(doing, found, queues)
+    try:
+        if queues:
+            _put_on_queues(ifindex, len(queues), before)
+        else:
+            _put(Traffic(ifindex, parent=rtnetlink.ROOT, kind=_PACER))
+    except OSError as error:
+        if error.errno == ENOENT:
+            raise NotSupported(doing, ENOENT, needs="CONFIG_NET_SCH_FQ") from error
+        cure = ROOT if error.errno == EPERM else ""
+        raise KernelError(doing, error.errno or 0, cure=cure) from error
+    log.debug("%s in place of %s", doing, before)
+    return before
+
+
+def restore(ifindex: int, before: str) -> None:
+    """Put back what ``put_fq`` found. What somebody else has put there since stays.
+
+    Args:
+        ifindex: of the interface; nothing is done if that is gone.
+        before: what ``put_fq`` returned.
+
+    Raises:
+        KernelError: the kernel refuses.
+    """
+    if before == _NOTHING or not paces(ifindex):
+        return
+    with telling(f"put the qdisc of {name_of(ifindex)} back"):
+        _put_back(ifindex, before)
+
+
+def _put_back(ifindex: int, before: str) -> None:
+    if before == _DEFAULT:
+        # The kernel's own choice comes back by itself.
+        gone = Traffic(ifindex, parent=rtnetlink.ROOT)
+        rtnetlink.request(rtnetlink.DELQDISC, gone.packed())
+        return
+    kind, handle, options = before.split(":")
+    _put(
+        Traffic(
+            ifindex,
+            handle=int(handle, 16),
+            parent=rtnetlink.ROOT,
+            kind=kind,
+            options=bytes.fromhex(options),
+        )
+    )
+
+
+# The text for `restore`; or refuses, before anything is lost.
+def _kept(doing: str, found: Traffic, queues: Iterable[Traffic]) -> str:
+    # Only what the kernel chose by itself has no handle.
+    if not found.handle:
+        return _DEFAULT
+    if found.kind == "mq":
+        odd = next((each.kind for each in queues if each.handle), "")
+    else:
+        odd = "" if found.kind in _KEPT else found.kind
+    if odd:
+        raise KernelError(
+            doing,
+            what=f"the qdisc {odd} is there, whose settings could not be put back later",
+            cure="put fq there yourself, by `tc qdisc replace`, or remove the other",
+        )
+    return f"{found.kind}:{found.handle:x}:{found.options.hex()}"
+
+
+# A queue of its own for each queue of the card, or what was before.
+def _put_on_queues(ifindex: int, count: int, before: str) -> None:
+    _put(Traffic(ifindex, handle=_MQ_HANDLE, parent=rtnetlink.ROOT, kind="mq"))
+    try:
+        for queue in range(1, count + 1):
+            _put(Traffic(ifindex, parent=_MQ_HANDLE | queue, kind=_PACER))
+    except OSError:
+        _put_back(ifindex, before)
+        raise
+
+
+def _put(qdisc: Traffic) -> None:
+    flags = rtnetlink.CREATE | rtnetlink.REPLACE
+    rtnetlink.request(rtnetlink.NEWQDISC, qdisc.packed(), flags)
+
+
+def _qdiscs(ifindex: int) -> list[Traffic]:
+    with telling(f"look for qdiscs of interface {ifindex}"):
+        return rtnetlink.traffic(rtnetlink.GETQDISC, Traffic(ifindex))
+
+
+def _root(there: Iterable[Traffic]) -> Traffic | None:
+    return next((each for each in there if each.parent == rtnetlink.ROOT), None)
+
+
+# What hangs under an mq, a qdisc for each queue in use.
+def _queues(there: Iterable[Traffic], mq: Traffic) -> list[Traffic]:
+    if mq.kind != "mq":
+        return []
+    return [
+        each
+        for each in there
+        if each.parent & ~_MINOR == mq.handle and each.parent & _MINOR and each is not mq
+    ]
