@@ -1,0 +1,137 @@
+"""Route netlink, as far as qdiscs, filters and tunnels need it: a message, its answer, a dump.
+
+Hand-made, because the attributes that matter here (the id of a filter's program for one) are
+unknown to pyroute2, and because looking at a filter must not cost its import.
+
+Every socket belongs to the network namespace that the thread is in at the call.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import struct
+from typing import TYPE_CHECKING, Final, NamedTuple, Self
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# linux/rtnetlink.h
+NEWLINK: Final = 16
+DELLINK: Final = 17
+NEWQDISC: Final = 36
+DELQDISC: Final = 37
+GETQDISC: Final = 38
+NEWTFILTER: Final = 44
+DELTFILTER: Final = 45
+GETTFILTER: Final = 46
+
+# NLM_F_* of linux/netlink.h: what a NEW message may do.
+REPLACE: Final = 0x100
+EXCL: Final = 0x200
+CREATE: Final = 0x400
+
+ROOT: Final = 0xFFFFFFFF
+"""The parent of an interface's root qdisc; TC_H_ROOT of linux/pkt_sched.h."""
+
+_REQUEST, _ACK, _DUMP = 0x1, 0x4, 0x300
+_ERROR, _DONE = 2, 3
+_HEADER: Final = struct.Struct("=IHHII")  # struct nlmsghdr
+_ATTRIBUTE: Final = struct.Struct("=HH")  # struct nlattr
+_TCMSG: Final = struct.Struct("=BBHiIII")
+_LARGEST: Final = 1 << 17  # what a datagram of a dump may hold; the kernel sends 32 KB
+_FLAGS: Final = 0x3FFF  # NLA_TYPE_MASK
+_KIND, _OPTIONS = 1, 2  # TCA_*
+
+
+class Traffic(NamedTuple):
+    """What a message about a qdisc or a filter says; struct tcmsg of linux/rtnetlink.h.
+
+    Attributes:
+        ifindex: of the interface.
+        handle: which one, within its parent.
+        parent: where it hangs.
+        info: of a filter, priority << 16 | EtherType in network order.
+        kind: ``fq``, ``bpf``; empty if the message has none.
+        options: its attributes, as they lie in the message.
+    """
+
+    ifindex: int
+    handle: int = 0
+    parent: int = 0
+    info: int = 0
+    kind: str = ""
+    options: bytes = b""
+
+    def packed(self) -> bytes:
+        """Give the message's bytes."""
+        head = _TCMSG.pack(0, 0, 0, self.ifindex, self.handle, self.parent, self.info)
+        kind = attribute(_KIND, self.kind.encode() + b"\0") if self.kind else b""
+        return head + kind + (attribute(_OPTIONS, self.options) if self.options else b"")
+
+    @classmethod
+    def of(cls, message: bytes) -> Self:
+        """Read a message."""
+        _, _, _, ifindex, handle, parent, info = _TCMSG.unpack_from(message)
+        found = attributes(message[_TCMSG.size :])
+        kind = found.get(_KIND, b"").rstrip(b"\0").decode()
+        return cls(ifindex, handle, parent, info, kind, found.get(_OPTIONS, b""))
+
+
+def attribute(number: int, value: bytes) -> bytes:
+    """Lay out one attribute, filled up to 4 bytes; nested ones are values of others."""
+    head = _ATTRIBUTE.pack(_ATTRIBUTE.size + len(value), number)
+    return head + value + bytes(-len(value) % 4)
+
+
+def attributes(data: bytes) -> dict[int, bytes]:
+    """Take attributes apart, by number; of several with one number the last."""
+    found: dict[int, bytes] = {}
+    while len(data) >= _ATTRIBUTE.size:
+        length, number = _ATTRIBUTE.unpack_from(data)
+        if length < _ATTRIBUTE.size:
+            break
+        found[number & _FLAGS] = data[_ATTRIBUTE.size : length]
+        data = data[length + -length % 4 :]
+    return found
+
+
+def request(kind: int, message: bytes, flags: int = 0) -> None:
+    """Have the kernel do what *message* says, and wait until it has.
+
+    Raises:
+        OSError: it does not.
+    """
+    for _ in _answers(kind, message, _ACK | flags):
+        pass
+
+
+def traffic(kind: int, about: Traffic) -> list[Traffic]:
+    """Dump qdiscs (GETQDISC) or filters (GETTFILTER) of the interface that *about* names.
+
+    Returns:
+        Those there are; none if the interface is gone.
+
+    Raises:
+        OSError: the kernel does not tell.
+    """
+    found = map(Traffic.of, _answers(kind, about.packed(), _DUMP))
+    return [each for each in found if each.ifindex == about.ifindex]
+
+
+def _answers(kind: int, message: bytes, flags: int) -> Iterator[bytes]:
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE) as netlink:
+        length = _HEADER.size + len(message)
+        netlink.send(_HEADER.pack(length, kind, _REQUEST | flags, 1, 0) + message)
+        while True:
+            data = netlink.recv(_LARGEST)
+            while data:
+                length, kind, _, _, _ = _HEADER.unpack_from(data)
+                body, data = data[_HEADER.size : length], data[length + -length % 4 :]
+                if kind not in (_ERROR, _DONE):
+                    yield body
+                    continue
+                (error,) = struct.unpack_from("=i", body)
+                if error:
+                    raise OSError(-error, os.strerror(-error))
+                return
