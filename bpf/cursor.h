@@ -13,6 +13,7 @@
 #include "trace.h"
 
 #define L3_AT_MASK 31 /* Ethernet and two tags end at 22 */
+#define LENGTH_MAX 0xffff
 
 struct parse_config {
 	enum verdict malformed; /* of frames that lie */
@@ -24,9 +25,10 @@ const volatile struct parse_config parse_config = {
 
 /* A frame as the hook has it, for those that work on its bytes. */
 struct frame {
-	void *ctx; /* for helpers */
+	void *ctx; /* for helpers; NULL: no errands are done here */
 	void *data;
 	void *end;
+	__u32 bytes; /* of it that the hook has, linear or not */
 };
 
 struct cursor {
@@ -47,7 +49,11 @@ static __always_inline enum verdict malformed(struct pkt *pkt, enum fault how)
  */
 static __always_inline enum verdict unseen(struct pkt *pkt, enum fault how)
 {
-	return replaying && pkt->cut ? VERDICT_CONTINUE : malformed(pkt, how);
+	if (replaying && pkt->cut)
+		return VERDICT_CONTINUE;
+	if (hook != HOOK_INGRESS)
+		pkt->unseen = true; /* it can be brought into reach there */
+	return malformed(pkt, how);
 }
 
 static __always_inline enum verdict not_ip(struct pkt *pkt)

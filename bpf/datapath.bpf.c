@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * datapath.bpf.c - the hooks; the only file that sees xdp_md.
+ * datapath.bpf.c - the hooks; the only file that sees xdp_md and __sk_buff.
+ *
+ * Each is a program of its own, with its own tables.
  */
 #include <linux/bpf.h>
+#include <linux/pkt_cls.h>
 #include <bpf/bpf_helpers.h>
 
 #include "manifest.h"
@@ -12,6 +15,8 @@
 #include "trace.h"
 
 char LICENSE[] SEC("license") = "GPL";
+
+#define REACH_MAX 2048 /* bytes; no chain of headers that we walk is longer */
 
 static __always_inline int xdp_action(enum verdict verdict)
 {
@@ -76,6 +81,7 @@ int ingress(struct xdp_md *ctx)
 	trace = trace_of(ctx);
 	if (trace)
 		trace_read(&pkt, trace);
+	frame.bytes = pkt.frame_bytes;
 	verdict = pipeline(&pkt, &frame);
 	if (actions_used & ACTIONS_THAT_ANSWER && verdict == VERDICT_TX)
 		verdict = answer(ctx, &pkt);
@@ -84,4 +90,87 @@ int ingress(struct xdp_md *ctx)
 	if (trace)
 		trace_write(&pkt, trace, verdict);
 	return xdp_action(verdict);
+}
+
+/* How long the frame is; in a test run, how long it was. */
+static __always_inline __u32 bytes_of(struct __sk_buff *skb)
+{
+	__u32 bytes = skb->len, before = skb->mark;
+
+	/* Or one load is made of two, from a place that the kernel mistakes. */
+	barrier_var(bytes);
+	barrier_var(before);
+	return replaying ? before : bytes;
+}
+
+/* What the kernel knows of a packet beside its bytes. */
+static __always_inline void begin(struct pkt *pkt, struct __sk_buff *skb)
+{
+	__builtin_memset(pkt, 0, sizeof(*pkt));
+	pkt->frame_bytes = bytes_of(skb);
+	pkt->vlan = VLAN_ABSENT;
+	pkt->rule = RULE_NONE;
+	pkt->segments = skb->gso_segs;
+	/* A tag may have been taken out of the bytes, and is one of theirs. */
+	if (skb->vlan_present) {
+		pkt->vlan = skb->vlan_tci & VLAN_VID;
+		pkt->frame_bytes += sizeof(struct vlan_tag);
+	}
+	if (replaying) {
+		pkt->now_ns = skb->tstamp;
+		pkt->cut = pkt->frame_bytes > skb->len;
+	}
+}
+
+static __always_inline enum verdict
+judge(struct __sk_buff *skb, struct pkt *pkt)
+{
+	struct frame frame = {
+		.data = (void *)(long)skb->data,
+		.end = (void *)(long)skb->data_end,
+		.bytes = bytes_of(skb),
+	};
+
+	begin(pkt, skb);
+	return pipeline(pkt, &frame);
+}
+
+static __always_inline long bring_into_reach(struct __sk_buff *skb)
+{
+	__u32 size = skb->len;
+
+	return bpf_skb_pull_data(skb, size < REACH_MAX ? size : REACH_MAX);
+}
+
+static __always_inline int tc(struct __sk_buff *skb)
+{
+	enum verdict verdict;
+	struct pkt pkt;
+
+#pragma clang loop unroll(disable)
+	for (int i = 0; i < 2; i++) {
+		verdict = judge(skb, &pkt);
+		if (!pkt.unseen || i || bring_into_reach(skb))
+			break;
+	}
+	count_outcome(&pkt, verdict);
+	if (replaying) {
+		skb->cb[0] = verdict;
+		skb->cb[1] = pkt.reason;
+		skb->cb[2] = pkt.fault;
+		skb->cb[3] = pkt.rule;
+	}
+	return verdict == VERDICT_DROP ? TC_ACT_SHOT : TC_ACT_UNSPEC;
+}
+
+SEC("tc")
+int tc_ingress(struct __sk_buff *skb)
+{
+	return tc(skb);
+}
+
+SEC("tc")
+int egress(struct __sk_buff *skb)
+{
+	return tc(skb);
 }

@@ -27,16 +27,23 @@ struct {
 	__type(value, struct management);
 } management SEC(".maps");
 
+static __always_inline bool is_protected(__u32 class)
+{
+	struct management *found = bpf_map_lookup_elem(&management, &class);
+
+	return found && found->never_block;
+}
+
+/* From a management source, or on its way to one. */
 static __always_inline bool is_management(struct pkt *pkt)
 {
-	struct management *source;
-	__u32 class;
-
 	if (!guard_config.never_block)
 		return false;
-	class = pkt->src_class = literal_class(pkt, &pkt->src);
-	source = bpf_map_lookup_elem(&management, &class);
-	return source && source->never_block;
+	pkt->src_class = literal_class(pkt, &pkt->src);
+	if (is_protected(pkt->src_class))
+		return true;
+	return hook == HOOK_EGRESS &&
+	       is_protected(literal_class(pkt, &pkt->dst));
 }
 
 static __always_inline enum verdict guard(struct pkt *pkt)

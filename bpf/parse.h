@@ -41,7 +41,7 @@ parse_ethernet(struct pkt *pkt, struct cursor *c, __be16 *proto)
 	if (parse_config.answers)
 		pkt->to_group = eth->h_dest[0] & 1;
 	*proto = eth->h_proto;
-	for (int i = 0; i <= VLAN_DEPTH; i++) {
+	for (int i = pkt->vlan != VLAN_ABSENT; i <= VLAN_DEPTH; i++) {
 		struct vlan_tag *tag;
 
 		if (*proto != bpf_htons(ETH_P_8021Q) &&
@@ -81,6 +81,8 @@ parse_ipv4(struct pkt *pkt, struct cursor *c)
 	if (!take(c, header - sizeof(*ip)))
 		return unseen(pkt, FAULT_IPV4_HEADER) ?: not_ip(pkt);
 	pkt->length = bpf_ntohs(ip->tot_len);
+	if (is_merged(pkt) && !ip->tot_len)
+		pkt->length = total < LENGTH_MAX ? total : LENGTH_MAX;
 	if (pkt->length < header || pkt->length > total)
 		return malformed(pkt, FAULT_IPV4_LENGTH);
 	c->left = pkt->length - header;
@@ -106,7 +108,7 @@ parse(struct pkt *pkt, const struct frame *frame)
 		.start = frame->data,
 		.pos = frame->data,
 		.end = frame->end,
-		.left = pkt->frame_bytes,
+		.left = frame->bytes,
 	};
 	enum verdict verdict;
 	__be16 proto = 0;

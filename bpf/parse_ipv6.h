@@ -17,7 +17,6 @@
 #define EXTENSION_DEPTH 8      /* headers walked; one more is malformed */
 #define IPV6_OFFSET     0xfff8 /* RFC 8200 section 4.5, in bytes */
 #define IPV6_MORE       0x0001
-#define LENGTH_MAX      0xffff
 #define CHAIN_MASK      0x7fff /* 8 headers of 2,048 bytes fit */
 #define EXTENSION_MASK  0xfff  /* one header fits; for the verifier */
 
@@ -84,7 +83,7 @@ parse_ipv6(struct pkt *pkt, struct cursor *c)
 		return malformed(pkt, FAULT_IPV6_HEADER);
 	payload = bpf_ntohs(ip->payload_len);
 	/* A jumbogram says 0 here; its option has the length (RFC 2675). */
-	if (!payload && ip->nexthdr == IPPROTO_HOPOPTS)
+	if (!payload && (ip->nexthdr == IPPROTO_HOPOPTS || is_merged(pkt)))
 		payload = c->left;
 	if (payload > c->left)
 		return malformed(pkt, FAULT_IPV6_LENGTH);

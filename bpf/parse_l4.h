@@ -24,6 +24,16 @@
 #define TCP_RST       0x04
 #define TCP_ACK       0x10
 
+/* On the wire each segment has the headers that the kernel keeps once; they
+ * end @more bytes from here.
+ */
+static __always_inline void
+count_headers(struct pkt *pkt, const struct cursor *c, __u32 more)
+{
+	if (is_merged(pkt))
+		pkt->frame_bytes += (pkt->segments - 1) * (place(c) + more);
+}
+
 static __always_inline void
 parse_ports(struct pkt *pkt, __be16 sport, __be16 dport)
 {
@@ -59,6 +69,7 @@ static __always_inline enum verdict parse_tcp(struct pkt *pkt, struct cursor *c)
 	parse_ports(pkt, tcp->source, tcp->dest);
 	pkt->tcp_flags = ((__u8 *)tcp)[TCP_FLAGS_AT];
 	pkt->has_flags = true;
+	count_headers(pkt, c, tcp->doff * 4 - sizeof(*tcp));
 	if (parse_config.answers)
 		parse_numbers(pkt, tcp, left - tcp->doff * 4);
 	return VERDICT_CONTINUE;
@@ -80,6 +91,7 @@ static __always_inline enum verdict parse_udp(struct pkt *pkt, struct cursor *c)
 	if (len < sizeof(*udp) || (len > left && !pkt->fragment))
 		return malformed(pkt, FAULT_UDP_LENGTH);
 	parse_ports(pkt, udp->source, udp->dest);
+	count_headers(pkt, c, 0);
 	return VERDICT_CONTINUE;
 }
 

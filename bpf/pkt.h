@@ -18,6 +18,8 @@
 #define VLAN_ABSENT 0xffff /* no VID is that large */
 #define RULE_NONE   (~0U)
 
+const volatile enum hook hook = HOOK_INGRESS;
+
 /* IPv4 lies in ::ffff:0:0/96 (RFC 4291 section 2.5.5.2). */
 struct addr {
 	__u64 hi, lo;
@@ -39,6 +41,12 @@ struct errand {
 	__u32 from_bit; /* ... and bits of the rows */
 };
 
+/* What is left to do when the walk is over. */
+struct parting {
+	__u64 departs_ns; /* not before; 0: at once */
+	__u64 mirrors;    /* who gets a copy, a bit each */
+};
+
 /* What is sent back in place of a packet, with VERDICT_TX: rewrite.h. */
 enum answer {
 	ANSWER_NONE,
@@ -50,7 +58,7 @@ enum answer {
 
 struct pkt {
 	struct addr src, dst;
-	__u32 frame_bytes;  /* from the Ethernet header on */
+	__u32 frame_bytes;  /* on the wire, from the Ethernet header on */
 	__u16 length;       /* IP length, bytes; 65,535 if larger */
 	__u16 vlan;         /* VID of the outermost tag, or VLAN_ABSENT */
 	__u16 sport, dport; /* valid with has_ports */
@@ -66,17 +74,29 @@ struct pkt {
 	__u32 tcp_seq;      /* likewise; valid with has_flags */
 	__u16 l3_at, l4_at; /* where the headers begin; valid with family */
 
-	__u64 now_ns;    /* the capture's clock; only while replaying */
-	bool cut;        /* by its snap length; likewise */
+	__u64 now_ns; /* the capture's clock; only while replaying */
+	union {
+		struct errand errand;   /* at ingress */
+		struct parting parting; /* at the hooks of TC */
+	};
+	__u32 rule;      /* that decided, its slot; or RULE_NONE */
 	__u16 src_class; /* of src among the policy's own prefixes */
+	__u16 segments;  /* that the kernel has merged, or will cut it into */
 
-	struct errand errand;
-	__u32 rule;          /* that decided, its slot; or RULE_NONE */
+	bool cut;            /* by its snap length; while replaying */
+	bool unseen;         /* headers are there, but not in reach */
+	__u8 remark;         /* DSCP to leave with | REMARK; or 0 */
 	__u8 reason;         /* enum reason */
 	__u8 fault;          /* enum fault, with REASON_MALFORMED */
 	__u8 answer;         /* enum answer, with VERDICT_TX */
 	__u32 answer_number; /* its ack or seq; parse.h: that of a RST */
 };
+
+/* Several packets of one flow that the kernel has in one buffer (GRO, GSO). */
+static __always_inline bool is_merged(const struct pkt *pkt)
+{
+	return hook != HOOK_INGRESS && pkt->segments > 1;
+}
 
 /* Decide: @verdict for @why.  Written to be returned. */
 static __always_inline enum verdict

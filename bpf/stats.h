@@ -24,7 +24,7 @@ struct outcomes {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
+	__uint(max_entries, HOOK_MAX); /* by enum hook */
 	__type(key, __u32);
 	__type(value, struct outcomes);
 } outcomes SEC(".maps");
@@ -79,9 +79,9 @@ static __always_inline void
 count_outcome(const struct pkt *pkt, enum verdict verdict)
 {
 	struct outcomes *o;
-	__u32 zero = 0;
+	__u32 at = hook;
 
-	o = bpf_map_lookup_elem(&outcomes, &zero);
+	o = bpf_map_lookup_elem(&outcomes, &at);
 	if (!o || verdict >= VERDICT_MAX || pkt->reason >= REASON_MAX ||
 	    pkt->fault >= FAULT_MAX)
 		return;

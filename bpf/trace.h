@@ -4,7 +4,9 @@
  *
  * replay and the tests put this in front of each frame as XDP metadata; the
  * program reads the clock and the wire length there and writes its decision
- * back.  In production `replaying` is false and none of it exists.
+ * back.  At the TC hooks, which have no such place in a test run, the clock is
+ * skb->tstamp, the wire length skb->mark, and the decision goes to
+ * skb->cb.  In production `replaying` is false and none of it exists.
  */
 #ifndef TRACE_H
 #define TRACE_H

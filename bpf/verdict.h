@@ -17,6 +17,14 @@ enum verdict {
 	VERDICT_MAX,
 };
 
+/* Where a program stands. */
+enum hook {
+	HOOK_INGRESS, /* XDP: before the kernel makes anything of a frame */
+	HOOK_TC_INGRESS,
+	HOOK_EGRESS, /* behind routing and netfilter, before the qdisc */
+	HOOK_MAX,
+};
+
 enum reason {
 	REASON_DEFAULT, /* no rule decided */
 	REASON_RULE,    /* a rule did */
@@ -38,6 +46,8 @@ enum action {
 	ACTION_LIMIT,
 	ACTION_REJECT,
 	ACTION_CHALLENGE,
+	ACTION_DSCP,
+	ACTION_MIRROR,
 	/* Those that look at the frame's bytes come last: errands.h. */
 	ACTION_WIREGUARD,
 	ACTION_COOKIE,

@@ -18,14 +18,17 @@ from wirepath.datapath.generation import Generation
 from wirepath.datapath.succession import Succession
 from wirepath.kernel.program import XdpAction
 from wirepath.model import Model
-from wirepath.net import Ban, Verdict
+from wirepath.net import Ban, Hook, Verdict
 from wirepath.policy import Policy
 from wirepath.prefixes import Members
+from wirepath.replay import judge_frames, judge_skbs
 
 BANS = 256  # room in the table of bans: a million entries would take as long as all the rest
 SECRET = tuple(0x9E3779B97F4A7C15 * n % (1 << 64) | 1 for n in range(1, 7))
 _SHOWN = 5  # disagreements that are written out
 _ACTIONS = {"pass": XdpAction.PASS, "drop": XdpAction.DROP, "tx": XdpAction.TX}
+# TC_ACT_UNSPEC, TC_ACT_SHOT of linux/pkt_cls.h; what passes goes on to programs of others.
+_TC_ACTIONS = {"pass": (1 << 32) - 1, "drop": 2}
 _LOW = (1 << 64) - 1
 
 
@@ -52,23 +55,32 @@ class Sent:
         return f"{len(self.data)}{cut} bytes {self.data.hex()}"
 
 
+def moved(policy: Policy, hook: Hook) -> Policy:
+    """Let every rule of *policy* be one of *hook*."""
+    return replace(policy, rules=tuple(replace(rule, hooks=(hook,)) for rule in policy.rules))
+
+
 class Xdp:
     """A policy in the kernel; leaving the context unloads it.
 
     Args:
         policy: a valid one.
         members: the contents of its sets, in place of what the policy says.
+        hook: where frames are, and where all of its rules are moved to.
     """
 
-    def __init__(self, policy: Policy, members: Members | None = None) -> None:
-        self.policy = policy
+    def __init__(
+        self, policy: Policy, members: Members | None = None, hook: Hook = "ingress"
+    ) -> None:
+        self.policy = policy = moved(policy, hook)
+        self.hook = hook
         contents = read_contents(policy).members if members is None else members
         places = replace(Succession.first(policy), counting={}, secret=SECRET)
         self.generation = Generation.load(
-            policy, contents, replaying=True, sizes={"bans": BANS}, succession=places
+            policy, contents, replaying=True, sizes={"bans": BANS}, succession=places, hooks=[hook]
         )
-        self.maps = self.generation.loaded.maps
-        btf = self.generation.loaded.btf
+        self.maps = self.generation.maps
+        btf = self.generation.btf
         self._trace = np.dtype(btf.layout("struct trace").dtype)
         self._names = {name: list(btf.enum(name)) for name in ("verdict", "reason", "fault")}
         self._slots = {rule.name: number for number, rule in enumerate(policy.rules)}
@@ -114,11 +126,12 @@ class Xdp:
         traces["now_ns"] = [frame.now_ns for frame in frames]
         traces["wire_bytes"] = [frame.wire for frame in frames]
         data = b"".join(frame.data for frame in frames)
-        metadata = traces.view(np.uint8)
-        returned = self.generation.program.test_runs(data, offsets, lengths, metadata)
+        judge = judge_frames if self.hook == "ingress" else judge_skbs
+        returned = judge(self.generation.program, data, offsets, lengths, traces)
         verdicts = [self._verdict(trace) for trace in traces]
+        actions = _ACTIONS if self.hook == "ingress" else _TC_ACTIONS
         for verdict, retval, frame in zip(verdicts, returned, frames, strict=True):
-            assert retval == _ACTIONS.get(verdict.verdict), f"{verdict} returns {retval}: {frame}"
+            assert retval == actions.get(verdict.verdict), f"{verdict} returns {retval}: {frame}"
         return verdicts
 
     def _verdict(self, trace: np.void) -> Verdict:

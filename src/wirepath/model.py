@@ -8,7 +8,7 @@ from typing import Generic, NamedTuple, TypeVar
 
 from wirepath.actions.action import Memory
 from wirepath.frame import parse
-from wirepath.net import ADDRESS_BITS, Ban, Packet, Prefix, Verdict, is_ipv4
+from wirepath.net import ADDRESS_BITS, Ban, Hook, Packet, Prefix, Verdict, is_ipv4
 from wirepath.policy import Policy
 from wirepath.policy.predicate import Members
 
@@ -126,6 +126,7 @@ class Model:
         sets: contents by name; of a set that is not here, the prefixes in the policy itself.
         bans: in force or expired.
         secret: that cookies are made with.
+        hook: where packets are.
 
     Raises:
         KeyError: a set has files and is not in *sets*.
@@ -137,8 +138,10 @@ class Model:
         sets: Mapping[str, Members] | None = None,
         bans: Iterable[Ban] = (),
         secret: tuple[int, int] = (0, 0),
+        hook: Hook = "ingress",
     ) -> None:
-        self.policy = policy
+        self.policy = policy = policy.at(hook)
+        self.hook = hook
         self.sets: dict[str, Members] = {}
         for name, spec in policy.sets.items():
             if sets is not None and name in sets:
@@ -178,7 +181,9 @@ class Model:
         return address in self._management
 
     def _guard(self, packet: Packet, now_ns: int) -> Verdict | None:
-        if self.is_never_blocked(packet.source):
+        if self.is_never_blocked(packet.source) or (
+            self.hook == "egress" and self.is_never_blocked(packet.destination)
+        ):
             return Verdict("pass", "never_block")
         if ban := self.ban(packet.source, now_ns):
             return Verdict("drop", "banned", rule=ban.rule)

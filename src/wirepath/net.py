@@ -51,6 +51,9 @@ Fault = Literal[
     "udp_length",
     "icmp_header",
 ]
+Hook = Literal["ingress", "tc_ingress", "egress"]
+"""Where packets are judged: XDP, and both sides of TC."""
+HOOKS: tuple[Hook, ...] = ("ingress", "tc_ingress", "egress")
 Family = Literal[0, 4, 6]
 Fragment = Literal["none", "first", "later"]
 

@@ -5,17 +5,24 @@ The real program runs on every frame by test run; or the Python model decides, w
 
 from __future__ import annotations
 
+from array import array
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from wirepath import stats
+from wirepath.kernel.program import skb_dtype
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from _typeshed import ReadableBuffer
+    from numpy.typing import NDArray
+
     from wirepath.capture import Capture
     from wirepath.datapath.generation import Generation
+    from wirepath.kernel.program import Program
+    from wirepath.net import Hook
     from wirepath.policy import Policy
 
 _CHUNK: Final = 65_536  # frames a call into C: some 0.1 s, so that an interrupt is heard
@@ -63,12 +70,20 @@ class Replay:
         return document
 
 
-def run(policy: Policy, capture: Capture, *, model: bool = False, skip_bad: bool = False) -> Replay:
+def run(
+    policy: Policy,
+    capture: Capture,
+    *,
+    hook: Hook = "ingress",
+    model: bool = False,
+    skip_bad: bool = False,
+) -> Replay:
     """Judge every frame of *capture* by *policy*.
 
     Args:
         policy: a valid one.
         capture: that was read.
+        hook: where the frames are; rules for others are not among those of the result.
         model: whether the Python model decides, which needs no privilege and is slow.
         skip_bad: whether to go without the bad lines of set files.
 
@@ -80,33 +95,74 @@ def run(policy: Policy, capture: Capture, *, model: bool = False, skip_bad: bool
 
     contents = read_contents(policy, skip_bad=skip_bad)
     if model:
-        return _by_model(policy, contents.members, capture)
+        return _by_model(policy, contents.members, capture, hook)
     from wirepath.datapath.actions import bans
     from wirepath.datapath.generation import Generation
 
     # There are no bans but those of limits; without any, their table need not have its room.
     sizes = {} if bans(policy) else {"bans": 1}
-    with Generation.load(policy, contents.members, sizes=sizes, replaying=True) as generation:
-        judged = _by_program(generation, policy, capture)
-        maps = generation.loaded.maps
-        slots = {rule.name: number for number, rule in enumerate(policy.rules)}
-        return _summed(capture, stats.rules(maps["rule_counters"], slots), judged)
+    with Generation.load(
+        policy, contents.members, sizes=sizes, hooks=[hook], replaying=True
+    ) as generation:
+        traces = _traces(generation, capture, hook)
+        judged = _named(generation, policy, traces)
+        here = policy.at(hook).rules
+        slots = {r.name: number for number, r in enumerate(policy.rules) if r in here}
+        return _summed(capture, stats.rules(generation.maps["rule_counters"], slots), judged)
 
 
-def _by_program(generation: Generation, policy: Policy, capture: Capture) -> list[Judged]:
+# What the program wrote of every frame.
+def _traces(generation: Generation, capture: Capture, hook: Hook) -> NDArray[Any]:
     import numpy as np
 
-    btf = generation.loaded.btf
-    dtype = np.dtype(btf.layout("struct trace").dtype)
-    traces = np.zeros(len(capture), dtype=dtype)
+    traces = np.zeros(len(capture), dtype=np.dtype(generation.btf.layout("struct trace").dtype))
     traces["now_ns"] = capture.times_ns
     traces["wire_bytes"] = capture.wire
     offsets, lengths = memoryview(capture.offsets), memoryview(capture.captured)
+    judge = judge_frames if hook == "ingress" else judge_skbs
     for start in range(0, len(capture), _CHUNK):
         part = slice(start, start + _CHUNK)
-        generation.program.test_runs(
-            capture.data, offsets[part], lengths[part], traces[part].view(np.uint8)
-        )
+        judge(generation.program, capture.data, offsets[part], lengths[part], traces[part])
+    return traces
+
+
+def judge_frames(
+    program: Program,
+    data: ReadableBuffer,
+    offsets: ReadableBuffer,
+    lengths: ReadableBuffer,
+    traces: NDArray[Any],
+) -> array[int]:
+    """Run an XDP program on frames; *traces* go in front of them and come back.
+
+    Returns:
+        What it returned for each.
+    """
+    return program.test_runs(data, offsets, lengths, traces.view("u1"))
+
+
+def judge_skbs(
+    program: Program,
+    data: ReadableBuffer,
+    offsets: ReadableBuffer,
+    lengths: ReadableBuffer,
+    traces: NDArray[Any],
+) -> array[int]:
+    """Do the same with a TC program, which finds what is in *traces* beside the frame."""
+    import numpy as np
+
+    skbs: NDArray[Any] = np.zeros(len(traces), dtype=np.dtype(skb_dtype()))  # type: ignore[call-overload]
+    skbs["tstamp"], skbs["mark"] = traces["now_ns"], traces["wire_bytes"]
+    program.skb_runs(data, offsets, lengths, skbs)
+    for place, name in enumerate(("verdict", "reason", "fault", "rule")):
+        traces[name] = skbs["cb"][:, place]
+    return array("I", skbs["retval"].tobytes())
+
+
+def _named(generation: Generation, policy: Policy, traces: NDArray[Any]) -> list[Judged]:
+    import numpy as np
+
+    btf = generation.btf
     verdicts, reasons = (list(btf.enum(name)) for name in ("verdict", "reason"))
     rules: list[str | None] = [*(rule.name for rule in policy.rules), None]
     # Few outcomes are different, so each is made once; as one number, they sort fast.
@@ -121,13 +177,13 @@ def _by_program(generation: Generation, policy: Policy, capture: Capture) -> lis
     return [outcomes[i] for i in which.tolist()]
 
 
-def _by_model(policy: Policy, members: Any, capture: Capture) -> Replay:
+def _by_model(policy: Policy, members: Any, capture: Capture, hook: Hook) -> Replay:
     from wirepath.model import Model
     from wirepath.prefixes import Tables
     from wirepath.prefixes.offline import by_name, offline
 
-    decider = Model(policy, by_name(offline(Tables.build(members)), policy.sets))
-    counts = {rule.name: [0, 0, 0, 0] for rule in policy.rules}
+    decider = Model(policy, by_name(offline(Tables.build(members)), policy.sets), hook=hook)
+    counts = {rule.name: [0, 0, 0, 0] for rule in decider.policy.rules}
     judged = []
     for frame in capture:
         decision = decider.decide(frame.data, frame.time_ns, frame.wire_bytes)

@@ -59,6 +59,17 @@ class Outcomes:
     reasons: Mapping[str, Count]
     faults: Mapping[str, Count]
 
+    @classmethod
+    def together(cls, parts: Iterable[Outcomes]) -> Outcomes:
+        """Sum *parts*, of which there is at least one."""
+        counts = [(part.verdicts, part.reasons, part.faults) for part in parts]
+        return cls(
+            *(
+                {name: _sum(c[name] for c in same) for name in same[0]}
+                for same in zip(*counts, strict=True)
+            )
+        )
+
     @property
     def packets(self) -> int:
         """All that were judged."""
@@ -69,10 +80,12 @@ class Outcomes:
         """Of the frames of all that were judged."""
         return sum(count.bytes for count in self.verdicts.values())
 
-    def document(self) -> dict[str, dict[str, int]]:
-        """Give packets by name: verdicts with pass and drop always, others when not 0."""
+    def document(self) -> dict[str, Any]:
+        """Give packets and bytes, and packets by name: those that are 0 only of pass and drop."""
         verdicts = {n: c.packets for n, c in self.verdicts.items()}
         return {
+            "packets": self.packets,
+            "bytes": self.bytes,
             "verdicts": {n: p for n, p in verdicts.items() if p or n in ("pass", "drop")},
             "reasons": {n: c.packets for n, c in self.reasons.items() if c.packets},
             "faults": {n: c.packets for n, c in self.faults.items() if c.packets},
@@ -85,23 +98,27 @@ class Stats:
 
     Attributes:
         iface: which.
-        outcomes: of all packets.
+        hooks: what became of packets, by hook.
         rules: by name, in the order of the policy.
         limited: the rules with a limit.
     """
 
     iface: str
-    outcomes: Outcomes
+    hooks: Mapping[str, Outcomes]
     rules: Mapping[str, RuleCount]
     limited: frozenset[str]
+
+    @property
+    def outcomes(self) -> Outcomes:
+        """Of all hooks together; a packet is in it once for each that it passed."""
+        return Outcomes.together(self.hooks.values())
 
     def document(self) -> dict[str, Any]:
         """Give them as plain values, for JSON."""
         return {
             "iface": self.iface,
-            "packets": self.outcomes.packets,
-            "bytes": self.outcomes.bytes,
             **self.outcomes.document(),
+            "hooks": {hook: outcomes.document() for hook, outcomes in self.hooks.items()},
             "rules": {
                 name: count.document(limited=name in self.limited)
                 for name, count in self.rules.items()
@@ -114,21 +131,31 @@ def read(datapath: Datapath) -> Stats:
     manifest = datapath.manifest
     return Stats(
         datapath.name,
-        outcomes(datapath),
+        hooks(datapath),
         rules(datapath.maps["rule_counters"], manifest.counters, manifest.counted),
         frozenset(rule["name"] for rule in manifest.policy["rule"] if LIMITING & rule.keys()),
     )
 
 
-def outcomes(datapath: Datapath) -> Outcomes:
-    """Read the counters of verdicts, reasons and faults."""
-    return outcomes_of(datapath.maps["outcomes"])
+def hooks(datapath: Datapath) -> dict[str, Outcomes]:
+    """Read the counters of verdicts, reasons and faults, at the hooks of *datapath*."""
+    found = by_hook(datapath.maps["outcomes"])
+    return {hook: found[hook] for hook in datapath.manifest.rows}
 
 
-def outcomes_of(of: Map) -> Outcomes:
-    """Sum the map ``outcomes``."""
-    verdicts, reasons, faults = (_names(of, name) for name in ("verdict", "reason", "fault"))
+def by_hook(of: Map) -> dict[str, Outcomes]:
+    """Sum the map ``outcomes``, by hook."""
     totals = of.totals()
+    words = len(totals) // of.max_entries
+    numbers = _names(of, "hook")
+    return {
+        hook: _outcomes(of, totals[words * number : words * (number + 1)])
+        for number, hook in enumerate(numbers)
+    }
+
+
+def _outcomes(of: Map, totals: array[int]) -> Outcomes:
+    verdicts, reasons, faults = (_names(of, name) for name in ("verdict", "reason", "fault"))
     by, by_fault = _offset(of, "by"), _offset(of, "faults")
     grid = {
         (verdict, reason): _count(totals, by + 2 * (v * len(reasons) + r))

@@ -228,7 +228,7 @@ def program() -> Iterator[Generation]:
 @pytest.mark.parametrize("between", [IPv4(), IPv4(options=bytes(8)), IPv6(), IPv6() / HopByHop()])
 def test_bytes(program: Generation, link: Layer, between: Layer) -> None:
     """The answer, and what a host makes of it (RFC 9293 section 3.10.7.3): its RST admits it."""
-    with program.loaded.maps["limit_buckets"].memory() as cells:
+    with program.maps["limit_buckets"].memory() as cells:
         cells[:] = bytes(len(cells))  # nobody is admitted
     head = link / between
     frame = bytes(head / Tcp(4321, 80, "S", options=bytes(20), seq=900) / b"early data")

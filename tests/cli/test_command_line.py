@@ -55,7 +55,7 @@ def test_values_are_read_before_anything_is_done(capsys: pytest.CaptureFixture[s
     assert "write 192.0.2.0/24" in refused(capsys, "ban", "192.0.2.1/24")
     assert "not an address" in refused(capsys, "set", "add", "bad", "example.org")
     assert "30s, 5min, 1h, 2d" in refused(capsys, "ban", "192.0.2.1", "--for", "5m")
-    assert "not in this version" in refused(capsys, "replay", "p", "c", "--hook", "egress")
+    assert "choose from" in refused(capsys, "replay", "p", "c", "--hook", "output")
     assert "choose from" in refused(capsys, "up", "eth0", "p", "--mode", "magic")
     assert "an interval" in refused(capsys, "stats", "--watch", "0")
     assert "only tcp and udp" in refused(

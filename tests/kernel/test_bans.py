@@ -45,7 +45,7 @@ class Table:
         manifest = Manifest.of(
             generation.plan, root_bits=0, mode="native", since=0, succession=places
         )
-        self.bans = Bans(generation.loaded.maps, manifest, nullcontext)
+        self.bans = Bans(generation.maps, manifest, nullcontext)
 
     def judge(self, source: str, dport: int = 80, times: int = 1) -> list[int]:
         frame = bytes(Eth() / IPv4(src=source) / Tcp(dport=dport))

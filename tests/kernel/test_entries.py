@@ -63,7 +63,7 @@ class Counting:
             sizes={"bans": 16},
             replaying=True,
         )
-        self.entries = Entries(self.generation.loaded.maps, {n: 100 - n for n in places})
+        self.entries = Entries(self.generation.maps, {n: 100 - n for n in places})
         with self.entries.replacing(members):
             pass
 
@@ -191,7 +191,7 @@ def test_sets_without_counters() -> None:
         counting.send(udp("10.1.0.1"))
         assert counting.numbers == {"bad": 99}
         assert counting["bad"] == {"10.1.0.0/16": (1, 42)}
-        keys = [key for key, _ in counting.generation.loaded.maps["set_entries"].items()]
+        keys = [key for key, _ in counting.generation.maps["set_entries"].items()]
         assert {key["set"] for key in keys} == {99}
 
 

@@ -45,7 +45,7 @@ def bans_of(generation: Generation) -> Bans:
     plan = generation.plan
     places = Succession.first(plan.policy)
     manifest = Manifest.of(plan, root_bits=0, mode="native", since=0, succession=places)
-    return Bans(generation.loaded.maps, manifest, nullcontext)
+    return Bans(generation.maps, manifest, nullcontext)
 
 
 def run(generation: Generation, frames: Sequence[bytes]) -> list[int]:
@@ -70,7 +70,7 @@ def test_as_it_serves(seed: int) -> None:
     with load(policy) as generation:
         returned = run(generation, frames)
         assert returned == [_ACTIONS[each.verdict.verdict] for each in decisions]
-        counted = stats.outcomes_of(generation.loaded.maps["outcomes"])
+        counted = stats.by_hook(generation.maps["outcomes"])["ingress"]
     tallies: Counter[tuple[str, str, str | None]] = Counter()
     for frame, decision in zip(frames, decisions, strict=True):
         for kind in ("verdict", "reason", "fault"):
@@ -124,7 +124,7 @@ def test_bans_around_a_prefix() -> None:
         assert bans.around(Prefix.parse("10.1.0.0/20")) == [wide]
         assert bans.remove(wide)
         assert bans.around(Prefix.parse("10.1.2.3")) == [narrow]
-        assert generation.loaded.maps["ban_lengths"][0]["count"] == 3
+        assert generation.maps["ban_lengths"][0]["count"] == 3
 
 
 def test_state_goes_on_in_the_next_generation() -> None:
@@ -135,17 +135,17 @@ def test_state_goes_on_in_the_next_generation() -> None:
     places = Succession.first(first)
     with load(first, succession=places) as old:
         assert run(old, [frame]) == [XdpAction.DROP]
-        state = {name: old.loaded.maps[name] for name in STATE}
+        state = {name: old.maps[name] for name in STATE}
         slots = {"b": 1, "c": 2}
         with load(second, succession=replace(places, counters=slots), state=state, sizes={}) as new:
             assert run(new, [frame, frame]) == [XdpAction.PASS] * 2
             assert run(old, [frame]) == [XdpAction.DROP]
-            counted = stats.rules(new.loaded.maps["rule_counters"], {**slots, "a": 0})
+            counted = stats.rules(new.maps["rule_counters"], {**slots, "a": 0})
             assert {name: count.packets for name, count in counted.items()} == {
                 "a": 2, "b": 4, "c": 2,
             }  # fmt: skip
-            assert stats.outcomes_of(new.loaded.maps["outcomes"]).packets == 4
-            shared = {n for n, m in new.loaded.maps.items() if m.id == old.loaded.maps[n].id}
+            assert stats.by_hook(new.maps["outcomes"])["ingress"].packets == 4
+            shared = {n for n, m in new.maps.items() if m.id == old.maps[n].id}
             assert shared == set(STATE)
 
 
@@ -241,7 +241,7 @@ def test_bpftool_shows_our_maps_by_name() -> None:
     policy = Policy.parse('[[rule]]\nname = "a"\nmatch = { dport = 80 }\naction = "drop"\n')
     with load(policy) as generation:
         for name, field in (("clauses", "verdict"), ("outcomes", "by"), ("rule_counters", "bytes")):
-            number = str(generation.loaded.maps[name].id)
+            number = str(generation.maps[name].id)
             shown = subprocess.run(
                 ["bpftool", "map", "dump", "id", number], capture_output=True, text=True, check=True
             )

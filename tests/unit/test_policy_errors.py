@@ -182,10 +182,16 @@ def test_match(inside: str, message: str) -> None:
          'p.toml:3: rule.a.action: "deny": unknown value (write "pass" or "drop")'),
         ('[[rule]]\nname = "a"\nmirror = { to = "eth1" }\n',
          "p.toml:3: rule.a.mirror: `mirror` is not in this version (leave it out)"),
-        ('[[rule]]\nname = "a"\nhook = ["ingress", "egress"]\n',
-         'p.toml:3: rule.a.hook: "egress": not in this version (write "ingress")'),
-        ('[[rule]]\nname = "a"\nhook = "ingres"\n',
-         'p.toml:3: rule.a.hook: "ingres": not a hook (did you mean ingress?)'),
+        ('[[rule]]\nname = "a"\nhook = ["ingress", "output"]\n',
+         'p.toml:3: rule.a.hook: "output": unknown value'
+         ' (write "ingress" or "tc_ingress" or "egress")'),
+        ('[[rule]]\nname = "a"\nhook = ["ingress", "egress"]\nreject = true\n',
+         'p.toml:3: rule.a.hook: "egress": `reject` is not for there (write hook = "ingress")'),
+        ('[datapath]\ndefault = "drop"\n[[rule]]\nname = "a"\nhook = "egress"\n',
+         'p.toml:2: datapath.default: "drop": at egress no rule passes anything, so all would be'
+         ' dropped (write default = { ingress = "drop" }, or a rule that passes at egress)'),
+        ('[datapath]\ndefault = { ingres = "drop" }\n',
+         "p.toml:2: datapath.default.ingres: unknown key (did you mean ingress?)"),
         ('[[rule]]\nname = "a"\nsrc = "10.0.0.0/8"\n',
          "p.toml:3: rule.a.src: unknown key (known here: action, challenge, hook, limit, match, name,"
          " reject, wireguard)"),

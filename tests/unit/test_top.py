@@ -40,7 +40,7 @@ def look(at: float, packets: int, rules: int, bans: int, keys: int) -> Look:
         Talker("dns", Prefix(address, 112 + n % 16), None, None, 53, 1 - n / keys)
         for n in range(keys)
     ]
-    counted = Stats("wp0", outcomes, counts, frozenset())
+    counted = Stats("wp0", {"ingress": outcomes}, counts, frozenset())
     return Look(at, 7, MANIFEST, counted, bans, entries, talkers, ["the interface is gone (x)"])
 
 

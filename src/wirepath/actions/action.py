@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
+from wirepath.net import HOOKS
+
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping
 
     from wirepath.actions.limit import Limit
-    from wirepath.net import Ban, Outcome, Packet, Prefix, Reason, Verdict, VerdictName
+    from wirepath.net import Ban, Hook, Outcome, Packet, Prefix, Reason, Verdict, VerdictName
 
 
 class Bans(Protocol):
@@ -48,6 +50,7 @@ class Action:
         kind: its name in ``enum action`` of ``bpf/verdict.h``.
         matches: what its rule must say at least of packets: the protocol, and a port; None if it
             takes any.
+        hooks: where it works.
         reason: of `verdict`.
         tcp_flags: (all set, all clear), of the only packets that it is for; none if it is for all.
         sysctls: settings of the kernel that it needs, and the values that will do.
@@ -56,6 +59,7 @@ class Action:
     __slots__ = ()
     kind: ClassVar[str] = "none"
     matches: ClassVar[int | None] = None
+    hooks: ClassVar[tuple[Hook, ...]] = HOOKS
     reason: ClassVar[Reason] = "rule"
     tcp_flags: ClassVar[tuple[tuple[int, int], ...]] = ()
     sysctls: ClassVar[Mapping[str, tuple[str, ...]]] = {}

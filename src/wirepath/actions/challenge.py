@@ -14,7 +14,7 @@ from wirepath.actions.limit import BURST_MOST_S, Limit, Per
 from wirepath.actions.siphash import siphash
 from wirepath.document import Table
 from wirepath.errors import RequestError, shown
-from wirepath.net import Packet, Verdict, VerdictName
+from wirepath.net import Hook, Packet, Verdict, VerdictName
 from wirepath.quantities import Rate
 
 ADMITTED_S: Final = 600
@@ -59,6 +59,7 @@ class Challenge(Action):
     admit_s: int
     above: Limit | None
 
+    hooks: ClassVar[tuple[Hook, ...]] = ("ingress",)
     kind: ClassVar[str] = "challenge"
     tcp_flags: ClassVar[tuple[tuple[int, int], ...]] = ((_SYN, _ACK), (RST, _SYN))
 

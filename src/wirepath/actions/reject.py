@@ -11,7 +11,7 @@ from wirepath.actions.answers import may_be_answered
 from wirepath.actions.limit import Limit, Per
 from wirepath.document import Table
 from wirepath.errors import RequestError, shown
-from wirepath.net import Outcome, Packet, Reason, Verdict, VerdictName
+from wirepath.net import Hook, Outcome, Packet, Reason, Verdict, VerdictName
 from wirepath.quantities import Rate
 
 _RATE: Final = "100/s"
@@ -28,6 +28,7 @@ class Reject(Action):
 
     answers: Limit
 
+    hooks: ClassVar[tuple[Hook, ...]] = ("ingress",)
     kind: ClassVar[str] = "reject"
     reason: ClassVar[Reason] = "reject"
 

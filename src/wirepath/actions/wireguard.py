@@ -18,7 +18,7 @@ from wirepath.actions.action import Action, Memory
 from wirepath.actions.limit import Limit, Per
 from wirepath.document import Table, string
 from wirepath.errors import RequestError, shown
-from wirepath.net import Outcome, Packet, Verdict
+from wirepath.net import Hook, Outcome, Packet, Verdict
 from wirepath.quantities import SECOND_NS, Rate
 
 _LATER: Final = ("indexes",)
@@ -82,6 +82,7 @@ class WireGuard(Action):
     public_key: bytes | None = None
     handshakes: Rate = _HANDSHAKES
 
+    hooks: ClassVar[tuple[Hook, ...]] = ("ingress",)
     kind: ClassVar[str] = "wireguard"
     matches: ClassVar[int] = _UDP
 

@@ -46,8 +46,9 @@ def _lowered(policy: Policy) -> dict[str, int]:
     from wirepath.prefixes.offline import offline
 
     tables = Tables.build(read_contents(policy).members)
-    lower(policy, tables.masks, tables.classes)
-    actions.sizes(policy, Succession.first(policy))
+    for hook in policy.hooks:
+        lower(policy.at(hook), tables.masks, tables.classes)
+    actions.state_sizes(policy, Succession.first(policy))
     with offline(tables) as sets:
         return dict(zip(policy.sets, sets.counts(), strict=False))
 

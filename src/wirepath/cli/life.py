@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from wirepath.datapath.difference import Difference, SetChange
 
 _MODES: Final = ("native", "generic", "offload")
+_TC: Final = ("tcx", "clsact")
 _SKIP_BAD: Final = "go without the lines of set files that are no prefixes"
 _SYSCTL: Final = "change settings of the kernel that the policy needs, until `wirepath down`"
 
@@ -27,6 +28,7 @@ def up(parser: ArgumentParser) -> None:
     parser.add_argument("iface", metavar="IFACE", help="interface to protect")
     parser.add_argument("policy", metavar="POLICY", type=Path, help="policy file")
     parser.add_argument("--mode", choices=_MODES, default="native", help="default: native")
+    parser.add_argument("--tc", choices=_TC, help="default: tcx, where the kernel has it")
     parser.add_argument("--skip-bad", action="store_true", help=_SKIP_BAD)
     parser.add_argument("--sysctl", action="store_true", help=_SYSCTL)
     add_json(parser)
@@ -43,6 +45,7 @@ def _up(options: Namespace) -> None:
         mode=options.mode,
         skip_bad=options.skip_bad,
         sysctl=options.sysctl,
+        tc=options.tc,
     ) as datapath:
         status = datapath.status()
     if options.json:

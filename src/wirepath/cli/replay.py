@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from wirepath.cli import show
 from wirepath.cli.parser import add_json
 from wirepath.errors import RequestError
+from wirepath.net import HOOKS
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
@@ -20,7 +21,7 @@ def replay(parser: ArgumentParser) -> None:
     """Add the arguments of ``wirepath replay``."""
     parser.add_argument("policy", metavar="POLICY", type=Path, help="policy file")
     parser.add_argument("capture", metavar="PCAP", type=Path, help="pcap or pcapng file")
-    parser.add_argument("--hook", type=_hook, default="ingress", help="ingress, the default")
+    parser.add_argument("--hook", choices=HOOKS, default="ingress", help="default: ingress")
     parser.add_argument(
         "--model",
         action="store_true",
@@ -33,12 +34,6 @@ def replay(parser: ArgumentParser) -> None:
     parser.set_defaults(run=_replay)
 
 
-def _hook(text: str) -> str:
-    if text != "ingress":
-        raise RequestError(f"--hook {text}: not in this version (ingress is)")
-    return text
-
-
 def _replay(options: Namespace) -> None:
     from wirepath import replay
     from wirepath.capture import read_capture
@@ -47,7 +42,7 @@ def _replay(options: Namespace) -> None:
     policy = Policy.load(options.policy)
     with read_capture(options.capture) as capture:
         _check_outputs(options)
-        result = replay.run(policy, capture, model=options.model)
+        result = replay.run(policy, capture, hook=options.hook, model=options.model)
         if options.write_passed:
             _write(options.write_passed, capture, result, dropped=False)
         if options.write_dropped:

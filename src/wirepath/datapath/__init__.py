@@ -11,12 +11,22 @@ import time
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Any, Self
 
+from wirepath.datapath.attach import (
+    INGRESS,
+    LINK,
+    NO_MAPS,
+    attached,
+    choose,
+    detach,
+    pin,
+    recover,
+)
 from wirepath.datapath.bans import Bans
 from wirepath.datapath.manifest import Manifest
 from wirepath.datapath.sets import Sets
-from wirepath.datapath.sysctls import restore, settled
+from wirepath.datapath.surroundings import Place, arranged, restore
 from wirepath.errors import AttachError, PinError, RequestError
 from wirepath.kernel.bpffs import Pins
 from wirepath.kernel.links import XdpLink
@@ -30,10 +40,12 @@ if TYPE_CHECKING:
 
     from wirepath.datapath.difference import Difference
     from wirepath.datapath.generation import Generation
+    from wirepath.datapath.manifest import Tc
     from wirepath.datapath.status import Status
     from wirepath.datapath.succession import Succession
     from wirepath.kernel.links import Mode
     from wirepath.model import Model
+    from wirepath.net import Hook
     from wirepath.plan import Plan
     from wirepath.policy import Policy
     from wirepath.prefixes import Members, Tables
@@ -41,9 +53,6 @@ if TYPE_CHECKING:
 __all__ = ["Datapath"]
 
 log = logging.getLogger(__name__)
-
-_LINK: Final = "link"
-_PROGRAM: Final = "ingress"
 
 
 class Datapath:
@@ -97,8 +106,11 @@ class Datapath:
 
     def close(self) -> None:
         """Close every handle."""
-        for handle in (*self.maps.values(), self.program, self.link):
-            handle.close()
+        for tables in self._tables.values():
+            for each in tables.values():
+                each.close()
+        self.program.close()
+        self.link.close()
 
     def __enter__(self) -> Self:
         return self
@@ -108,15 +120,21 @@ class Datapath:
 
     def _open(self) -> None:
         directory = self.pins.directory(self.name)
-        names = [pin.name for pin in directory.iterdir()]
-        self.maps = {n: Map.open(directory / n) for n in names if n not in (_LINK, _PROGRAM)}
-        self.program = Program.open(directory / _PROGRAM)
-        self.link = XdpLink.open(directory / _LINK)
+        self.maps = _open_maps(directory)
+        self._tables: dict[str, dict[str, Map]] = {INGRESS: self.maps}
+        self.program = Program.open(directory / INGRESS)
+        self.link = XdpLink.open(directory / LINK)
         if "manifest" not in self.maps:
             cure = f"remove it and `wirepath up {self.name}` again"
             raise PinError(f"open {directory}", what="it has no manifest", cure=cure)
         self.manifest = Manifest.read(self.maps["manifest"], self.name)
         self.bans = Bans(self.maps, self.manifest, self.changing)
+
+    def tables(self, hook: str) -> Mapping[str, Map]:
+        """Give the maps that *hook* has of its own, by C name; at ingress all others too."""
+        if hook not in self._tables:
+            self._tables[hook] = _open_maps(self.pins.directory(self.name) / hook)
+        return self._tables[hook]
 
     def _current(self) -> bool:
         return self.link.program_id in (self.program.id, 0)
@@ -128,8 +146,8 @@ class Datapath:
             yield
             return
         with self.pins.locked():
-            self.pins.recover(_serves)
-            if not (self.pins.directory(self.name) / _PROGRAM).exists():
+            recover(self.pins)
+            if not (self.pins.directory(self.name) / INGRESS).exists():
                 raise RequestError(f"{self.name}: wirepath was taken down meanwhile (bring it up)")
             if not self._current() or self._replaced():
                 self._reopen()
@@ -140,7 +158,7 @@ class Datapath:
                 self._changing = False
 
     def _replaced(self) -> bool:
-        with Program.open(self.pins.directory(self.name) / _PROGRAM) as serving:
+        with Program.open(self.pins.directory(self.name) / INGRESS) as serving:
             return serving.id != self.program.id
 
     def _reopen(self) -> None:
@@ -158,6 +176,7 @@ class Datapath:
         mode: Mode = "native",
         skip_bad: bool = False,
         sysctl: bool = False,
+        tc: Tc | None = None,
     ) -> Self:
         """Put *policy* on interface *name*.
 
@@ -167,6 +186,7 @@ class Datapath:
             mode: where the program runs; never another than was asked for.
             skip_bad: whether to go without the bad lines of set files.
             sysctl: whether settings of the kernel that *policy* needs may be changed until `down`.
+            tc: how programs are attached at the hooks of TC; the best way there is if None.
 
         Raises:
             PolicyError: a list has bad lines.
@@ -184,26 +204,29 @@ class Datapath:
 
         contents = read_contents(policy, skip_bad=skip_bad)
         with pins.locked():
-            pins.recover(_serves)
+            recover(pins)
             if name in pins.names():
                 _clear_gone(pins, name)
             offload = interface.index if mode == "offload" else 0
             with (
-                settled(policy, allowed=sysctl) as before,
+                pins.stage(name) as staged,
+                arranged(policy, Place(iface=name, sysctl=sysctl)) as around,
                 Generation.load(
                     policy,
                     contents.members,
-                    succession=(places := replace(Succession.first(policy), sysctls=before)),
-                    describe=_describe(mode, places),
+                    succession=(places := replace(Succession.first(policy), surroundings=around)),
+                    describe=_describe(policy, mode, places, tc := choose(tc)),
                     ifindex=offload,
                 ) as generation,
                 _entries(generation, places.counting, contents.members),
-                pins.stage(name) as staged,
             ):
-                _pin(generation, staged)
-                with XdpLink.attach(generation.program, interface.index, mode) as link:
+                pin(generation, staged)
+                with (
+                    attached(staged, interface.index, tc),
+                    XdpLink.attach(generation.program, interface.index, mode) as link,
+                ):
                     try:
-                        link.pin(staged / _LINK)
+                        link.pin(staged / LINK)
                         pins.publish(name)
                     except BaseException:
                         link.detach()  # its last pin lets go only some time after it is removed
@@ -238,28 +261,31 @@ class Datapath:
         contents = read_contents(policy, skip_bad=skip_bad)
         with (
             self.changing(),
-            settled(policy, allowed=sysctl, changed=self.manifest.sysctls) as before,
+            arranged(
+                policy, Place(iface=self.name, sysctl=sysctl), self.manifest.surroundings
+            ) as around,
         ):
             changes = difference(self, policy, contents)
-            self._swap(policy, contents.members, before)
+            self._swap(policy, contents.members, around)
         return changes
 
     def rebuild(self, members: Members) -> None:
         """Build the same policy anew around other contents of its sets."""
         with self.changing():
-            self._swap(self.policy, members, self.manifest.sysctls)
+            self._swap(self.policy, members, self.manifest.surroundings)
 
-    def _swap(self, policy: Policy, members: Members, sysctls: Mapping[str, str]) -> None:
+    def _swap(self, policy: Policy, members: Members, around: Mapping[str, Any]) -> None:
         from wirepath.datapath import actions
         from wirepath.datapath.generation import STATE, Generation
         from wirepath.datapath.succession import Succession
 
         after = Succession.after(self.manifest, policy, self.maps["rule_counters"])
-        places = replace(after, sysctls=sysctls)
+        places = replace(after, surroundings=around)
         given = set(places.counters.values()) - set(self.manifest.counters.values())
         self.bans.forget(given)
         state = {name: self.maps[name] for name in STATE}
-        state |= actions.carried(self.maps, actions.sizes(policy, places))
+        state |= actions.carried(self.maps, actions.state_sizes(policy, places))
+        tc = self.manifest.tc
         offload = self.link.ifindex if self.manifest.mode == "offload" else 0
         with (
             Generation.load(
@@ -267,31 +293,36 @@ class Datapath:
                 members,
                 state=state,
                 succession=places,
-                describe=_describe(self.manifest.mode, places),
+                describe=_describe(policy, self.manifest.mode, places, tc),
                 ifindex=offload,
             ) as generation,
             _entries(generation, places.counting, members, before=self.manifest.counting),
             self.pins.stage(self.name) as staged,
         ):
-            _pin(generation, staged)
-            self.link.pin(staged / _LINK)
-            actions.hand_over(self.maps, generation.loaded.maps, self.manifest.rooms, places.rooms)
-            self.link.update(generation.program, old=self.program)
-            try:
-                self.pins.publish(self.name)
-            except BaseException:
-                self.link.update(self.program, old=generation.program)
-                raise
+            pin(generation, staged)
+            self.link.pin(staged / LINK)
+            serving = self.pins.directory(self.name)
+            actions.hand_over(self.maps, generation.maps, self.manifest.rooms, places.rooms)
+            with attached(staged, self.link.ifindex, tc, instead_of=serving):
+                self.link.update(generation.program, old=self.program)
+                try:
+                    self.pins.publish(self.name)
+                except BaseException:
+                    self.link.update(self.program, old=generation.program)
+                    raise
         self._reopen()
         log.info("swapped %s to generation %d", self.name, places.number)
 
     def down(self) -> None:
         """Take it off the interface; nothing of it is left in the kernel."""
         with self.changing():
+            ifindex = self.link.ifindex
             with suppress(PinError):
                 self.link.detach()
+            directory = self.pins.directory(self.name)
+            detach(directory, ifindex, self.manifest.tc)
             self.pins.remove(self.name)
-            restore(self.manifest.sysctls)
+            restore(self.name, self.manifest.surroundings)
         log.info("detached %s", self.name)
 
     # Asking
@@ -331,17 +362,24 @@ def _choose(name: str | None, up: list[str]) -> str:
     return name
 
 
-def _pin(generation: Generation, directory: Path) -> None:
-    for name, each in generation.loaded.maps.items():
-        if "rodata" not in name:
-            each.pin(directory / name)
-    generation.program.pin(directory / _PROGRAM)
+# The maps that are pinned in a directory: what else is there has no map's name.
+def _open_maps(directory: Path) -> dict[str, Map]:
+    names = [pin.name for pin in directory.iterdir() if not pin.is_dir()]
+    return {name: Map.open(directory / name) for name in names if name not in NO_MAPS}
 
 
 # What writes the manifest of a generation once it is planned.
-def _describe(mode: str, places: Succession) -> Callable[[Plan, Tables], bytes]:
-    return lambda plan, tables: Manifest.of(
-        plan, root_bits=tables.root_bits, mode=mode, since=time.time(), succession=places
+def _describe(
+    policy: Policy, mode: str, places: Succession, tc: Tc
+) -> Callable[[Mapping[Hook, Plan], Tables], bytes]:
+    return lambda plans, tables: Manifest.of(
+        policy,
+        plans,
+        root_bits=tables.root_bits,
+        mode=mode,
+        since=time.time(),
+        succession=places,
+        tc=tc,
     ).text()
 
 
@@ -360,21 +398,12 @@ def _entries(
     sets = generation.plan.set_ids
     numbers = {sets[name]: number for name, number in counting.items()}
     served = (before or {}).values()
-    return Entries(generation.loaded.maps, numbers).replacing(members, served)
-
-
-def _serves(directory: Path) -> bool:
-    # Whether the generation pinned there is the one that its link runs.
-    try:
-        with XdpLink.open(directory / _LINK) as link, Program.open(directory / _PROGRAM) as program:
-            return link.program_id == program.id
-    except PinError:
-        return False
+    return Entries(generation.maps, numbers).replacing(members, served)
 
 
 def _clear_gone(pins: Pins, name: str) -> None:
     # What is left of an interface that is gone makes way; what still serves does not.
-    with suppress(PinError), XdpLink.open(pins.directory(name) / _LINK) as link:
+    with suppress(PinError), XdpLink.open(pins.directory(name) / LINK) as link:
         if link.ifindex:
             cure = f"`wirepath apply {name} POLICY` swaps policies, `wirepath down {name}` ends it"
             raise AttachError(f"attach {name}", what="wirepath is up there", cure=cure)

@@ -29,7 +29,8 @@ _DUE: Final = "bans_due"
 _BANS_MOST: Final = 1_000_000  # BANS_MAX of bpf/bans.h
 _SEEN: Final = "wireguard_seen"
 _SEEN_BUCKETS: Final = 4096  # SEEN_BUCKETS of bpf/actions/wireguard_seen.h
-_CARRIED: Final = (_BUCKETS, _EXACT, _DUE, _SEEN)
+STATE: Final = (_BUCKETS, _EXACT, _DUE, _SEEN)
+"""Maps of what actions remember."""
 
 
 class Placed(NamedTuple):
@@ -61,8 +62,14 @@ def places(policy: Policy) -> list[Placed]:
     return placed
 
 
-def sizes(policy: Policy, succession: Succession) -> dict[str, int]:
-    """Give the capacities of the maps.
+def sizes(policy: Policy) -> dict[str, int]:
+    """Give the capacities of the maps of structs."""
+    kinds = {f"{kind}s": len(rules) for kind, rules in _by_kind(policy).items()}
+    return kinds | {"limits": max(1, len(limits_of(policy)))}
+
+
+def state_sizes(policy: Policy, succession: Succession) -> dict[str, int]:
+    """Give the capacities of the maps of what actions remember.
 
     Raises:
         RequestError: the limits need more memory than there is for them.
@@ -72,15 +79,12 @@ def sizes(policy: Policy, succession: Succession) -> dict[str, int]:
             f"load {policy.file}: its limits need {succession.buckets >> 14} MiB, there are"
             f" {BUCKETS_MOST >> 14} (lower `keys` where few sources are to be told apart)"
         )
-    limits = limits_of(policy)
-    exact = sum(limit.keys for limit in limits.values() if limit.exact)
-    kinds = {f"{kind}s": len(rules) for kind, rules in _by_kind(policy).items()}
-    return {name: max(1, size) for name, size in kinds.items()} | {
-        "limits": max(1, len(limits)),
+    exact = sum(limit.keys for limit in limits_of(policy).values() if limit.exact)
+    return {
         _BUCKETS: max(1, succession.buckets),
         _EXACT: exact + _HELD_BACK * (os.cpu_count() or 1) if exact else 1,
         _DUE: _BANS_MOST if bans(policy) else 1,
-        _SEEN: _SEEN_BUCKETS if "wireguards" in kinds else 1,
+        _SEEN: _SEEN_BUCKETS if "wireguard" in _by_kind(policy) else 1,
     }
 
 
@@ -126,7 +130,7 @@ def _banning(policy: Policy) -> list[Limit]:
 
 def carried(maps: Mapping[str, Map], needed: Mapping[str, int]) -> dict[str, Map]:
     """Give those maps of what actions remember that have room for the next generation too."""
-    enough = (name for name in _CARRIED if maps[name].max_entries >= needed[name])
+    enough = (name for name in STATE if maps[name].max_entries >= needed[name])
     return {name: maps[name] for name in enough}
 
 

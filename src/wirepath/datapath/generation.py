@@ -1,41 +1,41 @@
-"""One generation: the program and its tables, loaded from a policy but not yet serving.
-
-Here plan meets kernel: names become numbers by BTF, arrays become maps.
-"""
+"""One generation: the programs of all hooks with their tables, loaded but not yet serving."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Final, Self
 
-import numpy as np
-
-import wirepath
 from wirepath.datapath import actions
+from wirepath.datapath.hook import HookProgram
 from wirepath.datapath.manifest import PAGE
 from wirepath.datapath.succession import Succession
-from wirepath.kernel.object import Object
-from wirepath.plan import SET_DIMENSIONS, lower
-from wirepath.plan.spaces import FRAGMENTS
-from wirepath.policy import SETS_MAX
+from wirepath.plan import lower
 from wirepath.prefixes import Tables
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from numpy.typing import NDArray
+    from collections.abc import Callable, Collection, Mapping
 
     from wirepath.kernel.btf import Btf
     from wirepath.kernel.maps import Map
     from wirepath.kernel.program import Program
+    from wirepath.net import Hook
     from wirepath.plan import Plan
     from wirepath.policy import Policy
     from wirepath.prefixes import Members
 
-PROGRAM: Final = "ingress"
 # Maps that go from generation to generation, and the packets with them.
 STATE: Final = ("outcomes", "rule_counters", "bans", "ban_lengths", "set_entries")
+_SETS: Final = (
+    "set_lines",
+    "set_fences",
+    "set_leaves",
+    "set_fence_head",
+    "set_members",
+    "set_classes",
+    "set_head",
+)
+SHARED: Final = (*STATE, *actions.STATE, *_SETS, "manifest")
+"""Maps that the hooks of a generation have in common."""
 
 # Room for live changes, beyond what a set table needs: a part of it, and at least so much.
 _ROOM: Final = 4
@@ -46,25 +46,16 @@ _ROOM_CLASSES: Final = 256
 _CLASSES_MAX: Final = 65_535
 
 
-def object_file() -> Path:
-    """Find the compiled data plane: inside the package, or where ``make bpf`` puts it."""
-    packaged = Path(wirepath.__file__).with_name("datapath.bpf.o")
-    built = packaged.parents[2] / "build" / packaged.name
-    return packaged if packaged.exists() or not built.exists() else built
-
-
 @dataclass(frozen=True, slots=True)
 class Generation:
-    """A loaded program with its tables. Leaving the context unloads what is not pinned.
+    """Loaded programs with their tables. Leaving the context unloads what is not pinned.
 
     Attributes:
-        loaded: its maps and programs.
-        plan: what they were written from.
+        hooks: each program, at least one; what all share is among the maps of each.
         tables: the set table, as it was built.
     """
 
-    loaded: Object
-    plan: Plan
+    hooks: Mapping[Hook, HookProgram]
     tables: Tables
 
     @classmethod
@@ -75,12 +66,13 @@ class Generation:
         *,
         state: Mapping[str, Map] | None = None,
         succession: Succession | None = None,
-        describe: Callable[[Plan, Tables], bytes] | None = None,
+        describe: Callable[[Mapping[Hook, Plan], Tables], bytes] | None = None,
         sizes: Mapping[str, int] | None = None,
+        hooks: Collection[Hook] | None = None,
         replaying: bool = False,
         ifindex: int = 0,
     ) -> Self:
-        """Lower *policy*, load the program and write its tables.
+        """Lower *policy*, load the programs and write their tables.
 
         Args:
             policy: a valid one.
@@ -90,7 +82,8 @@ class Generation:
                 (`Entries`). Rules are in file order and no entry is counted if None.
             describe: gives the text of the manifest, of whole pages; none is written if None.
             sizes: capacities of maps to change, by name.
-            replaying: frames come with metadata in front (``bpf/trace.h``).
+            hooks: which; those of *policy* if None.
+            replaying: the clock and the length of a frame come with it (``bpf/trace.h``).
             ifindex: for hardware offload, the interface.
 
         Raises:
@@ -99,36 +92,65 @@ class Generation:
         """
         tables = Tables.build(members, spare_classes=_ROOM_CLASSES)
         set_room = min(tables.classes + _ROOM_CLASSES, _CLASSES_MAX)
-        plan = lower(policy, tables.masks, set_room)
         places = succession or replace(Succession.first(policy), counting={})
-        text = describe(plan, tables) if describe else b""
-        pages = {"manifest": max(1, len(text) // PAGE)}
-        loaded = Object.load(
-            object_file(),
-            constants=lambda btf: _constants(plan, tables, btf, places, replaying=replaying),
-            sizes=_sizes(plan, tables) | actions.sizes(policy, places) | pages | dict(sizes or {}),
-            reuse=state or {},
-            programs=[PROGRAM],
-            ifindex=ifindex,
-        )
+        plans = {
+            hook: lower(policy.at(hook), tables.masks, set_room) for hook in hooks or policy.hooks
+        }
+        text = describe(plans, tables) if describe else b""
+        needed = _sizes(tables, set_room) | actions.state_sizes(policy, places)
+        needed |= {"manifest": max(1, len(text) // PAGE)} | dict(sizes or {})
+        shared = dict(state or {})
+        loaded: dict[Hook, HookProgram] = {}
         try:
-            generation = cls(loaded, plan, tables)
-            generation._write(places)
-            with loaded.maps["manifest"].memory() as memory:
+            for hook, plan in plans.items():
+                program = loaded[hook] = HookProgram.load(
+                    hook,
+                    plan,
+                    set_root_bits=tables.root_bits,
+                    shared=shared,
+                    sizes=needed,
+                    succession=places,
+                    replaying=replaying,
+                    ifindex=ifindex,
+                )
+                shared = {name: program.loaded.maps[name] for name in SHARED}
+            _write_sets(tables, shared)
+            with shared["manifest"].memory() as memory:
                 memory[: len(text)] = text
         except BaseException:
-            loaded.close()
+            for program in loaded.values():
+                program.loaded.close()
             raise
-        return generation
+        return cls(loaded, tables)
+
+    @property
+    def maps(self) -> Mapping[str, Map]:
+        """Those of the first hook, and those that all share."""
+        return self._first.loaded.maps
+
+    @property
+    def btf(self) -> Btf:
+        """The types of the data plane."""
+        return self._first.loaded.btf
+
+    @property
+    def plan(self) -> Plan:
+        """What the tables of the first hook were written from."""
+        return self._first.plan
 
     @property
     def program(self) -> Program:
-        """What judges packets."""
-        return self.loaded.programs[PROGRAM]
+        """What judges packets at the first hook."""
+        return self._first.program
+
+    @property
+    def _first(self) -> HookProgram:
+        return next(iter(self.hooks.values()))
 
     def close(self) -> None:
         """Unload it, unless it is pinned or attached."""
-        self.loaded.close()
+        for program in self.hooks.values():
+            program.loaded.close()
 
     def __enter__(self) -> Self:
         return self
@@ -136,180 +158,30 @@ class Generation:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _write(self, places: Succession) -> None:
-        self._write_values()
-        actions.write(self.loaded.maps, self.plan.policy, places.rooms)
-        self._write_clauses(places.counters)
-        self._write_filing()
-        self._write_prefixes()
-        self._field("rows", "clauses", self.plan.rows)
-        for dimension, needs in self.plan.needs.items():
-            array = self._array(f"{dimension}_needs")
-            array["any"][: len(needs)] = needs[:, 0]
-            array["none"][: len(needs)] = needs[:, 1]
 
-    def _array(self, name: str) -> NDArray[Any]:
-        # The memory of a map, by the types that BTF gives it.
-        of = self.loaded.maps[name]
-        return np.frombuffer(of.memory(), dtype=np.dtype(of.value.dtype))
-
-    def _field(self, name: str, field: str, values: NDArray[Any]) -> None:
-        self._array(name)[field][: len(values)] = values
-
-    def _write_values(self) -> None:
-        places = self._array("values")[0]
-        for dimension, classes in self.plan.values.items():
-            if dimension == "icmp_type":
-                places["icmp"], places["icmpv6"] = np.split(classes, 2)
-            elif dimension == "fragment":
-                kinds = self.loaded.btf.enum("fragment")
-                for kind, number in zip(FRAGMENTS, classes, strict=True):
-                    places["fragment"][kinds[kind]] = number
-            else:
-                places[dimension][:] = classes
-
-    def _write_clauses(self, counters: Mapping[str, int]) -> None:
-        plan = self.plan
-        verdicts = self.loaded.btf.enum("verdict")
-        kinds = self.loaded.btf.enum("action")
-        placed = actions.places(plan.policy)
-        rules = [plan.policy.rules[clause.rule] for clause in plan.clauses]
-        does = [placed[clause.rule] for clause in plan.clauses]
-        ends, bits = plan.rule_ends()
-        slots = np.array([counters[rule.name] for rule in rules], dtype=np.uint32)
-        decided = [verdicts[rule.action.verdict or "continue"] for rule in rules]
-        self._field("clauses", "next", ends)
-        self._field("clauses", "next_resident", bits)
-        self._field("clauses", "rule", slots)
-        self._field("clauses", "verdict", np.array(decided, dtype=np.uint32))
-        self._field("clauses", "action", np.array([kinds[d.kind] for d in does], dtype=np.uint16))
-        self._field("clauses", "config", np.array([d.place for d in does], dtype=np.uint16))
-        self._field("clauses", "src_entries", plan.entry_sets("src_set"))
-        self._field("clauses", "dst_entries", plan.entry_sets("dst_set"))
-        self._field("residents", "clause", plan.filing.residents)
-
-    def _write_filing(self) -> None:
-        filing = self.plan.filing
-        self._field("lists", "narrow", filing.lists[:, 0])
-        self._field("lists", "wide", filing.lists[:, 1])
-        self._field("blocks", "low", filing.block_low)
-        self._field("blocks", "high", filing.block_high)
-        numbers = self.loaded.btf.enum("dimension")
-        runs = self._array("runs")
-        for dimension, (low, high) in filing.in_runs.items():
-            runs["low"][filing.filed, numbers[dimension]] = low
-            runs["high"][filing.filed, numbers[dimension]] = high
-
-    def _write_prefixes(self) -> None:
-        maps = self.loaded.maps
-        self._field("management", "never_block", self.plan.never_block)
-        if _needs_literals(self.plan):
-            self.plan.literals.layout.write(
-                lines=maps["literal_lines"].memory(),
-                fences=maps["literal_fences"].memory(),
-                leaves=maps["literal_leaves"].memory(),
-                prefix_head=maps["literal_head"].memory(),
-            )
-        self.tables.write(
-            lines=maps["set_lines"].memory(),
-            fences=maps["set_fences"].memory(),
-            leaves=maps["set_leaves"].memory(),
-            prefix_head=maps["set_fence_head"].memory(),
-        )
-        self.tables.write_sets(
-            members=maps["set_members"].memory(),
-            set_classes=maps["set_classes"].memory(),
-            set_head=maps["set_head"].memory(),
-        )
+def _write_sets(tables: Tables, maps: Mapping[str, Map]) -> None:
+    tables.write(
+        lines=maps["set_lines"].memory(),
+        fences=maps["set_fences"].memory(),
+        leaves=maps["set_leaves"].memory(),
+        prefix_head=maps["set_fence_head"].memory(),
+    )
+    tables.write_sets(
+        members=maps["set_members"].memory(),
+        set_classes=maps["set_classes"].memory(),
+        set_head=maps["set_head"].memory(),
+    )
 
 
-def _needs_literals(plan: Plan) -> bool:
-    return bool(plan.policy.datapath.never_block or {"src", "dst"} & set(plan.dimensions))
-
-
-def _constants(
-    plan: Plan, tables: Tables, btf: Btf, places: Succession, *, replaying: bool
-) -> dict[str, object]:
-    counting = places.counting
-    datapath, filing = plan.policy.datapath, plan.filing
-    numbers = btf.enum("dimension")
-    drop_fragments = datapath.fragments == "drop"
-    return {
-        "replaying": replaying,
-        "parse_config": {
-            "malformed": datapath.malformed,
-            "answers": any("tx" in rule.action.may for rule in plan.policy.rules),
-        },
-        "guard_config": {
-            "never_block": bool(datapath.never_block),
-            "fragment": "drop" if drop_fragments else "continue",
-        },
-        "dimensions_used": _bits(plan.dimensions, numbers),
-        "actions_used": _bits(
-            {rule.action.kind for rule in plan.policy.rules} - {"none"}, btf.enum("action")
-        ),
-        "limit_config": actions.limit_config(plan.policy, places.secret),
-        "literal_root_bits": plan.literals.layout.root_bits,
-        "set_root_bits": tables.root_bits,
-        "entries_config": {
-            "counting": bool(counting),
-            "number": bytes(counting.get(name, 0) for name in plan.set_ids).ljust(SETS_MAX, b"\0"),
-        },
-        "classify_config": {
-            "words": plan.words,
-            "summary_words": plan.summary_words,
-            "default_verdict": datapath.default,
-            "row_base": _by_dimension(plan.row_base, numbers),
-        },
-        "candidates_config": {
-            "lists": len(filing.lists),
-            "filed_by": _bits(filing.base, numbers),
-            "base": _by_dimension(filing.base, numbers),
-        },
-        "lanes_config": {
-            "guards": filing.guards,
-            "in_lanes": _bits(filing.lane_at, numbers),
-            "in_runs": _bits(filing.in_runs, numbers),
-            "lane_at": bytes(_by_dimension(filing.lane_at, numbers)),
-        },
-    }
-
-
-def _bits(dimensions: Any, numbers: Mapping[str, int]) -> int:
-    return sum(1 << numbers[dimension] for dimension in dimensions)
-
-
-def _by_dimension(values: Mapping[str, int], numbers: Mapping[str, int]) -> list[int]:
-    return [values.get(name, 0) for name in numbers if name != "max"]
-
-
-def _sizes(plan: Plan, tables: Tables) -> dict[str, int]:
-    filing, literals = plan.filing, plan.literals.layout
-    if not _needs_literals(plan):
-        sizes = {}
-    else:
-        sizes = {
-            "literal_lines": literals.lines,
-            "literal_fences": literals.fences,
-            "literal_leaves": literals.leaves,
-        }
+def _sizes(tables: Tables, set_room: int) -> dict[str, int]:
     leaves = _with_room(tables.leaves, _ROOM_LEAVES)
-    sizes |= {
-        "management": plan.literals.classes,
-        "rows": len(plan.rows),
-        "clauses": len(plan.clauses),
-        "residents": len(filing.residents),
-        "lists": len(filing.lists),
-        "blocks": len(filing.block_low),
-        "runs": len(plan.clauses) if filing.in_runs else 0,
+    return {
         "set_lines": _with_room(tables.lines, _ROOM_LINES),
         "set_leaves": leaves,
         "set_fences": 2 * leaves,
         "set_members": _with_room(tables.members, _ROOM_MEMBERS),
-        "set_classes": plan.set_room,
+        "set_classes": set_room,
     }
-    sizes |= {f"{d}_needs": len(plan.needs.get(d, ())) for d in SET_DIMENSIONS}
-    return {name: max(1, size) for name, size in sizes.items()}
 
 
 def _with_room(size: int, least: int) -> int:

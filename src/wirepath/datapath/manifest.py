@@ -4,17 +4,39 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypedDict
 
 from wirepath import __version__
 from wirepath.errors import PinError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from wirepath.datapath.succession import Succession
     from wirepath.kernel.maps import Map
+    from wirepath.net import Hook
     from wirepath.plan import Plan
+    from wirepath.policy import Policy
 
 PAGE: Final = 4096  # MANIFEST_PAGE of bpf/manifest.h
+
+
+Tc = Literal["tcx", "clsact"]
+"""How programs are attached at the hooks of TC: by links, or as filters where there are none."""
+
+
+class Rows(TypedDict):
+    """How the rows of a hook lie, for whoever writes those of a new class of sets.
+
+    Attributes:
+        sets: by dimension of sets, where its rows begin, in words.
+        residents: bits of a row that are in use.
+        words: of a whole row, with its summary.
+    """
+
+    sets: dict[str, int]
+    residents: int
+    words: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,12 +54,11 @@ class Manifest:
         counted: by rule, what that slot had counted for others before; not if nothing.
         counting: by set with counters, its number in ``set_entries``.
         rooms, secret: of limits; as in `Succession`.
-        sysctls: likewise.
+        surroundings: likewise.
         ban_lengths: of the prefixes that limits ban from all rules.
         set_root_bits: of the set table.
-        set_rows: by dimension of sets, where its rows begin, in words.
-        residents: bits of a row that are in use.
-        row_words: of a whole row, with its summary.
+        rows: by hook, how its rows lie.
+        tc: how programs are attached at the hooks of TC.
     """
 
     version: str = __version__
@@ -51,43 +72,43 @@ class Manifest:
     counting: dict[str, int]
     rooms: dict[str, list[Any]]
     secret: list[int]
-    sysctls: dict[str, str]
+    surroundings: dict[str, Any]
     ban_lengths: list[int]
     set_root_bits: int
-    set_rows: dict[str, int]
-    residents: int
-    row_words: int
+    rows: dict[str, Rows]
+    tc: Tc
 
     @classmethod
     def of(
         cls,
-        plan: Plan,
+        policy: Policy,
+        plans: Mapping[Hook, Plan],
         *,
         root_bits: int,
         mode: str,
         since: float,
         succession: Succession,
+        tc: Tc,
     ) -> Self:
-        """Describe a generation that was loaded from *plan*."""
+        """Describe a generation that was loaded from *policy*; *plans* are those of its hooks."""
         from wirepath.datapath.actions import ban_lengths
 
         return cls(
-            file=plan.policy.file,
+            file=policy.file,
             mode=mode,
             generation=succession.number,
             since=since,
-            policy=plan.policy.document(),
+            policy=policy.document(),
             counters=dict(succession.counters),
             counted={name: list(counts) for name, counts in succession.counted.items()},
             counting=dict(succession.counting),
             rooms={name: list(room) for name, room in succession.rooms.items()},
             secret=list(succession.secret),
-            sysctls=dict(succession.sysctls),
-            ban_lengths=sorted(ban_lengths(plan.policy)),
+            surroundings=dict(succession.surroundings),
+            ban_lengths=sorted(ban_lengths(policy)),
             set_root_bits=root_bits,
-            set_rows={dimension: plan.row_base[dimension] for dimension in plan.needs},
-            residents=len(plan.filing.residents),
-            row_words=plan.summary_words + plan.words,
+            rows={hook: _rows(plan) for hook, plan in plans.items()},
+            tc=tc,
         )
 
     def text(self) -> bytes:
@@ -115,3 +136,11 @@ class Manifest:
             what = f"wirepath {version} put it up, this is {__version__}"
             raise PinError(f"open {name}", what=what, cure=cure)
         return cls(**values)
+
+
+def _rows(plan: Plan) -> Rows:
+    return {
+        "sets": {dimension: plan.row_base[dimension] for dimension in plan.needs},
+        "residents": len(plan.filing.residents),
+        "words": plan.summary_words + plan.words,
+    }

@@ -185,14 +185,15 @@ class Sets:
 
         from wirepath.plan.rows import rows_of_sets
 
-        manifest, maps = self._datapath.manifest, self._datapath.maps
-        if not manifest.row_words:
-            return
-        rows = np.frombuffer(maps["rows"].memory(), dtype=np.uint64)
         masks = np.array([sets for _, sets in classes], dtype=np.uint64)
-        for dimension, base in manifest.set_rows.items():
-            needs = np.frombuffer(maps[f"{dimension}_needs"].memory(), dtype=np.uint64)
-            written = rows_of_sets(needs.reshape(-1, 2)[: manifest.residents], masks)
-            for (number, _), row in zip(classes, written, strict=True):
-                at = base + number * manifest.row_words
-                rows[at : at + manifest.row_words] = row
+        for hook, lie in self._datapath.manifest.rows.items():
+            if not lie["words"]:
+                continue
+            maps = self._datapath.tables(hook)
+            rows = np.frombuffer(maps["rows"].memory(), dtype=np.uint64)
+            for dimension, base in lie["sets"].items():
+                needs = np.frombuffer(maps[f"{dimension}_needs"].memory(), dtype=np.uint64)
+                written = rows_of_sets(needs.reshape(-1, 2)[: lie["residents"]], masks)
+                for (number, _), row in zip(classes, written, strict=True):
+                    at = base + number * lie["words"]
+                    rows[at : at + lie["words"]] = row

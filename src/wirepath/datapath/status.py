@@ -54,7 +54,7 @@ def status(datapath: Datapath) -> Status:
     manifest = datapath.manifest
     held = datapath.bans
     bans = {"used": held.used(), "room": held.room, "refused": held.refused}
-    counted = stats.outcomes(datapath)
+    counted = stats.Outcomes.together(stats.hooks(datapath).values())
     return Status(
         iface=datapath.name,
         mode=manifest.mode,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 
 from wirepath import stats
 from wirepath.datapath.actions import limits_of
@@ -45,7 +45,7 @@ class Succession:
         counting: by set with counters, its number in ``set_entries``.
         rooms: by limit that is not exact.
         secret: what keys of limits are hashed by.
-        sysctls: settings of the kernel that were changed for it, as they were before.
+        surroundings: what was changed around it, as `wirepath.datapath.surroundings` has it.
     """
 
     number: int
@@ -54,7 +54,7 @@ class Succession:
     counting: Mapping[str, int]
     rooms: Mapping[str, Room]
     secret: tuple[int, ...]
-    sysctls: Mapping[str, str] = field(default_factory=dict)
+    surroundings: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def first(cls, policy: Policy) -> Self:
@@ -90,7 +90,7 @@ class Succession:
             counting=_numbered(manifest.counting, sets),
             rooms=_housed({name: Room(*room) for name, room in manifest.rooms.items()}, policy),
             secret=tuple(manifest.secret),
-            sysctls=manifest.sysctls,
+            surroundings=manifest.surroundings,
         )
 
     @property

@@ -11,43 +11,39 @@ from wirepath.errors import KernelError, RequestError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from wirepath.datapath.surroundings import Place
     from wirepath.policy import Policy
 
 _ROOT: Final = Path("/proc/sys")  # of the network namespace that this thread is in
 
 
 @contextmanager
-def settled(
-    policy: Policy, *, allowed: bool, changed: Mapping[str, str] | None = None
+def arranged(
+    policy: Policy, place: Place, before: Mapping[str, str] | None
 ) -> Iterator[dict[str, str]]:
     """Let the settings be as *policy* needs them; if the context fails, as they were.
 
-    Args:
-        policy: that is to serve.
-        allowed: whether they may be changed.
-        changed: what was changed before, as it was.
-
     Yields:
-        *changed*, and what was changed now.
+        *before*, and what was changed now, as it was.
 
     Raises:
         RequestError: a setting is not as needed and may not be changed.
         KernelError: it cannot be.
     """
     wrong = list(_wrong(policy))
-    if wrong and not allowed:
+    if wrong and not place.sysctl:
         rule, name, values, now = wrong[0]
         cure = "set it, or allow it to be set until `wirepath down`: `--sysctl`"
         right = " or ".join(values)
         raise RequestError(f"rule.{rule}: needs {name} to be {right}, it is {now} ({cure})")
-    before: dict[str, str] = {}
+    changed: dict[str, str] = {}
     try:
         for _, name, values, now in wrong:
             _write(name, values[0])
-            before.setdefault(name, now)
-        yield before | dict(changed or {})
+            changed.setdefault(name, now)
+        yield changed | dict(before or {})
     except BaseException:
-        restore(before)
+        restore(place.iface, changed)
         raise
 
 
@@ -59,14 +55,18 @@ def _wrong(policy: Policy) -> Iterator[tuple[str, str, tuple[str, ...], str]]:
                 yield rule.name, name, values, now
 
 
-def restore(before: Mapping[str, str]) -> None:
+def restore(iface: str, found: Mapping[str, str]) -> None:  # noqa: ARG001 - they are the host's
     """Put settings back to what they were.
 
     Raises:
         KernelError: it cannot be done.
     """
-    for name, value in before.items():
+    for name, value in found.items():
         _write(name, value)
+
+
+def abandon(iface: str) -> None:
+    """Leave settings alone: what they were is not known any more."""
 
 
 def _file(name: str) -> Path:

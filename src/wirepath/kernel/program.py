@@ -43,6 +43,36 @@ class Run(NamedTuple):
     frame: bytes
 
 
+class SkbRun(NamedTuple):
+    """What a TC program made of one frame.
+
+    Attributes:
+        retval: what it returned.
+        tstamp: when the frame may leave, ns.
+        cb: what it left in ``skb->cb``.
+        frame: the frame, changed or not.
+    """
+
+    retval: int
+    tstamp: int
+    cb: tuple[int, ...]
+    frame: bytes
+
+
+def skb_dtype() -> dict[str, list[Any]]:
+    """Give what ``numpy.dtype()`` takes for ``struct wp_skb`` of ``native/runs.h``."""
+    fields = ffi.typeof("struct wp_skb").fields
+    formats = [_format(field.type) for _, field in fields]
+    offsets = [field.offset for _, field in fields]
+    return {"names": [name for name, _ in fields], "formats": formats, "offsets": offsets}
+
+
+def _format(ctype: Any) -> Any:
+    if ctype.kind == "array":
+        return (_format(ctype.item), (ctype.length,))
+    return f"u{ffi.sizeof(ctype)}"
+
+
 class Program(Handle):
     """One loaded program.
 
@@ -168,6 +198,51 @@ class Program(Handle):
         if done < count:
             raise self._failure(done)
         return retvals
+
+    def skb_run(self, frame: Readable, **known: int) -> SkbRun:
+        """Run a TC program once on a copy of *frame*, attached to nothing.
+
+        Args:
+            frame: up to 3,072 bytes; what is under 14 is filled up with 0xff.
+            known: beside it: ``tstamp``, ``mark`` or ``gso_segs``.
+
+        Raises:
+            KernelError: EINVAL if a length or an argument is outside these bounds.
+        """
+        data = ffi.from_buffer("uint8_t[]", frame)
+        found = ffi.new("struct wp_skb *", known)
+        out = ffi.new("uint8_t[]", len(data) + _GROWTH)
+        size = ffi.new("uint32_t *", len(out))
+        result = lib.wp_skb_run(self.fd, data, len(data), found, out, size)
+        checked(result, f"run {self.name}")
+        left = bytes(ffi.buffer(out, size[0]))
+        return SkbRun(found.retval, found.tstamp, tuple(found.cb), left)
+
+    def skb_runs(
+        self, data: Readable, offsets: Readable, lengths: Readable, skbs: Writable
+    ) -> None:
+        """Run a TC program once on each of many frames, as ``test_runs`` does.
+
+        Args:
+            data: what the frames lie in.
+            offsets: where each begins in it.
+            lengths: how many bytes each has, of which the first 3,072 are given.
+            skbs: one of `skb_dtype` a frame; what comes out is written there.
+
+        Raises:
+            ValueError, KernelError: as ``test_runs``.
+        """
+        count = len(memoryview(offsets))
+        if {count} != {len(memoryview(lengths)), len(memoryview(skbs))}:
+            raise ValueError(f"{count} offsets, {len(memoryview(lengths))} lengths")
+        source = ffi.from_buffer("uint8_t[]", data)
+        unused = (ffi.NULL, 0, ffi.from_buffer("uint32_t[]", array("I", bytes(4 * count))))
+        held = (_numbers("uint64_t[]", offsets), _numbers("uint32_t[]", lengths))
+        frames = ffi.new("struct wp_frames *", [source, len(source), *held, count, *unused])
+        arguments = ffi.from_buffer("uint8_t[]", skbs, require_writable=True)
+        done = lib.wp_skb_runs(self.fd, frames, ffi.cast("struct wp_skb *", arguments))
+        if done < count:
+            raise self._failure(done)
 
     def _failure(self, done: int) -> Exception:
         errno = ffi.errno

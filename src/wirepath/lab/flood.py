@@ -18,7 +18,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-from wirepath.datapath.generation import object_file
+from wirepath.datapath.hook import object_file
 from wirepath.errors import RequestError, WirepathError
 from wirepath.kernel.interface import Interface
 from wirepath.kernel.object import Object

@@ -44,6 +44,31 @@ struct wp_frames {
  */
 uint64_t wp_test_runs(int prog_fd, const struct wp_frames *frames);
 
+/* What a TC program finds beside a frame: struct __sk_buff, as far as it may be
+ * given.
+ */
+struct wp_skb {
+	uint64_t tstamp; /* in and out */
+	uint32_t mark;   /* in */
+	uint32_t gso_segs;
+	uint32_t cb[5]; /* out */
+	uint32_t retval;
+};
+
+/*
+ * Runs a TC program on a frame of up to 3,072 bytes; @out, unless NULL, has
+ * room for @out_size, which comes back as the size there is.
+ */
+int wp_skb_run(int prog_fd, const void *frame, uint32_t size,
+	       struct wp_skb *skb, void *out, uint32_t *out_size);
+
+/*
+ * The same for many, each with the arguments @skbs[i]; returns as
+ * wp_test_runs.  Of a longer frame its first bytes are given; metadata is not.
+ */
+uint64_t wp_skb_runs(int prog_fd, const struct wp_frames *frames,
+		     struct wp_skb *skbs);
+
 /*
  * Sends @count copies of a frame for real: the program's XDP_TX, REDIRECT and
  * PASS take effect, as if received on @ifindex (0: loopback).  @batch is up to

@@ -5,15 +5,15 @@ Pure: needs no kernel and no privilege, and touches nothing.
 
 import re
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, Self
 
 from wirepath import actions
 from wirepath.actions import Action
-from wirepath.document import Document, Table, choice, closest, flag, string
+from wirepath.document import Document, Table, choice, flag, string
 from wirepath.errors import PolicyError, Problem, RequestError, errno_name, shown
-from wirepath.net import Outcome, Prefix
+from wirepath.net import HOOKS, Hook, Outcome, Prefix
 from wirepath.policy.match import Match
 from wirepath.policy.names import TCP, UDP
 
@@ -24,8 +24,8 @@ SET_PREFIXES_MAX: Final = 1_000_000
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}", re.ASCII)
 _NAME_CURE: Final = "use a-z 0-9 . _ -, at most 63, beginning with a letter or digit"
 _OUTCOME: Final[Callable[[Any], Outcome]] = choice("pass", "drop")
+_HOOK: Final[Callable[[Any], Hook]] = choice(*HOOKS)
 _PROTO_NAMES: Final = {TCP: "tcp", UDP: "udp"}
-_LATER_HOOKS: Final = ("tc_ingress", "egress")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,12 +34,14 @@ class Datapath:
 
     Attributes:
         default: for packets that no rule decides.
+        defaults: the same, by hook, where it is another one.
         fragments: for later fragments, ahead of the rules: drop, or pass on to them.
         malformed: for frames that lie about their lengths.
         never_block: sources that pass before every ban and rule.
     """
 
     default: Outcome = "pass"
+    defaults: Mapping[Hook, Outcome] = field(default_factory=dict)
     fragments: Outcome = "pass"
     malformed: Outcome = "drop"
     never_block: tuple[Prefix, ...] = ()
@@ -70,11 +72,13 @@ class Rule:
         name: unique in the policy; counters keep to it across policies.
         match: which packets.
         action: what becomes of them.
+        hooks: where it is asked.
     """
 
     name: str
     match: Match
     action: Action
+    hooks: tuple[Hook, ...] = ("ingress",)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,6 +148,8 @@ class Policy:
         datapath = _read_datapath(top.table("datapath", "[datapath]"))
         sets = _read_sets(top.table("set", "[set.NAME]"), file)
         rules = _read_rules(top.tables("rule", "[[rule]]"), sets)
+        if message := _let_nothing_out(datapath, rules):
+            top.table("datapath", "[datapath]").wrong("default", message)
         if len(rules) > RULES_MAX:
             top.wrong("rule", f"{len(rules)} rules are too many (at most {RULES_MAX})")
         if len(sets) > SETS_MAX:
@@ -153,11 +159,29 @@ class Policy:
         source.check()
         return cls(file=source.file, datapath=datapath, sets=sets, rules=rules, _source=source)
 
+    @property
+    def hooks(self) -> tuple[Hook, ...]:
+        """Where there is something to judge: at ingress always, for bans hold there."""
+        used = {hook for rule in self.rules for hook in rule.hooks}
+        return tuple(hook for hook in HOOKS if hook == "ingress" or hook in used)
+
+    def at(self, hook: Hook) -> Self:
+        """Give what it says of packets at *hook*."""
+        datapath = replace(
+            self.datapath,
+            default=self.datapath.defaults.get(hook, self.datapath.default),
+            defaults={},
+        )
+        rules = tuple(rule for rule in self.rules if hook in rule.hooks)
+        return replace(self, datapath=datapath, rules=rules)
+
     def document(self) -> dict[str, Any]:
         """Give the policy as plain values, for JSON; `from_document` is the way back."""
         return {
             "datapath": {
-                "default": self.datapath.default,
+                "default": {hook: self.at(hook).datapath.default for hook in HOOKS}
+                if self.datapath.defaults
+                else self.datapath.default,
                 "fragments": self.datapath.fragments,
                 "malformed": self.datapath.malformed,
                 "never_block": [str(prefix) for prefix in self.datapath.never_block],
@@ -171,7 +195,12 @@ class Policy:
                 for spec in self.sets.values()
             },
             "rule": [
-                {"name": rule.name, "match": rule.match.document(), **rule.action.document()}
+                {
+                    "name": rule.name,
+                    "hook": list(rule.hooks),
+                    "match": rule.match.document(),
+                    **rule.action.document(),
+                }
                 for rule in self.rules
             ],
         }
@@ -192,14 +221,37 @@ class Policy:
 
 
 def _read_datapath(table: Table) -> Datapath:
+    default, defaults = _read_defaults(table)
     datapath = Datapath(
-        default=table.one("default", _OUTCOME, "pass"),
+        default=default,
+        defaults=defaults,
         fragments=table.one("fragments", _OUTCOME, "pass"),
         malformed=table.one("malformed", _OUTCOME, "drop"),
         never_block=table.all("never_block", _prefix),
     )
     table.done()
     return datapath
+
+
+# Whoever lists at ingress what may come in hardly means to cut himself off.
+def _let_nothing_out(datapath: Datapath, rules: tuple[Rule, ...]) -> str:
+    for hook in HOOKS[1:]:
+        here = [rule for rule in rules if hook in rule.hooks]
+        drops = datapath.defaults.get(hook, datapath.default) == "drop"
+        if here and drops and not any("pass" in rule.action.may for rule in here):
+            cure = f'write default = {{ ingress = "drop" }}, or a rule that passes at {hook}'
+            return f'"drop": at {hook} no rule passes anything, so all would be dropped ({cure})'
+    return ""
+
+
+# For all hooks alike, or hook by hook.
+def _read_defaults(table: Table) -> tuple[Outcome, dict[Hook, Outcome]]:
+    if not isinstance(table.take("default"), dict):
+        return table.one("default", _OUTCOME, "pass"), {}
+    by_hook = table.table("default", 'default = { ingress = "drop" }')
+    defaults: dict[Hook, Outcome] = {hook: by_hook.one(hook, _OUTCOME, "pass") for hook in HOOKS}
+    by_hook.done()
+    return defaults["ingress"], {h: d for h, d in defaults.items() if d != defaults["ingress"]}
 
 
 def _prefix(value: Any) -> Prefix:
@@ -255,7 +307,7 @@ def _read_rules(tables: list[Table], sets: Collection[str]) -> tuple[Rule, ...]:
             table.wrong("name", f"{shown(name)}: taken by the rule of line {line} (write another)")
         elif name:
             first[name] = table
-        table.each("hook", _hook)
+        hooks = _read_hooks(table)
         noted = len(table.document.problems)
         of_match = table.table("match", "match = { ... }")
         match = Match.read(of_match, sets)
@@ -266,7 +318,11 @@ def _read_rules(tables: list[Table], sets: Collection[str]) -> tuple[Rule, ...]:
             table.wrong(action.kind, f"in a rule for other packets too ({cure})")
         if action.tcp_flags:
             match = match.for_syns(of_match, action.tcp_flags)
-        rules.append(Rule(name=name, match=match, action=action))
+        if elsewhere := [hook for hook in hooks if hook not in action.hooks]:
+            right = " or ".join(f'"{hook}"' for hook in action.hooks)
+            cure = f"write hook = {right}"
+            table.wrong("hook", f"{shown(elsewhere[0])}: `{action.kind}` is not for there ({cure})")
+        rules.append(Rule(name=name, match=match, action=action, hooks=hooks))
         table.done()
     return tuple(rules)
 
@@ -278,11 +334,6 @@ def _name(value: Any) -> str:
     raise RequestError(f"{shown(name)}: not a name for a rule ({_NAME_CURE})")
 
 
-def _hook(value: Any) -> str:
-    hook = string(value)
-    if hook == "ingress":
-        return hook
-    if hook in _LATER_HOOKS:
-        raise RequestError(f'{shown(hook)}: not in this version (write "ingress")')
-    cure = closest(hook, ("ingress",)) or 'write "ingress", or leave it out'
-    raise RequestError(f"{shown(hook)}: not a hook ({cure})")
+def _read_hooks(table: Table) -> tuple[Hook, ...]:
+    found = table.each("hook", _HOOK) or ()
+    return tuple(hook for hook in HOOKS if hook in found) or ("ingress",)
