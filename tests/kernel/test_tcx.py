@@ -122,6 +122,18 @@ def test_interface_gone_under_a_link(programs: dict[str, Program], veth: Interfa
         link.detach()
 
 
-def test_doctor_tells() -> None:
-    (found,) = (finding for finding in features.system() if finding.name == "tcx")
-    assert (found.ok, found.detail) == ((True, "yes") if tcx.supported() else (None, found.detail))
+def test_doctor_tells(monkeypatch: pytest.MonkeyPatch) -> None:
+    for able, told in ((True, (True, "yes")), (False, (None, "no: clsact is used"))):
+        monkeypatch.setattr(tcx, "supported", lambda able=able: able)
+        (found,) = (finding for finding in features.system() if finding.name == "tcx")
+        assert (found.ok, found.detail) == told
+
+
+def test_the_kernel_is_asked(programs: dict[str, Program], veth: Interface) -> None:
+    try:
+        TcxLink.attach(programs["first"], veth.index, "egress").close()
+    except AttachError:
+        able = False
+    else:
+        able = True
+    assert tcx.supported() is able

@@ -1,0 +1,163 @@
+"""Tunnel devices to mirror into: what is sent out of one arrives, whole, at a collector."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import struct
+from errno import EAFNOSUPPORT, EEXIST, ENODEV, EOPNOTSUPP, EPERM, ERANGE
+from ipaddress import IPv4Address, IPv6Address
+from typing import Final, Literal
+
+from wirepath.errors import KernelError, NotSupported
+from wirepath.kernel import offloads, rtnetlink
+from wirepath.kernel.handle import telling
+from wirepath.kernel.links import ROOT
+from wirepath.kernel.rtnetlink import attribute
+
+log = logging.getLogger(__name__)
+
+Kind = Literal["vxlan", "erspan"]
+"""VXLAN (RFC 7348), or ERSPAN type II (draft-foschiano-erspan-03)."""
+
+VXLAN_PORT: Final = 4789
+"""UDP port that VXLAN goes to; RFC 7348 section 8."""
+
+_IFINFO: Final = struct.Struct("=BBHiII")  # struct ifinfomsg
+_UP, _NOARP = 0x1, 0x80  # IFF_*
+# IFLA_* of linux/if_link.h: of every interface, of its kind, of VXLAN.
+_NAME, _LINKINFO, _AF_SPEC = 3, 18, 26
+_KIND, _DATA = 1, 2
+_VXLAN_ID, _VXLAN_GROUP, _VXLAN_LEARNING, _VXLAN_PORT, _VXLAN_GROUP6 = 1, 2, 7, 15, 16
+_INET6_ADDR_GEN_MODE, _ADDR_GEN_NONE = 8, 1
+# IFLA_GRE_* and GRE_* of linux/if_tunnel.h.
+_GRE_IFLAGS, _GRE_OFLAGS, _GRE_IKEY, _GRE_OKEY = 2, 3, 4, 5
+_GRE_REMOTE, _GRE_TTL, _GRE_FLAGS, _GRE_ERSPAN_INDEX, _GRE_ERSPAN_VER = 7, 8, 13, 21, 22
+_GRE_KEY_AND_SEQUENCE: Final = 0x2000 | 0x1000
+_TTL: Final = 64  # outside; 0 would be that of the frame within
+_NO_ENCAPSULATION_LIMIT: Final = 1  # IP6_TNL_F_IGN_ENCAP_LIMIT: no option header outside
+_TYPE_II: Final = 1  # as the version field of its header says
+
+_NEEDS: Final[dict[str, str]] = {
+    "vxlan": "CONFIG_VXLAN",
+    "erspan": "CONFIG_NET_IPGRE",
+    "ip6erspan": "CONFIG_IPV6_GRE",
+}
+
+
+def create(name: str, kind: Kind, remote: IPv4Address | IPv6Address, number: int) -> None:
+    """Make a tunnel device in the network namespace that the thread is in, and bring it up.
+
+    It has no address, asks for none and speaks to nobody by itself. Frames are segmented and
+    their checksums computed before they are wrapped, so that the collector sees what a wire
+    would carry. What becomes too long for the way to the collector is fragmented by VXLAN over
+    IPv4 and lost by VXLAN over IPv6, where the way has to have room for 70 bytes more; ERSPAN
+    cuts it, and tells so in its header.
+
+    It takes what comes back from anywhere, too, as a tunnel does: who makes it drops that at its
+    ingress.
+
+    Args:
+        name: of the device, up to 15 bytes.
+        kind: how frames are wrapped.
+        remote: the collector.
+        number: the VNI, 0 to 2^24 - 1; or the session, 0 to 1023.
+
+    Raises:
+        NotSupported: this kernel was built without that kind.
+        KernelError: the name is taken, or the kernel refuses; then nothing is left.
+    """
+    doing = f"create {name}"
+    way, data = _vxlan(remote, number) if kind == "vxlan" else _erspan(remote, number)
+    link = attribute(_KIND, way.encode() + b"\0") + attribute(_DATA, data)
+    try:
+        flags = rtnetlink.CREATE | rtnetlink.EXCL
+        _request(rtnetlink.NEWLINK, name, attribute(_LINKINFO, link), flags=flags)
+    except OSError as error:
+        raise _refused(doing, error.errno or 0, name, way) from error
+    try:
+        _bring_up(doing, name)
+    except KernelError:
+        remove(name)
+        raise
+    log.debug("made %s: %s to %s, number %d", name, way, remote, number)
+
+
+def remove(name: str) -> None:
+    """Remove the device; does nothing if it is gone.
+
+    Raises:
+        KernelError: the kernel refuses.
+    """
+    with telling(f"remove {name}", cure=ROOT):
+        try:
+            _request(rtnetlink.DELLINK, name)
+        except OSError as error:
+            if error.errno != ENODEV:
+                raise
+
+
+def _vxlan(remote: IPv4Address | IPv6Address, number: int) -> tuple[str, bytes]:
+    group = _VXLAN_GROUP if remote.version == 4 else _VXLAN_GROUP6  # noqa: PLR2004 - IPv4
+    return "vxlan", (
+        attribute(_VXLAN_ID, struct.pack("=I", number))
+        + attribute(group, remote.packed)
+        + attribute(_VXLAN_LEARNING, b"\0")
+        + attribute(_VXLAN_PORT, struct.pack("!H", VXLAN_PORT))
+    )
+
+
+def _erspan(remote: IPv4Address | IPv6Address, number: int) -> tuple[str, bytes]:
+    key, flags = struct.pack("!I", number), struct.pack("!H", _GRE_KEY_AND_SEQUENCE)
+    data = (
+        attribute(_GRE_IFLAGS, flags)
+        + attribute(_GRE_OFLAGS, flags)
+        + attribute(_GRE_IKEY, key)
+        + attribute(_GRE_OKEY, key)
+        + attribute(_GRE_REMOTE, remote.packed)
+        + attribute(_GRE_TTL, bytes([_TTL]))
+        + attribute(_GRE_ERSPAN_INDEX, struct.pack("=I", 0))
+        + attribute(_GRE_ERSPAN_VER, bytes([_TYPE_II]))
+    )
+    if isinstance(remote, IPv4Address):
+        return "erspan", data
+    return "ip6erspan", data + attribute(_GRE_FLAGS, struct.pack("=I", _NO_ENCAPSULATION_LIMIT))
+
+
+def _bring_up(doing: str, name: str) -> None:
+    features: tuple[offloads.Feature, ...] = ("tso", "gso", "tx")
+    for feature in features:
+        offloads.put(name, feature, on=False)
+    quiet = attribute(_INET6_ADDR_GEN_MODE, bytes([_ADDR_GEN_NONE]))
+    with telling(doing):
+        try:
+            # Without an address there are no router solicitations either.
+            _request(
+                rtnetlink.NEWLINK, name, attribute(_AF_SPEC, attribute(socket.AF_INET6, quiet))
+            )
+        except OSError as error:
+            if error.errno != EAFNOSUPPORT:  # a host without IPv6 is quiet by itself
+                raise
+        _request(rtnetlink.NEWLINK, name, state=_UP | _NOARP)
+
+
+def _request(kind: int, name: str, also: bytes = b"", *, state: int = 0, flags: int = 0) -> None:
+    head = _IFINFO.pack(socket.AF_UNSPEC, 0, 0, 0, state, state)
+    message = head + attribute(_NAME, os.fsencode(name) + b"\0") + also
+    rtnetlink.request(kind, message, flags)
+
+
+def _refused(doing: str, errno: int, name: str, way: str) -> KernelError:
+    what, cure = "", ""
+    if errno == EOPNOTSUPP:
+        return NotSupported(doing, errno, needs=_NEEDS[way])
+    if errno == EPERM:
+        cure = ROOT
+    elif errno == EEXIST and any(name == there for _, there in socket.if_nameindex()):
+        what, cure = "an interface of that name is there already", f"`ip link del {name}`"
+    elif errno == EEXIST:
+        what = f"there is a {way} with that number already"
+    elif errno == ERANGE:
+        what = f"no such number or name for a {way}"
+    return KernelError(doing, errno, what=what, cure=cure)
