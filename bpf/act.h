@@ -37,6 +37,8 @@ act(struct pkt *pkt, const struct clause *clause)
 	if (actions_used & 1U << ACTION_CHALLENGE &&
 	    clause->action == ACTION_CHALLENGE)
 		return challenge(pkt, clause->config, clause->rule);
+	if (actions_used & 1U << ACTION_LEARN && clause->action == ACTION_LEARN)
+		pkt->learns = true;
 	if (actions_used & ACTIONS_ON_BYTES && clause->action)
 		pkt->errand = (struct errand){
 			.action = clause->action,

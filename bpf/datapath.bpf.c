@@ -153,6 +153,8 @@ static __always_inline int tc(struct __sk_buff *skb)
 		if (!pkt.unseen || i || bring_into_reach(skb))
 			break;
 	}
+	if (actions_used & 1U << ACTION_LEARN && pkt.learns)
+		learn_index(skb, &pkt);
 	count_outcome(&pkt, verdict);
 	if (replaying) {
 		skb->cb[0] = verdict;

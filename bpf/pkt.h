@@ -85,6 +85,7 @@ struct pkt {
 
 	bool cut;            /* by its snap length; while replaying */
 	bool unseen;         /* headers are there, but not in reach */
+	bool learns;         /* what a handshake says of its session */
 	__u8 remark;         /* DSCP to leave with | REMARK; or 0 */
 	__u8 reason;         /* enum reason */
 	__u8 fault;          /* enum fault, with REASON_MALFORMED */

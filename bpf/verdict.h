@@ -48,6 +48,7 @@ enum action {
 	ACTION_CHALLENGE,
 	ACTION_DSCP,
 	ACTION_MIRROR,
+	ACTION_LEARN, /* of what answers to a WireGuard guard */
 	/* Those that look at the frame's bytes come last: errands.h. */
 	ACTION_WIREGUARD,
 	ACTION_COOKIE,

@@ -156,7 +156,7 @@ class Expected:
 
     def __init__(self, model: Model) -> None:
         self.model = model
-        self._counts = {rule.name: [0, 0, 0, 0] for rule in model.policy.rules}
+        self._counts = {r.name: [0, 0, 0, 0] for r in model.policy.rules if r.action.counts}
 
     def judge(self, frames: Iterable[Sent]) -> list[Verdict]:
         return [self._judge(frame) for frame in frames]

@@ -16,6 +16,7 @@
 
 #include "../cursor.h"
 #include "limit_ask.h"
+#include "wireguard_indexes.h"
 #include "wireguard_mac1.h"
 #include "wireguard_seen.h"
 
@@ -28,6 +29,7 @@ struct wireguard {
 	__u32 cookies_limit;
 	bool keyed;          /* mac1 has to be right */
 	__u32 mac1_state[8]; /* of its hash, behind the block of the key */
+	__u64 learned_ns;    /* when sessions are known; 0: they never are */
 };
 
 struct {
@@ -37,6 +39,9 @@ struct {
 	__type(key, __u32);
 	__type(value, struct wireguard);
 } wireguards SEC(".maps");
+
+/* Some rule knows sessions by their indexes. */
+const volatile bool wireguard_indexed;
 
 /* A UDP header (RFC 768), and where a message says what it is. */
 struct datagram {
@@ -109,6 +114,17 @@ judge_mac1(const struct frame *frame, struct pkt *pkt,
 	return VERDICT_CONTINUE;
 }
 
+/* Is it for a session that we do not have? */
+static __always_inline bool
+is_astray(const struct frame *frame, const struct pkt *pkt,
+	  const struct wireguard *config, enum message message)
+{
+	if (message == MESSAGE_INITIATION || !config->learned_ns ||
+	    now_ns(pkt) < config->learned_ns || pkt->l4_at > DATAGRAM_AT_MAX)
+		return false;
+	return !names_session(frame, pkt, pkt->l4_at + UDP_BYTES, message);
+}
+
 static __always_inline __u32 limit_for(const struct wireguard *config,
 				       enum message message)
 {
@@ -130,11 +146,15 @@ wireguard(const struct frame *frame, struct pkt *pkt)
 	enum verdict verdict = VERDICT_CONTINUE;
 	struct wireguard *config;
 
-	if (message >= MESSAGE_DATA)
+	if (message == MESSAGE_UNSEEN ||
+	    (message == MESSAGE_DATA && !wireguard_indexed))
 		return VERDICT_CONTINUE;
 	config = bpf_map_lookup_elem(&wireguards, &place);
-	if (!message || !config)
+	if (!message || !config ||
+	    (wireguard_indexed && is_astray(frame, pkt, config, message)))
 		return not_wireguard(pkt);
+	if (message == MESSAGE_DATA)
+		return VERDICT_CONTINUE;
 	if (message == MESSAGE_INITIATION)
 		verdict = judge_mac1(frame, pkt, config, INITIATION_WORDS);
 	else if (message == MESSAGE_RESPONSE && config->keyed)

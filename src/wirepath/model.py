@@ -127,6 +127,8 @@ class Model:
         bans: in force or expired.
         secret: that cookies are made with.
         hook: where packets are.
+        sessions: of WireGuard, which the models of several hooks may share.
+        learned_ns: by rule, when its sessions are known; of rules that are not here they never are.
 
     Raises:
         KeyError: a set has files and is not in *sets*.
@@ -137,8 +139,11 @@ class Model:
         policy: Policy,
         sets: Mapping[str, Members] | None = None,
         bans: Iterable[Ban] = (),
+        *,
         secret: tuple[int, int] = (0, 0),
         hook: Hook = "ingress",
+        sessions: dict[int, int] | None = None,
+        learned_ns: Mapping[str, int] | None = None,
     ) -> None:
         self.policy = policy = policy.at(hook)
         self.hook = hook
@@ -152,7 +157,17 @@ class Model:
                 self.sets[name] = PrefixSet(spec.prefixes)
         self.bans = Bans(bans)
         self._management = PrefixSet(policy.datapath.never_block)
-        self._memories = {rule.name: Memory(rule.name, self.bans, secret) for rule in policy.rules}
+        known = {} if sessions is None else sessions
+        self._memories = {
+            rule.name: Memory(
+                rule.name,
+                self.bans,
+                secret,
+                sessions=known,
+                learned_ns=(learned_ns or {}).get(rule.name),
+            )
+            for rule in policy.rules
+        }
 
     def decide(
         self, frame: bytes | Packet, now_ns: int = 0, wire_bytes: int | None = None
@@ -195,7 +210,8 @@ class Model:
         matched = []
         for rule in self.policy.rules:
             if rule.match.holds(packet, self.sets):
-                matched.append(rule.name)
+                if rule.action.counts:
+                    matched.append(rule.name)
                 memory = self._memories[rule.name]
                 memory.now_ns = now_ns
                 if verdict := rule.action.decide(packet, memory):

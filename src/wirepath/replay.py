@@ -183,7 +183,7 @@ def _by_model(policy: Policy, members: Any, capture: Capture, hook: Hook) -> Rep
     from wirepath.prefixes.offline import by_name, offline
 
     decider = Model(policy, by_name(offline(Tables.build(members)), policy.sets), hook=hook)
-    counts = {rule.name: [0, 0, 0, 0] for rule in decider.policy.rules}
+    counts = {r.name: [0, 0, 0, 0] for r in decider.policy.rules if r.action.counts}
     judged = []
     for frame in capture:
         decision = decider.decide(frame.data, frame.time_ns, frame.wire_bytes)

@@ -364,7 +364,7 @@ _CURE = "write the 44 signs of `wg show wg0 public-key`"
          'handshakes: "0/s": a rate of nothing (to drop all, write action = "drop")'),
         ('handshakes = "1mbit"',
          'handshakes: "1mbit": bits, of messages (write packets like "20/s")'),
-        ("indexes = true", "indexes: `indexes` is not in this version (leave it out)"),
+        ('indexes = "yes"', 'indexes: "yes": not a truth value (write true or false)'),
         ("public_key = 5", 'public_key: 5: not a string (write it in quotes: "...")'),
         *(
             (f'public_key = "{text}"', f"public_key: {shown(text)}: not a public key ({_CURE})")

@@ -9,11 +9,12 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
 from pair import IFNAME, IPV4, Pair, ip, run
 
-from wireguard import INITIATION, proved
+from wireguard import DATA, INITIATION, message, proved
 from wirepath import stats
-from wirepath.datapath import Datapath
+from wirepath.datapath import Datapath, succession
 from wirepath.lab.netns import Namespace
 from wirepath.policy import Policy
 
@@ -26,9 +27,9 @@ _BURST, _PAUSE_S = 10, 0.002  # what wireguard-go keeps up with on one busy core
 _ROOM_BYTES = 64 << 20
 
 
-def policy(public_key: str) -> Policy:
+def policy(public_key: str, more: str = "") -> Policy:
     match = f'match = {{ proto = "udp", dport = {PORT} }}'
-    words = f'public_key = "{public_key}"'
+    words = f'public_key = "{public_key}"{more}'
     return Policy.parse(f'[[rule]]\nname = "wg"\n{match}\nwireguard = {{ {words} }}\n')
 
 
@@ -149,6 +150,31 @@ def test_the_protected_host_initiates(hosts: Pair) -> None:
         run(hosts.near, "ping", "-c3", "-i0.2", "-W5", TUNNEL[1])
         counted = stats.read(datapath).rules["wg"]
         assert (counted.packets >= 4, counted.dropped) == (True, 0)
+
+
+def test_sessions_are_known_by_their_indexes(hosts: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever begins them; what is for none is dropped at once, if nothing had to be learned."""
+    monkeypatch.setattr(succession, "LEARNING_NS", 0)
+    near, far = Keys.make(hosts.near), Keys.make(hosts.far)
+    text = policy(near.public, ", indexes = true")
+    with ExitStack() as stack:
+        datapath = stack.enter_context(up(text))
+        server = stack.enter_context(wireguard_go(hosts.near, near, TUNNEL[0]))
+        client = stack.enter_context(wireguard_go(hosts.far, far, TUNNEL[1]))
+        client.knows(near.public, f"{IPV4[0]}:{PORT}", f"{TUNNEL[0]}/32")
+        server.knows(far.public, f"{IPV4[1]}:{PORT}", f"{TUNNEL[1]}/32")
+        run(hosts.far, "ping", "-c1", "-W5", TUNNEL[0])
+        run(hosts.near, "wg", "set", server.name, "peer", far.public, "remove")
+        server.knows(far.public, f"{IPV4[1]}:{PORT}", f"{TUNNEL[1]}/32")
+        run(hosts.near, "ping", "-c1", "-W5", TUNNEL[1])
+        assert send_through(hosts.far, hosts.near, _MESSAGES // 10) == _MESSAGES // 10
+        datapath.apply(text)
+        assert send_through(hosts.far, hosts.near, _MESSAGES // 10) == _MESSAGES // 10
+        dropped = stats.read(datapath).rules["wg"].dropped
+        with hosts.far.entered(), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as forger:
+            for number in range(50):
+                forger.sendto(message(DATA, 148, seed=number), (IPV4[0], PORT))
+        await_that(lambda: stats.read(datapath).rules["wg"].dropped == dropped + 50)
 
 
 def test_who_has_another_key_never_gets_through(hosts: Pair) -> None:

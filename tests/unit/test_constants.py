@@ -29,6 +29,8 @@ BPF = Path(__file__).parents[2] / "bpf"
         ("actions/limit_ask.h", "COST_SHIFT", limit._COST_SHIFT),
         ("actions/wireguard_seen.h", "SEEN_BUCKETS", actions._SEEN_BUCKETS),
         ("actions/wireguard_seen.h", "SEEN_S", wireguard._SEEN_S),
+        ("actions/wireguard_indexes.h", "INDEXES_MAX", actions._SESSIONS_MOST),
+        ("actions/wireguard_indexes.h", "SESSION_S", wireguard.SESSION_S),
         ("actions/challenge.h", "COOKIE_SLICE", challenge._COOKIE_SLICE),
         ("entries.h", "ENTRY_HEAD_BITS", entries._HEAD_BITS),
     ],

@@ -45,7 +45,7 @@ HEADERS = """
     trace prefix stats entries manifest
     checksum clock cursor literals sets clauses actions/limit_cells
     bans parse_ipv6 parse_l4 actions/limit_ask actions/wireguard_mac1
-    answers guard parse actions/limit rewrite_l4 actions/wireguard_seen
+    answers guard parse actions/limit rewrite_l4 actions/wireguard_seen actions/wireguard_indexes
     actions/limit_marks actions/reject actions/wireguard rewrite
     actions/challenge
     actions/cookie

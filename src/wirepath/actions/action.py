@@ -34,6 +34,8 @@ class Memory:
         secret: that cookies are made with.
         now_ns: the clock of the packet at hand.
         cells: of its limits, by role and key: when it will have nothing outstanding, ns.
+        sessions: WireGuard's, of all rules: by index, until when it is good, ns.
+        learned_ns: when sessions are known; None: they never are.
     """
 
     rule: str
@@ -41,6 +43,8 @@ class Memory:
     secret: tuple[int, int] = (0, 0)
     now_ns: int = 0
     cells: dict[Hashable, int] = field(default_factory=dict)
+    sessions: dict[int, int] = field(default_factory=dict)
+    learned_ns: int | None = None
 
 
 class Action:
@@ -51,6 +55,7 @@ class Action:
         matches: what its rule must say at least of packets: the protocol, and a port; None if it
             takes any.
         hooks: where it works.
+        counts: whether its rule counts packets, and is one of the operator's.
         reason: of `verdict`.
         tcp_flags: (all set, all clear), of the only packets that it is for; none if it is for all.
         sysctls: settings of the kernel that it needs, and the values that will do.
@@ -60,6 +65,7 @@ class Action:
     kind: ClassVar[str] = "none"
     matches: ClassVar[int | None] = None
     hooks: ClassVar[tuple[Hook, ...]] = HOOKS
+    counts: ClassVar[bool] = True
     reason: ClassVar[Reason] = "rule"
     tcp_flags: ClassVar[tuple[tuple[int, int], ...]] = ()
     sysctls: ClassVar[Mapping[str, tuple[str, ...]]] = {}
@@ -78,6 +84,11 @@ class Action:
     def limits(self) -> Mapping[str, Limit]:
         """What it limits, by role; its struct names each of them ``ROLE_limit``."""
         return {}
+
+    @property
+    def on_answers(self) -> Action | None:
+        """What is done at egress with what its rule's packets are answered by; nothing if None."""
+        return None
 
     def decide(self, packet: Packet, memory: Memory) -> Verdict | None:
         """Decide *packet*, which the rule matches; None lets the walk go on."""

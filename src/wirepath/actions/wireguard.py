@@ -16,17 +16,17 @@ from typing import Any, ClassVar, Final, Self
 from wirepath.actions import blake2s as blocks
 from wirepath.actions.action import Action, Memory
 from wirepath.actions.limit import Limit, Per
-from wirepath.document import Table, string
+from wirepath.document import Table, flag, string
 from wirepath.errors import RequestError, shown
 from wirepath.net import Hook, Outcome, Packet, Verdict
 from wirepath.quantities import SECOND_NS, Rate
 
-_LATER: Final = ("indexes",)
 _HANDSHAKES: Final = Rate(20, 1, bits=False)
 _UDP: Final = 17
 _KEY_BYTES: Final = 32
 _KEY_CURE: Final = "write the 44 signs of `wg show wg0 public-key`"
 _MAC1_BYTES: Final = 16
+SESSION_S: Final = 240  # the same in bpf/actions/wireguard_indexes.h
 _SEEN_S: Final = 300  # SEEN_S of bpf/actions/wireguard_seen.h
 
 
@@ -57,12 +57,15 @@ class _Message(IntEnum):
 
 _TYPE_BYTES: Final = 4
 _DATA_BYTES: Final = 32  # at least
+_INDEX_BYTES: Final = 4
 _SIZES: Final[dict[int, int]] = {
     _Message.INITIATION: 148,
     _Message.RESPONSE: 92,
     _Message.COOKIE: 64,
 }
 _MAC1_AT: Final[dict[int, int]] = {_Message.INITIATION: 116, _Message.RESPONSE: 60}
+_SENDER_AT: Final = 4
+_RECEIVER_AT: Final[dict[int, int]] = {_Message.RESPONSE: 8, _Message.COOKIE: 4, _Message.DATA: 4}
 _ROLES: Final = {
     _Message.INITIATION: "handshakes",
     _Message.RESPONSE: "responses",
@@ -77,10 +80,12 @@ class WireGuard(Action):
     Attributes:
         public_key: that handshakes have to know, 32 bytes; None: they need not.
         handshakes: the rate of a source's initiations; also of its responses, and of its cookies.
+        indexes: whether what is for no session of this host is dropped.
     """
 
     public_key: bytes | None = None
     handshakes: Rate = _HANDSHAKES
+    indexes: bool = False
 
     hooks: ClassVar[tuple[Hook, ...]] = ("ingress",)
     kind: ClassVar[str] = "wireguard"
@@ -97,12 +102,21 @@ class WireGuard(Action):
         limit = Limit(rate=self.handshakes, burst=self.handshakes.count, per=Per.read("src"))
         return dict.fromkeys(_ROLES.values(), limit)
 
+    @property
+    def on_answers(self) -> "Learn | None":
+        """Learn the sessions that are begun."""
+        return Learn() if self.indexes else None
+
     def decide(self, packet: Packet, memory: Memory) -> Verdict | None:
         """Drop *packet* if it is no message, or one too many."""
         message = _Message.of(packet)
-        if message in (_Message.DATA, _Message.UNSEEN):
+        if message == _Message.UNSEEN:
             return None
-        if message == _Message.NONE or self._is_worthless(packet, message, memory):
+        if message == _Message.NONE or (self.indexes and _is_astray(packet, message, memory)):
+            return Verdict("drop", "wireguard", rule=memory.rule)
+        if message == _Message.DATA:
+            return None
+        if self._is_worthless(packet, message, memory):
             return Verdict("drop", "wireguard", rule=memory.rule)
         role = _ROLES[message]
         if self.limits[role].conforms(packet, memory, role):
@@ -137,13 +151,61 @@ class WireGuard(Action):
     def describe(self) -> str:
         """Say ``wireguard, mac1, handshakes 20/s``."""
         mac1 = ", mac1" if self.public_key is not None else ""
-        return f"wireguard{mac1}, handshakes {self.handshakes}"
+        indexes = ", indexes" if self.indexes else ""
+        return f"wireguard{mac1}{indexes}, handshakes {self.handshakes}"
 
     def document(self) -> dict[str, Any]:
         """Give the rule's key."""
         key = self.public_key
         named = {"public_key": b64encode(key).decode()} if key is not None else {}
-        return {"wireguard": named | {"handshakes": str(self.handshakes)}}
+        return {"wireguard": named | {"handshakes": str(self.handshakes), "indexes": self.indexes}}
+
+
+def _is_astray(packet: Packet, message: _Message, memory: Memory) -> bool:
+    # Whether it is for a session that this host does not have; not if that was cut off.
+    at = _RECEIVER_AT.get(message)
+    if at is None or memory.learned_ns is None or memory.now_ns < memory.learned_ns:
+        return False
+    data = packet.datagram.data if packet.datagram else b""
+    if len(data) < at + _INDEX_BYTES:
+        return False
+    return memory.now_ns >= memory.sessions.get(_index(data, at), 0)
+
+
+def _index(data: bytes, at: int) -> int:
+    return int.from_bytes(data[at : at + _INDEX_BYTES], "little")
+
+
+@dataclass(frozen=True, slots=True)
+class Learn(Action):
+    """Handshakes that leave name the sessions that they begin; all goes on.
+
+    It is what `WireGuard` does at egress, and no rule of the operator's.
+    """
+
+    hooks: ClassVar[tuple[Hook, ...]] = ("egress",)
+    counts: ClassVar[bool] = False
+    kind: ClassVar[str] = "learn"
+
+    def decide(self, packet: Packet, memory: Memory) -> None:
+        """Remember the session of *packet*."""
+        data = packet.datagram.data if packet.datagram else b""
+        if len(data) < _SENDER_AT + _INDEX_BYTES:
+            return
+        if int.from_bytes(data[:_TYPE_BYTES], "little") in (_Message.INITIATION, _Message.RESPONSE):
+            memory.sessions[_index(data, _SENDER_AT)] = memory.now_ns + SESSION_S * SECOND_NS
+
+    def lower(self) -> dict[str, Any]:
+        """Give nothing: it has no struct."""
+        return {}
+
+    def describe(self) -> str:
+        """Say ``learn``."""
+        return "learn"
+
+    def document(self) -> dict[str, Any]:
+        """Give no keys: its rule is not written."""
+        return {}
 
 
 def _mac1_key(public_key: bytes) -> bytes:
@@ -156,9 +218,9 @@ def read(rule: Table) -> WireGuard:
     table = rule.table("wireguard", 'wireguard = { public_key = "...", handshakes = "20/s" }')
     public_key = table.one("public_key", _key, None)
     handshakes = table.one("handshakes", _rate, _HANDSHAKES)
-    table.later(_LATER)
+    indexes = table.one("indexes", flag, default=False)
     table.done()
-    return WireGuard(public_key=public_key, handshakes=handshakes)
+    return WireGuard(public_key=public_key, handshakes=handshakes, indexes=indexes)
 
 
 def _key(value: Any) -> bytes:

@@ -28,8 +28,10 @@ _HELD_BACK: Final = 512  # entries that a CPU keeps to itself, at most; as kerne
 _DUE: Final = "bans_due"
 _BANS_MOST: Final = 1_000_000  # BANS_MAX of bpf/bans.h
 _SEEN: Final = "wireguard_seen"
+_SESSIONS: Final = "wireguard_indexes"
+_SESSIONS_MOST: Final = 65_536  # INDEXES_MAX of bpf/actions/wireguard_indexes.h
 _SEEN_BUCKETS: Final = 4096  # SEEN_BUCKETS of bpf/actions/wireguard_seen.h
-STATE: Final = (_BUCKETS, _EXACT, _DUE, _SEEN)
+STATE: Final = (_BUCKETS, _EXACT, _DUE, _SEEN, _SESSIONS)
 """Maps of what actions remember."""
 
 
@@ -85,18 +87,21 @@ def state_sizes(policy: Policy, succession: Succession) -> dict[str, int]:
         _EXACT: exact + _HELD_BACK * (os.cpu_count() or 1) if exact else 1,
         _DUE: _BANS_MOST if bans(policy) else 1,
         _SEEN: _SEEN_BUCKETS if "wireguard" in _by_kind(policy) else 1,
+        _SESSIONS: _SESSIONS_MOST if indexed(policy) else 1,
     }
 
 
-def write(maps: Mapping[str, Map], policy: Policy, rooms: Mapping[str, Room]) -> None:
+def write(maps: Mapping[str, Map], policy: Policy, places: Succession) -> None:
     """Write the structs of all actions, and the lengths that limits may ban by."""
     limits = limits_of(policy)
     at = {name: place for place, name in enumerate(limits)}
     for name, limit in limits.items():
-        maps["limits"][at[name]] = _lowered(limit, rooms.get(name))
+        maps["limits"][at[name]] = _lowered(limit, places.rooms.get(name))
     for kind, rules in _by_kind(policy).items():
         for place, rule in enumerate(rules):
             parts = {f"{role}_limit": at[f"{rule.name}:{role}"] for role in rule.action.limits}
+            if kind == "wireguard":
+                parts["learned_ns"] = places.learned_ns.get(rule.name, 0)
             maps[f"{kind}s"][place] = rule.action.lower() | parts
     Lengths(maps["ban_lengths"]).expect(ban_lengths(policy))
 
@@ -110,6 +115,11 @@ def limit_config(policy: Policy, secret: Sequence[int]) -> dict[str, object]:
         "by_rule": any(limit.ban_scope == "rule" for limit in banning),
         "exact": any(limit.exact for limit in limits_of(policy).values()),
     }
+
+
+def indexed(policy: Policy) -> bool:
+    """Tell whether some rule of *policy* knows WireGuard's sessions."""
+    return any(rule.action.on_answers for rule in policy.rules)
 
 
 def bans(policy: Policy) -> bool:
@@ -164,7 +174,7 @@ def _by_kind(policy: Policy) -> dict[str, list[Rule]]:
     # But for limits, which are parts of others too.
     kinds: dict[str, list[Rule]] = {}
     for rule in policy.rules:
-        if rule.action.kind not in ("none", "limit"):
+        if rule.action.kind not in ("none", "limit", "learn"):
             kinds.setdefault(rule.action.kind, []).append(rule)
     return kinds
 

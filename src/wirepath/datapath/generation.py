@@ -92,7 +92,7 @@ class Generation:
         """
         tables = Tables.build(members, spare_classes=_ROOM_CLASSES)
         set_room = min(tables.classes + _ROOM_CLASSES, _CLASSES_MAX)
-        places = succession or replace(Succession.first(policy), counting={})
+        places = succession or replace(Succession.first(policy), counting={}, learned_ns={})
         plans = {
             hook: lower(policy.at(hook), tables.masks, set_room) for hook in hooks or policy.hooks
         }

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import numpy as np
 
@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from wirepath.kernel.program import Program
     from wirepath.net import Hook
     from wirepath.plan import Plan
+
+
+_NO_SLOT: Final = (1 << 32) - 1  # RULE_NONE of bpf/pkt.h, of what nobody counts
 
 
 def object_file() -> Path:
@@ -108,7 +111,7 @@ class HookProgram:
 
     def _write(self, places: Succession) -> None:
         self._write_values()
-        actions.write(self.loaded.maps, self.plan.policy, places.rooms)
+        actions.write(self.loaded.maps, self.plan.policy, places)
         self._write_clauses(places.counters)
         self._write_filing()
         self._write_prefixes()
@@ -146,7 +149,7 @@ class HookProgram:
         rules = [plan.policy.rules[clause.rule] for clause in plan.clauses]
         does = [placed[clause.rule] for clause in plan.clauses]
         ends, bits = plan.rule_ends()
-        slots = np.array([counters[rule.name] for rule in rules], dtype=np.uint32)
+        slots = np.array([counters.get(r.name, _NO_SLOT) for r in rules], dtype=np.uint32)
         decided = [verdicts[rule.action.verdict or "continue"] for rule in rules]
         self._field("clauses", "next", ends)
         self._field("clauses", "next_resident", bits)
@@ -204,6 +207,7 @@ def _constants(plan: Plan, btf: Btf, places: Succession) -> dict[str, object]:
         "actions_used": _bits(
             {rule.action.kind for rule in plan.policy.rules} - {"none"}, btf.enum("action")
         ),
+        "wireguard_indexed": actions.indexed(plan.policy),
         "limit_config": actions.limit_config(plan.policy, places.secret),
         "literal_root_bits": plan.literals.layout.root_bits,
         "entries_config": {

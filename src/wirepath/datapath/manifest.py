@@ -54,7 +54,7 @@ class Manifest:
         counted: by rule, what that slot had counted for others before; not if nothing.
         counting: by set with counters, its number in ``set_entries``.
         rooms, secret: of limits; as in `Succession`.
-        surroundings: likewise.
+        learned_ns, surroundings: likewise.
         ban_lengths: of the prefixes that limits ban from all rules.
         set_root_bits: of the set table.
         rows: by hook, how its rows lie.
@@ -72,6 +72,7 @@ class Manifest:
     counting: dict[str, int]
     rooms: dict[str, list[Any]]
     secret: list[int]
+    learned_ns: dict[str, int]
     surroundings: dict[str, Any]
     ban_lengths: list[int]
     set_root_bits: int
@@ -104,6 +105,7 @@ class Manifest:
             counting=dict(succession.counting),
             rooms={name: list(room) for name, room in succession.rooms.items()},
             secret=list(succession.secret),
+            learned_ns=dict(succession.learned_ns),
             surroundings=dict(succession.surroundings),
             ban_lengths=sorted(ban_lengths(policy)),
             set_root_bits=root_bits,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from wirepath.kernel.maps import Map
     from wirepath.policy import Policy
 
+LEARNING_NS: Final = 180_000_000_000
+"""How long sessions are learned before what is for none is dropped: REJECT_AFTER_TIME of the
+WireGuard whitepaper, section 6.1."""
 _SECRETS: Final = 6  # of struct limit_config
 _BITS: Final = 64
 
@@ -45,6 +49,7 @@ class Succession:
         counting: by set with counters, its number in ``set_entries``.
         rooms: by limit that is not exact.
         secret: what keys of limits are hashed by.
+        learned_ns: by rule with ``indexes``, when the sessions of WireGuard are known.
         surroundings: what was changed around it, as `wirepath.datapath.surroundings` has it.
     """
 
@@ -54,6 +59,7 @@ class Succession:
     counting: Mapping[str, int]
     rooms: Mapping[str, Room]
     secret: tuple[int, ...]
+    learned_ns: Mapping[str, int] = field(default_factory=dict)
     surroundings: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
@@ -66,6 +72,7 @@ class Succession:
             counted={},
             counting=_numbered({}, sets),
             rooms=_housed({}, policy),
+            learned_ns=_learned({}, policy),
             secret=tuple(secrets.randbits(_BITS) | 1 for _ in range(_SECRETS)),
         )
 
@@ -90,6 +97,7 @@ class Succession:
             counting=_numbered(manifest.counting, sets),
             rooms=_housed({name: Room(*room) for name, room in manifest.rooms.items()}, policy),
             secret=tuple(manifest.secret),
+            learned_ns=_learned(manifest.learned_ns, policy),
             surroundings=manifest.surroundings,
         )
 
@@ -109,6 +117,13 @@ def _numbered(old: Mapping[str, int], names: Collection[str]) -> dict[str, int]:
     taken = set(old.values())
     free = (number for number in range(len(taken) + len(names)) if number not in taken)
     return {name: old[name] if name in old else next(free) for name in names}
+
+
+# Sessions live for three minutes, so whoever watches for so long knows all that are in use.
+def _learned(old: Mapping[str, int], policy: Policy) -> dict[str, int]:
+    names = [rule.name for rule in policy.rules if rule.action.on_answers]
+    now_ns = time.monotonic_ns()
+    return {name: old.get(name, now_ns + LEARNING_NS) for name in names}
 
 
 def _housed(old: Mapping[str, Room], policy: Policy) -> dict[str, Room]:

@@ -4,7 +4,7 @@ Pure: needs no kernel and no privilege, and touches nothing.
 """
 
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, Self
@@ -163,6 +163,8 @@ class Policy:
     def hooks(self) -> tuple[Hook, ...]:
         """Where there is something to judge: at ingress always, for bans hold there."""
         used = {hook for rule in self.rules for hook in rule.hooks}
+        if any(rule.action.on_answers for rule in self.rules):
+            used.add("egress")
         return tuple(hook for hook in HOOKS if hook == "ingress" or hook in used)
 
     def at(self, hook: Hook) -> Self:
@@ -173,6 +175,8 @@ class Policy:
             defaults={},
         )
         rules = tuple(rule for rule in self.rules if hook in rule.hooks)
+        if hook == "egress":
+            rules = (*_on_answers(self.rules), *rules)
         return replace(self, datapath=datapath, rules=rules)
 
     def document(self) -> dict[str, Any]:
@@ -218,6 +222,14 @@ class Policy:
     def line(self, *path: str | int) -> int:
         """Say on which line *path* begins; 0 if the policy did not come from a text."""
         return self._source.line(path)
+
+
+# What rules do with answers comes before what others do at egress; no operator calls a rule so.
+def _on_answers(rules: tuple[Rule, ...]) -> Iterator[Rule]:
+    for rule in rules:
+        if action := rule.action.on_answers:
+            name, match = f"{rule.name}:answers", rule.match.of_answers()
+            yield Rule(name=name, match=match, action=action, hooks=("egress",))
 
 
 def _read_datapath(table: Table) -> Datapath:

@@ -99,6 +99,15 @@ class Match:
             ports is not None and self.proto is not None and self.proto.ranges == ((proto, proto),)
         )
 
+    def of_answers(self) -> Self:
+        """Give what matches packets back from the ports that it names, whoever they are for."""
+        return type(self)(
+            proto=self.proto,
+            sport=self.dport and replace(self.dport, key="sport"),
+            dport=self.sport and replace(self.sport, key="dport"),
+            port=self.port,
+        )
+
     def judge(self, sketch: Sketch, sets: Mapping[str, Members]) -> bool | None:
         """Tell whether every packet (True) or none (False) like *sketch* matches; else None."""
         answers = {predicate.judge(sketch, sets) for predicate in self.predicates()}
