@@ -14,6 +14,7 @@ from chance import Aim, Maker, Shooter
 from wirepath.datapath.manifest import Manifest
 from wirepath.datapath.sets import Sets
 from wirepath.datapath.succession import Succession
+from wirepath.kernel.maps import Map
 from wirepath.model import Model, PrefixSet
 from wirepath.net import Prefix
 from wirepath.policy import Policy
@@ -41,9 +42,13 @@ class Standing:
         generation = self.xdp.generation
         self.maps = self.xdp.maps
         self.manifest = Manifest.of(
-            generation.plan, root_bits=generation.tables.root_bits, mode="native",
-            since=0, succession=Succession.first(self.policy),
+            self.policy, {"ingress": generation.plan}, root_bits=generation.tables.root_bits,
+            mode="native", since=0, succession=Succession.first(self.policy), tc="tcx",
         )  # fmt: skip
+
+    def tables(self, hook: str) -> dict[str, Map]:
+        assert hook == "ingress"
+        return self.maps
 
     def rebuild(self, members: Members) -> None:
         self.xdp.close()

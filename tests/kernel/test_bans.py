@@ -43,8 +43,9 @@ class Table:
     def __init__(self, generation: Generation, places: Succession) -> None:
         self.generation = generation
         manifest = Manifest.of(
-            generation.plan, root_bits=0, mode="native", since=0, succession=places
-        )
+            generation.plan.policy, {"ingress": generation.plan}, root_bits=0,
+            mode="native", since=0, succession=places, tc="tcx",
+        )  # fmt: skip
         self.bans = Bans(generation.maps, manifest, nullcontext)
 
     def judge(self, source: str, dport: int = 80, times: int = 1) -> list[int]:

@@ -16,10 +16,11 @@ import pytest
 from chance import Aim, Maker, Shooter, mutant
 from frames import Eth, IPv4, IPv6, Udp
 from wirepath import stats
-from wirepath.datapath import generation as module
+from wirepath.datapath import hook as module
 from wirepath.datapath.bans import Bans
 from wirepath.datapath.contents import read_contents
 from wirepath.datapath.generation import STATE, Generation
+from wirepath.datapath.hook import HookProgram
 from wirepath.datapath.manifest import Manifest
 from wirepath.datapath.succession import Succession
 from wirepath.errors import KernelError, RequestError
@@ -44,7 +45,10 @@ def load(policy: Policy, **options: object) -> Generation:
 def bans_of(generation: Generation) -> Bans:
     plan = generation.plan
     places = Succession.first(plan.policy)
-    manifest = Manifest.of(plan, root_bits=0, mode="native", since=0, succession=places)
+    manifest = Manifest.of(
+        plan.policy, {"ingress": plan}, root_bits=0,
+        mode="native", since=0, succession=places, tc="tcx",
+    )  # fmt: skip
     return Bans(generation.maps, manifest, nullcontext)
 
 
@@ -205,7 +209,7 @@ def test_the_verifier_takes_every_mixture(seed: int) -> None:
 
 def test_a_failed_load_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """No descriptor stays open, so that the kernel has nothing to keep."""
-    policy = Policy.parse('[[rule]]\nname = "a"\n')
+    policy = Policy.parse('[[rule]]\nname = "a"\nhook = ["ingress", "egress"]\n')
 
     def fail(*_: object) -> None:
         raise KernelError("do what a test forbids")
@@ -214,7 +218,7 @@ def test_a_failed_load_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     before = sorted(Path("/proc/self/fd").iterdir())
     for method in ("_write", "_write_prefixes"):
         with monkeypatch.context() as patch:
-            patch.setattr(Generation, method, fail)
+            patch.setattr(HookProgram, method, fail)
             with pytest.raises(KernelError, match="a test forbids"):
                 load(policy)
     assert sorted(Path("/proc/self/fd").iterdir()) == before
