@@ -19,8 +19,10 @@ from pathlib import Path
 from wire import ADDRESS, IFNAME, MAC, Wire, wire
 from wirepath.kernel.links import XdpLink
 from wirepath.kernel.object import Object
+from wirepath.kernel.tcx import TcxLink
 from wirepath.lab.flood import Flood
 from wirepath.lab.traffic import Traffic, from_sources, random_sources, udp
+from wirepath.net import Hook
 
 BARE = Path(__file__).parents[1] / "build" / "bare.bpf.o"
 _WARM_UP = 20_000  # packets, so that the first slice finds what later ones find
@@ -77,6 +79,7 @@ class _Load:
     traffic: Traffic
     seconds: float  # a slice
     cpu: int | None
+    wires: Callable[[str], AbstractContextManager[Wire]]
 
 
 @dataclass(frozen=True)
@@ -87,16 +90,17 @@ class _Lane:
     count: int  # packets a slice
 
 
-def program(path: Path, name: str) -> Subject:
+def program(path: Path, name: str, hook: Hook = "ingress") -> Subject:
     """Make a subject of a program that needs nothing but to be loaded."""
 
     @contextmanager
     def attach(ifname: str) -> Iterator[None]:
-        with (
-            Object.load(path, programs=[name]) as loaded,
-            XdpLink.attach(loaded.programs[name], socket.if_nametoindex(ifname)),
-        ):
-            yield
+        ifindex = socket.if_nametoindex(ifname)
+        with Object.load(path, programs=[name]) as loaded:
+            it = loaded.programs[name]
+            xdp = hook == "ingress"
+            with XdpLink.attach(it, ifindex) if xdp else TcxLink.attach(it, ifindex, hook):
+                yield
 
     return Subject(name, attach)
 
@@ -108,6 +112,7 @@ def compare(
     repetitions: int = 15,
     seconds: float = 0.1,
     cpu: int | None = None,
+    wires: Callable[[str], AbstractContextManager[Wire]] = wire,
 ) -> list[Cost]:
     """Send *traffic* through each of *subjects*; the first is what the others are held against.
 
@@ -117,9 +122,10 @@ def compare(
         repetitions: slices a subject.
         seconds: of a slice.
         cpu: where generator and receivers run.
+        wires: makes a subject's wire, called with its number.
     """
     costs = [Cost(subject.name) for subject in subjects]
-    load = _Load(traffic, seconds, cpu)
+    load = _Load(traffic, seconds, cpu, wires)
     with ExitStack() as stack:
         lanes = [_lane(stack, number, subject, load) for number, subject in enumerate(subjects)]
         for turn in range(repetitions):
@@ -132,7 +138,7 @@ def compare(
 
 
 def _lane(stack: ExitStack, number: int, subject: Subject, load: _Load) -> _Lane:
-    way = stack.enter_context(wire(str(number)))
+    way = stack.enter_context(load.wires(str(number)))
     stack.enter_context(_attached(way, subject))
     traffic = subject.traffic or load.traffic
     flood = stack.enter_context(Flood(way.sender, IFNAME, traffic, cpu=load.cpu))
@@ -147,7 +153,7 @@ def _lane(stack: ExitStack, number: int, subject: Subject, load: _Load) -> _Lane
 def _attached(way: Wire, subject: Subject) -> Iterator[None]:
     with ExitStack() as inside:
         with way.receiver.entered():
-            inside.enter_context(subject.attach(IFNAME))
+            inside.enter_context(subject.attach(way.ifname))
         try:
             yield
         finally:

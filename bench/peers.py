@@ -1,12 +1,14 @@
-"""The kernel's own filters, as subjects: nftables, ipset with iptables.
+"""The kernel's own filters, as subjects: nftables, ipset with iptables, filters of tc.
 
-All judge in the raw table before routing and connection tracking, where they are cheapest.  A veth
-with GRO takes the generator's frames without any XDP program, as a driver without XDP would.
+Those of IP judge in the raw table before routing and connection tracking, where they are cheapest.
+A veth with GRO takes the generator's frames without any XDP program, as a driver without XDP would.
 """
 
 import subprocess
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+
+from wirepath.kernel.tcx import Direction
 
 _CHAIN = "type filter hook prerouting priority raw; policy accept;"
 
@@ -25,6 +27,32 @@ def nft_rules(rules: Iterable[str], _ifname: str) -> Iterator[None]:
         yield
     finally:
         subprocess.run(["nft", "delete", "table", "inet", "bench"], check=True)
+
+
+@contextmanager
+def nft_netdev(rules: Iterable[str], hook: Direction, ifname: str) -> Iterator[None]:
+    """Walk *rules*, in the words of nft, at the interface's own hook; what none decides passes."""
+    side = hook.removeprefix("tc_")
+    chain = f"type filter hook {side} device {ifname} priority 0; policy accept;"
+    body = "\n".join(rules)
+    _feed(["nft", "-f", "-"], f"table netdev bench {{\nchain here {{ {chain}\n{body}\n}}\n}}\n")
+    try:
+        yield
+    finally:
+        subprocess.run(["nft", "delete", "table", "netdev", "bench"], check=True)
+
+
+@contextmanager
+def tc_filters(filters: Iterable[str], hook: Direction, ifname: str) -> Iterator[None]:
+    """Walk *filters*, in the words of ``tc filter`` behind its priority, as clsact does."""
+    side = hook.removeprefix("tc_")
+    subprocess.run(["tc", "qdisc", "add", "dev", ifname, "clsact"], check=True)
+    try:
+        add = f"filter add dev {ifname} {side} protocol ip prio 1"
+        _feed(["tc", "-batch", "-"], "".join(f"{add} {each}\n" for each in filters))
+        yield
+    finally:
+        subprocess.run(["tc", "qdisc", "del", "dev", ifname, "clsact"], check=True)
 
 
 @contextmanager

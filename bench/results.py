@@ -90,6 +90,17 @@ def costs(title: str, measured: Sequence[Cost], goals: dict[str, float] | None =
     return Table(title, rows)
 
 
+def added(title: str, measured: Sequence[Cost], to: str) -> Table:
+    """Make a table of how much more packets cost than *to*, the median of paired differences."""
+    base = next(cost for cost in measured if cost.name == to)
+    table = Table(title)
+    for cost in measured:
+        if cost is not base:
+            more = [a - b for a, b in zip(cost.ns, base.ns, strict=True)]
+            table.rows.append(Row(cost.name, statistics.median(more), "ns", min(more), max(more)))
+    return table
+
+
 def times(name: str, runs: Sequence[float], *, goal: float | None = None) -> Row:
     """Make a row of durations in seconds; *goal* is in ms."""
     ms = [seconds * 1e3 for seconds in runs]

@@ -9,12 +9,16 @@ import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Address
+from itertools import product
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from wirepath.net import Hook
+
 Kind = Literal["realistic", "hostile"]
+Outcome = Literal["pass", "drop"]
 
 ICMP, TCP, UDP = 1, 6, 17
 _NAMES = {ICMP: "icmp", TCP: "tcp", UDP: "udp"}
@@ -42,6 +46,7 @@ class Span:
 
 EVERY_PORT = Span(0, 65535)
 EVERY_ADDRESS = Span(0, (1 << 32) - 1)
+EVERY_PROTO = Span(0, 255)
 
 
 @dataclass(frozen=True)
@@ -109,13 +114,18 @@ def _hostile(rng: random.Random) -> Iterator[Rule]:
         yield Rule(src, dst, quarter(), quarter(), rng.choice((TCP, UDP)))
 
 
-def wirepath_policy(rules: Sequence[Rule]) -> str:
-    """Write *rules* as a policy that drops what they match, and the rest."""
-    parts = ['[datapath]\ndefault = "drop"\n']
+def wirepath_policy(
+    rules: Sequence[Rule], *, hook: Hook = "ingress", default: Outcome = "drop"
+) -> str:
+    """Write *rules* as a policy that drops what they match at *hook*."""
+    parts = [f'[datapath]\ndefault = {{ {hook} = "{default}" }}\n']
     for number, rule in enumerate(rules):
         keys = dict(_wirepath_keys(rule))
         match = ", ".join(f"{key} = {value}" for key, value in keys.items())
-        parts.append(f'[[rule]]\nname = "r{number}"\nmatch = {{ {match} }}\naction = "drop"\n')
+        parts.append(
+            f'[[rule]]\nname = "r{number}"\nhook = "{hook}"\n'
+            f'match = {{ {match} }}\naction = "drop"\n'
+        )
     return "\n".join(parts)
 
 
@@ -146,6 +156,56 @@ def _nft_words(rule: Rule) -> Iterator[str]:
             yield f"th {key} {span.low}" + (f"-{span.high}" if span.low < span.high else "")
 
 
+def u32_filters(rules: Sequence[Rule]) -> list[str]:
+    """Write *rules* in the words of ``tc filter``, for u32, which knows masks but no ranges.
+
+    A rule becomes as many filters as its ranges of ports have masks.
+    """
+    return [words for rule in rules for words in _u32(rule)]
+
+
+def _u32(rule: Rule) -> Iterator[str]:
+    parts = [
+        f"match ip {key} {_cidr(span)}"
+        for key, span in (("src", rule.src), ("dst", rule.dst))
+        if span != EVERY_ADDRESS
+    ]
+    if rule.proto is not None:
+        parts.append(f"match ip protocol {rule.proto} 0xff")
+    for sport, dport in product(_masks("sport", rule.sport), _masks("dport", rule.dport)):
+        yield " ".join(["u32", *parts, *sport, *dport])
+
+
+# The fewest values with masks that cover just these ports, as what u32 matches by.
+def _masks(key: str, ports: Span) -> list[list[str]]:
+    if ports == EVERY_PORT:
+        return [[]]
+    found, low = [], ports.low
+    while low <= ports.high:
+        size = low & -low or 1 << 16
+        while low + size - 1 > ports.high:
+            size >>= 1
+        found.append([f"match ip {key} {low} {0x10000 - size:#06x}"])
+        low += size
+    return found
+
+
+def flower_filters(rules: Sequence[Rule]) -> list[str]:
+    """Write *rules* in the words of ``tc filter``, for flower."""
+    return [f"flower {' '.join(_flower(rule))}" for rule in rules]
+
+
+def _flower(rule: Rule) -> Iterator[str]:
+    for key, span in (("src_ip", rule.src), ("dst_ip", rule.dst)):
+        if span != EVERY_ADDRESS:
+            yield f"{key} {_cidr(span)}"
+    if rule.proto is not None:
+        yield f"ip_proto {_NAMES[rule.proto]}"
+    for key, span in (("src_port", rule.sport), ("dst_port", rule.dport)):
+        if span != EVERY_PORT:
+            yield f"{key} {span.low}" + (f"-{span.high}" if span.low < span.high else "")
+
+
 def _cidr(span: Span) -> str:
     return f"{IPv4Address(span.low)}/{32 - (span.high - span.low).bit_length()}"
 
@@ -155,6 +215,29 @@ def packets(rules: Sequence[Rule], count: int, seed: int = 1) -> list[bytes]:
     rng = random.Random(seed)  # noqa: S311 - repeatable is what it has to be
     fields = np.array([_aim(rng, rules) for _ in range(count)], dtype=np.int64)
     return [row.tobytes() for row in _frames(fields)]
+
+
+def misses(rules: Sequence[Rule], count: int, seed: int = 1) -> list[bytes]:
+    """Draw frames aimed at a mixture of two of *rules* each that match none of them.
+
+    Nor do they match any rule of a shorter list.  There have to be many rules.
+    """
+    rng = random.Random(seed)  # noqa: S311 - repeatable is what it has to be
+    missing = np.empty((0, 5), dtype=np.int64)
+    while len(missing) < count:
+        fields = np.array([_aim(rng, rules) for _ in range(count)], dtype=np.int64)
+        missing = np.concatenate([missing, fields[~_matched(fields, rules)]])
+    return [row.tobytes() for row in _frames(missing[:count])]
+
+
+def _matched(fields: NDArray[np.int64], rules: Sequence[Rule]) -> NDArray[np.bool_]:
+    matched = np.zeros(len(fields), dtype=np.bool_)
+    for rule in rules:
+        proto = EVERY_PROTO if rule.proto is None else Span(rule.proto, rule.proto)
+        spans = (rule.src, rule.dst, rule.sport, rule.dport, proto)
+        low, high = np.array([(span.low, span.high) for span in spans]).T
+        matched |= ((fields >= low) & (fields <= high)).all(axis=1)
+    return matched
 
 
 def _aim(rng: random.Random, rules: Sequence[Rule]) -> tuple[int, int, int, int, int]:

@@ -17,7 +17,7 @@ from results import Table, keep, surroundings
 
 CASES: Final = (
     "blocklist", "rules", "limits", "wireguard", "synflood", "edge",
-    "changes", "commands", "replay",
+    "tc", "changes", "commands", "replay",
 )  # fmt: skip
 _REPETITIONS: Final = 15
 _QUICK: Final = 5

@@ -1,5 +1,6 @@
 """wirepath as a subject of the measurements: the one place that knows its Python interface."""
 
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -7,6 +8,8 @@ from pathlib import Path
 from wirepath.datapath import Datapath
 from wirepath.datapath.contents import read_contents
 from wirepath.datapath.generation import Generation
+from wirepath.kernel.tcx import Direction, TcxLink
+from wirepath.net import Hook
 from wirepath.policy import Policy
 
 
@@ -20,7 +23,21 @@ def attach(policy: Path, ifname: str) -> Iterator[Datapath]:
             datapath.down()
 
 
-def loaded(policy: Path) -> Generation:
-    """Load the policy file *policy*, attached to nothing; leaving its context unloads it."""
+@contextmanager
+def attach_at(policy: Path, hook: Direction, ifname: str) -> Iterator[None]:
+    """Put what *policy* says at *hook* on an interface, and nothing at other hooks."""
+    ifindex = socket.if_nametoindex(ifname)
+    with (
+        loaded(policy, hook) as generation,
+        TcxLink.attach(generation.hooks[hook].program, ifindex, hook),
+    ):
+        yield
+
+
+def loaded(policy: Path, *hooks: Hook) -> Generation:
+    """Load the policy file *policy*, attached to nothing; leaving its context unloads it.
+
+    Programs are those of *hooks*, of all that the policy has rules at if none is given.
+    """
     read = Policy.load(policy)
-    return Generation.load(read, read_contents(read).members)
+    return Generation.load(read, read_contents(read).members, hooks=hooks or None)

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * bare.bpf.c - the least an XDP program can do: what every cost is held
- * against.
+ * bare.bpf.c - the least a program can do: what every cost is held against.
  */
 #include <linux/bpf.h>
+#include <linux/pkt_cls.h>
 #include <bpf/bpf_helpers.h>
 
 SEC("xdp.frags")
@@ -16,6 +16,13 @@ SEC("xdp.frags")
 int bare_pass(struct xdp_md *ctx)
 {
 	return XDP_PASS;
+}
+
+/* As a program at a hook of TC leaves a packet that it does not drop. */
+SEC("tc")
+int bare_next(struct __sk_buff *skb)
+{
+	return TC_ACT_UNSPEC;
 }
 
 char LICENSE[] SEC("license") = "GPL";

@@ -1,0 +1,138 @@
+"""The hooks of TC: rules that match nothing, beside tc's own filters and nftables.
+
+What passes goes the shortest way that there is: into a bridge's other port at egress, to nobody at
+tc_ingress.  So as little as possible hides what the hook costs.
+"""
+
+import json
+import subprocess
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, nullcontext
+from functools import partial
+from pathlib import Path
+from statistics import mean, median
+from typing import Final
+
+import peers
+import rulesets
+import subject
+from path import BARE, Subject, compare, program
+from results import Row, Table, added, costs
+from rulesets import Rule
+from wire import IFNAME, Wire, past, through, wire
+from wirepath.kernel.object import Object
+from wirepath.kernel.program import Program
+from wirepath.kernel.tcx import Direction
+from wirepath.lab.traffic import of_frames
+
+_COUNTS: Final = (1, 100, 1_000)
+_GOAL: Final = 1.3
+_FRAMES: Final = 100_000
+_NOTHING: Final = "no program"
+WIRES: Final[dict[Direction, Callable[[str], AbstractContextManager[Wire]]]] = {
+    "egress": through,
+    "tc_ingress": past,
+}
+_TEST_FRAMES: Final = 20
+_RUNS: Final = 20_000  # a frame
+_NEXT: Final = 0xFFFFFFFF  # TC_ACT_UNSPEC
+
+
+def measure(directory: Path, repetitions: int) -> Iterator[Table]:
+    """Measure the whole way at both hooks, then the programs alone."""
+    rules = rulesets.draw("realistic", max(_COUNTS))
+    frames = rulesets.misses(rules, _FRAMES)
+    flower = _has_flower(rules[:1])
+    for hook, wires in WIRES.items():
+        policies = _policies(directory, hook, rules)
+        ours = {name: partial(subject.attach_at, policy, hook) for name, policy in policies.items()}
+        subjects = [
+            program(BARE, "bare_next", hook),
+            Subject(_NOTHING, lambda _: nullcontext()),
+            *(Subject(name, attach) for name, attach in ours.items()),
+            *_others(hook, rules, flower=flower),
+        ]
+        measured = compare(subjects, of_frames(frames), repetitions=repetitions, wires=wires)
+        title = f"{hook}, no rule matches, {_FRAMES:,} packets"
+        yield costs(title, measured, dict.fromkeys(ours, _GOAL))
+        yield added(f"{title}: what each adds to no program", measured, _NOTHING)
+    yield _alone(directory, rules, frames[:_TEST_FRAMES], repetitions)
+
+
+def _policies(directory: Path, hook: Direction, rules: Sequence[Rule]) -> dict[str, Path]:
+    policies = {}
+    for count in (*_COUNTS, 0):
+        name = f"wirepath, {_rules(count)}"
+        policies[name] = directory / f"{hook}-{count}.toml"
+        text = rulesets.wirepath_policy(rules[:count], hook=hook, default="pass")
+        policies[name].write_text(text)
+    return policies
+
+
+def _others(hook: Direction, rules: Sequence[Rule], *, flower: bool) -> Iterator[Subject]:
+    words: dict[str, Callable[[Sequence[Rule]], Iterable[str]]] = {"tc u32": rulesets.u32_filters}
+    if flower:
+        words["tc flower"] = rulesets.flower_filters
+    for count in _COUNTS:
+        for name, write in words.items():
+            filters = partial(peers.tc_filters, write(rules[:count]), hook)
+            yield Subject(f"{name}, {_rules(count)}", filters)
+        chain = partial(peers.nft_netdev, rulesets.nft_rules(rules[:count]), hook)
+        yield Subject(f"nft, {_rules(count)}", chain)
+
+
+def _rules(count: int) -> str:
+    return f"{count:,} rule{'' if count == 1 else 's'}"
+
+
+def _has_flower(rules: Sequence[Rule]) -> bool:
+    with wire("flower") as way, way.receiver.entered():
+        try:
+            with peers.tc_filters(rulesets.flower_filters(rules), "tc_ingress", IFNAME):
+                return True
+        except subprocess.CalledProcessError:
+            print("this kernel has no flower (CONFIG_NET_CLS_FLOWER)")
+            return False
+
+
+# Both hooks run the same code.  A few frames again and again: memory is in the cache.
+def _alone(
+    directory: Path, rules: Sequence[Rule], frames: Sequence[bytes], repetitions: int
+) -> Table:
+    hook: Direction = "egress"
+    with ExitStack() as stack:
+        programs = {
+            name: stack.enter_context(subject.loaded(policy, hook)).program
+            for name, policy in _policies(directory, hook, rules).items()
+        }
+        bare = stack.enter_context(Object.load(BARE, programs=["bare_next"]))
+        programs |= bare.programs
+        runs: dict[str, list[float]] = {name: [] for name in programs}
+        for _ in range(repetitions):
+            for name, it in programs.items():
+                runs[name].append(_nanoseconds(it, frames, directory / "frame"))
+    first = next(iter(runs.values()))
+    rows = [
+        Row(name, median(each), "ns", min(each), max(each), _ratio(each, first))
+        for name, each in runs.items()
+    ]
+    return Table(f"{hook}, no rule matches, by test run", rows)
+
+
+def _ratio(runs: Sequence[float], first: Sequence[float]) -> float:
+    return median(a / b for a, b in zip(runs, first, strict=True))
+
+
+# The kernel tells whole nanoseconds of a frame; the mean tells more.
+def _nanoseconds(it: Program, frames: Sequence[bytes], file: Path) -> float:
+    took = []
+    for frame in frames:
+        file.write_bytes(frame)
+        argv = ["bpftool", "-j", "prog", "run", "id", str(it.id), "data_in", str(file)]
+        argv += ["repeat", str(_RUNS)]
+        done = subprocess.run(argv, capture_output=True, text=True, check=True)
+        said = json.loads(done.stdout)
+        if said["retval"] not in (_NEXT, -1):
+            raise AssertionError(f"a frame that nothing matches was not passed: {said}")
+        took.append(said["duration"])
+    return mean(took)
