@@ -7,7 +7,7 @@ from typing import Any
 from wirepath.errors import PolicyError
 from wirepath.net import ADDRESS_BITS, Prefix
 from wirepath.policy import Policy
-from wirepath.policy.names import DSCPS, ICMP_TYPES, PROTOCOLS, TCP_FLAGS
+from wirepath.policy.names import ICMP_TYPES, PROTOCOLS, TCP_FLAGS
 
 # Where addresses lie: few neighbourhoods, so that prefixes overlap and frames hit them.
 BASES = (
