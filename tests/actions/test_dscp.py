@@ -1,7 +1,10 @@
 """Marks: every byte of the packets that leave with another DSCP, at every hook."""
 
+# ruff: noqa: S311 - a seed, so that it fails again
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
+from random import Random
 
 import numpy as np
 import pytest
@@ -9,6 +12,7 @@ from scapy.layers import inet as scapy
 from scapy.layers.inet6 import IPv6 as ScapyIPv6
 from scapy.layers.l2 import Ether
 
+from chance import Aim, Maker, Shooter
 from frames import (
     Ah,
     Arp,
@@ -28,7 +32,10 @@ from frames import (
     Tcp,
     Udp,
     Vlan,
+    checksum,
 )
+from wirepath.actions.count import Count
+from wirepath.actions.dscp import Dscp
 from wirepath.model import Model
 from wirepath.net import DSCPS, HOOKS, Hook
 from wirepath.policy import Policy
@@ -88,12 +95,27 @@ def expected(frame: bytes, dscp: int) -> bytes:
     return bytes(packet)
 
 
+def stamped(frame: bytes, dscp: int) -> bytes:
+    """The same once more, for frames that scapy would mend: byte by byte."""
+    at = 12
+    while frame[at : at + 2] in (b"\x81\0", b"\x88\xa8"):
+        at += 4
+    ip = bytearray(frame[at + 2 :])
+    if ip[0] >> 4 == 6:
+        ip[0:2] = (int.from_bytes(ip[0:2], "big") & 0xF03F | dscp << 6).to_bytes(2, "big")
+    else:
+        ip[1] = dscp << 2 | ip[1] & 3
+        ip[10:12] = bytes(2)
+        ip[10:12] = checksum(bytes(ip[: (ip[0] & 15) * 4])).to_bytes(2, "big")
+    return frame[: at + 2] + bytes(ip)
+
+
 class Marker:
     """A policy at one hook; tells what it makes of the bytes of a frame that passes."""
 
-    def __init__(self, text: str, hook: Hook) -> None:
+    def __init__(self, policy: Policy, hook: Hook) -> None:
         self.hook = hook
-        self.xdp = Xdp(Policy.parse(text), hook=hook)
+        self.xdp = Xdp(policy, hook=hook)
 
     def __call__(self, frame: bytes, wire_bytes: int = 0, **known: int) -> bytes:
         program = self.xdp.generation.program
@@ -110,7 +132,7 @@ class Marker:
 
 @pytest.fixture(scope="module", params=HOOKS)
 def marked(request: pytest.FixtureRequest) -> Iterator[Marker]:
-    marker = Marker(_ALL_VALUES, request.param)
+    marker = Marker(Policy.parse(_ALL_VALUES), request.param)
     yield marker
     marker.xdp.close()
 
@@ -224,7 +246,7 @@ _WALKS = [
 @pytest.mark.parametrize("hook", HOOKS)
 def test_walks(hook: Hook) -> None:
     """Matches see what came, the last mark wins, rules behind a verdict say nothing any more."""
-    marker = Marker(_LAST_WINS, hook)
+    marker = Marker(Policy.parse(_LAST_WINS), hook)
     try:
         judge = Expected(Model(marker.xdp.policy, hook=hook))
         agree(marker.xdp, judge, [Sent(bytes(Eth() / packet)) for packet, *_ in _WALKS])
@@ -235,6 +257,36 @@ def test_walks(hook: Hook) -> None:
             assert (decision.verdict.verdict == "drop") == (dscp is None)
             if dscp is not None:
                 assert marker(frame) == expected(frame, dscp)
+    finally:
+        marker.xdp.close()
+
+
+@pytest.mark.kernel
+@pytest.mark.parametrize("hook", HOOKS)
+@pytest.mark.parametrize("seed", range(4))
+def test_by_chance(seed: int, hook: Hook) -> None:
+    """Policies of many rules, of which those that decide nothing mark."""
+    random = Random(seed)
+    policy = Maker(random, deciding=0.3).policy(rules=60)
+    rules = tuple(
+        replace(rule, action=Dscp(random.randrange(64))) if isinstance(rule.action, Count) else rule
+        for rule in policy.rules
+    )
+    marker = Marker(replace(policy, rules=rules), hook)
+    try:
+        shooter = Shooter(random, Aim.at(policy))
+        frames = [frame for _ in range(400) if 54 < len(frame := bytes(shooter.frame())) < 2000]
+        judge = Expected(Model(marker.xdp.policy, hook=hook))
+        agree(marker.xdp, judge, [Sent(frame) for frame in frames])
+        marks = {rule.name: rule.action for rule in rules}
+        written = 0
+        for frame in frames:
+            decision = judge.model.decide(frame)
+            if decision.verdict.verdict == "pass":
+                said = [a.value for n in decision.matched if isinstance(a := marks[n], Dscp)]
+                assert marker(frame) == (stamped(frame, said[-1]) if said else frame)
+                written += bool(said)
+        assert written
     finally:
         marker.xdp.close()
 

@@ -5,7 +5,7 @@ from random import Random
 from typing import Any
 
 from wirepath.errors import PolicyError
-from wirepath.net import ADDRESS_BITS, Prefix
+from wirepath.net import ADDRESS_BITS, DSCPS, Prefix
 from wirepath.policy import Policy
 from wirepath.policy.names import ICMP_TYPES, PROTOCOLS, TCP_FLAGS
 
