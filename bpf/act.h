@@ -10,6 +10,7 @@
 #define ACT_H
 
 #include "actions/challenge.h"
+#include "actions/dscp.h"
 #include "actions/limit.h"
 #include "actions/reject.h"
 #include "clauses.h"
@@ -39,6 +40,8 @@ act(struct pkt *pkt, const struct clause *clause)
 		return challenge(pkt, clause->config, clause->rule);
 	if (actions_used & 1U << ACTION_LEARN && clause->action == ACTION_LEARN)
 		pkt->learns = true;
+	if (actions_used & 1U << ACTION_DSCP && clause->action == ACTION_DSCP)
+		return note_dscp(pkt, clause->config);
 	if (actions_used & ACTIONS_ON_BYTES && clause->action)
 		pkt->errand = (struct errand){
 			.action = clause->action,

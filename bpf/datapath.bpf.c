@@ -11,6 +11,7 @@
 #include "manifest.h"
 #include "pipeline.h"
 #include "rewrite.h"
+#include "rewrite_dscp.h"
 #include "stats.h"
 #include "trace.h"
 
@@ -66,6 +67,13 @@ static __noinline enum verdict answer(struct xdp_md *ctx, const struct pkt *pkt)
 	return write_answer(&frame, pkt) ? VERDICT_DROP : VERDICT_TX;
 }
 
+static __noinline void remark(struct xdp_md *ctx, const struct pkt *pkt)
+{
+	struct frame frame = frame_of(ctx);
+
+	write_dscp(&frame, pkt);
+}
+
 SEC("xdp.frags")
 int ingress(struct xdp_md *ctx)
 {
@@ -85,6 +93,8 @@ int ingress(struct xdp_md *ctx)
 	verdict = pipeline(&pkt, &frame);
 	if (actions_used & ACTIONS_THAT_ANSWER && verdict == VERDICT_TX)
 		verdict = answer(ctx, &pkt);
+	if (actions_used & 1U << ACTION_DSCP && has_new_dscp(&pkt, verdict))
+		remark(ctx, &pkt);
 	count_outcome(&pkt, verdict);
 	trace = trace_of(ctx); /* an answer has moved it */
 	if (trace)
@@ -142,6 +152,11 @@ static __always_inline long bring_into_reach(struct __sk_buff *skb)
 	return bpf_skb_pull_data(skb, size < REACH_MAX ? size : REACH_MAX);
 }
 
+static __noinline void remark_skb(struct __sk_buff *skb, const struct pkt *pkt)
+{
+	write_skb_dscp(skb, pkt);
+}
+
 static __always_inline int tc(struct __sk_buff *skb)
 {
 	enum verdict verdict;
@@ -155,6 +170,8 @@ static __always_inline int tc(struct __sk_buff *skb)
 	}
 	if (actions_used & 1U << ACTION_LEARN && pkt.learns)
 		learn_index(skb, &pkt);
+	if (actions_used & 1U << ACTION_DSCP && has_new_dscp(&pkt, verdict))
+		remark_skb(skb, &pkt);
 	count_outcome(&pkt, verdict);
 	if (replaying) {
 		skb->cb[0] = verdict;

@@ -17,6 +17,7 @@
 
 #define VLAN_ABSENT 0xffff /* no VID is that large */
 #define RULE_NONE   (~0U)
+#define REMARK      0x40 /* above every DSCP */
 
 const volatile enum hook hook = HOOK_INGRESS;
 

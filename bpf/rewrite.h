@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * rewrite.h - the only file that changes a frame: into the answer to it (with
- * rewrite_l4.h).
+ * rewrite.h - change a frame into the answer to it (with rewrite_l4.h).
  *
  * Headers are written from struct pkt alone, without options or extensions; of
  * the frame stay its tags and, in an ICMP error, the packet that is quoted.

@@ -54,6 +54,14 @@ Fault = Literal[
 Hook = Literal["ingress", "tc_ingress", "egress"]
 """Where packets are judged: XDP, and both sides of TC."""
 HOOKS: tuple[Hook, ...] = ("ingress", "tc_ingress", "egress")
+DSCPS = {
+    **{f"cs{n}": 8 * n for n in range(8)},
+    **{f"af{n}{d}": 8 * n + 2 * d for n in range(1, 5) for d in range(1, 4)},
+    "ef": 46,
+    "va": 44,
+    "le": 1,
+}
+"""Differentiated services: RFC 2474 (CS), RFC 2597 (AF), RFC 3246 (EF), RFC 5865 (VA), RFC 8622."""
 Family = Literal[0, 4, 6]
 Fragment = Literal["none", "first", "later"]
 

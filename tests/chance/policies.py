@@ -5,9 +5,9 @@ from random import Random
 from typing import Any
 
 from wirepath.errors import PolicyError
-from wirepath.net import ADDRESS_BITS, Prefix
+from wirepath.net import ADDRESS_BITS, DSCPS, Prefix
 from wirepath.policy import Policy
-from wirepath.policy.names import DSCPS, ICMP_TYPES, PROTOCOLS, TCP_FLAGS
+from wirepath.policy.names import ICMP_TYPES, PROTOCOLS, TCP_FLAGS
 
 # Where addresses lie: few neighbourhoods, so that prefixes overlap and frames hit them.
 BASES = (

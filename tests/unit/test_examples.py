@@ -26,6 +26,22 @@ _AT_EDGE = IPv4(src="9.9.9.9") / Udp(dport=51820)
 
 Row = tuple[Frame | Layer, str, str | None]
 
+# What leaves by examples/qos-marks.toml, and the rule whose mark it has.
+MARKS: list[tuple[Frame | Layer, str | None]] = [
+    (IPv4() / Udp(sport=5060, dport=5060), "calls"),
+    (IPv6() / Tcp(sport=40000, dport=5061), "calls"),
+    (IPv4() / Udp(sport=16384, dport=50000) / bytes(172), "sound"),
+    (IPv4() / Udp(sport=53, dport=16384), None),
+    (IPv4() / Tcp(sport=22, dport=40000, flags="PA") / bytes(48), "ssh"),
+    (IPv6() / Tcp(dport=22), "ssh"),
+    (IPv4(tos=8 << 2) / Tcp(sport=22, flags="A") / bytes(1448), "copies-over-ssh"),
+    (IPv6() / Tcp(sport=443, dport=40000, flags="A") / bytes(1400), "web"),
+    (IPv4() / Udp(dport=443) / bytes(1200), "web"),
+    (IPv4() / Tcp(dport=9090, flags="A") / bytes(1448), "bulk"),
+    (IPv4() / Icmp(), None),
+    (IPv4(proto=17, offset=1480) / bytes(100), None),
+]
+
 # By file: a packet, what becomes of it, and the rule (or the reason) that decides.
 CASES: dict[str, list[Row]] = {
     "block-list": [
@@ -197,6 +213,7 @@ CASES: dict[str, list[Row]] = {
         (IPv4(src="9.9.9.9") / Udp(dport=5000), "drop", "default"),
         (IPv4(src="9.9.9.9", proto=17, offset=1480) / bytes(9), "drop", "default"),
     ],
+    "qos-marks": [(layers, "pass", "default") for layers, _ in MARKS],
 }
 
 Moment = tuple[float, Row, int]
@@ -301,11 +318,12 @@ FLOODS: dict[str, list[Moment]] = {
 
 
 def model(name: str) -> Model:
+    """The example at the hook of its rules."""
     policy = Policy.load(EXAMPLES / f"{name}.toml")
     contents = {set_name: PrefixSet() for set_name in policy.sets}
     for prefix, number in read_contents(policy).members:
         contents[list(contents)[number]].add(prefix)
-    return Model(policy, contents)
+    return Model(policy, contents, hook=policy.hooks[-1])
 
 
 def test_every_example_is_here() -> None:
@@ -337,11 +355,11 @@ def test_floods(name: str) -> None:
 def test_example_in_the_kernel(name: str) -> None:
     """The same packets, then the same floods, and what is counted for each rule."""
     expected = Expected(model(name))
-    with Xdp(expected.model.policy) as xdp:
+    with Xdp(expected.model.policy, hook=expected.model.hook) as xdp:
         frames = [Sent(bytes(Eth() / layers)) for layers, *_ in CASES[name]]
         agree(xdp, expected, frames)
     expected = Expected(model(name))
-    with Xdp(expected.model.policy) as xdp:
+    with Xdp(expected.model.policy, hook=expected.model.hook) as xdp:
         floods = [
             Sent(bytes(Eth() / layers), now_ns=round(at_s * SECOND_NS))
             for at_s, (layers, *_), times in FLOODS.get(name, [])
@@ -356,4 +374,11 @@ def test_every_rule_has_its_packet(name: str) -> None:
     matched = {
         rule for layers, *_ in CASES[name] for rule in judge.decide(bytes(Eth() / layers)).matched
     }
-    assert matched == {rule.name for rule in judge.policy.rules}
+    assert matched == {rule.name for rule in Policy.load(EXAMPLES / f"{name}.toml").rules}
+
+
+def test_the_last_mark_is_the_one_that_is_meant() -> None:
+    judge = model("qos-marks")
+    for layers, rule in MARKS:
+        matched = judge.decide(bytes(Eth() / layers)).matched
+        assert (matched[-1] if matched else None) == rule, layers

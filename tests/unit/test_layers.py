@@ -45,7 +45,8 @@ HEADERS = """
     trace prefix stats entries manifest
     checksum clock cursor literals sets clauses actions/limit_cells
     bans parse_ipv6 parse_l4 actions/limit_ask actions/wireguard_mac1
-    answers guard parse actions/limit rewrite_l4 actions/wireguard_seen actions/wireguard_indexes
+    actions/dscp rewrite_dscp actions/wireguard_indexes
+    answers guard parse actions/limit rewrite_l4 actions/wireguard_seen
     actions/limit_marks actions/reject actions/wireguard rewrite
     actions/challenge
     actions/cookie
@@ -71,9 +72,11 @@ CONFINED = {
         "parse_ipv6.h",
         "parse_l4.h",
         "rewrite.h",
+        "rewrite_dscp.h",
         "rewrite_l4.h",
     ),
     r"\bbpf_xdp_adjust_\w+\(": ("rewrite.h",),
+    r"\bbpf_(skb_store_bytes|l[34]_csum_replace)\(": ("rewrite_dscp.h",),
 }
 
 

@@ -185,6 +185,23 @@ def test_match(inside: str, message: str) -> None:
         ('[[rule]]\nname = "a"\nhook = ["ingress", "output"]\n',
          'p.toml:3: rule.a.hook: "output": unknown value'
          ' (write "ingress" or "tc_ingress" or "egress")'),
+        ('[[rule]]\nname = "a"\ndscp = 64\n',
+         "p.toml:3: rule.a.dscp: 64: not a DSCP (they go from 0 to 63)"),
+        ('[[rule]]\nname = "a"\ndscp = -1\n',
+         "p.toml:3: rule.a.dscp: -1: not a DSCP (they go from 0 to 63)"),
+        ('[[rule]]\nname = "a"\ndscp = "EFF"\n',
+         'p.toml:3: rule.a.dscp: "EFF": not a DSCP (did you mean ef?)'),
+        ('[[rule]]\nname = "a"\ndscp = "46"\n',
+         'p.toml:3: rule.a.dscp: "46": not a DSCP'
+         " (write a name such as EF, CS1, AF41, or a number from 0 to 63)"),
+        ('[[rule]]\nname = "a"\ndscp = true\n',
+         "p.toml:3: rule.a.dscp: true: not a DSCP"
+         " (write a name such as EF, CS1, AF41, or a number from 0 to 63)"),
+        ('[[rule]]\nname = "a"\ndscp = []\n',
+         "p.toml:3: rule.a.dscp: []: not a DSCP"
+         " (write a name such as EF, CS1, AF41, or a number from 0 to 63)"),
+        ('[[rule]]\nname = "a"\naction = "drop"\ndscp = "EF"\n',
+         "p.toml:4: rule.a.dscp: a second action (one a rule: `action` is there; write two rules)"),
         ('[[rule]]\nname = "a"\nhook = ["ingress", "egress"]\nreject = true\n',
          'p.toml:3: rule.a.hook: "egress": `reject` is not for there (write hook = "ingress")'),
         ('[datapath]\ndefault = "drop"\n[[rule]]\nname = "a"\nhook = "egress"\n',
@@ -193,8 +210,8 @@ def test_match(inside: str, message: str) -> None:
         ('[datapath]\ndefault = { ingres = "drop" }\n',
          "p.toml:2: datapath.default.ingres: unknown key (did you mean ingress?)"),
         ('[[rule]]\nname = "a"\nsrc = "10.0.0.0/8"\n',
-         "p.toml:3: rule.a.src: unknown key (known here: action, challenge, hook, limit, match, name,"
-         " reject, wireguard)"),
+         "p.toml:3: rule.a.src: unknown key (known here: action, challenge, dscp, hook, limit, match,"
+         " name, reject, wireguard)"),
     ],
 )  # fmt: skip
 def test_document(text: str, message: str) -> None:
@@ -219,7 +236,7 @@ default = 1
     assert [int(problem.split(":")[1]) for problem in found] == [6, 7, 8, 9, 11]
 
 
-@pytest.mark.parametrize("word", ["mirror", "dscp"])
+@pytest.mark.parametrize("word", ["mirror"])
 def test_actions_of_later_versions(word: str) -> None:
     (problem,) = problems(f'[[rule]]\nname = "a"\n{word} = true\n')
     assert problem.endswith(f"`{word}` is not in this version (leave it out)")

@@ -7,19 +7,20 @@ half of each has the same stem, where it has one: ``bpf/actions/X.h``.
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from wirepath.actions import challenge, count, limit, reject, verdict, wireguard
+from wirepath.actions import challenge, count, dscp, limit, reject, verdict, wireguard
 from wirepath.actions.action import Action
 from wirepath.document import Table
 
 __all__ = ["LATER", "Action", "read"]
 
 # Actions of later versions; a rule that asks for one is refused, never half obeyed.
-LATER: Final = ("mirror", "dscp")
+LATER: Final = ("mirror",)
 
 
 _READ: Final[Mapping[str, Callable[[Table], Action | None]]] = {
     "action": lambda rule: rule.one("action", verdict.read, None),
     "challenge": challenge.read,
+    "dscp": lambda rule: rule.one("dscp", dscp.read, None),
     "limit": limit.read,
     "wireguard": wireguard.read,
     "reject": reject.read,

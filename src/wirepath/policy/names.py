@@ -28,15 +28,6 @@ ICMPV6: Final = PROTOCOLS["icmpv6"]
 TCP: Final = PROTOCOLS["tcp"]
 UDP: Final = PROTOCOLS["udp"]
 
-# RFC 2474 (CS), RFC 2597 (AF), RFC 3246 (EF), RFC 5865 (VA), RFC 8622 (LE).
-DSCPS: Final = {
-    **{f"cs{n}": 8 * n for n in range(8)},
-    **{f"af{n}{d}": 8 * n + 2 * d for n in range(1, 5) for d in range(1, 4)},
-    "ef": 46,
-    "va": 44,
-    "le": 1,
-}
-
 # RFC 9293 section 3.1, by bit.
 TCP_FLAGS: Final = {
     "fin": 1,

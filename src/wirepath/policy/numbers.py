@@ -8,8 +8,8 @@ from typing import Any, Final, Self
 
 from wirepath.document import Table, closest
 from wirepath.errors import RequestError, shown
-from wirepath.net import Packet
-from wirepath.policy.names import DSCPS, ICMP, ICMP_TYPES, PROTOCOLS
+from wirepath.net import DSCPS, Packet
+from wirepath.policy.names import ICMP, ICMP_TYPES, PROTOCOLS
 from wirepath.policy.predicate import Members, Predicate, Word
 from wirepath.policy.sketch import UNKNOWN, Sketch
 

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * dscp.h - the DSCP that a packet leaves with; the last rule that says one wins.
+ *
+ * It is noted here and written when the walk is over (rewrite_dscp.h), so every
+ * rule matches the packet as it arrived.
+ *
+ * Model: wirepath/actions/dscp.py    Test: tests/actions/test_dscp.py
+ */
+#ifndef DSCP_H
+#define DSCP_H
+
+#include "../pkt.h"
+
+struct dscp {
+	__u32 value; /* 0-63 */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1); /* what the policy needs */
+	__type(key, __u32);
+	__type(value, struct dscp);
+} dscps SEC(".maps");
+
+static __always_inline enum verdict note_dscp(struct pkt *pkt, __u32 config)
+{
+	struct dscp *dscp = bpf_map_lookup_elem(&dscps, &config);
+
+	if (dscp)
+		pkt->remark = REMARK | dscp->value;
+	return VERDICT_CONTINUE;
+}
+
+#endif
