@@ -24,6 +24,7 @@
 #define TRACK_H
 
 #include "dimensions.h"
+#include "parse_l4.h"
 #include "stats.h"
 #include "track_quoted.h"
 
@@ -126,6 +127,9 @@ static __always_inline void track_flow(struct pkt *pkt, struct flow *flow,
 	pkt->ct = pkt->has_flags ? tcp_state(pkt) : CT_NEW;
 	if (replaying)
 		return; /* nobody has tracked what is replayed */
+	/* What refuses a connection ends it, before it comes here. */
+	if (mirrored && pkt->tcp_flags & TCP_RST)
+		pkt->ct = CT_UNTRACKED;
 	flow_of(flow, pkt, mirrored);
 	pkt->ct = ask(ctx, flow, mirrored, pkt->ct);
 }

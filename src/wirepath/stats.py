@@ -65,11 +65,12 @@ class Outcomes:
     def together(cls, parts: Iterable[Outcomes]) -> Outcomes:
         """Sum *parts*, of which there is at least one."""
         each = list(parts)
+        tracking = [part.states for part in each if part.states]
         return cls(
             _together([part.verdicts for part in each]),
             _together([part.reasons for part in each]),
             _together([part.faults for part in each]),
-            {name: sum(part.states[name] for part in each) for name in each[0].states},
+            {name: sum(of[name] for of in tracking) for name in (tracking or [{}])[0]},
         )
 
     @property
