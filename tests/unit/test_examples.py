@@ -197,6 +197,18 @@ CASES: dict[str, list[Row]] = {
         (IPv4(src="9.9.9.9") / Udp(dport=5000), "drop", "default"),
         (IPv4(src="9.9.9.9", proto=17, offset=1480) / bytes(9), "drop", "default"),
     ],
+    # Replayed, every packet is of no connection.
+    "new-connections": [
+        (IPv4(src="192.0.2.9") / Tcp(flags="R"), "pass", "never_block"),
+        (IPv4() / Tcp(flags="SA"), "drop", "of-nothing"),
+        (IPv6() / Tcp(flags="R"), "drop", "of-nothing"),
+        (IPv4() / Icmp(type=3) / bytes(IPv4(src="192.0.2.1") / Udp()), "drop", "of-nothing"),
+        (IPv4() / Tcp(), "pass", "default"),
+        (IPv6() / Udp(), "pass", "default"),
+        (IPv4() / Icmp(), "pass", "default"),
+        (IPv4() / Icmp(type=0), "pass", "default"),
+        (IPv6(src="fe80::1", hops=255) / Icmp6(type=135), "pass", "default"),
+    ],
 }
 
 Moment = tuple[float, Row, int]
@@ -271,6 +283,15 @@ FLOODS: dict[str, list[Moment]] = {
         many(0, (IPv4(src="192.0.2.53", proto=17, offset=8) / bytes(9), "pass", "of-resolvers")),
         many(0, (IPv4(src="203.0.113.9") / Udp(), "pass", "default"), 99),
     ],
+    "new-connections": [
+        many(0, (IPv4() / Tcp(dport=443), "pass", "default"), 50),
+        many(0, (IPv4() / Tcp(dport=443), "drop", "new-connections"), 9),
+        many(0, (IPv4() / Udp(), "drop", "new-connections")),
+        many(0, (IPv4() / Icmp(), "pass", "default"), 99),
+        many(0, (IPv4(src="203.0.113.9") / Udp(), "pass", "default"), 50),
+        many(0.1, (IPv4() / Tcp(dport=443), "pass", "default"), 5),
+        many(0.1, (IPv4() / Tcp(dport=443), "drop", "new-connections")),
+    ],
     "edge": [
         many(0, (IPv4(src="9.9.9.9") / _SSH, "pass", "services"), 5),
         many(0, (IPv4(src="9.9.9.9") / _SSH, "drop", "ssh-bruteforce")),
@@ -301,11 +322,12 @@ FLOODS: dict[str, list[Moment]] = {
 
 
 def model(name: str) -> Model:
+    """The example at the hook of its rules."""
     policy = Policy.load(EXAMPLES / f"{name}.toml")
     contents = {set_name: PrefixSet() for set_name in policy.sets}
     for prefix, number in read_contents(policy).members:
         contents[list(contents)[number]].add(prefix)
-    return Model(policy, contents)
+    return Model(policy, contents, hook=policy.hooks[-1])
 
 
 def test_every_example_is_here() -> None:
@@ -337,11 +359,11 @@ def test_floods(name: str) -> None:
 def test_example_in_the_kernel(name: str) -> None:
     """The same packets, then the same floods, and what is counted for each rule."""
     expected = Expected(model(name))
-    with Xdp(expected.model.policy) as xdp:
+    with Xdp(expected.model.policy, hook=expected.model.hook) as xdp:
         frames = [Sent(bytes(Eth() / layers)) for layers, *_ in CASES[name]]
         agree(xdp, expected, frames)
     expected = Expected(model(name))
-    with Xdp(expected.model.policy) as xdp:
+    with Xdp(expected.model.policy, hook=expected.model.hook) as xdp:
         floods = [
             Sent(bytes(Eth() / layers), now_ns=round(at_s * SECOND_NS))
             for at_s, (layers, *_), times in FLOODS.get(name, [])
@@ -356,4 +378,4 @@ def test_every_rule_has_its_packet(name: str) -> None:
     matched = {
         rule for layers, *_ in CASES[name] for rule in judge.decide(bytes(Eth() / layers)).matched
     }
-    assert matched == {rule.name for rule in judge.policy.rules}
+    assert matched == {rule.name for rule in Policy.load(EXAMPLES / f"{name}.toml").rules}
