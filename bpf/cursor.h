@@ -25,10 +25,11 @@ const volatile struct parse_config parse_config = {
 
 /* A frame as the hook has it, for those that work on its bytes. */
 struct frame {
-	void *ctx; /* for helpers; NULL: no errands are done here */
+	void *ctx; /* for helpers */
 	void *data;
 	void *end;
-	__u32 bytes; /* of it that the hook has, linear or not */
+	__u32 bytes;  /* of it that the hook has, linear or not */
+	bool errands; /* some are done here; a constant for the compiler */
 };
 
 struct cursor {

@@ -47,6 +47,7 @@ static __always_inline struct frame frame_of(struct xdp_md *ctx)
 {
 	return (struct frame){
 		.ctx = ctx,
+		.errands = true,
 		.data = (void *)(long)ctx->data,
 		.end = (void *)(long)ctx->data_end,
 	};
@@ -136,6 +137,7 @@ static __always_inline enum verdict
 judge(struct __sk_buff *skb, struct pkt *pkt)
 {
 	struct frame frame = {
+		.ctx = skb,
 		.data = (void *)(long)skb->data,
 		.end = (void *)(long)skb->data_end,
 		.bytes = bytes_of(skb),

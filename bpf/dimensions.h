@@ -18,6 +18,8 @@
 #include "literals.h"
 #include "sets.h"
 
+#define CT_MASK 7
+
 enum dimension {
 	DIMENSION_SRC, /* among the policy's own prefixes */
 	DIMENSION_DST,
@@ -33,6 +35,7 @@ enum dimension {
 	DIMENSION_TTL,
 	DIMENSION_DSCP,
 	DIMENSION_FRAGMENT,
+	DIMENSION_CT,
 	DIMENSION_MAX,
 };
 
@@ -44,6 +47,7 @@ struct classes {
 /* BTF keeps the types that a global mentions. */
 const volatile enum dimension dimension_names;
 const volatile enum fragment fragment_names;
+const volatile enum ct ct_names;
 
 /* Bit d: some rule asks about dimension d. */
 const volatile __u32 dimensions_used;
@@ -61,6 +65,7 @@ struct values {
 	__u16 ttl[256];
 	__u16 dscp[64];
 	__u16 fragment[FRAGMENT_MAX + 1]; /* by enum fragment */
+	__u16 ct[CT_MASK + 1];            /* by enum ct */
 };
 
 struct {
@@ -157,6 +162,8 @@ rare_classes(__u16 *class, const struct values *v, const struct pkt *pkt)
 	if (has(in_use, DIMENSION_FRAGMENT))
 		class[DIMENSION_FRAGMENT] =
 			v->fragment[pkt->fragment & FRAGMENT_MAX];
+	if (has(in_use, DIMENSION_CT))
+		class[DIMENSION_CT] = v->ct[pkt->ct & CT_MASK];
 }
 
 static __always_inline void value_classes(__u16 *class, const struct pkt *pkt)

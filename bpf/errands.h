@@ -56,7 +56,7 @@ rules(struct pkt *pkt, const struct frame *frame)
 {
 	struct errands errands = { .pkt = pkt, .frame = frame };
 
-	if (!frame->ctx || !(actions_used & ACTIONS_ON_BYTES))
+	if (!frame->errands || !(actions_used & ACTIONS_ON_BYTES))
 		return classify(pkt);
 	bpf_loop(ERRANDS_MAX, next_errand, &errands, 0);
 	return errands.verdict;

@@ -27,7 +27,7 @@ const volatile struct lanes_config lanes_config;
 struct run {
 	__u16 low[DIMENSION_MAX];
 	__u16 high[DIMENSION_MAX];
-	__u32 reserved[2]; /* a cache line each */
+	__u32 reserved; /* a cache line each */
 };
 
 struct {

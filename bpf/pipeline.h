@@ -8,6 +8,7 @@
 #include "errands.h"
 #include "guard.h"
 #include "parse.h"
+#include "track.h"
 
 /* Each stage decides or says CONTINUE (0), and a ?: b is "a, or else b": read
  * the expression from left to right and you have read the datapath.
@@ -17,6 +18,7 @@ pipeline(struct pkt *pkt, const struct frame *frame)
 {
 	return parse(pkt, frame)
 	    ?: guard(pkt)
+	    ?: track(pkt, frame)
 	    ?: rules(pkt, frame)
 	    ?: classify_config.default_verdict;
 }

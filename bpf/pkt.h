@@ -33,6 +33,16 @@ enum fragment {
 	FRAGMENT_MAX,
 };
 
+/* What conntrack knows of the connection: track.h. */
+enum ct {
+	CT_UNTRACKED, /* it tracks none here, or does not let us ask */
+	CT_NEW,
+	CT_ESTABLISHED,
+	CT_RELATED,
+	CT_INVALID,
+	CT_MAX,
+};
+
 /* What an action wants with the frame's bytes, while the walk waits. */
 struct errand {
 	__u16 action;   /* enum action; NONE: nobody waits */
@@ -91,6 +101,7 @@ struct pkt {
 	__u8 reason;         /* enum reason */
 	__u8 fault;          /* enum fault, with REASON_MALFORMED */
 	__u8 answer;         /* enum answer, with VERDICT_TX */
+	__u8 ct;             /* enum ct; if a rule asks for it */
 	__u32 answer_number; /* its ack or seq; parse.h: that of a RST */
 };
 

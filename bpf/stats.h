@@ -20,6 +20,7 @@ struct counter {
 struct outcomes {
 	struct counter by[VERDICT_MAX][REASON_MAX];
 	struct counter faults[FAULT_MAX];
+	__u64 tracked[CT_MAX]; /* packets; while a rule asks for it */
 };
 
 struct {
@@ -88,6 +89,16 @@ count_outcome(const struct pkt *pkt, enum verdict verdict)
 	bump(&o->by[verdict][pkt->reason], pkt);
 	if (pkt->fault)
 		bump(&o->faults[pkt->fault], pkt);
+}
+
+static __always_inline void count_tracked(const struct pkt *pkt)
+{
+	struct outcomes *o;
+	__u32 at = hook;
+
+	o = bpf_map_lookup_elem(&outcomes, &at);
+	if (o && pkt->ct < CT_MAX)
+		o->tracked[pkt->ct]++;
 }
 
 #endif

@@ -124,6 +124,8 @@ def _sketch(family: Literal[4, 6], address: int, proto: int, dport: int | None) 
         known["tcp_flags"] = None
     if proto not in (ICMP, ICMPV6):
         known["icmp_type"] = None
+    if proto not in (TCP, UDP, ICMP, ICMPV6):
+        known["ct"] = "untracked"
     return Sketch(family=family, source=address, **known)
 
 

@@ -6,6 +6,7 @@ fault), and was it captured (if not, reading stops, and what was not reached sta
 
 from typing import Any, Final
 
+from wirepath import track
 from wirepath.net import Datagram, Fault, Packet
 
 _ETH_BYTES: Final = 14
@@ -221,7 +222,7 @@ def _layer4(cursor: _Cursor, seen: dict[str, Any]) -> None:
     elif seen["proto"] == _UDP:
         _udp(cursor, seen)
     elif seen["proto"] in (_ICMP, _ICMPV6):
-        seen["icmp_type"] = cursor.take(_ICMP_BYTES, "icmp_header")[0]
+        _icmp(cursor, seen)
 
 
 def _tcp(cursor: _Cursor, seen: dict[str, Any]) -> None:
@@ -231,7 +232,11 @@ def _tcp(cursor: _Cursor, seen: dict[str, Any]) -> None:
     if not _TCP_BYTES <= (tcp[12] >> 4) * 4 <= there:
         raise _Malformed("tcp_header")
     seen.update(
-        sport=_number(tcp, 0), dport=_number(tcp, 2), tcp_flags=tcp[13], tcp_seq=_number(tcp, 4, 4)
+        sport=_number(tcp, 0),
+        dport=_number(tcp, 2),
+        tcp_flags=tcp[13],
+        tcp_seq=_number(tcp, 4, 4),
+        ct=track.tcp(tcp[13]),
     )
 
 
@@ -243,4 +248,11 @@ def _udp(cursor: _Cursor, seen: dict[str, Any]) -> None:
     if length < _UDP_BYTES or (length > there and seen["fragment"] == "none"):
         raise _Malformed("udp_length")
     datagram = Datagram(length - _UDP_BYTES, cursor.left, cursor.rest(cursor.left))
-    seen.update(sport=_number(udp, 0), dport=_number(udp, 2), datagram=datagram)
+    seen.update(sport=_number(udp, 0), dport=_number(udp, 2), datagram=datagram, ct=track.udp())
+
+
+def _icmp(cursor: _Cursor, seen: dict[str, Any]) -> None:
+    # RFC 792, RFC 4443: an error quotes the packet that it is about.
+    kind = seen["icmp_type"] = cursor.take(_ICMP_BYTES, "icmp_header")[0]
+    quote = cursor.rest(min(cursor.left, track.QUOTE_BYTES))
+    seen["ct"] = track.icmp(seen["family"], seen["proto"], kind, seen["destination"], quote)

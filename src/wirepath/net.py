@@ -64,6 +64,8 @@ DSCPS = {
 """Differentiated services: RFC 2474 (CS), RFC 2597 (AF), RFC 3246 (EF), RFC 5865 (VA), RFC 8622."""
 Family = Literal[0, 4, 6]
 Fragment = Literal["none", "first", "later"]
+Ct = Literal["untracked", "new", "established", "related", "invalid"]
+"""What conntrack knows of a packet's connection; the names of ``enum ct`` in bpf/pkt.h."""
 
 
 def is_ipv4(address: int) -> bool:
@@ -214,6 +216,7 @@ class Packet:
         dscp: 0 to 63.
         fragment: ``first`` holds the L4 header, ``later`` never does.
         datagram: what UDP carries; None if its header is not here.
+        ct: the state of its connection; as parsed, of one that nobody has tracked.
     """
 
     frame_bytes: int
@@ -233,6 +236,7 @@ class Packet:
     dscp: int = 0
     fragment: Fragment = "none"
     datagram: Datagram | None = None
+    ct: Ct = "untracked"
 
 
 @dataclass(frozen=True, slots=True)

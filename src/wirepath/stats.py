@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import sub
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -53,21 +53,24 @@ class Outcomes:
 
     Attributes:
         verdicts, reasons, faults: each with every name there is.
+        states: packets by the state of their connection, likewise; where rules ask for it.
     """
 
     verdicts: Mapping[str, Count]
     reasons: Mapping[str, Count]
     faults: Mapping[str, Count]
+    states: Mapping[str, int]
 
     @classmethod
     def together(cls, parts: Iterable[Outcomes]) -> Outcomes:
         """Sum *parts*, of which there is at least one."""
-        counts = [(part.verdicts, part.reasons, part.faults) for part in parts]
+        each = list(parts)
+        tracking = [part.states for part in each if part.states]
         return cls(
-            *(
-                {name: _sum(c[name] for c in same) for name in same[0]}
-                for same in zip(*counts, strict=True)
-            )
+            _together([part.verdicts for part in each]),
+            _together([part.reasons for part in each]),
+            _together([part.faults for part in each]),
+            {name: sum(of[name] for of in tracking) for name in (tracking or [{}])[0]},
         )
 
     @property
@@ -81,7 +84,11 @@ class Outcomes:
         return sum(count.bytes for count in self.verdicts.values())
 
     def document(self) -> dict[str, Any]:
-        """Give packets and bytes, and packets by name: those that are 0 only of pass and drop."""
+        """Give packets and bytes, and packets by name.
+
+        Those that are 0 are there of pass and drop, and of the states of connections where a rule
+        asks for them.
+        """
         verdicts = {n: c.packets for n, c in self.verdicts.items()}
         return {
             "packets": self.packets,
@@ -89,6 +96,7 @@ class Outcomes:
             "verdicts": {n: p for n, p in verdicts.items() if p or n in ("pass", "drop")},
             "reasons": {n: c.packets for n, c in self.reasons.items() if c.packets},
             "faults": {n: c.packets for n, c in self.faults.items() if c.packets},
+            **({"conntrack": dict(self.states)} if self.states else {}),
         }
 
 
@@ -138,9 +146,22 @@ def read(datapath: Datapath) -> Stats:
 
 
 def hooks(datapath: Datapath) -> dict[str, Outcomes]:
-    """Read the counters of verdicts, reasons and faults, at the hooks of *datapath*."""
+    """Read the counters of verdicts, reasons, faults and states, at the hooks of *datapath*."""
     found = by_hook(datapath.maps["outcomes"])
-    return {hook: found[hook] for hook in datapath.manifest.rows}
+    tracking = {
+        hook
+        for rule in datapath.manifest.policy["rule"]
+        if "ct" in rule.get("match", ())
+        for hook in _listed(rule.get("hook", "ingress"))
+    }
+    return {
+        hook: found[hook] if hook in tracking else replace(found[hook], states={})
+        for hook in datapath.manifest.rows
+    }
+
+
+def _listed(value: str | list[str]) -> list[str]:
+    return [value] if isinstance(value, str) else value
 
 
 def by_hook(of: Map) -> dict[str, Outcomes]:
@@ -156,7 +177,7 @@ def by_hook(of: Map) -> dict[str, Outcomes]:
 
 def _outcomes(of: Map, totals: array[int]) -> Outcomes:
     verdicts, reasons, faults = (_names(of, name) for name in ("verdict", "reason", "fault"))
-    by, by_fault = _offset(of, "by"), _offset(of, "faults")
+    by, by_fault, by_state = (_offset(of, name) for name in ("by", "faults", "tracked"))
     grid = {
         (verdict, reason): _count(totals, by + 2 * (v * len(reasons) + r))
         for v, verdict in enumerate(verdicts)
@@ -166,6 +187,7 @@ def _outcomes(of: Map, totals: array[int]) -> Outcomes:
         {v: _sum(grid[v, r] for r in reasons) for v in verdicts if v != "continue"},
         {r: _sum(grid[v, r] for v in verdicts) for r in reasons},
         {f: _count(totals, by_fault + 2 * i) for i, f in enumerate(faults) if f != "none"},
+        {state: totals[by_state + i] for i, state in enumerate(_names(of, "ct"))},
     )
 
 
@@ -202,6 +224,10 @@ def _offset(of: Map, member: str) -> int:
 
 def _count(totals: array[int], at: int) -> Count:
     return Count(totals[at], totals[at + 1])
+
+
+def _together(same: Sequence[Mapping[str, Count]]) -> dict[str, Count]:
+    return {name: _sum(counts[name] for counts in same) for name in same[0]}
 
 
 def _sum(counts: Iterable[Count]) -> Count:

@@ -4,7 +4,19 @@ The model runs it in tests/unit, XDP by test run in tests/kernel.  ``CASES`` has
 one policy stand together, so that an executor need load each only once.
 """
 
-from cases import addresses, cut, fragments, guard, headers, icmp, malformed, numbers, ports, walk
+from cases import (
+    addresses,
+    cut,
+    fragments,
+    guard,
+    headers,
+    icmp,
+    malformed,
+    numbers,
+    ports,
+    states,
+    walk,
+)
 from cases.case import Case
 
 __all__ = ["CASES", "Case"]
@@ -20,6 +32,7 @@ CASES: list[Case] = [
         icmp,
         numbers,
         fragments,
+        states,
         guard,
         walk,
     )

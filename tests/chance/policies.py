@@ -29,6 +29,7 @@ _EDGES = {
 }
 _NAMES = {"proto": tuple(PROTOCOLS), "dscp": tuple(DSCPS)}
 _KINDS = (True, False, "first", "later")
+_STATES = ("new", "invalid", ["established", "related"])
 
 
 @dataclass
@@ -112,6 +113,8 @@ class Maker:
         }.get(key, lambda: self._number_word(key))
         if key == "fragment":
             return r.choice(_KINDS)
+        if key == "ct":
+            return r.choice(_STATES)
         words = [draw() for _ in range(r.randint(1, self.words))]
         return words if len(words) > 1 else words[0]
 
@@ -152,7 +155,9 @@ class Maker:
 def _fitting_keys(r: Random) -> tuple[str, ...]:
     # Keys that a packet can have together; ports beside icmp_type would never match.
     keys = {key for key in ("src", "dst") if r.random() < 0.4}
-    keys |= {key for key in ("vlan", "length", "ttl", "dscp", "fragment") if r.random() < 0.12}
+    keys |= {
+        key for key in ("vlan", "length", "ttl", "dscp", "fragment", "ct") if r.random() < 0.12
+    }
     kind = r.choice(("none", "ports", "ports", "flags", "icmp", "proto"))
     if kind in ("ports", "flags"):
         keys |= {key for key in ("sport", "dport", "port") if r.random() < 0.4}

@@ -214,6 +214,18 @@ CASES: dict[str, list[Row]] = {
         (IPv4(src="9.9.9.9", proto=17, offset=1480) / bytes(9), "drop", "default"),
     ],
     "qos-marks": [(layers, "pass", "default") for layers, _ in MARKS],
+    # Replayed, every packet is of no connection.
+    "new-connections": [
+        (IPv4(src="192.0.2.9") / Tcp(flags="R"), "pass", "never_block"),
+        (IPv4() / Tcp(flags="SA"), "drop", "of-nothing"),
+        (IPv6() / Tcp(flags="R"), "drop", "of-nothing"),
+        (IPv4() / Icmp(type=3) / bytes(IPv4(src="192.0.2.1") / Udp()), "drop", "of-nothing"),
+        (IPv4() / Tcp(), "pass", "default"),
+        (IPv6() / Udp(), "pass", "default"),
+        (IPv4() / Icmp(), "pass", "default"),
+        (IPv4() / Icmp(type=0), "pass", "default"),
+        (IPv6(src="fe80::1", hops=255) / Icmp6(type=135), "pass", "default"),
+    ],
 }
 
 Moment = tuple[float, Row, int]
@@ -287,6 +299,15 @@ FLOODS: dict[str, list[Moment]] = {
         ),
         many(0, (IPv4(src="192.0.2.53", proto=17, offset=8) / bytes(9), "pass", "of-resolvers")),
         many(0, (IPv4(src="203.0.113.9") / Udp(), "pass", "default"), 99),
+    ],
+    "new-connections": [
+        many(0, (IPv4() / Tcp(dport=443), "pass", "default"), 50),
+        many(0, (IPv4() / Tcp(dport=443), "drop", "new-connections"), 9),
+        many(0, (IPv4() / Udp(), "drop", "new-connections")),
+        many(0, (IPv4() / Icmp(), "pass", "default"), 99),
+        many(0, (IPv4(src="203.0.113.9") / Udp(), "pass", "default"), 50),
+        many(0.1, (IPv4() / Tcp(dport=443), "pass", "default"), 5),
+        many(0.1, (IPv4() / Tcp(dport=443), "drop", "new-connections")),
     ],
     "edge": [
         many(0, (IPv4(src="9.9.9.9") / _SSH, "pass", "services"), 5),

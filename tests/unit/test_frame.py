@@ -39,6 +39,7 @@ def test_fields_of_ipv4() -> None:
         length=44,
         ttl=3,
         dscp=46,
+        ct="invalid",
     )
 
 

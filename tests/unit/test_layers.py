@@ -23,7 +23,8 @@ LAYERS: dict[str, str] = {
     "quantities": "errors document",
     "actions": "errors net document quantities",
     "policy": "errors net document actions",
-    "frame": "errors net",
+    "track": "net",
+    "frame": "errors net track",
     "model": "errors net actions policy frame",
     "explain": "errors net policy model",
     "prefixes": "errors net native",
@@ -42,7 +43,7 @@ JOINT = {"datapath", "stats", "replay"}
 HEADERS = """
     bits blake2s prefix_layout siphash verdict
     pkt
-    trace prefix stats entries manifest
+    trace prefix stats entries manifest connections
     checksum clock cursor literals sets clauses actions/limit_cells
     bans parse_ipv6 parse_l4 actions/limit_ask actions/wireguard_mac1
     actions/dscp rewrite_dscp actions/wireguard_indexes
@@ -50,8 +51,8 @@ HEADERS = """
     actions/limit_marks actions/reject actions/wireguard rewrite
     actions/challenge
     actions/cookie
-    act dimensions
-    lanes rows
+    act dimensions track_quoted
+    lanes rows track
     candidates
     classify
     errands
@@ -71,6 +72,7 @@ CONFINED = {
         "parse.h",
         "parse_ipv6.h",
         "parse_l4.h",
+        "track_quoted.h",
         "rewrite.h",
         "rewrite_dscp.h",
         "rewrite_l4.h",

@@ -27,7 +27,20 @@ def in_match(inside: str) -> str:
     ("inside", "message"),
     [
         ("dprt = 22", "dprt: unknown key (did you mean dport?)"),
-        ('ct = "new"', "ct: `ct` is not in this version (leave it out)"),
+        (
+            'ct = "old"',
+            'ct: "old": not a state of a connection (write "new", "established",'
+            ' "related", "invalid", or a list of them)',
+        ),
+        (
+            'ct = ["new", "relted"]',
+            'ct: "relted": not a state of a connection (did you mean related?)',
+        ),
+        (
+            'ct = "new", proto = "gre"',
+            "ct: only icmp or tcp or udp or icmpv6 has this, and the other"
+            " keys exclude it (take one out)",
+        ),
         ("dport = 70000", "dport: 70000: not a port (they go from 0 to 65535)"),
         ("dport = -1", "dport: -1: not a port (they go from 0 to 65535)"),
         (

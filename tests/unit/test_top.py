@@ -26,7 +26,7 @@ def look(at: float, packets: int, rules: int, bans: int, keys: int) -> Look:
     half = Count(packets // 2, packets * 30)
     none = Count(0, 0)
     reasons = {"rule": half, "default": half, "banned": none}
-    outcomes = Outcomes({"pass": half, "drop": half, "tx": none}, reasons, {})
+    outcomes = Outcomes({"pass": half, "drop": half, "tx": none}, reasons, {}, {})
     counts = {
         f"rule-{n}-{'x' * n}"[:63]: RuleCount(packets // (n + 1), packets, packets // 4)
         for n in range(rules)

@@ -54,6 +54,10 @@ def _up(options: Namespace) -> None:
     rules = show.count(status.rules, "rule")
     prefixes = f"{show.count(sum(status.sets.values()), 'prefix')} in {_sets(len(status.sets))}"
     print(f"{status.iface}: up in {status.mode} mode, {rules}, {prefixes}")
+    if status.conntrack:
+        print(
+            f"{status.iface}: nft rule added, so that connections are tracked: {status.conntrack}"
+        )
 
 
 def _sets(number: int) -> str:
@@ -83,11 +87,13 @@ def _apply(options: Namespace) -> None:
     name = _one_name(options, names)
     policy = Policy.load(Path(file))
     with Datapath.open(name) as datapath:
+        before = datapath.manifest.surroundings.get("conntrack")
         if options.dry_run:
             difference = datapath.difference(policy, skip_bad=options.skip_bad)
         else:
             difference = datapath.apply(policy, skip_bad=options.skip_bad, sysctl=options.sysctl)
         generation = datapath.manifest.generation
+        after = datapath.manifest.surroundings.get("conntrack")
     if options.json:
         show.document(
             {
@@ -95,11 +101,14 @@ def _apply(options: Namespace) -> None:
                 "applied": not options.dry_run,
                 "generation": generation,
                 "difference": asdict(difference),
+                "conntrack": after,
             }
         )
         return
     for line in _told(difference):
         print(line)
+    if before != after:
+        print(f"+ nft rule {after}" if after else f"- nft rule {before}")
     kept = "nothing was changed (--dry-run)" if options.dry_run else f"generation {generation}"
     print(f"{datapath.name}: {kept}")
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from wirepath.policy.addresses import Addresses
 from wirepath.policy.flags import Fragments
 from wirepath.policy.numbers import IcmpTypes, Numbers, Ranges
+from wirepath.policy.states import States
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -86,6 +87,8 @@ def _within(narrow: Predicate, wide: Predicate) -> bool:
         return _ranges_within(narrow.icmp, wide.icmp) and _ranges_within(narrow.icmpv6, wide.icmpv6)
     if isinstance(narrow, Fragments) and isinstance(wide, Fragments):
         return narrow.kinds <= wide.kinds
+    if isinstance(narrow, States) and isinstance(wide, States):
+        return narrow.states <= wide.states
     if isinstance(narrow, Addresses) and isinstance(wide, Addresses):
         return _addresses_within(narrow, wide)
     return narrow == wide

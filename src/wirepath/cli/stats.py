@@ -19,6 +19,13 @@ if TYPE_CHECKING:
 
 _CLEAR: Final = "\x1b[H\x1b[2J"  # ECMA-48: cursor home, erase the screen
 
+_COUNTED: Final = {
+    "verdicts": "verdict",
+    "reasons": "reason",
+    "faults": "fault",
+    "conntrack": "conntrack",
+}
+
 
 def stats(parser: ArgumentParser) -> None:
     """Add the arguments of ``wirepath stats``."""
@@ -69,17 +76,17 @@ def _print(
         return
     packets, size = show.count(now["packets"], "packet"), show.count(now["bytes"], "byte")
     print(f"{now['iface']}: {packets}, {size}")
-    for what in ("verdicts", "reasons", "faults"):
-        if now[what]:
+    for what, title in _COUNTED.items():
+        if now.get(what):
             print()
-            _print_counts(what, now[what], before[what] if before else None, elapsed_s)
+            _print_counts(title, now[what], before.get(what, {}) if before else None, elapsed_s)
     if now["rules"]:
         print()
         _print_rules(now["rules"], before["rules"] if before else None, elapsed_s)
 
 
-def _print_counts(what: str, now: Counts, before: Counts | None, elapsed_s: float) -> None:
-    titles = [what.removesuffix("s"), "packets"]
+def _print_counts(title: str, now: Counts, before: Counts | None, elapsed_s: float) -> None:
+    titles = [title, "packets"]
     rows: list[list[show.Cell]] = [[name, packets] for name, packets in now.items()]
     if before is not None:
         titles.append("a second")

@@ -57,6 +57,8 @@ def _told(status: Status) -> Iterator[str]:
         "bans": f"{status.bans['used']:,}, room for {status.bans['room']:,}",
         "judged": f"{show.count(status.packets, 'packet')}, {show.count(status.bytes, 'byte')}",
     }
+    if status.conntrack:
+        rows["tracked"] = f"by nft rule {status.conntrack}"
     yield f"{status.iface}: up in {status.mode} mode"
     yield from (f"  {what:7}  {value}" for what, value in rows.items())
     yield from (f"  warning  {warning}" for warning in status.warnings)

@@ -15,11 +15,11 @@ import wirepath
 from wirepath.datapath import actions
 from wirepath.kernel.object import Object
 from wirepath.plan import SET_DIMENSIONS
-from wirepath.plan.spaces import FRAGMENTS
+from wirepath.plan.spaces import FRAGMENTS, STATES
 from wirepath.policy import SETS_MAX
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 
 _NO_SLOT: Final = (1 << 32) - 1  # RULE_NONE of bpf/pkt.h, of what nobody counts
+# Dimensions whose values are those of an enum of that name.
+_NAMED: Final[Mapping[str, Sequence[str]]] = {"fragment": FRAGMENTS, "ct": STATES}
 
 
 def object_file() -> Path:
@@ -134,10 +136,10 @@ class HookProgram:
         for dimension, classes in self.plan.values.items():
             if dimension == "icmp_type":
                 places["icmp"], places["icmpv6"] = np.split(classes, 2)
-            elif dimension == "fragment":
-                kinds = self.loaded.btf.enum("fragment")
-                for kind, number in zip(FRAGMENTS, classes, strict=True):
-                    places["fragment"][kinds[kind]] = number
+            elif dimension in _NAMED:
+                names = self.loaded.btf.enum(dimension)
+                for name, number in zip(_NAMED[dimension], classes, strict=True):
+                    places[dimension][names[name]] = number
             else:
                 places[dimension][:] = classes
 

@@ -23,6 +23,7 @@ class Status:
         sets: by name, how many prefixes.
         bans: how many entries are ``used``, for how many there is ``room``, and how many bans of
             limits were ``refused`` for want of it since some were lifted.
+        conntrack: the rule of nft that has connections tracked; None if no rule asks for it.
         packets, bytes: judged so far.
         warnings: what an operator should look at, a line each.
     """
@@ -38,6 +39,7 @@ class Status:
     rules: int
     sets: dict[str, int]
     bans: dict[str, int]
+    conntrack: str | None
     packets: int
     bytes: int
     warnings: tuple[str, ...]
@@ -67,9 +69,10 @@ def status(datapath: Datapath) -> Status:
         rules=len(manifest.policy["rule"]),
         sets=datapath.sets.counts(),
         bans=bans,
+        conntrack=manifest.surroundings.get("conntrack"),
         packets=counted.packets,
         bytes=counted.bytes,
-        warnings=tuple(warnings(datapath, bans)),
+        warnings=(*warnings(datapath, bans), *_untracked(datapath)),
     )
 
 
@@ -82,6 +85,17 @@ def warnings(datapath: Datapath, bans: dict[str, int]) -> list[str]:
     elif running != datapath.program.id:
         found.append(f"program {running} runs there, which is not ours")
     return found + full_warnings(bans)
+
+
+# Whoever loads a rule set of his own flushes ours first, as a rule.
+def _untracked(datapath: Datapath) -> list[str]:
+    if "conntrack" not in datapath.manifest.surroundings:
+        return []
+    from wirepath.kernel.conntrack import watched
+
+    if watched(datapath.name):
+        return []
+    return ["conntrack: our rule of nft is gone (`wirepath apply` adds it again)"]
 
 
 def full_warnings(bans: dict[str, int]) -> list[str]:

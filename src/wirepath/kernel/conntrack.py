@@ -9,14 +9,18 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 from errno import ENOENT
+from pathlib import Path
 from typing import Final
 
 from wirepath.errors import KernelError
 
 _CHAIN: Final = "prerouting"
 _RULE: Final = "ct state invalid"
+_TYPES: Final = Path("/sys/kernel/btf")
+_LOOKUP: Final = b"\0bpf_skb_ct_lookup\0"
 _KEPT: Final = re.compile(rb"[A-Za-z0-9.]")
 
 
@@ -68,6 +72,20 @@ def watched(iface: str) -> bool:
     asked = f"list chain inet {_table(iface)} {_CHAIN}\n"
     done = _nft(f"look for the table of {iface}", asked, absent=True)
     return _RULE in done
+
+
+def askable() -> bool:
+    """Tell whether programs may look connections up here: whether the kernel has functions for it.
+
+    Source: net/netfilter/nf_conntrack_bpf.c
+    """
+    types = (_TYPES / name for name in ("nf_conntrack", "vmlinux"))
+    return any(path.exists() and _LOOKUP in path.read_bytes() for path in types)
+
+
+def installed() -> bool:
+    """Tell whether there is an nft to ask with: without one nothing was ever added."""
+    return shutil.which("nft") is not None
 
 
 def rule(iface: str) -> str:

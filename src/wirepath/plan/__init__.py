@@ -40,6 +40,7 @@ _NUMBERS: Final = {
     "ttl": (255, False),
     "dscp": (63, False),
     "fragment": (2, False),
+    "ct": (4, False),
 }
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from wirepath.net import Fragment, Prefix
+    from wirepath.net import Ct, Fragment, Prefix
     from wirepath.policy import Policy, Rule
     from wirepath.policy.addresses import Addresses
     from wirepath.policy.match import Match
@@ -59,7 +59,13 @@ class AskFragment(NamedTuple):
     kinds: frozenset[Fragment]
 
 
-Ask = AskPrefixes | AskSets | AskRanges | AskIcmp | AskFlags | AskFragment
+class AskStates(NamedTuple):
+    """A connection is in one of *states*."""
+
+    states: frozenset[Ct]
+
+
+Ask = AskPrefixes | AskSets | AskRanges | AskIcmp | AskFlags | AskFragment | AskStates
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,4 +156,6 @@ def _plain(match: Match) -> dict[str, Ask]:
         asks["icmp_type"] = AskIcmp(match.icmp_type.icmp, match.icmp_type.icmpv6)
     if match.fragment is not None:
         asks["fragment"] = AskFragment(match.fragment.kinds)
+    if match.ct is not None:
+        asks["ct"] = AskStates(match.ct.states)
     return asks

@@ -8,13 +8,20 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left, bisect_right
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol, get_args
 
 import numpy as np
 
 from wirepath.errors import RequestError
-from wirepath.net import Prefix
-from wirepath.plan.clauses import AskFlags, AskFragment, AskIcmp, AskPrefixes, AskRanges
+from wirepath.net import Ct, Prefix
+from wirepath.plan.clauses import (
+    AskFlags,
+    AskFragment,
+    AskIcmp,
+    AskPrefixes,
+    AskRanges,
+    AskStates,
+)
 from wirepath.prefixes import Layout, layout_segments
 
 if TYPE_CHECKING:
@@ -29,6 +36,7 @@ Runs = tuple[tuple[int, int], ...]
 
 CLASSES_MAX: Final = 65_535
 FRAGMENTS: Final = ("none", "first", "later")
+STATES: Final[tuple[Ct, ...]] = get_args(Ct)
 _MAPPED: Final = Prefix.parse("0.0.0.0/0")
 _LAST: Final = (1 << 128) - 1
 _LOW: Final = (1 << 64) - 1
@@ -82,7 +90,8 @@ class Numbers:
 
 
 def _number_ranges(ask: Ask) -> Iterable[tuple[int, int]]:
-    # ICMP types come first, ICMPv6 types behind them; kinds of fragments count as numbers.
+    # ICMP types come first, ICMPv6 types behind them; kinds of fragments, and states,
+    # count as numbers.
     match ask:
         case AskRanges(ranges):
             return ranges
@@ -90,6 +99,8 @@ def _number_ranges(ask: Ask) -> Iterable[tuple[int, int]]:
             return (*icmp, *((low + 256, high + 256) for low, high in icmpv6))
         case AskFragment(kinds):
             return [(i, i) for i, kind in enumerate(FRAGMENTS) if kind in kinds]
+        case AskStates(states):
+            return [(i, i) for i, state in enumerate(STATES) if state in states]
     raise TypeError(ask)
 
 

@@ -160,6 +160,11 @@ class Policy:
         return cls(file=source.file, datapath=datapath, sets=sets, rules=rules, _source=source)
 
     @property
+    def tracks(self) -> bool:
+        """Whether some rule asks for the state of connections."""
+        return any(rule.match.ct is not None for rule in self.rules)
+
+    @property
     def hooks(self) -> tuple[Hook, ...]:
         """Where there is something to judge: at ingress always, for bans hold there."""
         used = {hook for rule in self.rules for hook in rule.hooks}

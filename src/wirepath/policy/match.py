@@ -14,9 +14,7 @@ from wirepath.policy.names import ICMP, ICMPV6, TCP, UDP
 from wirepath.policy.numbers import IcmpTypes, Numbers, Ranges, in_ranges
 from wirepath.policy.predicate import Members, Predicate
 from wirepath.policy.sketch import Sketch
-
-# Keys of later versions.
-_LATER = ("ct",)
+from wirepath.policy.states import States
 
 _SYN = "syn"
 
@@ -29,6 +27,7 @@ _NEEDS: Final[Mapping[str, frozenset[int]]] = {
     "port": frozenset({TCP, UDP}),
     "tcp_flags": frozenset({TCP}),
     "icmp_type": frozenset(),
+    "ct": frozenset({ICMP, ICMPV6, TCP, UDP}),
 }
 
 
@@ -52,6 +51,7 @@ class Match:
     ttl: Numbers | None = None
     dscp: Numbers | None = None
     fragment: Fragments | None = None
+    ct: States | None = None
 
     @classmethod
     def read(cls, table: Table, known_sets: Collection[str]) -> Self:
@@ -65,7 +65,6 @@ class Match:
         for key in table.present(_KEYS):
             found[key] = _read(table, key, known_sets)
         match = cls(**found)
-        table.later(_LATER)
         table.done()
         for key, message in match.contradictions():
             table.wrong(key, message)
@@ -170,6 +169,8 @@ def _read(table: Table, key: str, known_sets: Collection[str]) -> Predicate | No
             return IcmpTypes.read(table)
         case "fragment":
             return Fragments.read(table)
+        case "ct":
+            return States.read(table)
     return Numbers.read(table, key)
 
 

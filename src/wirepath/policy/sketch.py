@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final, Literal
 
-from wirepath.net import Fragment
+from wirepath.net import Ct, Fragment
 
 
 class Unknown(Enum):
@@ -33,3 +33,4 @@ class Sketch:
     ttl: int | Unknown = UNKNOWN
     dscp: int | Unknown = UNKNOWN
     fragment: Fragment | Unknown = UNKNOWN
+    ct: Ct | Unknown = UNKNOWN

@@ -1,0 +1,191 @@
+"""The state of connections: ours against nft's on the same packets, at every hook."""
+
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+import pytest
+from pair import IFNAME, IPV4, IPV6, Pair, ip, run
+from tracked import (
+    ask,
+    ask_nobody,
+    connections,
+    count_by_nft,
+    counted_by_nft,
+    counted_by_us,
+    out_of_nowhere,
+    settled,
+    talk,
+)
+
+from wirepath import stats
+from wirepath.datapath import Datapath
+from wirepath.lab.netns import Namespace
+from wirepath.net import Hook
+from wirepath.policy import Policy
+
+COUNT = """
+[[rule]]
+name = "count"
+hook = ["ingress", "tc_ingress", "egress"]
+match = { ct = "invalid" }
+"""
+FIN, SYN, RST, ACK = 1, 2, 4, 16
+INSIDE = ("192.0.2.1", "192.0.2.2")
+
+
+@pytest.fixture
+def counting(hosts: Pair) -> Iterator[Pair]:
+    with Datapath.up(IFNAME, Policy.parse(COUNT)) as datapath:
+        yield hosts
+        datapath.down()
+
+
+def compare(host: Namespace, hook: Hook) -> dict[str, int]:
+    """Give what both have counted; link-local chatter, which nobody tracks, comes as it likes."""
+    ours, theirs = settled(lambda: (counted_by_us(hook), counted_by_nft(host)))
+    ours.pop("untracked")
+    theirs.pop("untracked")
+    assert ours == theirs
+    return ours
+
+
+@pytest.mark.parametrize("hook", ["ingress", "tc_ingress", "egress"])
+def test_same_as_nft(counting: Pair, hook: Hook) -> None:
+    near, far = counting.near, counting.far
+    count_by_nft(near, "postrouting" if hook == "egress" else "prerouting")
+    for addresses in (IPV4, IPV6):
+        talk(far, near, addresses[0], 8001)
+        talk(near, far, addresses[1], 8002)
+        ask(far, near, addresses[0], 8003)
+        ask(near, far, addresses[1], 8004)
+        ask_nobody(near, addresses[1])
+        ask_nobody(far, addresses[0])
+        for flags in (RST, FIN | ACK, SYN | ACK, RST | ACK, FIN, SYN | FIN, 0):
+            out_of_nowhere(far, addresses[0], flags)
+            out_of_nowhere(near, addresses[1], flags)
+        out_of_nowhere(far, addresses[0], SYN, port=10)
+        out_of_nowhere(far, addresses[0], ACK, port=11)
+    counted = compare(near, hook)
+    assert all(counted.values())
+    assert counted["related"] == 2
+    tracked = connections(near)
+    assert sum(f"dst={IPV4[0]} " in line and "dport=8001" in line for line in tracked) == 1
+
+
+@pytest.fixture
+def inside(counting: Pair) -> Iterator[Namespace]:
+    """A host behind the near one, which hides it from the far one."""
+    host = Namespace(f"{counting.near.name}-in")
+    with ExitStack() as stack:
+        stack.callback(host.remove)
+        host.create()
+        near = counting.near
+        ip(near, "link", "add", "wp2", "type", "veth", "peer", "name", "wp3", "netns", host.name)
+        ip(near, "addr", "add", f"{INSIDE[0]}/24", "dev", "wp2")
+        ip(near, "link", "set", "wp2", "up")
+        ip(host, "addr", "add", f"{INSIDE[1]}/24", "dev", "wp3")
+        ip(host, "link", "set", "wp3", "up")
+        ip(host, "route", "add", "default", "via", INSIDE[0])
+        run(near, "sysctl", "-q", "net.ipv4.ip_forward=1")
+        nat = f"""
+        table ip wpnat {{
+            chain out {{ type nat hook postrouting priority 100; oifname {IFNAME} masquerade; }}
+            chain in {{
+                type nat hook prerouting priority -100;
+                iifname {IFNAME} tcp dport 8080 dnat to {INSIDE[1]}:80
+            }}
+        }}
+        """
+        run(near, "nft", "-f", "-", input=nat)
+        yield host
+
+
+@pytest.mark.parametrize("hook", ["ingress", "tc_ingress", "egress"])
+def test_translated(counting: Pair, inside: Namespace, hook: Hook) -> None:
+    near, far = counting.near, counting.far
+    count_by_nft(near, "postrouting" if hook == "egress" else "prerouting")
+    talk(inside, far, IPV4[1], 8002)
+    ask(inside, far, IPV4[1], 8004)
+    ask_nobody(inside, IPV4[1])
+    # From outside, to what looks like a server on the near host.
+    with inside.entered():
+        server = socket.create_server((INSIDE[1], 80))
+    with far.entered():
+        client = socket.socket()
+    with server, client:
+        client.settimeout(5)
+        client.connect((IPV4[0], 8080))
+        theirs, _ = server.accept()
+        with theirs:
+            theirs.sendall(b"!")
+            assert client.recv(9) == b"!"
+    counted = compare(near, hook)
+    assert counted["invalid"] == 0
+    assert counted["established"]
+    if hook == "egress":
+        # SYN, and the datagrams that were not answered yet.
+        assert (counted["new"], counted["related"]) == (4, 0)
+    else:
+        assert (counted["new"], counted["related"]) == (1, 1)
+
+
+def test_pings(counting: Pair) -> None:
+    """The kernel lets nobody ask for them: requests are new each time, answers have no state."""
+    for here, there in ((counting.far, 0), (counting.near, 1)):
+        for addresses in (IPV4, IPV6):
+            run(here, "ping", "-c", "3", "-i", "0.05", "-n", addresses[there])
+    for hook in ("ingress", "tc_ingress", "egress"):
+        counted = settled(lambda hook=hook: counted_by_us(hook))  # type: ignore[misc]
+        assert counted["new"] == 6
+        assert counted["untracked"] >= 6
+        assert (counted["established"], counted["related"], counted["invalid"]) == (0, 0, 0)
+
+
+LIMIT = """
+[[rule]]
+name = "crowd"
+hook = "tc_ingress"
+match = { ct = "new" }
+limit = { rate = "50/s", burst = "50", per = "src" }
+"""
+
+
+def test_new_connections_are_limited(hosts: Pair) -> None:
+    with (
+        ExitStack() as stack,
+        socket.create_server((IPV4[0], 8001), backlog=512) as listener,
+        Datapath.up(IFNAME, Policy.parse(LIMIT)) as datapath,
+    ):
+        mine, theirs = stack.enter_context(_connected(hosts.far)), listener.accept()[0]
+        stack.enter_context(theirs)
+        time.sleep(0.1)  # a place in the burst again
+        began = time.monotonic()
+        crowd = [stack.enter_context(_begin(hosts.far)) for _ in range(200)]
+        for _ in range(500):
+            mine.sendall(b"?")
+            assert theirs.recv(9) == b"?"
+            theirs.sendall(b"!")
+            assert mine.recv(9) == b"!"
+        arrived = sum(not each.connect_ex((IPV4[0], 8001)) for each in crowd)
+        allowed = 50 + 50 * (time.monotonic() - began)
+        counted = stats.read(datapath)
+        assert 50 <= arrived <= allowed + 1
+        assert counted.rules["crowd"].dropped >= 200 - allowed
+        assert counted.hooks["tc_ingress"].states["established"] >= 500
+        assert "conntrack" not in counted.hooks["ingress"].document()
+        datapath.down()
+
+
+def _connected(host: Namespace) -> socket.socket:
+    with host.entered():
+        return socket.create_connection((IPV4[0], 8001), timeout=5)
+
+
+def _begin(host: Namespace) -> socket.socket:
+    with host.entered():
+        each = socket.socket()
+    each.settimeout(0)
+    each.connect_ex((IPV4[0], 8001))
+    return each
