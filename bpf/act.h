@@ -27,6 +27,21 @@ const volatile enum action action_names;
 #define ACTIONS_THAT_ANSWER \
 	(1U << ACTION_REJECT | 1U << ACTION_CHALLENGE | 1U << ACTION_COOKIE)
 
+/* Those that only note what the hook does when the walk is over. */
+#define ACTIONS_THAT_NOTE (1U << ACTION_DSCP | 1U << ACTION_LEARN)
+
+/* Global, so that its stack is not the walk's. */
+__noinline int note(struct pkt *pkt, __u32 action, __u32 config)
+{
+	if (!pkt)
+		return 0;
+	if (actions_used & 1U << ACTION_DSCP && action == ACTION_DSCP)
+		note_dscp(pkt, config);
+	if (actions_used & 1U << ACTION_LEARN && action == ACTION_LEARN)
+		pkt->learns = true;
+	return 0;
+}
+
 static __always_inline enum verdict
 act(struct pkt *pkt, const struct clause *clause)
 {
@@ -38,11 +53,10 @@ act(struct pkt *pkt, const struct clause *clause)
 	if (actions_used & 1U << ACTION_CHALLENGE &&
 	    clause->action == ACTION_CHALLENGE)
 		return challenge(pkt, clause->config, clause->rule);
-	if (actions_used & 1U << ACTION_LEARN && clause->action == ACTION_LEARN)
-		pkt->learns = true;
-	if (actions_used & 1U << ACTION_DSCP && clause->action == ACTION_DSCP)
-		return note_dscp(pkt, clause->config);
-	if (actions_used & ACTIONS_ON_BYTES && clause->action)
+	if (actions_used & ACTIONS_THAT_NOTE)
+		note(pkt, clause->action, clause->config);
+	if (actions_used & ACTIONS_ON_BYTES &&
+	    clause->action >= ACTION_WIREGUARD)
 		pkt->errand = (struct errand){
 			.action = clause->action,
 			.config = clause->config,

@@ -17,10 +17,10 @@
 struct errands {
 	struct pkt *pkt;
 	const struct frame *frame;
-	enum verdict verdict;
 };
 
-static __always_inline enum verdict
+/* Its own stack, which the walk does not need at the same time. */
+static __noinline enum verdict
 do_errand(const struct frame *frame, struct pkt *pkt)
 {
 	if (actions_used & 1U << ACTION_WIREGUARD &&
@@ -38,13 +38,13 @@ static long next_errand(__u32 nth, struct errands *e)
 	struct pkt *pkt = e->pkt;
 
 	pkt->errand.action = ACTION_NONE;
-	e->verdict = classify(pkt);
+	pkt->errand.verdict = classify(pkt);
 	if (!pkt->errand.action)
 		return 1;
 	pkt->rule = pkt->errand.rule;
-	e->verdict = do_errand(e->frame, pkt);
-	count_rule(pkt->rule, pkt, e->verdict);
-	if (e->verdict)
+	pkt->errand.verdict = do_errand(e->frame, pkt);
+	count_rule(pkt->rule, pkt, pkt->errand.verdict);
+	if (pkt->errand.verdict)
 		return 1;
 	pkt->rule = RULE_NONE;
 	return 0;
@@ -59,7 +59,7 @@ rules(struct pkt *pkt, const struct frame *frame)
 	if (!frame->errands || !(actions_used & ACTIONS_ON_BYTES))
 		return classify(pkt);
 	bpf_loop(ERRANDS_MAX, next_errand, &errands, 0);
-	return errands.verdict;
+	return pkt->errand.verdict;
 }
 
 #endif

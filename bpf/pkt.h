@@ -45,7 +45,8 @@ enum ct {
 
 /* What an action wants with the frame's bytes, while the walk waits. */
 struct errand {
-	__u16 action;   /* enum action; NONE: nobody waits */
+	__u8 action;    /* enum action; NONE: nobody waits */
+	__u8 verdict;   /* enum verdict, of the walk and the errand */
 	__u16 config;   /* place among those of this action */
 	__u32 rule;     /* slot */
 	__u32 from;     /* where the walk goes on: filed clauses ... */

@@ -24,13 +24,12 @@ struct {
 	__type(value, struct dscp);
 } dscps SEC(".maps");
 
-static __always_inline enum verdict note_dscp(struct pkt *pkt, __u32 config)
+static __always_inline void note_dscp(struct pkt *pkt, __u32 config)
 {
 	struct dscp *dscp = bpf_map_lookup_elem(&dscps, &config);
 
 	if (dscp)
 		pkt->remark = REMARK | dscp->value;
-	return VERDICT_CONTINUE;
 }
 
 #endif
