@@ -29,6 +29,18 @@ struct flow {
 	bool opens; /* TCP: SYN alone */
 };
 
+/* Let it go the other way. */
+static __always_inline void turn(struct flow *flow)
+{
+	struct addr src = flow->src;
+	__u16 sport = flow->sport;
+
+	flow->src = flow->dst;
+	flow->dst = src;
+	flow->sport = flow->dport;
+	flow->dport = sport;
+}
+
 /* The types of the kernel, as far as we read them. */
 struct ip_ct_tcp {
 	__u8 state;

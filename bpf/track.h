@@ -103,17 +103,6 @@ static __always_inline void flow_of(struct flow *flow, const struct pkt *pkt,
 		      (pkt->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN;
 }
 
-static __always_inline void turn(struct flow *flow)
-{
-	struct addr src = flow->src;
-	__u16 sport = flow->sport;
-
-	flow->src = flow->dst;
-	flow->dst = src;
-	flow->sport = flow->dport;
-	flow->dport = sport;
-}
-
 /* Of TCP and UDP. */
 static __always_inline void track_flow(struct pkt *pkt, struct flow *flow,
 				       void *ctx)
@@ -155,24 +144,38 @@ track_error(struct pkt *pkt, struct flow *flow, const struct frame *frame)
 	return VERDICT_CONTINUE;
 }
 
-/* On a stack of its own; @frame in parts, or the hooks would need more of theirs.
- */
-static __noinline enum verdict look_up(struct pkt *pkt, void *ctx, void *data,
-				       void *end)
+static __always_inline enum verdict
+look_up(struct pkt *pkt, const struct frame *frame)
 {
-	struct frame frame = { .ctx = ctx, .data = data, .end = end };
 	struct flow flow = { .family = pkt->family };
 	enum verdict verdict = VERDICT_CONTINUE;
 
 	if (pkt->has_ports)
-		track_flow(pkt, &flow, ctx);
+		track_flow(pkt, &flow, frame->ctx);
 	else if (has_quote(pkt))
-		verdict = track_error(pkt, &flow, &frame);
+		verdict = track_error(pkt, &flow, frame);
 	else if (pkt->has_type)
 		pkt->ct = icmp_state(pkt);
 	if (!verdict)
 		count_tracked(pkt);
 	return verdict;
+}
+
+/* Both have a stack of their own.  A frame that errands see lies on that of its
+ * hook anyway; any other is given in parts, or it would have to.
+ */
+static __noinline enum verdict
+look_up_whole(struct pkt *pkt, const struct frame *frame)
+{
+	return look_up(pkt, frame);
+}
+
+static __noinline enum verdict
+look_up_parts(struct pkt *pkt, void *ctx, void *data, void *end)
+{
+	struct frame frame = { .ctx = ctx, .data = data, .end = end };
+
+	return look_up(pkt, &frame);
 }
 
 /* Once a packet, if some rule asks. */
@@ -181,7 +184,9 @@ track(struct pkt *pkt, const struct frame *frame)
 {
 	if (!(dimensions_used >> DIMENSION_CT & 1))
 		return VERDICT_CONTINUE;
-	return look_up(pkt, frame->ctx, frame->data, frame->end);
+	if (frame->errands)
+		return look_up_whole(pkt, frame);
+	return look_up_parts(pkt, frame->ctx, frame->data, frame->end);
 }
 
 #endif
