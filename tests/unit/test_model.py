@@ -144,6 +144,7 @@ def test_explain_document() -> None:
     ).document()
     assert document == {
         "address": "203.0.113.1",
+        "hook": "ingress",
         "sets": ["good"],
         "banned_by": None,
         "never_block": False,

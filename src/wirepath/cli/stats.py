@@ -67,24 +67,35 @@ def _print(
     if options.json:
         show.document(now)
         return
-    packets, size = show.count(now["packets"], "packet"), show.count(now["bytes"], "byte")
-    print(f"{now['iface']}: {packets}, {size}")
+    for hook, counted in now["hooks"].items():
+        packets, size = (
+            show.count(counted["packets"], "packet"),
+            show.count(counted["bytes"], "byte"),
+        )
+        where = f" at {hook}" if len(now["hooks"]) > 1 else ""
+        print(f"{now['iface']}: {packets}, {size}{where}")
     for what in ("verdicts", "reasons", "faults"):
         if now[what]:
             print()
-            _print_counts(what, now[what], before[what] if before else None, elapsed_s)
+            _print_counts(what, now, before, elapsed_s)
     if now["rules"]:
         print()
         _print_rules(now["rules"], before["rules"] if before else None, elapsed_s)
 
 
-def _print_counts(what: str, now: Counts, before: Counts | None, elapsed_s: float) -> None:
-    titles = [what.removesuffix("s"), "packets"]
-    rows: list[list[show.Cell]] = [[name, packets] for name, packets in now.items()]
+# A column a hook, if there are several; the rate is that of all.
+def _print_counts(
+    what: str, now: dict[str, Any], before: dict[str, Any] | None, elapsed_s: float
+) -> None:
+    hooks: dict[str, Any] = now["hooks"]
+    titles = [what.removesuffix("s"), *(hooks if len(hooks) > 1 else ("packets",))]
+    rows: list[list[show.Cell]] = [
+        [name, *(counted[what].get(name, 0) for counted in hooks.values())] for name in now[what]
+    ]
     if before is not None:
         titles.append("a second")
-        for row, (name, packets) in zip(rows, now.items(), strict=True):
-            row.append(_rate(packets, before.get(name, 0), elapsed_s))
+        for row, (name, packets) in zip(rows, now[what].items(), strict=True):
+            row.append(_rate(packets, before[what].get(name, 0), elapsed_s))
     show.table(titles, rows)
 
 
@@ -121,6 +132,7 @@ def _rules(options: Namespace) -> None:
     listed: list[dict[str, Any]] = [
         {
             "name": rule.name,
+            "hook": list(rule.hooks),
             "match": rule.match.describe(),
             "action": rule.action.describe(),
             **counted[rule.name].document(limited=rule.action.kind in counters.LIMITING),
@@ -132,5 +144,9 @@ def _rules(options: Namespace) -> None:
     elif not listed:
         print(f"{datapath.name}: the policy has no rules")
     else:
-        columns = ("name", "action", "packets", "bytes", "dropped", "match")
-        show.table(columns, ([rule[key] for key in columns] for rule in listed))
+        hooks = show.hooks([rule["hook"] for rule in listed])
+        columns = ("action", "packets", "bytes", "dropped", "match")
+        show.table(
+            ("name", *hooks.title, *columns),
+            ([r["name"], *hooks.cell(r["hook"]), *(r[key] for key in columns)] for r in listed),
+        )

@@ -18,7 +18,8 @@ class Status:
 
     Attributes:
         iface, mode, policy, generation, since, version: as in `Manifest`.
-        program_id, link_id: the kernel's numbers.
+        program_id, link_id: the kernel's numbers, at ingress.
+        hooks: by hook, how it is attached, as `attach.Attachment.document` has it.
         rules: how many.
         sets: by name, how many prefixes.
         bans: how many entries are ``used``, for how many there is ``room``, and how many bans of
@@ -35,6 +36,7 @@ class Status:
     version: str
     program_id: int
     link_id: int
+    hooks: dict[str, dict[str, Any]]
     rules: int
     sets: dict[str, int]
     bans: dict[str, int]
@@ -52,6 +54,7 @@ def status(datapath: Datapath) -> Status:
     from wirepath import stats
 
     manifest = datapath.manifest
+    found = datapath.attachments()
     held = datapath.bans
     bans = {"used": held.used(), "room": held.room, "refused": held.refused}
     counted = stats.Outcomes.together(stats.hooks(datapath).values())
@@ -64,6 +67,7 @@ def status(datapath: Datapath) -> Status:
         version=manifest.version,
         program_id=datapath.program.id,
         link_id=datapath.link.id,
+        hooks={hook: place.document() for hook, place in found.items()},
         rules=len(manifest.policy["rule"]),
         sets=datapath.sets.counts(),
         bans=bans,
@@ -81,7 +85,23 @@ def warnings(datapath: Datapath, bans: dict[str, int]) -> list[str]:
         found.append("the interface is gone (`wirepath down` removes what is left)")
     elif running != datapath.program.id:
         found.append(f"program {running} runs there, which is not ours")
+    if datapath.link.ifindex:
+        found += _out_of_place(datapath)
     return found + full_warnings(bans)
+
+
+def _out_of_place(datapath: Datapath) -> list[str]:
+    found = []
+    cure = f"put it back: `wirepath apply {datapath.name} POLICY`"
+    for hook, place in datapath.attachments().items():
+        what = "filter" if place.link_id is None else "link"
+        if hook == "ingress" or place.running == place.program_id:
+            continue
+        if place.running:
+            found.append(f"{hook}: program {place.running} runs there, which is not ours ({cure})")
+        else:
+            found.append(f"{hook}: somebody has removed our {what}, nothing is judged ({cure})")
+    return found
 
 
 def full_warnings(bans: dict[str, int]) -> list[str]:
