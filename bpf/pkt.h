@@ -81,7 +81,7 @@ struct pkt {
 	};
 	__u32 rule;      /* that decided, its slot; or RULE_NONE */
 	__u16 src_class; /* of src among the policy's own prefixes */
-	__u16 segments;  /* that the kernel has merged, or will cut it into */
+	__u16 segments;  /* merged, or to be cut into; 0: nobody has counted */
 
 	bool cut;            /* by its snap length; while replaying */
 	bool unseen;         /* headers are there, but not in reach */
@@ -89,13 +89,15 @@ struct pkt {
 	__u8 reason;         /* enum reason */
 	__u8 fault;          /* enum fault, with REASON_MALFORMED */
 	__u8 answer;         /* enum answer, with VERDICT_TX */
+	__u16 segment_bytes; /* payload of each but the last; 0: not merged */
 	__u32 answer_number; /* its ack or seq; parse.h: that of a RST */
 };
 
 /* Several packets of one flow that the kernel has in one buffer (GRO, GSO). */
 static __always_inline bool is_merged(const struct pkt *pkt)
 {
-	return hook != HOOK_INGRESS && pkt->segments > 1;
+	return hook != HOOK_INGRESS &&
+	       (pkt->segments > 1 || pkt->segment_bytes);
 }
 
 /* Decide: @verdict for @why.  Written to be returned. */

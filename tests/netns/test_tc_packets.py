@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from pair import IFNAME, IPV4, IPV6, Pair, ip, run
 
-from frames import Eth, IPv4, IPv6, Udp, Vlan
+from frames import Eth, Frame, IPv4, IPv6, Tcp, Udp, Vlan
 from wirepath import stats
 from wirepath.datapath import Datapath
 from wirepath.lab.netns import Namespace
@@ -24,6 +24,7 @@ from wirepath.net import Hook
 from wirepath.policy import Policy
 
 _SENT_BYTES = 4_000_000
+_PACKET = 263  # SOL_PACKET of linux/socket.h
 
 
 def rules(hooks: tuple[Hook, ...], **matches: str) -> Policy:
@@ -75,14 +76,20 @@ def test_tags_that_go(hosts: Pair, bpffs: Path) -> None:
         datapath.down()
 
 
-def test_tags_that_a_bridge_hands_on(hosts: Pair, bpffs: Path) -> None:
-    near = hosts.near
+def bridged(near: Namespace) -> None:
+    """Put the interface into a bridge, with `wpo` as the way in."""
     ip(near, "link", "add", "wpbr", "type", "bridge")
     ip(near, "link", "add", "wpi", "type", "veth", "peer", "name", "wpo")
     for port in ("wpi", IFNAME):
         ip(near, "link", "set", port, "master", "wpbr", "up")
     for port in ("wpo", "wpbr"):
         ip(near, "link", "set", port, "up")
+
+
+def test_tags_that_a_bridge_hands_on(hosts: Pair, bpffs: Path) -> None:
+    """It has them beside the bytes."""
+    near = hosts.near
+    bridged(near)
     with Datapath.up(IFNAME, rules(("egress",), **TAGS)) as datapath:
         for _ in range(50):  # until the port forwards
             put(near, ONE_TAG, ifname="wpo")
@@ -162,6 +169,48 @@ def test_bytes_of_what_was_merged(hosts: Pair, bpffs: Path, version: int) -> Non
         datapath.down()
 
 
+# PACKET_VNET_HDR, and struct virtio_net_hdr: linux/if_packet.h, linux/virtio_net.h.
+_VNET = 15
+_MERGED = 4000
+_SEGMENT = 1000
+
+
+def put_merged(host: Namespace, headers: bytes, ifname: str = IFNAME) -> None:
+    """Send *headers* and some data in one, to be cut, as the driver of a guest does."""
+    known = struct.pack("=BBHHHH", 1, 1, len(headers), _SEGMENT, len(headers) - 20, 16)
+    with host.entered(), socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as wire:
+        wire.setsockopt(_PACKET, _VNET, 1)
+        wire.bind((ifname, 0))
+        wire.send(known + headers + bytes(_MERGED))
+
+
+def headers(*tags: Vlan) -> bytes:
+    frame = Eth(dst=TO_ALL) / IPv4(src="192.0.2.1", dst="192.0.2.2") / Tcp(dport=9)
+    for tag in tags:
+        frame = Frame((frame.layers[0], tag, *frame.layers[1:]))
+    return bytes(frame / bytes(_MERGED))[:-_MERGED]
+
+
+def test_what_nobody_has_counted_the_segments_of(hosts: Pair, bpffs: Path) -> None:
+    offloads(hosts.near, "tso", "off")
+    with Datapath.up(IFNAME, rules(("egress",), nine="dport = 9")) as datapath:
+        sent = wire_bytes(hosts.near, "tx")
+        put_merged(hosts.near, headers())
+        assert counted(datapath, "nine") == (1, _MERGED + 4 * len(headers()))
+        assert wire_bytes(hosts.near, "tx") - sent == _MERGED + 4 * len(headers())
+        datapath.down()
+
+
+def test_each_segment_has_the_tag(hosts: Pair, bpffs: Path) -> None:
+    """Which lies beside the bytes, once."""
+    bridged(hosts.near)
+    tagged = headers(Vlan(5))
+    with Datapath.up(IFNAME, rules(("egress",), five="vlan = 5, dport = 9")) as datapath:
+        put_merged(hosts.near, tagged, "wpo")
+        assert counted(datapath, "five") == (1, _MERGED + 4 * len(tagged))
+        datapath.down()
+
+
 # Attributes of a link that `ip` of Debian 12 does not know: linux/if_link.h.
 _GSO_MAX, _GSO_IPV4_MAX = 41, 63
 _RTM_NEWLINK = 16
@@ -193,8 +242,8 @@ def test_packets_too_large_for_their_length_field(hosts: Pair, bpffs: Path, vers
         datapath.down()
 
 
-# SOL_PACKET, PACKET_VERSION with TPACKET_V2, PACKET_TX_RING: linux/if_packet.h.
-_PACKET, _VERSION, _TWO, _RING = 263, 10, 1, 13
+# PACKET_VERSION with TPACKET_V2, PACKET_TX_RING: linux/if_packet.h.
+_VERSION, _TWO, _RING = 10, 1, 13
 _DATA_AT = 32
 _SEND = 1
 
