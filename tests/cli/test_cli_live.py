@@ -11,6 +11,7 @@ import pytest
 from processes import Host
 
 from frames import Eth, IPv4, Tcp, Udp
+from wirepath.capture import CaptureWriter
 
 pytestmark = pytest.mark.kernel
 
@@ -304,6 +305,46 @@ def test_what_is_logged(host: Host, policy: Path) -> None:
     said = host("-v", "up", "wp0", policy)
     assert re.fullmatch(r"wirepath: attached wp0 xdp native link=\d+\n", said.err)
     assert host("down", "-v").err == "wirepath: detached wp0\n"
+
+
+_AT_TC = """
+[datapath]
+never_block = ["192.0.2.9"]
+[[rule]]
+name = "in"
+hook = "tc_ingress"
+match = { dport = 22 }
+action = "drop"
+[[rule]]
+name = "out"
+hook = "egress"
+match = { dport = 80 }
+action = "drop"
+"""
+
+
+def test_replay_at_the_hooks_of_tc(host: Host, tmp_path: Path) -> None:
+    """No rule is at ingress; at egress a destination may be management."""
+    policy, capture = tmp_path / "tc.toml", tmp_path / "some.pcap"
+    policy.write_text(_AT_TC)
+    with CaptureWriter(capture) as writer:
+        for number, (dst, port) in enumerate(
+            [("192.0.2.1", 22), ("192.0.2.1", 80), ("192.0.2.9", 22), ("192.0.2.9", 80)]
+        ):
+            writer.write(number, bytes(Eth() / IPv4(dst=dst) / Tcp(dport=port)), None)
+    pass_, drop = ("pass", "default", None), "drop"
+    expected = {
+        "ingress": [pass_, pass_, pass_, pass_],
+        "tc_ingress": [(drop, "rule", "in"), pass_, (drop, "rule", "in"), pass_],
+        "egress": [pass_, (drop, "rule", "out"), *[("pass", "never_block", None)] * 2],
+    }
+    for hook, verdicts in expected.items():
+        asked = ("replay", policy, capture, "--hook", hook, "--frames", "--json")
+        found = host(*asked).json()
+        judged = [(f["verdict"], f["reason"], f["rule"]) for f in found["frames_detail"]]
+        assert judged == verdicts
+        assert list(found["rules"]) == {"tc_ingress": ["in"], "egress": ["out"]}.get(hook, [])
+        assert found == host(*asked, "--model").json()
 
 
 def test_replay_by_the_program_is_as_by_the_model(host: Host, policy: Path, tmp_path: Path) -> None:

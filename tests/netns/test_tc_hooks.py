@@ -186,7 +186,7 @@ def test_who_takes_a_program_off_is_found_out(hosts: Pair, bpffs: Path, tc: Tc) 
                     )
         thing = "filter" if tc == "clsact" else "link"
         assert datapath.status().warnings == tuple(
-            f"{hook}: somebody has removed our {thing}, nothing is judged "
+            f"{hook}: somebody has removed our {thing}, so no rule holds there "
             f"(put it back: `wirepath apply {IFNAME} POLICY`)"
             for hook in ("tc_ingress", "egress")
         )

@@ -100,7 +100,9 @@ def _out_of_place(datapath: Datapath) -> list[str]:
         if place.running:
             found.append(f"{hook}: program {place.running} runs there, which is not ours ({cure})")
         else:
-            found.append(f"{hook}: somebody has removed our {what}, nothing is judged ({cure})")
+            found.append(
+                f"{hook}: somebody has removed our {what}, so no rule holds there ({cure})"
+            )
     return found
 
 
