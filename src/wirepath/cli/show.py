@@ -5,6 +5,8 @@ import time
 from collections.abc import Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
+from wirepath.net import HOOKS
+
 Cell = str | int | None
 """A value in a table: numbers go to the right, grouped; None is a dash."""
 
@@ -41,9 +43,10 @@ class HookColumn(NamedTuple):
         """What stands above it."""
         return ("hook",) if self.shown else ()
 
-    def cell(self, hooks: Iterable[str]) -> Sequence[str]:
+    def cell(self, hooks: Sequence[str]) -> Sequence[str]:
         """Show the *hooks* of one rule."""
-        return (",".join(hooks),) if self.shown else ()
+        words = "all" if len(hooks) == len(HOOKS) else ",".join(hooks)
+        return (words,) if self.shown else ()
 
 
 def hooks(of_rules: Iterable[Sequence[str]]) -> HookColumn:
