@@ -122,10 +122,12 @@ static __always_inline void begin(struct pkt *pkt, struct __sk_buff *skb)
 	pkt->vlan = VLAN_ABSENT;
 	pkt->rule = RULE_NONE;
 	pkt->segments = skb->gso_segs;
+	pkt->segment_bytes = skb->gso_size;
 	/* A tag may have been taken out of the bytes, and is one of theirs. */
 	if (skb->vlan_present) {
 		pkt->vlan = skb->vlan_tci & VLAN_VID;
-		pkt->frame_bytes += sizeof(struct vlan_tag);
+		pkt->frame_bytes += sizeof(struct vlan_tag) *
+				    (skb->gso_segs ? skb->gso_segs : 1);
 	}
 	if (replaying) {
 		pkt->now_ns = skb->tstamp;

@@ -25,13 +25,19 @@
 #define TCP_ACK       0x10
 
 /* On the wire each segment has the headers that the kernel keeps once; they
- * end @more bytes from here.
+ * end @more bytes from here.  What a guest has merged is not counted yet.
  */
 static __always_inline void
 count_headers(struct pkt *pkt, const struct cursor *c, __u32 more)
 {
-	if (is_merged(pkt))
-		pkt->frame_bytes += (pkt->segments - 1) * (place(c) + more);
+	__u32 segments = pkt->segments, size = pkt->segment_bytes;
+
+	if (!is_merged(pkt))
+		return;
+	if (!segments)
+		segments = (c->left - more + size - 1) / size;
+	if (segments > 1)
+		pkt->frame_bytes += (segments - 1) * (place(c) + more);
 }
 
 static __always_inline void

@@ -93,7 +93,7 @@ struct pkt {
 	};
 	__u32 rule;      /* that decided, its slot; or RULE_NONE */
 	__u16 src_class; /* of src among the policy's own prefixes */
-	__u16 segments;  /* that the kernel has merged, or will cut it into */
+	__u16 segments;  /* merged, or to be cut into; 0: nobody has counted */
 
 	bool cut;            /* by its snap length; while replaying */
 	bool unseen;         /* headers are there, but not in reach */
@@ -104,12 +104,14 @@ struct pkt {
 	__u8 answer;         /* enum answer, with VERDICT_TX */
 	__u8 ct;             /* enum ct; if a rule asks for it */
 	__u32 answer_number; /* its ack or seq; parse.h: that of a RST */
+	__u16 segment_bytes; /* payload of each but the last; 0: not merged */
 };
 
 /* Several packets of one flow that the kernel has in one buffer (GRO, GSO). */
 static __always_inline bool is_merged(const struct pkt *pkt)
 {
-	return hook != HOOK_INGRESS && pkt->segments > 1;
+	return hook != HOOK_INGRESS &&
+	       (pkt->segments > 1 || pkt->segment_bytes);
 }
 
 /* Decide: @verdict for @why.  Written to be returned. */

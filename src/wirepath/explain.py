@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from wirepath.model import Model
-from wirepath.net import Ban, Verdict, format_address, is_ipv4
+from wirepath.net import Ban, Hook, Verdict, format_address, is_ipv4
 from wirepath.policy import Rule
 from wirepath.policy.names import ICMP, ICMPV6, TCP, UDP
 from wirepath.policy.sketch import Sketch
@@ -32,6 +32,7 @@ class Explanation:
 
     Attributes:
         address: the source.
+        hook: where they are.
         sets: that it is in.
         ban: in force.
         never_block: it is a management source.
@@ -42,6 +43,7 @@ class Explanation:
     """
 
     address: int
+    hook: Hook
     sets: tuple[str, ...]
     ban: Ban | None
     never_block: bool
@@ -53,6 +55,7 @@ class Explanation:
         """Give it as plain values, for ``--json``."""
         return {
             "address": format_address(self.address),
+            "hook": self.hook,
             "sets": list(self.sets),
             "banned_by": str(self.ban.prefix) if self.ban else None,
             "never_block": self.never_block,
@@ -102,7 +105,7 @@ def explain(
         steps = tuple(_steps(model, _sketches(address, proto, dport)))
         verdict = _end(model, steps)
     possible = frozenset({verdict.verdict, *(v for step in steps for v in step.rule.action.may)})
-    return Explanation(address, sets, ban, never_block, steps, verdict, possible)
+    return Explanation(address, model.hook, sets, ban, never_block, steps, verdict, possible)
 
 
 def _sketches(address: int, proto: int | None, dport: int | None) -> list[Sketch]:

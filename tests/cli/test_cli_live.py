@@ -11,6 +11,7 @@ import pytest
 from processes import Host
 
 from frames import Eth, IPv4, Tcp, Udp
+from wirepath.capture import CaptureWriter
 
 pytestmark = pytest.mark.kernel
 
@@ -70,6 +71,7 @@ def test_counters(up: Host) -> None:
     listed = up("rules", "--json").json()["rules"]
     assert listed[1] == {
         "name": "bad",
+        "hook": ["ingress"],
         "match": "src @bad",
         "action": "drop",
         "packets": 3,
@@ -97,9 +99,51 @@ def test_status(up: Host, policy: Path) -> None:
     assert status["bans"]["used"] == 0
     assert status["program_id"] == up.interface().xdp_id
     assert abs(status["since"] - time.time()) < 60
+    place = {"attach": "xdp", "mode": "native"}
+    place |= {key: status[key] for key in ("program_id", "link_id")}
+    assert status["hooks"] == {"ingress": place}
     said = up("status", "--iface", "wp0").out
     assert said.startswith("wp0: up in native mode\n")
     assert f"  policy   {policy}, generation 1\n" in said
+
+
+def test_several_hooks(up: Host, tmp_path: Path) -> None:
+    """What commands say of them; one is enough to change the tables that they print."""
+    policy = tmp_path / "hooks.toml"
+    policy.write_text(
+        '[datapath]\ndefault = { ingress = "drop" }\n'
+        '[[rule]]\nname = "in"\nhook = ["ingress", "tc_ingress"]\naction = "pass"\n'
+        'match = { proto = "udp" }\n'
+        '[[rule]]\nname = "out"\nhook = ["tc_ingress", "egress"]\naction = "drop"\n'
+        'match = { proto = "udp", dport = 53 }\n'
+    )
+    dry = up("apply", policy, "--dry-run")
+    assert "+ hook tc_ingress\n+ hook egress\n" in dry.out
+    found = up("apply", policy, "--json").json()["difference"]
+    assert (found["hooks_added"], found["hooks_removed"]) == (["tc_ingress", "egress"], [])
+    said = up("status").out
+    assert re.search(
+        r"  hooks    ingress: xdp native, program \d+, link \d+\n"
+        r"           tc_ingress: tcx, program \d+, link \d+\n"
+        r"           egress: tcx, program \d+, link \d+\n",
+        said,
+    )
+    send(up, Eth() / IPv4() / Udp(dport=53))
+    assert rules(up, 2)["in"]["packets"] == 2
+    assert re.search(r"^name  hook +action", up("rules").out)
+    assert re.search(r"^in    ingress,tc_ingress +pass +2 ", up("rules").out, re.MULTILINE)
+    counted = up("stats").out
+    assert re.match(
+        r"wp0: .* bytes at ingress\nwp0: .* bytes at tc_ingress\nwp0: .* bytes at egress\n\n",
+        counted,
+    )
+    assert re.search(r"^verdict +ingress +tc_ingress +egress$", counted, re.MULTILINE)
+    said = up("check", policy).out
+    assert "default      drop at ingress, pass at tc_ingress, pass at egress\n" in said
+    assert "rule.out: never reached at tc_ingress: rule in before it" in said
+    assert up(
+        "test", "192.0.2.1", "--proto", "udp", "--dport", "53", "--hook", "egress"
+    ).out.startswith("192.0.2.1 at egress: drop by rule out\n")
 
 
 def test_bans(up: Host) -> None:
@@ -261,6 +305,46 @@ def test_what_is_logged(host: Host, policy: Path) -> None:
     said = host("-v", "up", "wp0", policy)
     assert re.fullmatch(r"wirepath: attached wp0 xdp native link=\d+\n", said.err)
     assert host("down", "-v").err == "wirepath: detached wp0\n"
+
+
+_AT_TC = """
+[datapath]
+never_block = ["192.0.2.9"]
+[[rule]]
+name = "in"
+hook = "tc_ingress"
+match = { dport = 22 }
+action = "drop"
+[[rule]]
+name = "out"
+hook = "egress"
+match = { dport = 80 }
+action = "drop"
+"""
+
+
+def test_replay_at_the_hooks_of_tc(host: Host, tmp_path: Path) -> None:
+    """No rule is at ingress; at egress a destination may be management."""
+    policy, capture = tmp_path / "tc.toml", tmp_path / "some.pcap"
+    policy.write_text(_AT_TC)
+    with CaptureWriter(capture) as writer:
+        for number, (dst, port) in enumerate(
+            [("192.0.2.1", 22), ("192.0.2.1", 80), ("192.0.2.9", 22), ("192.0.2.9", 80)]
+        ):
+            writer.write(number, bytes(Eth() / IPv4(dst=dst) / Tcp(dport=port)), None)
+    pass_, drop = ("pass", "default", None), "drop"
+    expected = {
+        "ingress": [pass_, pass_, pass_, pass_],
+        "tc_ingress": [(drop, "rule", "in"), pass_, (drop, "rule", "in"), pass_],
+        "egress": [pass_, (drop, "rule", "out"), *[("pass", "never_block", None)] * 2],
+    }
+    for hook, verdicts in expected.items():
+        asked = ("replay", policy, capture, "--hook", hook, "--frames", "--json")
+        found = host(*asked).json()
+        judged = [(f["verdict"], f["reason"], f["rule"]) for f in found["frames_detail"]]
+        assert judged == verdicts
+        assert list(found["rules"]) == {"tc_ingress": ["in"], "egress": ["out"]}.get(hook, [])
+        assert found == host(*asked, "--model").json()
 
 
 def test_replay_by_the_program_is_as_by_the_model(host: Host, policy: Path, tmp_path: Path) -> None:

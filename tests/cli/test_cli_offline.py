@@ -65,6 +65,7 @@ def test_check_refuses_limits_that_need_too_much(wirepath_: Wirepath, tmp_path: 
 
 
 def test_check_in_json(wirepath_: Wirepath, policy: Path) -> None:
+    at = ["ingress"]
     assert wirepath_("check", policy, "--json").json() == {
         "file": str(policy),
         "datapath": {
@@ -75,8 +76,8 @@ def test_check_in_json(wirepath_: Wirepath, policy: Path) -> None:
         },
         "sets": {"bad": {"prefixes": 4, "files": [str(policy.with_name("bad.txt"))]}},
         "rules": [
-            {"name": "web", "match": "proto tcp, dport 80,443", "action": "count"},
-            {"name": "bad", "match": "src @bad", "action": "drop"},
+            {"name": "web", "hook": at, "match": "proto tcp, dport 80,443", "action": "count"},
+            {"name": "bad", "hook": at, "match": "src @bad", "action": "drop"},
         ],
         "notes": [],
     }

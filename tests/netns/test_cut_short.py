@@ -168,7 +168,7 @@ def test_an_up_is_killed(hosts: Pair, bpffs: Path, step: Step, when: str) -> Non
     end(bpffs)
 
 
-@pytest.mark.parametrize("step", [Step(XdpLink, "detach"), Step(Pins, "remove")], ids=str)
+@pytest.mark.parametrize("step", [Step(XdpLink, "detach"), Step(Pins, "removing")], ids=str)
 @pytest.mark.parametrize("when", ["before", "behind"])
 def test_a_down_is_killed(hosts: Pair, bpffs: Path, step: Step, when: str) -> None:
     """The next one ends what it began."""

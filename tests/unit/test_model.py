@@ -8,7 +8,7 @@ from frames import Eth, IPv4, Tcp, Udp
 from wirepath.explain import explain
 from wirepath.frame import parse
 from wirepath.model import Model, PrefixSet
-from wirepath.net import Ban, Packet, Prefix, parse_address
+from wirepath.net import HOOKS, Ban, Packet, Prefix, Verdict, parse_address
 from wirepath.policy import Policy
 
 POLICY = """
@@ -144,6 +144,7 @@ def test_explain_document() -> None:
     ).document()
     assert document == {
         "address": "203.0.113.1",
+        "hook": "ingress",
         "sets": ["good"],
         "banned_by": None,
         "never_block": False,
@@ -201,3 +202,17 @@ def test_explain_agrees_with_decide(proto: int, sport: int, dport: int) -> None:
     decision = model.decide(packet)
     assert set(decision.matched) <= {step.rule.name for step in found.steps}
     assert decision.verdict.verdict in found.possible
+
+
+def test_management_is_a_destination_only_at_egress() -> None:
+    """So that it is answered, whatever the rules there say."""
+    policy = Policy.parse(
+        '[datapath]\nnever_block = ["192.0.2.9"]\n[[rule]]\nname = "all"\naction = "drop"\n'
+        'hook = ["ingress", "tc_ingress", "egress"]\n'
+    )
+    to, of = (bytes(Eth() / ip / Udp()) for ip in (IPv4(dst="192.0.2.9"), IPv4(src="192.0.2.9")))
+    for hook in HOOKS:
+        model = Model(policy, hook=hook)
+        assert model.decide(of).verdict == Verdict("pass", "never_block")
+        expected = Verdict("pass", "never_block") if hook == "egress" else None
+        assert model.decide(to).verdict == (expected or Verdict("drop", "rule", rule="all"))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from wirepath.cli import show
 from wirepath.cli.parser import add_json
+from wirepath.net import HOOKS
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
@@ -64,6 +65,7 @@ def _document(policy: Policy, counts: Mapping[str, int], notes: list[Problem]) -
         "rules": [
             {
                 "name": rule.name,
+                "hook": list(rule.hooks),
                 "match": rule.match.describe(),
                 "action": rule.action.describe(),
             }
@@ -76,7 +78,8 @@ def _document(policy: Policy, counts: Mapping[str, int], notes: list[Problem]) -
 def _tell(policy: Policy, counts: Mapping[str, int], notes: list[Problem]) -> None:
     datapath = policy.datapath
     print(f"{policy.file}: valid")
-    for what in ("default", "fragments", "malformed"):
+    print(f"  default      {_default(policy)}")
+    for what in ("fragments", "malformed"):
         print(f"  {what:11}  {getattr(datapath, what)}")
     for prefix in datapath.never_block:
         print(f"  never block  {prefix}")
@@ -87,14 +90,24 @@ def _tell(policy: Policy, counts: Mapping[str, int], notes: list[Problem]) -> No
     if policy.rules:
         print()
         steps = enumerate(policy.rules, 1)
+        hooks = show.hooks([rule.hooks for rule in policy.rules])
         show.table(
-            ("#", "rule", "action", "match"),
-            ((n, r.name, r.action.describe(), r.match.describe()) for n, r in steps),
+            ("#", "rule", *hooks.title, "action", "match"),
+            (
+                (n, r.name, *hooks.cell(r.hooks), r.action.describe(), r.match.describe())
+                for n, r in steps
+            ),
         )
     if notes:
         print()
     for note in notes:
         print(f"note: {note}")
+
+
+def _default(policy: Policy) -> str:
+    if not policy.datapath.defaults:
+        return policy.datapath.default
+    return ", ".join(f"{policy.at(hook).datapath.default} at {hook}" for hook in HOOKS)
 
 
 def _sources(spec: SetSpec) -> str:

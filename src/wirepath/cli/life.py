@@ -126,6 +126,8 @@ def _told(difference: Difference) -> Iterator[str]:
         yield "no difference"
     for key in difference.datapath:
         yield f"datapath: {key} changes"
+    yield from (f"+ hook {hook}" for hook in difference.hooks_added)
+    yield from (f"- hook {hook}" for hook in difference.hooks_removed)
     by_sign: Mapping[str, tuple[str, ...]] = {
         "+": difference.rules_added,
         "-": difference.rules_removed,

@@ -60,11 +60,21 @@ def _unreached(policy: Policy) -> Iterator[Problem]:
         effort += len(wider) * sum(len(predicate.words) for predicate in predicates)
         if effort > _EFFORT_MAX:
             return
-        if by := next((each for each in wider if covers(each.match, rule.match)), None):
-            message = f"never reached: rule {by.name} before it ends the walk of all it matches"
-            yield policy.problem(message, "rule", number)
+        yield from (policy.problem(text, "rule", number) for text in _ended(rule, wider))
         if rule.action.verdict:
             enders.setdefault(keys, []).append(rule)
+
+
+# Says at which hooks which of the rules before it end the walk.
+def _ended(rule: Rule, before: Iterable[Rule]) -> Iterator[str]:
+    reached = set(rule.hooks)
+    for each in before:
+        here = [hook for hook in rule.hooks if hook in reached and hook in each.hooks]
+        if here and covers(each.match, rule.match):
+            where = "" if len(here) == len(rule.hooks) else f" at {' and '.join(here)}"
+            ends = f"rule {each.name} before it ends the walk of all it matches"
+            yield f"never reached{where}: {ends}"
+            reached -= set(here)
 
 
 def covers(wide: Match, narrow: Match) -> bool:

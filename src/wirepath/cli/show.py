@@ -3,7 +3,9 @@
 import json
 import time
 from collections.abc import Iterable, Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
+
+from wirepath.net import HOOKS
 
 Cell = str | int | None
 """A value in a table: numbers go to the right, grouped; None is a dash."""
@@ -29,6 +31,27 @@ def table(titles: Sequence[str], rows: Iterable[Sequence[Cell]]) -> None:
         cells = zip(line, widths, right, strict=True)
         padded = (cell.rjust(width) if r else cell.ljust(width) for cell, width, r in cells)
         print("  ".join(padded).rstrip())
+
+
+class HookColumn(NamedTuple):
+    """The column that says at which hooks rules are; there is none if all are at ingress."""
+
+    shown: bool
+
+    @property
+    def title(self) -> Sequence[str]:
+        """What stands above it."""
+        return ("hook",) if self.shown else ()
+
+    def cell(self, hooks: Sequence[str]) -> Sequence[str]:
+        """Show the *hooks* of one rule."""
+        words = "all" if len(hooks) == len(HOOKS) else ",".join(hooks)
+        return (words,) if self.shown else ()
+
+
+def hooks(of_rules: Iterable[Sequence[str]]) -> HookColumn:
+    """Decide whether tables of rules say at which hooks each is."""
+    return HookColumn(any(tuple(some) != ("ingress",) for some in of_rules))
 
 
 def _cell(value: Cell) -> str:

@@ -74,24 +74,36 @@ def _print(
     if options.json:
         show.document(now)
         return
-    packets, size = show.count(now["packets"], "packet"), show.count(now["bytes"], "byte")
-    print(f"{now['iface']}: {packets}, {size}")
+    for hook, counted in now["hooks"].items():
+        packets, size = (
+            show.count(counted["packets"], "packet"),
+            show.count(counted["bytes"], "byte"),
+        )
+        where = f" at {hook}" if len(now["hooks"]) > 1 else ""
+        print(f"{now['iface']}: {packets}, {size}{where}")
     for what, title in _COUNTED.items():
         if now.get(what):
             print()
-            _print_counts(title, now[what], before.get(what, {}) if before else None, elapsed_s)
+            _print_counts(what, title, now, before, elapsed_s)
     if now["rules"]:
         print()
         _print_rules(now["rules"], before["rules"] if before else None, elapsed_s)
 
 
-def _print_counts(title: str, now: Counts, before: Counts | None, elapsed_s: float) -> None:
-    titles = [title, "packets"]
-    rows: list[list[show.Cell]] = [[name, packets] for name, packets in now.items()]
+# A column a hook, if there are several; the rate is that of all.
+def _print_counts(
+    what: str, title: str, now: dict[str, Any], before: dict[str, Any] | None, elapsed_s: float
+) -> None:
+    hooks: dict[str, Any] = now["hooks"]
+    titles = [title, *(hooks if len(hooks) > 1 else ("packets",))]
+    counts = [counted.get(what, {}) for counted in hooks.values()]
+    rows: list[list[show.Cell]] = [
+        [name, *(count.get(name, 0) for count in counts)] for name in now[what]
+    ]
     if before is not None:
         titles.append("a second")
-        for row, (name, packets) in zip(rows, now.items(), strict=True):
-            row.append(_rate(packets, before.get(name, 0), elapsed_s))
+        for row, (name, packets) in zip(rows, now[what].items(), strict=True):
+            row.append(_rate(packets, before.get(what, {}).get(name, 0), elapsed_s))
     show.table(titles, rows)
 
 
@@ -128,6 +140,7 @@ def _rules(options: Namespace) -> None:
     listed: list[dict[str, Any]] = [
         {
             "name": rule.name,
+            "hook": list(rule.hooks),
             "match": rule.match.describe(),
             "action": rule.action.describe(),
             **counted[rule.name].document(limited=rule.action.kind in counters.LIMITING),
@@ -139,5 +152,9 @@ def _rules(options: Namespace) -> None:
     elif not listed:
         print(f"{datapath.name}: the policy has no rules")
     else:
-        columns = ("name", "action", "packets", "bytes", "dropped", "match")
-        show.table(columns, ([rule[key] for key in columns] for rule in listed))
+        hooks = show.hooks([rule["hook"] for rule in listed])
+        columns = ("action", "packets", "bytes", "dropped", "match")
+        show.table(
+            ("name", *hooks.title, *columns),
+            ([r["name"], *hooks.cell(r["hook"]), *(r[key] for key in columns)] for r in listed),
+        )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from wirepath.cli import complain, show
 from wirepath.cli.parser import add_live
@@ -12,7 +12,7 @@ from wirepath.errors import KernelError
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from wirepath.datapath.status import Status
 
@@ -48,10 +48,11 @@ def _status(options: Namespace) -> int:
 def _told(status: Status) -> Iterator[str]:
     ago = show.duration(time.time() - status.since)
     sets = ", ".join(f"{name} {count:,}" for name, count in status.sets.items())
+    where = [_attached(hook, how) for hook, how in status.hooks.items()]
     rows = {
         "policy": f"{status.policy}, generation {status.generation}",
         "serving": f"since {show.moment(status.since)}, for {ago}",
-        "kernel": f"program {status.program_id}, link {status.link_id}",
+        "hooks": f"\n{'':11}".join(where),
         "rules": f"{status.rules:,}",
         "sets": sets or "none",
         "bans": f"{status.bans['used']:,}, room for {status.bans['room']:,}",
@@ -62,3 +63,9 @@ def _told(status: Status) -> Iterator[str]:
     yield f"{status.iface}: up in {status.mode} mode"
     yield from (f"  {what:7}  {value}" for what, value in rows.items())
     yield from (f"  warning  {warning}" for warning in status.warnings)
+
+
+def _attached(hook: str, how: Mapping[str, Any]) -> str:
+    words = [how["attach"], *([how["mode"]] if "mode" in how else [])]
+    link = "" if how["link_id"] is None else f", link {how['link_id']}"
+    return f"{hook}: {' '.join(words)}, program {how['program_id']}{link}"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from wirepath.cli import show
 from wirepath.cli.parser import add_live
 from wirepath.errors import RequestError
-from wirepath.net import format_address, parse_address
+from wirepath.net import HOOKS, format_address, parse_address
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
@@ -23,6 +23,7 @@ def test(parser: ArgumentParser) -> None:
     parser.add_argument("address", metavar="ADDRESS", type=parse_address, help="source")
     parser.add_argument("--proto", metavar="P", type=_proto, help="protocol: tcp, udp, 47")
     parser.add_argument("--dport", metavar="N", type=_port, help="destination port")
+    parser.add_argument("--hook", choices=HOOKS, default="ingress", help="default: ingress")
     parser.add_argument(
         "--policy",
         metavar="FILE",
@@ -73,7 +74,7 @@ def _live(options: Namespace) -> Explanation:
 
     with Datapath.open(options.iface) as datapath:
         return explain(
-            datapath.model(),
+            datapath.model(options.hook),
             options.address,
             now_ns=time.monotonic_ns(),
             proto=options.proto,
@@ -91,12 +92,13 @@ def _offline(options: Namespace) -> Explanation:
 
     policy = Policy.load(options.policy)
     with offline(Tables.build(read_contents(policy).members)) as sets:
-        model = Model(policy, by_name(sets, policy.sets))
+        model = Model(policy, by_name(sets, policy.sets), hook=options.hook)
         return explain(model, options.address, proto=options.proto, dport=options.dport)
 
 
 def _told(found: Explanation) -> Iterator[str]:
-    address = format_address(found.address)
+    where = "" if found.hook == "ingress" else f" at {found.hook}"
+    address = f"{format_address(found.address)}{where}"
     if found.never_block:
         yield f"{address}: pass, as a management source (never_block)"
     elif found.ban:

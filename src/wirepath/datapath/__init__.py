@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
@@ -17,9 +17,13 @@ from wirepath.datapath.attach import (
     INGRESS,
     LINK,
     NO_MAPS,
+    TC_HOOKS,
+    Attachment,
     attached,
+    attachment,
     choose,
     detach,
+    make_way,
     pin,
     recover,
 )
@@ -27,7 +31,7 @@ from wirepath.datapath.bans import Bans
 from wirepath.datapath.manifest import Manifest
 from wirepath.datapath.sets import Sets
 from wirepath.datapath.surroundings import Place, arranged, restore
-from wirepath.errors import AttachError, PinError, RequestError
+from wirepath.errors import PinError, RequestError
 from wirepath.kernel.bpffs import Pins
 from wirepath.kernel.links import XdpLink
 from wirepath.kernel.maps import Map
@@ -35,11 +39,9 @@ from wirepath.kernel.program import Program
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
-    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from wirepath.datapath.difference import Difference
-    from wirepath.datapath.generation import Generation
     from wirepath.datapath.manifest import Tc
     from wirepath.datapath.status import Status
     from wirepath.datapath.succession import Succession
@@ -86,7 +88,7 @@ class Datapath:
     @classmethod
     def names(cls) -> list[str]:
         """Name the interfaces of this network namespace that are up."""
-        return Pins.find().names()
+        return _settled().names()
 
     @classmethod
     def open(cls, name: str | None = None) -> Self:
@@ -96,13 +98,9 @@ class Datapath:
             RequestError: nothing serves there, or *name* is needed.
             PinError: the pins are damaged or of another version.
         """
-        pins = Pins.find()
+        pins = _settled()
         with pins.locked(shared=True):
-            datapath = cls(_choose(name, pins.names()), pins)
-        if not datapath._current():
-            with datapath.changing():  # finishes what another process left half done
-                pass
-        return datapath
+            return cls(_choose(name, pins.names()), pins)
 
     def close(self) -> None:
         """Close every handle."""
@@ -136,9 +134,6 @@ class Datapath:
             self._tables[hook] = _open_maps(self.pins.directory(self.name) / hook)
         return self._tables[hook]
 
-    def _current(self) -> bool:
-        return self.link.program_id in (self.program.id, 0)
-
     @contextmanager
     def changing(self) -> Iterator[None]:
         """Hold the operator's lock, on what serves now. Inside itself it does nothing."""
@@ -149,7 +144,7 @@ class Datapath:
             recover(self.pins)
             if not (self.pins.directory(self.name) / INGRESS).exists():
                 raise RequestError(f"{self.name}: wirepath was taken down meanwhile (bring it up)")
-            if not self._current() or self._replaced():
+            if self._replaced():
                 self._reopen()
             self._changing = True
             try:
@@ -206,7 +201,7 @@ class Datapath:
         with pins.locked():
             recover(pins)
             if name in pins.names():
-                _clear_gone(pins, name)
+                make_way(pins, name)
             offload = interface.index if mode == "offload" else 0
             with (
                 pins.stage(name) as staged,
@@ -218,7 +213,7 @@ class Datapath:
                     describe=_describe(policy, mode, places, tc := choose(tc)),
                     ifindex=offload,
                 ) as generation,
-                _entries(generation, places.counting, contents.members),
+                generation.counting(contents.members, places.counting),
             ):
                 pin(generation, staged)
                 with (
@@ -296,7 +291,7 @@ class Datapath:
                 describe=_describe(policy, self.manifest.mode, places, tc),
                 ifindex=offload,
             ) as generation,
-            _entries(generation, places.counting, members, before=self.manifest.counting),
+            generation.counting(members, places.counting, self.manifest.counting),
             self.pins.stage(self.name) as staged,
         ):
             pin(generation, staged)
@@ -317,12 +312,10 @@ class Datapath:
         """Take it off the interface; nothing of it is left in the kernel."""
         with self.changing():
             ifindex = self.link.ifindex
-            with suppress(PinError):
-                self.link.detach()
-            directory = self.pins.directory(self.name)
-            detach(directory, ifindex, self.manifest.tc)
-            self.pins.remove(self.name)
-            restore(self.name, self.manifest.surroundings)
+            with self.pins.removing(self.name) as aside:
+                self.link.detach()  # from here on there is no way back: see `recover`
+                detach(aside, ifindex, self.manifest.tc)
+                restore(self.name, self.manifest.surroundings)
         log.info("detached %s", self.name)
 
     # Asking
@@ -334,20 +327,43 @@ class Datapath:
 
         return Policy.from_document(self.manifest.policy, file=self.manifest.file)
 
-    def model(self) -> Model:
-        """Make the model of what serves, with the sets and bans of this moment."""
+    def model(self, hook: Hook = INGRESS) -> Model:
+        """Make the model of what serves at *hook*, with the sets and bans of this moment."""
         from wirepath.model import Model
         from wirepath.prefixes import Tables
         from wirepath.prefixes.offline import by_name, offline
 
         sets = offline(Tables.build(self.sets.all_members()))
-        return Model(self.policy, by_name(sets, self.sets.names()), self.bans.for_model())
+        return Model(
+            self.policy, by_name(sets, self.sets.names()), self.bans.for_model(), hook=hook
+        )
+
+    def attachments(self) -> dict[Hook, Attachment]:
+        """Look how each hook is attached."""
+        mode, link, ifindex = self.manifest.mode, self.link, self.link.ifindex
+        running = link.program_id if ifindex else 0
+        found: dict[Hook, Attachment] = {}
+        found[INGRESS] = Attachment("xdp", mode, self.program.id, link.id, running)
+        directory = self.pins.directory(self.name)
+        for hook in TC_HOOKS:
+            if hook in self.manifest.rows:
+                found[hook] = attachment(directory, hook, ifindex, self.manifest.tc)
+        return found
 
     def status(self) -> Status:
         """Say what is attached and how full it is."""
         from wirepath.datapath.status import status
 
         return status(self)
+
+
+# Those of this machine, when nothing is left half done by processes that died.
+def _settled() -> Pins:
+    pins = Pins.find()
+    if pins.leftovers():
+        with pins.locked():
+            recover(pins)
+    return pins
 
 
 def _choose(name: str | None, up: list[str]) -> str:
@@ -381,30 +397,3 @@ def _describe(
         succession=places,
         tc=tc,
     ).text()
-
-
-def _entries(
-    generation: Generation,
-    counting: Mapping[str, int],
-    members: Members,
-    *,
-    before: Mapping[str, int] | None = None,
-) -> AbstractContextManager[None]:
-    # The entries of sets with counters, while one generation takes the place of another.
-    if not (counting or before):
-        return nullcontext()
-    from wirepath.datapath.entries import Entries
-
-    sets = generation.plan.set_ids
-    numbers = {sets[name]: number for name, number in counting.items()}
-    served = (before or {}).values()
-    return Entries(generation.maps, numbers).replacing(members, served)
-
-
-def _clear_gone(pins: Pins, name: str) -> None:
-    # What is left of an interface that is gone makes way; what still serves does not.
-    with suppress(PinError), XdpLink.open(pins.directory(name) / LINK) as link:
-        if link.ifindex:
-            cure = f"`wirepath apply {name} POLICY` swaps policies, `wirepath down {name}` ends it"
-            raise AttachError(f"attach {name}", what="wirepath is up there", cure=cure)
-    pins.remove(name)

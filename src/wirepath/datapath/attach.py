@@ -7,10 +7,10 @@ two directories serves; the hooks of TC are brought in line with that one.
 from __future__ import annotations
 
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from wirepath.datapath.manifest import Manifest
-from wirepath.datapath.surroundings import abandon
+from wirepath.datapath.surroundings import abandon, restore
 from wirepath.errors import AttachError, PinError, RequestError
 from wirepath.kernel import tcx
 from wirepath.kernel.clsact import Filter
@@ -37,6 +37,32 @@ NO_MAPS: Final = (LINK, INGRESS, _PROGRAM)
 TC_HOOKS: Final[tuple[Direction, ...]] = ("tc_ingress", "egress")
 
 
+class Attachment(NamedTuple):
+    """How one hook of a generation is attached.
+
+    Attributes:
+        attach: xdp, tcx or clsact.
+        mode: of XDP: native, generic or offload; None at the hooks of TC.
+        program_id: of the program that should run there.
+        link_id: of what holds it there; None for a filter of clsact.
+        running: which program runs there in fact; 0 if none does.
+    """
+
+    attach: str
+    mode: str | None
+    program_id: int
+    link_id: int | None
+    running: int
+
+    def document(self) -> dict[str, Any]:
+        """Give it as plain values, for JSON."""
+        values = self._asdict()
+        del values["running"]
+        if self.mode is None:
+            del values["mode"]
+        return values
+
+
 def pin(generation: Generation, directory: Path) -> None:
     """Pin *generation* in an empty directory; hooks of TC have one each inside."""
     from wirepath.datapath.generation import SHARED
@@ -49,6 +75,28 @@ def pin(generation: Generation, directory: Path) -> None:
             if "rodata" not in name and (own == directory or name not in SHARED):
                 each.pin(own / name)
         program.program.pin(own / (INGRESS if own == directory else _PROGRAM))
+
+
+def attachment(directory: Path, hook: Direction, ifindex: int, tc: Tc) -> Attachment:
+    """Look how *hook* of the generation pinned in *directory* is attached.
+
+    Args:
+        directory: of a generation that has this hook.
+        hook: of TC.
+        ifindex: of its interface; 0 if that is gone.
+        tc: how programs are attached there.
+    """
+    own = directory / hook
+    with Program.open(own / _PROGRAM) as program:
+        if tc == "clsact":
+            running = Filter(ifindex, hook).program_id if ifindex else 0
+            return Attachment(tc, None, program.id, None, running)
+        try:
+            with TcxLink.open(own / LINK) as link:
+                running = link.program_id if link.ifindex else 0
+                return Attachment(tc, None, program.id, link.id, running)
+        except PinError:  # somebody has removed the pin, and the link with it
+            return Attachment(tc, None, program.id, None, 0)
 
 
 @contextmanager
@@ -99,75 +147,139 @@ def align(directory: Path | None, ifindex: int, tc: Tc) -> None:
 
 def _align_link(directory: Path, ifindex: int, hook: Direction) -> None:
     with Program.open(directory / _PROGRAM) as program:
-        if not (directory / LINK).exists():
+        if not _holds(directory / LINK):
             with TcxLink.attach(program, ifindex, hook) as link:
+                (directory / LINK).unlink(missing_ok=True)
                 link.pin(directory / LINK)
             return
         with TcxLink.open(directory / LINK) as link:
-            running = link.program_id
-            if running not in (program.id, 0):
+            if (running := link.program_id) != program.id:
                 with Program.by_id(running) as old:
                     link.update(program, old=old)
 
 
+# Whether there is a link that nobody has detached.
+def _holds(pin: Path) -> bool:
+    if not pin.exists():
+        return False
+    with TcxLink.open(pin) as link:
+        return bool(link.ifindex)
+
+
 def _align_filter(directory: Path | None, ifindex: int, hook: Direction) -> None:
-    place = Filter(ifindex, hook)
-    running = place.program_id
+    ours = Filter(ifindex, hook)
+    running = ours.program_id
     if not directory:
         if running:
-            place.detach()
+            ours.detach()
         return
     with Program.open(directory / _PROGRAM) as program:
         if not running:
             Filter.attach(program, ifindex, hook)
         elif running != program.id:
             with Program.by_id(running) as old:
-                place.update(program, old=old)
+                ours.update(program, old=old)
 
 
 # Links of hooks that both have are pinned in both.
 def _share_links(serving: Path, staged: Path) -> None:
     for hook in TC_HOOKS:
-        if (serving / hook / LINK).exists() and (staged / hook).exists():
+        if (staged / hook).exists() and _holds(serving / hook / LINK):
             with TcxLink.open(serving / hook / LINK) as link:
                 link.pin(staged / hook / LINK)
 
 
 # Detaches links: their last pin lets go only some time after it is removed.
 def _let_go(directory: Path, *, kept: Path | None = None) -> None:
-    for hook in TC_HOOKS:
-        if (directory / hook / LINK).exists() and not (kept and (kept / hook).exists()):
-            with TcxLink.open(directory / hook / LINK) as link:
+    stay = _link_ids(kept) if kept else set()
+    for pinned in _links(directory):
+        with TcxLink.open(pinned) as link:
+            if link.id not in stay:
                 link.detach()
 
 
+def _links(directory: Path) -> list[Path]:
+    pins = [directory / hook / LINK for hook in TC_HOOKS]
+    return [pinned for pinned in pins if pinned.exists()]
+
+
+def _link_ids(directory: Path) -> set[int]:
+    found = set()
+    for pinned in _links(directory):
+        with TcxLink.open(pinned) as link:
+            found.add(link.id)
+    return found
+
+
 def detach(directory: Path, ifindex: int, tc: Tc) -> None:
-    """Take what is pinned in *directory* off the hooks of TC."""
+    """Take what is pinned in *directory* off the hooks of TC.
+
+    Args:
+        directory: of a generation.
+        ifindex: of its interface; 0 if that is gone.
+        tc: how programs are attached there.
+    """
     _let_go(directory)
     if ifindex:
         align(None, ifindex, tc)
 
 
-def serves(directory: Path) -> bool:
-    """Tell whether the generation pinned in *directory* is the one that its XDP link runs."""
+def recover(pins: Pins) -> None:
+    """Finish or undo what processes that died have left half done; the lock is the caller's."""
+
+    def complete(staged: Path) -> bool:
+        serving = pins.directory(staged.name)
+        if not _serves(staged):
+            _let_go(staged, kept=serving)
+            if not serving.exists():
+                _put_back(staged)
+            return False
+        _let_go(serving, kept=staged)
+        return True
+
+    for name in pins.recover(complete):
+        with suppress(RequestError, AttachError):  # the interface is gone
+            directory, ifindex = pins.directory(name), Interface.of(name).index
+            if manifest := _manifest(directory):
+                align(directory, ifindex, manifest.tc)
+            else:
+                align(None, ifindex, "clsact")
+                abandon(name)
+
+
+# Whether the generation pinned there is the one that its XDP link runs.
+def _serves(directory: Path) -> bool:
     try:
         with XdpLink.open(directory / LINK) as link, Program.open(directory / INGRESS) as program:
-            return link.program_id == program.id
+            return bool(link.ifindex) and link.program_id == program.id
     except PinError:
         return False
 
 
-def recover(pins: Pins) -> None:
-    """Finish or undo what processes that died have left half done; the lock is the caller's."""
-    for name in pins.recover(serves):
-        with suppress(RequestError, AttachError):  # the interface is gone
-            directory, ifindex = pins.directory(name), Interface.of(name).index
-            if (directory / "manifest").exists():
-                with Map.open(directory / "manifest") as manifest:
-                    align(directory, ifindex, Manifest.read(manifest, name).tc)
-            else:
-                align(None, ifindex, "clsact")  # links are gone with their pins
-                abandon(name)
+def _put_back(directory: Path) -> None:
+    if manifest := _manifest(directory):
+        restore(directory.name.replace(":", "."), manifest.surroundings)
+
+
+def _manifest(directory: Path) -> Manifest | None:
+    try:
+        with Map.open(directory / "manifest") as pages:
+            return Manifest.read(pages, directory.name)
+    except PinError:
+        return None
+
+
+def make_way(pins: Pins, name: str) -> None:
+    """Remove what is left of an interface that is gone, by the name of *name*.
+
+    Raises:
+        AttachError: it is not gone, and what serves there stays.
+    """
+    with suppress(PinError), XdpLink.open(pins.directory(name) / LINK) as link:
+        if link.ifindex:
+            cure = f"`wirepath apply {name} POLICY` swaps policies, `wirepath down {name}` ends it"
+            raise AttachError(f"attach {name}", what="wirepath is up there", cure=cure)
+    pins.remove(name)
 
 
 def choose(asked: Tc | None) -> Tc:

@@ -35,6 +35,7 @@ class Difference:
     Attributes:
         rules_added, rules_removed, rules_changed: rules; a changed one keeps its counters.
         rules_moved: whether those that stay are walked in another order.
+        hooks_added, hooks_removed: where a program is attached or taken off.
         datapath: keys of ``[datapath]`` that change.
         sets: whose contents change, live changes included.
         counting: sets that stay, and begin or cease to count by prefix.
@@ -45,6 +46,8 @@ class Difference:
     rules_removed: tuple[str, ...]
     rules_changed: tuple[str, ...]
     rules_moved: bool
+    hooks_added: tuple[str, ...]
+    hooks_removed: tuple[str, ...]
     datapath: tuple[str, ...]
     sets: tuple[SetChange, ...]
     counting: tuple[str, ...]
@@ -74,6 +77,8 @@ def difference(datapath: Datapath, policy: Policy, contents: Contents) -> Differ
         rules_removed=tuple(name for name in old if name not in new),
         rules_changed=tuple(n for n, rule in new.items() if n in old and old[n] != rule),
         rules_moved=[n for n in old if n in new] != [n for n in new if n in old],
+        hooks_added=tuple(hook for hook in policy.hooks if hook not in datapath.manifest.rows),
+        hooks_removed=tuple(hook for hook in datapath.manifest.rows if hook not in policy.hooks),
         datapath=tuple(k for k, v in after["datapath"].items() if before["datapath"][k] != v),
         sets=tuple(_sets(datapath, policy, contents)),
         counting=tuple(

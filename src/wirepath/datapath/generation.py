@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Self
 
@@ -14,6 +15,7 @@ from wirepath.prefixes import Tables
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
+    from contextlib import AbstractContextManager
 
     from wirepath.kernel.btf import Btf
     from wirepath.kernel.maps import Map
@@ -142,6 +144,30 @@ class Generation:
     def program(self) -> Program:
         """What judges packets at the first hook."""
         return self._first.program
+
+    def counting(
+        self,
+        members: Members,
+        numbers: Mapping[str, int],
+        before: Mapping[str, int] | None = None,
+    ) -> AbstractContextManager[None]:
+        """Have the entries of sets with counters, while it takes the place of another.
+
+        Args:
+            members: of all sets.
+            numbers: by set with counters, its number, as in `Succession`.
+            before: the same of the generation that serves.
+
+        Raises:
+            KernelError: the table cannot be read or written.
+        """
+        if not (numbers or before):
+            return nullcontext()
+        from wirepath.datapath.entries import Entries
+
+        ids = self.plan.set_ids
+        by_id = {ids[name]: number for name, number in numbers.items()}
+        return Entries(self.maps, by_id).replacing(members, (before or {}).values())
 
     @property
     def _first(self) -> HookProgram:

@@ -18,7 +18,8 @@ class Status:
 
     Attributes:
         iface, mode, policy, generation, since, version: as in `Manifest`.
-        program_id, link_id: the kernel's numbers.
+        program_id, link_id: the kernel's numbers, at ingress.
+        hooks: by hook, how it is attached, as `attach.Attachment.document` has it.
         rules: how many.
         sets: by name, how many prefixes.
         bans: how many entries are ``used``, for how many there is ``room``, and how many bans of
@@ -36,6 +37,7 @@ class Status:
     version: str
     program_id: int
     link_id: int
+    hooks: dict[str, dict[str, Any]]
     rules: int
     sets: dict[str, int]
     bans: dict[str, int]
@@ -54,6 +56,7 @@ def status(datapath: Datapath) -> Status:
     from wirepath import stats
 
     manifest = datapath.manifest
+    found = datapath.attachments()
     held = datapath.bans
     bans = {"used": held.used(), "room": held.room, "refused": held.refused}
     counted = stats.Outcomes.together(stats.hooks(datapath).values())
@@ -66,6 +69,7 @@ def status(datapath: Datapath) -> Status:
         version=manifest.version,
         program_id=datapath.program.id,
         link_id=datapath.link.id,
+        hooks={hook: place.document() for hook, place in found.items()},
         rules=len(manifest.policy["rule"]),
         sets=datapath.sets.counts(),
         bans=bans,
@@ -84,6 +88,8 @@ def warnings(datapath: Datapath, bans: dict[str, int]) -> list[str]:
         found.append("the interface is gone (`wirepath down` removes what is left)")
     elif running != datapath.program.id:
         found.append(f"program {running} runs there, which is not ours")
+    if datapath.link.ifindex:
+        found += _out_of_place(datapath)
     return found + full_warnings(bans)
 
 
@@ -96,6 +102,22 @@ def _untracked(datapath: Datapath) -> list[str]:
     if watched(datapath.name):
         return []
     return ["conntrack: our rule of nft is gone (`wirepath apply` adds it again)"]
+
+
+def _out_of_place(datapath: Datapath) -> list[str]:
+    found = []
+    cure = f"put it back: `wirepath apply {datapath.name} POLICY`"
+    for hook, place in datapath.attachments().items():
+        what = "filter" if place.link_id is None else "link"
+        if hook == "ingress" or place.running == place.program_id:
+            continue
+        if place.running:
+            found.append(f"{hook}: program {place.running} runs there, which is not ours ({cure})")
+        else:
+            found.append(
+                f"{hook}: somebody has removed our {what}, so no rule holds there ({cure})"
+            )
+    return found
 
 
 def full_warnings(bans: dict[str, int]) -> list[str]:

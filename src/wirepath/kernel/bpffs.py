@@ -166,17 +166,33 @@ class Pins:
         result = lib.wp_exchange(os.fsencode(new), os.fsencode(place))
         checked(result, f"publish {name}")
 
-    def remove(self, name: str) -> None:
-        """Take the pins of *name* away, in one step to any observer; none is no error.
+    @contextmanager
+    def removing(self, name: str) -> Iterator[Path]:
+        """Take the pins of *name* aside, in one step to any observer, and away at the end.
 
-        Links that nothing else holds are detached by this.
+        If the context fails they are a leftover, and `recover` decides. Links that nothing else
+        holds are detached at the end.
+
+        Yields:
+            The directory where they are meanwhile; nothing is there if there were none.
         """
         place, aside = self.directory(name), self._staging / _to_pin(name)
         _make_own(self._staging)
         with telling(f"remove pins of {name}"):
             if place.exists():
                 place.rename(aside)
-                _remove(aside)
+        yield aside
+        with telling(f"remove pins of {name}"):
+            _remove(aside)
+
+    def remove(self, name: str) -> None:
+        """Take the pins of *name* away, as `removing` does; none is no error."""
+        with self.removing(name):
+            pass
+
+    def leftovers(self) -> list[str]:
+        """Name the interfaces that somebody is changing, or was when he died."""
+        return _names(self._staging)
 
     def recover(self, complete: Callable[[Path], bool]) -> list[str]:
         """Finish or undo what processes that died have left half done.
@@ -188,7 +204,7 @@ class Pins:
         Returns:
             The interfaces that had leftovers.
         """
-        left = _names(self._staging)
+        left = self.leftovers()
         for name in left:
             path = self._staging / _to_pin(name)
             finish = complete(path)

@@ -1,0 +1,184 @@
+"""Killed at each of its steps, a command leaves the old or the new: at every hook the same."""
+
+import os
+import signal
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hooked import MODES, NOTHING, check_nothing, end, policy, served, serving
+from living import child
+from pair import IFNAME, Pair
+
+from wirepath.datapath import Datapath
+from wirepath.datapath.manifest import Tc
+from wirepath.errors import KernelError, RequestError
+from wirepath.kernel.bpffs import Pins
+from wirepath.kernel.clsact import Filter
+from wirepath.kernel.links import XdpLink
+from wirepath.kernel.tcx import TcxLink
+from wirepath.net import HOOKS, Hook
+
+_STEPS: tuple[tuple[type, str], ...] = (
+    (XdpLink, "attach"),
+    (XdpLink, "pin"),
+    (XdpLink, "update"),
+    (XdpLink, "detach"),
+    (TcxLink, "attach"),
+    (TcxLink, "pin"),
+    (TcxLink, "update"),
+    (TcxLink, "detach"),
+    (Filter, "attach"),
+    (Filter, "update"),
+    (Filter, "detach"),
+    (Pins, "publish"),
+)
+_REMOVAL: tuple[tuple[type, str], ...] = ((Path, "rename"), (Path, "rmdir"))
+
+ALL = HOOKS
+OUT: tuple[Hook, ...] = ("ingress", "egress")
+IN: tuple[Hook, ...] = ("ingress", "tc_ingress")
+
+
+def stop_at(
+    patch: pytest.MonkeyPatch,
+    nth: int,
+    stop: Callable[[], None],
+    steps: Iterable[tuple[type, str]] = (*_STEPS, *_REMOVAL),
+) -> None:
+    """Have *stop* called before the *nth* of all *steps*."""
+    calls = count(1)
+
+    def stopping(owner: type, method: str) -> Any:
+        original = getattr(owner, method)
+        bound = hasattr(original, "__self__")
+
+        def step(*args: Any, **options: Any) -> Any:
+            if next(calls) == nth:
+                stop()
+            return original(*args[bound:], **options)
+
+        return classmethod(step) if bound else step
+
+    for owner, method in steps:
+        patch.setattr(owner, method, stopping(owner, method))
+
+
+def killed(work: Callable[[], object], nth: int) -> bool:
+    """Do *work* in a process that is killed before the *nth* step; tell whether there was one."""
+
+    def doomed() -> None:
+        with pytest.MonkeyPatch.context() as patch:
+            stop_at(patch, nth, lambda: os.kill(os.getpid(), signal.SIGKILL))
+            work()
+        os._exit(0)
+
+    status = os.waitpid(child(doomed), 0)[1]
+    assert status in (0, signal.SIGKILL)
+    return status != 0
+
+
+def up(tc: Tc) -> None:
+    Datapath.up(IFNAME, policy("odd"), tc=tc).close()
+
+
+def down() -> None:
+    with Datapath.open(IFNAME) as datapath:
+        datapath.down()
+
+
+@pytest.mark.parametrize("tc", MODES)
+@pytest.mark.parametrize(("before", "after"), [(ALL, ALL), (OUT, IN)], ids=["same", "others"])
+def test_an_apply_is_killed(
+    hosts: Pair, bpffs: Path, tc: Tc, before: tuple[Hook, ...], after: tuple[Hook, ...]
+) -> None:
+    old, new = policy("odd", before), policy("even", after)
+    Datapath.up(IFNAME, old, tc=tc).close()
+
+    def apply() -> None:
+        with Datapath.open(IFNAME) as datapath:
+            datapath.apply(new)
+
+    found = set()
+    for nth in count(1):
+        was_killed = killed(apply, nth)
+        with Datapath.open(IFNAME) as datapath:
+            assert datapath.status().warnings == ()
+            now = datapath.policy
+            assert now in (old, new)
+            expected = served("odd", before) if now == old else served("even", after)
+            assert serving(hosts) == expected, nth
+            found.add(now == old)
+            datapath.apply(old)
+            if not was_killed:
+                break
+    assert found == {True, False}
+    assert serving(hosts) == served("odd", before)
+    end(bpffs)
+
+
+@pytest.mark.parametrize("tc", MODES)
+def test_an_up_is_killed(hosts: Pair, bpffs: Path, tc: Tc) -> None:
+    found = set()
+    for nth in count(1):
+        was_killed = killed(lambda: up(tc), nth)
+        is_up = bool(Datapath.names())
+        assert serving(hosts) == (served("odd") if is_up else NOTHING), nth
+        found.add(is_up)
+        if not is_up:
+            up(tc)
+        with Datapath.open(IFNAME) as datapath:
+            assert datapath.status().warnings == ()
+        end(bpffs)
+        if not was_killed:
+            break
+    assert found == {True, False}
+
+
+@pytest.mark.parametrize("tc", MODES)
+def test_a_down_is_killed(hosts: Pair, bpffs: Path, tc: Tc) -> None:
+    found = set()
+    for nth in count(1):
+        up(tc)
+        was_killed = killed(down, nth)
+        is_up = bool(Datapath.names())
+        found.add(is_up)
+        if is_up:
+            with Datapath.open(IFNAME) as datapath:
+                assert datapath.status().warnings == ()
+            assert serving(hosts) == served("odd"), nth
+            end(bpffs)
+        else:
+            with pytest.raises(RequestError, match="not up"):
+                Datapath.open(IFNAME)
+            check_nothing(bpffs)
+            assert serving(hosts) == NOTHING, nth
+        if not was_killed:
+            break
+    assert found == {True, False}
+
+
+@pytest.mark.parametrize("tc", MODES)
+def test_an_apply_fails(hosts: Pair, bpffs: Path, tc: Tc) -> None:
+    """One generation serves at every hook, the old one unless only tidying up was left."""
+    old, new = policy("odd", OUT), policy("even", IN)
+
+    def fail() -> None:
+        raise KernelError("do what a test forbids")
+
+    Datapath.up(IFNAME, old, tc=tc).close()
+    for nth in count(1):
+        with pytest.MonkeyPatch.context() as patch, Datapath.open(IFNAME) as datapath:
+            stop_at(patch, nth, fail, _STEPS)
+            with suppress(KernelError):
+                datapath.apply(new)
+                break
+        with Datapath.open(IFNAME) as datapath:
+            assert datapath.status().warnings == ()
+            expected = served("odd", OUT) if datapath.policy == old else served("even", IN)
+            assert serving(hosts) == expected, nth
+            datapath.apply(old)
+    end(bpffs)
