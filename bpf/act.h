@@ -11,6 +11,7 @@
 
 #include "actions/challenge.h"
 #include "actions/limit.h"
+#include "actions/mirror.h"
 #include "actions/reject.h"
 #include "clauses.h"
 
@@ -37,6 +38,9 @@ act(struct pkt *pkt, const struct clause *clause)
 	if (actions_used & 1U << ACTION_CHALLENGE &&
 	    clause->action == ACTION_CHALLENGE)
 		return challenge(pkt, clause->config, clause->rule);
+	if (actions_used & 1U << ACTION_MIRROR &&
+	    clause->action == ACTION_MIRROR)
+		return mirror(pkt, clause->config);
 	if (actions_used & ACTIONS_ON_BYTES && clause->action)
 		pkt->errand = (struct errand){
 			.action = clause->action,

@@ -7,14 +7,14 @@ half of each has the same stem, where it has one: ``bpf/actions/X.h``.
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from wirepath.actions import challenge, count, limit, reject, verdict, wireguard
+from wirepath.actions import challenge, count, limit, mirror, reject, verdict, wireguard
 from wirepath.actions.action import Action
 from wirepath.document import Table
 
 __all__ = ["LATER", "Action", "read"]
 
 # Actions of later versions; a rule that asks for one is refused, never half obeyed.
-LATER: Final = ("mirror", "dscp")
+LATER: Final = ("dscp",)
 
 
 _READ: Final[Mapping[str, Callable[[Table], Action | None]]] = {
@@ -23,6 +23,7 @@ _READ: Final[Mapping[str, Callable[[Table], Action | None]]] = {
     "limit": limit.read,
     "wireguard": wireguard.read,
     "reject": reject.read,
+    "mirror": mirror.read,
 }
 
 

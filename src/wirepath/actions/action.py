@@ -51,6 +51,7 @@ class Action:
         matches: what its rule must say at least of packets: the protocol, and a port; None if it
             takes any.
         hooks: where it works.
+        most: rules with it at a hook; None if there may be any number.
         reason: of `verdict`.
         tcp_flags: (all set, all clear), of the only packets that it is for; none if it is for all.
         sysctls: settings of the kernel that it needs, and the values that will do.
@@ -60,6 +61,7 @@ class Action:
     kind: ClassVar[str] = "none"
     matches: ClassVar[int | None] = None
     hooks: ClassVar[tuple[Hook, ...]] = HOOKS
+    most: ClassVar[int | None] = None
     reason: ClassVar[Reason] = "rule"
     tcp_flags: ClassVar[tuple[tuple[int, int], ...]] = ()
     sysctls: ClassVar[Mapping[str, tuple[str, ...]]] = {}

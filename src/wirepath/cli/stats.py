@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     Counts = Mapping[str, int]
 
+_COPIES: Final = ("mirrored", "mirror_failed")  # where some rule has them
 _CLEAR: Final = "\x1b[H\x1b[2J"  # ECMA-48: cursor home, erase the screen
 
 
@@ -91,9 +92,10 @@ def _print_counts(what: str, now: Counts, before: Counts | None, elapsed_s: floa
 def _print_rules(
     now: Mapping[str, Counts], before: Mapping[str, Counts] | None, elapsed_s: float
 ) -> None:
-    titles = ["rule", "packets", "bytes", "dropped"]
+    copies = [title for title in _COPIES if any(title in rule for rule in now.values())]
+    titles = ["rule", "packets", "bytes", "dropped", *copies]
     rows: list[list[show.Cell]] = [
-        [name, *(rule[title] for title in titles[1:])] for name, rule in now.items()
+        [name, *(rule.get(title) for title in titles[1:])] for name, rule in now.items()
     ]
     if before is not None:
         titles.append("a second")
@@ -123,7 +125,7 @@ def _rules(options: Namespace) -> None:
             "name": rule.name,
             "match": rule.match.describe(),
             "action": rule.action.describe(),
-            **counted[rule.name].document(limited=rule.action.kind in counters.LIMITING),
+            **counted[rule.name].document(rule.action.kind),
         }
         for rule in policy.rules
     ]
@@ -132,5 +134,6 @@ def _rules(options: Namespace) -> None:
     elif not listed:
         print(f"{datapath.name}: the policy has no rules")
     else:
-        columns = ("name", "action", "packets", "bytes", "dropped", "match")
-        show.table(columns, ([rule[key] for key in columns] for rule in listed))
+        copies = [title for title in _COPIES if any(title in rule for rule in listed)]
+        columns = ("name", "action", "packets", "bytes", "dropped", *copies, "match")
+        show.table(columns, ([rule.get(key) for key in columns] for rule in listed))

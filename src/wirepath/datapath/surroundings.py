@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from wirepath.datapath import sysctls
+from wirepath.datapath import mirrors, sysctls
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -56,7 +56,7 @@ class Part(Protocol):
         """Remove what nobody can put back any more."""
 
 
-PARTS: Final[Mapping[str, Part]] = {"sysctls": sysctls}
+PARTS: Final[Mapping[str, Part]] = {"sysctls": sysctls, "mirrors": mirrors}
 
 
 @contextmanager
