@@ -225,7 +225,7 @@ class Datapath:
             ):
                 pin(generation, staged)
                 with (
-                    cutting(staged, interface.index, tc, cut_at(policy, targets)),
+                    cutting(staged, name, tc, cut_at(policy, targets)),
                     attached(staged, interface.index, tc),
                     XdpLink.attach(generation.program, interface.index, mode) as link,
                 ):
@@ -311,7 +311,7 @@ class Datapath:
             serving = self.pins.directory(self.name)
             actions.hand_over(self.maps, generation.maps, self.manifest.rooms, places.rooms)
             with (
-                cutting(staged, ifindex, tc, cut_at(policy, targets), instead_of=self._cut_at()),
+                cutting(staged, self.name, tc, cut_at(policy, targets), instead_of=self._cut_at()),
                 attached(staged, ifindex, tc, instead_of=serving),
             ):
                 self.link.update(generation.program, old=self.program)
@@ -333,7 +333,7 @@ class Datapath:
                 self.link.detach()
             directory = self.pins.directory(self.name)
             detach(directory, ifindex, self.manifest.tc)
-            stop(directory, ifindex, self.manifest.tc, self._cut_at())
+            stop(directory, self.name, self.manifest.tc, self._cut_at())
             self.pins.remove(self.name)
             restore(self.name, self.manifest.surroundings)
         log.info("detached %s", self.name)

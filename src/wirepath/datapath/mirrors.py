@@ -86,7 +86,10 @@ def restore(iface: str, found: Found) -> None:
 
 
 def abandon(iface: str) -> None:
-    """Remove the tunnels of *iface*; what offloads were is not known any more."""
+    """Remove tunnels and filters of *iface*; what offloads were is not known any more."""
+    from wirepath.datapath import snaps
+
+    snaps.abandon(iface)
     for _, name in socket.if_nameindex():
         if name.startswith(_prefix(iface)):
             tunnels.remove(name)

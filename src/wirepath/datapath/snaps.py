@@ -7,11 +7,11 @@ takes the mark off, and the others leave it alone.
 from __future__ import annotations
 
 import socket
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
+from hashlib import blake2s
 from typing import TYPE_CHECKING, Final
 
 from wirepath.datapath.hook import object_file
-from wirepath.errors import AttachError
 from wirepath.kernel.clsact import PRIORITY, Filter
 from wirepath.kernel.object import Object
 from wirepath.kernel.tcx import TcxLink
@@ -43,7 +43,7 @@ def cut_at(policy: Policy, devices: Mapping[str, int]) -> set[int]:
 @contextmanager
 def cutting(
     staged: Path,
-    ifindex: int,
+    iface: str,
     tc: Tc,
     at: Collection[int],
     *,
@@ -55,7 +55,7 @@ def cutting(
 
     Args:
         staged: of the next generation, which the context publishes.
-        ifindex: of the interface that is mirrored.
+        iface: that is mirrored.
         tc: how programs are attached.
         at: ifindexes.
         instead_of: where they are cut now.
@@ -71,44 +71,53 @@ def cutting(
                     if tc == "tcx":
                         with TcxLink.attach(program, device, "egress") as link:
                             link.pin(staged / _PINS / str(device))
-                    elif not (place := _place(device, ifindex)).program_id:
-                        Filter.attach(
-                            program, device, "egress", priority=PRIORITY - 1, handle=ifindex
-                        )
+                    elif not (place := _place(device, iface)).program_id:
                         made.append(place)
+                        Filter.attach(program, device, "egress", **_where(iface))
         yield
     except BaseException:
         for place in made:
-            place.detach()
+            if place.program_id:
+                place.detach()
         raise
     if tc == "clsact":
-        _take_off(ifindex, set(instead_of) - set(at))
+        _take_off(iface, set(instead_of) - set(at))
 
 
-def stop(directory: Path, ifindex: int, tc: Tc, at: Collection[int]) -> None:
+def stop(directory: Path, iface: str, tc: Tc, at: Collection[int]) -> None:
     """Let no copies be cut any more.
 
     Args:
         directory: of what serves.
-        ifindex: of the interface that is mirrored; 0 if it is gone.
+        iface: that is mirrored; it may be gone.
         tc: how programs are attached.
         at: where they are cut.
     """
     if tc == "clsact":
-        _take_off(ifindex, at)
+        _take_off(iface, at)
     elif (directory / _PINS).exists():
         for pin in (directory / _PINS).iterdir():
             with TcxLink.open(pin) as link:
                 link.detach()
 
 
-def _take_off(ifindex: int, at: Collection[int]) -> None:
-    there = {index for index, _ in socket.if_nameindex()}
-    for device in there.intersection(at):
-        with suppress(AttachError):
-            _place(device, ifindex).detach()
+def abandon(iface: str) -> None:
+    """Take off what a process that died may have left: filters, for links go with their pins."""
+    _take_off(iface, [index for index, _ in socket.if_nameindex()])
 
 
-# By whose copies they are, so that each has its own.
-def _place(device: int, ifindex: int) -> Filter:
-    return Filter(device, "egress", priority=PRIORITY - 1, handle=ifindex)
+def _take_off(iface: str, at: Collection[int]) -> None:
+    for device in at:
+        place = _place(device, iface)
+        if place.program_id:  # or an idle qdisc of somebody else would go too
+            place.detach()
+
+
+def _place(device: int, iface: str) -> Filter:
+    return Filter(device, "egress", **_where(iface))
+
+
+# By whose copies they are: each has its own, and finds it again by its name.
+def _where(iface: str) -> dict[str, int]:
+    handle = int.from_bytes(blake2s(iface.encode(), digest_size=4).digest(), "big")
+    return {"priority": PRIORITY - 1, "handle": handle or 1}
