@@ -12,7 +12,7 @@ from setuptools import setup
 from setuptools.command.bdist_wheel import bdist_wheel
 from setuptools.command.build_py import build_py
 
-OBJECTS = (Path("build/datapath.bpf.o"), Path("build/flood.bpf.o"))
+OBJECTS = tuple(Path(f"build/{name}.bpf.o") for name in ("datapath", "mirror", "flood"))
 
 
 class BuildWithObjects(build_py):

@@ -12,6 +12,7 @@
 #include "actions/challenge.h"
 #include "actions/dscp.h"
 #include "actions/limit.h"
+#include "actions/mirror.h"
 #include "actions/reject.h"
 #include "clauses.h"
 
@@ -28,7 +29,8 @@ const volatile enum action action_names;
 	(1U << ACTION_REJECT | 1U << ACTION_CHALLENGE | 1U << ACTION_COOKIE)
 
 /* Those that only note what the hook does when the walk is over. */
-#define ACTIONS_THAT_NOTE (1U << ACTION_DSCP | 1U << ACTION_LEARN)
+#define ACTIONS_THAT_NOTE \
+	(1U << ACTION_DSCP | 1U << ACTION_MIRROR | 1U << ACTION_LEARN)
 
 /* Global, so that its stack is not the walk's. */
 __noinline int note(struct pkt *pkt, __u32 action, __u32 config)
@@ -37,6 +39,8 @@ __noinline int note(struct pkt *pkt, __u32 action, __u32 config)
 		return 0;
 	if (actions_used & 1U << ACTION_DSCP && action == ACTION_DSCP)
 		note_dscp(pkt, config);
+	if (actions_used & 1U << ACTION_MIRROR && action == ACTION_MIRROR)
+		note_mirror(pkt, config);
 	if (actions_used & 1U << ACTION_LEARN && action == ACTION_LEARN)
 		pkt->learns = true;
 	return 0;

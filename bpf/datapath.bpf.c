@@ -161,6 +161,36 @@ static __noinline void remark_skb(struct __sk_buff *skb, const struct pkt *pkt)
 	write_skb_dscp(skb, pkt);
 }
 
+/* Send out a copy of the frame, as it is now.  What the kernel answers above 0
+ * is that a queue or a device that is down has dropped it.
+ */
+static __always_inline void send_copy(struct __sk_buff *skb, __u32 place)
+{
+	struct mirror *to = bpf_map_lookup_elem(&mirrors, &place);
+	__u32 mark = skb->mark;
+	long failed;
+
+	if (!to)
+		return;
+	if (to->snap)
+		skb->mark = MIRROR_MARK | to->snap;
+	failed = bpf_clone_redirect(skb, to->ifindex, 0);
+	if (to->snap)
+		skb->mark = mark;
+	count_copy(to->rule, !failed);
+}
+
+/* One copy for each bit of @mirrors. */
+static __noinline int send_copies(struct __sk_buff *skb, __u64 mirrors)
+{
+#pragma clang loop unroll(disable)
+	for (int i = 0; i < MIRRORS_MAX && mirrors; i++) {
+		send_copy(skb, lowest(mirrors));
+		mirrors &= mirrors - 1;
+	}
+	return 0;
+}
+
 static __always_inline int tc(struct __sk_buff *skb)
 {
 	enum verdict verdict;
@@ -176,6 +206,8 @@ static __always_inline int tc(struct __sk_buff *skb)
 		learn_index(skb, &pkt);
 	if (actions_used & 1U << ACTION_DSCP && has_new_dscp(&pkt, verdict))
 		remark_skb(skb, &pkt);
+	if (actions_used & 1U << ACTION_MIRROR && pkt.parting.mirrors)
+		send_copies(skb, pkt.parting.mirrors);
 	count_outcome(&pkt, verdict);
 	if (replaying) {
 		skb->cb[0] = verdict;

@@ -33,8 +33,14 @@ struct {
 struct rule_counter {
 	__u64 packets; /* that matched */
 	__u64 bytes;
-	__u64 dropped;  /* packets that this rule dropped */
-	__u64 exceeded; /* those of them that exceeded its limit */
+	union {
+		__u64 dropped;  /* packets that this rule dropped */
+		__u64 mirrored; /* a mirror, which drops none: copies sent */
+	};
+	union {
+		__u64 exceeded;      /* those that exceeded its limit */
+		__u64 mirror_failed; /* copies that could not be sent */
+	};
 };
 
 struct rule_block {
@@ -52,22 +58,37 @@ struct {
 	__type(value, struct rule_block);
 } rule_counters SEC(".maps");
 
-static __always_inline void count_rule(__u32 slot, const struct pkt *pkt,
-				       enum verdict verdict)
+static __always_inline struct rule_counter *counter_of(__u32 slot)
 {
 	__u32 at = slot / RULE_BLOCK;
 	struct rule_block *block = bpf_map_lookup_elem(&rule_counters, &at);
-	struct rule_counter *c;
 
-	if (!block)
+	return block ? &block->of[slot % RULE_BLOCK] : NULL;
+}
+
+static __always_inline void count_rule(__u32 slot, const struct pkt *pkt,
+				       enum verdict verdict)
+{
+	struct rule_counter *c = counter_of(slot);
+
+	if (!c)
 		return;
-	c = &block->of[slot % RULE_BLOCK];
 	c->packets++;
 	c->bytes += pkt->frame_bytes;
 	if (verdict == VERDICT_DROP) {
 		c->dropped++;
 		c->exceeded += pkt->reason == REASON_LIMIT_EXCEEDED;
 	}
+}
+
+static __always_inline void count_copy(__u32 slot, bool sent)
+{
+	struct rule_counter *c = counter_of(slot);
+
+	if (!c)
+		return;
+	c->mirrored += sent;
+	c->mirror_failed += !sent;
 }
 
 static __always_inline void bump(struct counter *c, const struct pkt *pkt)

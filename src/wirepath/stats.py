@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 LIMITING: Final = frozenset({"limit", "wireguard"})
 """Actions whose rules drop what exceeds a rate."""
+MIRRORING: Final = "mirror"
+"""The action whose rules count copies."""
 
 
 class Count(NamedTuple):
@@ -32,18 +34,27 @@ class RuleCount(NamedTuple):
         packets, bytes: that matched.
         dropped: packets that it dropped.
         exceeded: those of them that exceeded its limit.
+        mirrored, mirror_failed: copies that it sent, and that it could not send.
     """
 
     packets: int
     bytes: int
     dropped: int
     exceeded: int = 0
+    mirrored: int = 0
+    mirror_failed: int = 0
 
-    def document(self, *, limited: bool = False) -> dict[str, int]:
-        """Give it as plain values, for JSON; of a rule with a limit, who conformed to it too."""
+    def of_mirror(self) -> RuleCount:
+        """Say of a rule that mirrors what it counts in place of what it drops."""
+        return RuleCount(self.packets, self.bytes, 0, 0, self.dropped, self.exceeded)
+
+    def document(self, kind: str = "none") -> dict[str, int]:
+        """Give it as plain values, for JSON, with what there is more to tell of such an action."""
         counts = {"packets": self.packets, "bytes": self.bytes, "dropped": self.dropped}
-        if limited:
+        if kind in LIMITING:
             counts |= {"conformed": self.packets - self.dropped, "exceeded": self.exceeded}
+        if kind == MIRRORING:
+            counts |= {"mirrored": self.mirrored, "mirror_failed": self.mirror_failed}
         return counts
 
 
@@ -108,13 +119,13 @@ class Stats:
         iface: which.
         hooks: what became of packets, by hook.
         rules: by name, in the order of the policy.
-        limited: the rules with a limit.
+        kinds: the actions that count more than that, by rule.
     """
 
     iface: str
     hooks: Mapping[str, Outcomes]
     rules: Mapping[str, RuleCount]
-    limited: frozenset[str]
+    kinds: Mapping[str, str]
 
     @property
     def outcomes(self) -> Outcomes:
@@ -128,7 +139,7 @@ class Stats:
             **self.outcomes.document(),
             "hooks": {hook: outcomes.document() for hook, outcomes in self.hooks.items()},
             "rules": {
-                name: count.document(limited=name in self.limited)
+                name: count.document(self.kinds.get(name, "none"))
                 for name, count in self.rules.items()
             },
         }
@@ -137,12 +148,17 @@ class Stats:
 def read(datapath: Datapath) -> Stats:
     """Read all counters of *datapath*."""
     manifest = datapath.manifest
-    return Stats(
-        datapath.name,
-        hooks(datapath),
-        rules(datapath.maps["rule_counters"], manifest.counters, manifest.counted),
-        frozenset(rule["name"] for rule in manifest.policy["rule"] if LIMITING & rule.keys()),
-    )
+    kinds = {
+        rule["name"]: kind
+        for rule in manifest.policy["rule"]
+        for kind in (*LIMITING, MIRRORING)
+        if kind in rule
+    }
+    counted = rules(datapath.maps["rule_counters"], manifest.counters, manifest.counted)
+    counted |= {
+        name: counted[name].of_mirror() for name, kind in kinds.items() if kind == MIRRORING
+    }
+    return Stats(datapath.name, hooks(datapath), counted, kinds)
 
 
 def hooks(datapath: Datapath) -> dict[str, Outcomes]:
@@ -202,7 +218,7 @@ def rules(
         before: by rule, what its slot had counted for others before; nothing if it is not there.
     """
     totals = of.totals()
-    width = len(RuleCount._fields)
+    width = of.btf.record("struct rule_counter").size // 8
     nothing = (0,) * width
     return {
         name: RuleCount(

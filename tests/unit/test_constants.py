@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from wirepath import plan
-from wirepath.actions import challenge, limit, wireguard
+from wirepath.actions import challenge, limit, mirror, wireguard
 from wirepath.datapath import actions, entries, manifest
 from wirepath.plan import filing
 from wirepath.policy import RULES_MAX
@@ -25,6 +25,7 @@ BPF = Path(__file__).parents[2] / "bpf"
         ("manifest.h", "MANIFEST_PAGE", manifest.PAGE),
         ("errands.h", "ERRANDS_MAX", RULES_MAX),
         ("bans.h", "BANS_MAX", actions._BANS_MOST),
+        ("actions/mirror.h", "MIRRORS_MAX", mirror.MIRRORS_MOST),
         ("actions/limit_cells.h", "LIMIT_WAYS", limit.CELLS),
         ("actions/limit_ask.h", "COST_SHIFT", limit._COST_SHIFT),
         ("actions/wireguard_seen.h", "SEEN_BUCKETS", actions._SEEN_BUCKETS),

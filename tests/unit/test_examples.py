@@ -121,6 +121,12 @@ CASES: dict[str, list[Row]] = {
         (IPv6() / Tcp(dport=22), "tx", "closed"),
         (IPv4() / Udp(dport=80), "pass", "default"),
     ],
+    "web-tap": [
+        (IPv4() / Tcp(dport=80), "pass", "default"),
+        (IPv6() / Tcp(sport=443, dport=40000, flags="A"), "pass", "default"),
+        (IPv4() / Tcp(dport=22), "pass", "default"),
+        (IPv4() / Udp(dport=443), "pass", "default"),
+    ],
     "ssh-bruteforce": [
         (IPv4(src="192.0.2.9") / Tcp(dport=22), "pass", "never_block"),
         (IPv4(src="203.0.113.9") / Tcp(dport=22), "pass", "default"),

@@ -41,10 +41,10 @@ JOINT = {"datapath", "stats", "replay"}
 
 # The headers of the data plane, lowest first: each may include those before its own line.
 HEADERS = """
-    bits blake2s prefix_layout siphash verdict
+    bits blake2s prefix_layout siphash verdict actions/mirror_mark
     pkt
     trace prefix stats entries manifest connections
-    checksum clock cursor literals sets clauses actions/limit_cells
+    checksum clock cursor literals sets clauses actions/limit_cells actions/mirror
     bans parse_ipv6 parse_l4 actions/limit_ask actions/wireguard_mac1
     actions/dscp rewrite_dscp actions/wireguard_indexes
     answers guard parse actions/limit rewrite_l4 actions/wireguard_seen
@@ -66,7 +66,7 @@ HEADER_RANK = {
 
 # What only some files of the data plane may say: pattern, and where it may stand.
 CONFINED = {
-    r"\b(xdp_md|__sk_buff)\b": ("datapath.bpf.c",),
+    r"\b(xdp_md|__sk_buff)\b": ("datapath.bpf.c", "mirror.bpf.c"),
     r"\bbpf_(ktime_get\w*|jiffies64)\(": ("clock.h",),
     r"\bstruct (ethhdr|iphdr|ipv6hdr|tcphdr|udphdr|icmphdr)\b": (
         "parse.h",

@@ -194,7 +194,8 @@ def test_match(inside: str, message: str) -> None:
         ('[[rule]]\nname = "a"\naction = "deny"\n',
          'p.toml:3: rule.a.action: "deny": unknown value (write "pass" or "drop")'),
         ('[[rule]]\nname = "a"\nmirror = { to = "eth1" }\n',
-         "p.toml:3: rule.a.mirror: `mirror` is not in this version (leave it out)"),
+         'p.toml:1: rule.a.hook: "ingress": `mirror` is not for there'
+         ' (write hook = ["tc_ingress", "egress"])'),
         ('[[rule]]\nname = "a"\nhook = ["ingress", "output"]\n',
          'p.toml:3: rule.a.hook: "output": unknown value'
          ' (write "ingress" or "tc_ingress" or "egress")'),
@@ -224,11 +225,68 @@ def test_match(inside: str, message: str) -> None:
          "p.toml:2: datapath.default.ingres: unknown key (did you mean ingress?)"),
         ('[[rule]]\nname = "a"\nsrc = "10.0.0.0/8"\n',
          "p.toml:3: rule.a.src: unknown key (known here: action, challenge, dscp, hook, limit, match,"
-         " name, reject, wireguard)"),
+         " mirror, name, reject, wireguard)"),
     ],
 )  # fmt: skip
 def test_document(text: str, message: str) -> None:
     assert problems(text) == [message]
+
+
+@pytest.mark.parametrize(
+    ("inside", "message"),
+    [
+        ("", 'to: a mirror without `to` (write to = "mirror0", "vxlan:IP:VNI" or "erspan:IP:ID")'),
+        ("to = 7", 'to: 7: not a string (write it in quotes: "...")'),
+        (
+            'to = "mirror 0"',
+            'to: "mirror 0": nowhere to mirror to (write "mirror0", "vxlan:IP:VNI" or "erspan:IP:ID")',
+        ),
+        (
+            'to = "geneve:192.0.2.9:7"',
+            'to: "geneve:192.0.2.9:7": nowhere to mirror to (write "mirror0", "vxlan:IP:VNI" or "erspan:IP:ID")',
+        ),
+        (
+            'to = "vxlan:192.0.2.9"',
+            'to: "vxlan:192.0.2.9": nowhere to mirror to (write "mirror0", "vxlan:IP:VNI" or "erspan:IP:ID")',
+        ),
+        (
+            'to = "vxlan:192.0.2.9:16777216"',
+            'to: "16777216": not a number for vxlan (VNIs go from 0 to 16777215)',
+        ),
+        (
+            'to = "vxlan:239.0.0.1:7"',
+            'to: "vxlan:239.0.0.1:7": 239.0.0.1 is not of one host (name the collector)',
+        ),
+        (
+            'to = "erspan:2001:db8::9:1024"',
+            'to: "1024": not a number for erspan (ERSPAN IDs go from 0 to 1023)',
+        ),
+        (
+            'to = "m", one_in = 0',
+            "one_in: 0: not a number of packets (they go from 1 to 1000000000)",
+        ),
+        (
+            'to = "m", snap = 13',
+            "snap: 13: not a length of frames in bytes (they go from 14 to 65535)",
+        ),
+        (
+            'to = "m", snap = 65536',
+            "snap: 65536: not a length of frames in bytes (they go from 14 to 65535)",
+        ),
+        ('to = "m", one_of = 5', "one_of: unknown key (did you mean one_in?)"),
+    ],
+)
+def test_mirror(inside: str, message: str) -> None:
+    (problem,) = problems(f'[[rule]]\nname = "r"\nhook = "egress"\nmirror = {{ {inside} }}\n')
+    assert problem.removeprefix("p.toml:4: rule.r.mirror.") == message
+
+
+def test_too_many_mirrors() -> None:
+    rule = '[[rule]]\nname = "r{}"\nhook = ["tc_ingress", "egress"]\nmirror = {{ to = "m" }}\n'
+    found = problems("".join(rule.format(n) for n in range(66)))
+    assert found == [
+        "p.toml:260: rule.r64.mirror: rule 65 with `mirror` at tc_ingress (at most 64 a hook)"
+    ]
 
 
 def test_all_at_once_in_file_order() -> None:
@@ -247,12 +305,6 @@ default = 1
 """
     )
     assert [int(problem.split(":")[1]) for problem in found] == [6, 7, 8, 9, 11]
-
-
-@pytest.mark.parametrize("word", ["mirror"])
-def test_actions_of_later_versions(word: str) -> None:
-    (problem,) = problems(f'[[rule]]\nname = "a"\n{word} = true\n')
-    assert problem.endswith(f"`{word}` is not in this version (leave it out)")
 
 
 def test_set_files(tmp_path: Path) -> None:

@@ -7,15 +7,11 @@ half of each has the same stem, where it has one: ``bpf/actions/X.h``.
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from wirepath.actions import challenge, count, dscp, limit, reject, verdict, wireguard
+from wirepath.actions import challenge, count, dscp, limit, mirror, reject, verdict, wireguard
 from wirepath.actions.action import Action
 from wirepath.document import Table
 
-__all__ = ["LATER", "Action", "read"]
-
-# Actions of later versions; a rule that asks for one is refused, never half obeyed.
-LATER: Final = ("mirror",)
-
+__all__ = ["Action", "read"]
 
 _READ: Final[Mapping[str, Callable[[Table], Action | None]]] = {
     "action": lambda rule: rule.one("action", verdict.read, None),
@@ -24,12 +20,12 @@ _READ: Final[Mapping[str, Callable[[Table], Action | None]]] = {
     "limit": limit.read,
     "wireguard": wireguard.read,
     "reject": reject.read,
+    "mirror": mirror.read,
 }
 
 
 def read(rule: Table) -> Action:
     """Take the action's key from *rule*; without any, the rule counts."""
-    rule.later(LATER)
     asked = [key for key in _READ if rule.take(key) is not None]
     found = [(key, action) for key in asked if (action := _READ[key](rule))]
     for key, _ in found[1:]:

@@ -56,6 +56,7 @@ class Action:
             takes any.
         hooks: where it works.
         counts: whether its rule counts packets, and is one of the operator's.
+        most: rules with it at a hook; None if there may be any number.
         reason: of `verdict`.
         tcp_flags: (all set, all clear), of the only packets that it is for; none if it is for all.
         sysctls: settings of the kernel that it needs, and the values that will do.
@@ -66,6 +67,7 @@ class Action:
     matches: ClassVar[int | None] = None
     hooks: ClassVar[tuple[Hook, ...]] = HOOKS
     counts: ClassVar[bool] = True
+    most: ClassVar[int | None] = None
     reason: ClassVar[Reason] = "rule"
     tcp_flags: ClassVar[tuple[tuple[int, int], ...]] = ()
     sysctls: ClassVar[Mapping[str, tuple[str, ...]]] = {}

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     Counts = Mapping[str, int]
 
+_COPIES: Final = ("mirrored", "mirror_failed")  # where some rule has them
 _CLEAR: Final = "\x1b[H\x1b[2J"  # ECMA-48: cursor home, erase the screen
 
 _COUNTED: Final = {
@@ -110,9 +111,10 @@ def _print_counts(
 def _print_rules(
     now: Mapping[str, Counts], before: Mapping[str, Counts] | None, elapsed_s: float
 ) -> None:
-    titles = ["rule", "packets", "bytes", "dropped"]
+    copies = [title for title in _COPIES if any(title in rule for rule in now.values())]
+    titles = ["rule", "packets", "bytes", "dropped", *copies]
     rows: list[list[show.Cell]] = [
-        [name, *(rule[title] for title in titles[1:])] for name, rule in now.items()
+        [name, *(rule.get(title) for title in titles[1:])] for name, rule in now.items()
     ]
     if before is not None:
         titles.append("a second")
@@ -143,7 +145,7 @@ def _rules(options: Namespace) -> None:
             "hook": list(rule.hooks),
             "match": rule.match.describe(),
             "action": rule.action.describe(),
-            **counted[rule.name].document(limited=rule.action.kind in counters.LIMITING),
+            **counted[rule.name].document(rule.action.kind),
         }
         for rule in policy.rules
     ]
@@ -153,8 +155,9 @@ def _rules(options: Namespace) -> None:
         print(f"{datapath.name}: the policy has no rules")
     else:
         hooks = show.hooks([rule["hook"] for rule in listed])
-        columns = ("action", "packets", "bytes", "dropped", "match")
+        copies = [title for title in _COPIES if any(title in rule for rule in listed)]
+        columns = ("action", "packets", "bytes", "dropped", *copies, "match")
         show.table(
             ("name", *hooks.title, *columns),
-            ([r["name"], *hooks.cell(r["hook"]), *(r[key] for key in columns)] for r in listed),
+            ([r["name"], *hooks.cell(r["hook"]), *(r.get(key) for key in columns)] for r in listed),
         )

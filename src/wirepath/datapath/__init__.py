@@ -29,6 +29,7 @@ from wirepath.datapath.attach import (
 )
 from wirepath.datapath.bans import Bans
 from wirepath.datapath.manifest import Manifest
+from wirepath.datapath.mirrors import devices
 from wirepath.datapath.sets import Sets
 from wirepath.datapath.surroundings import Place, arranged, restore
 from wirepath.errors import PinError, RequestError
@@ -195,6 +196,7 @@ class Datapath:
         pins = Pins.find()  # before anything starts a thread: it may have to change namespaces
         from wirepath.datapath.contents import read_contents
         from wirepath.datapath.generation import Generation
+        from wirepath.datapath.snaps import cut_at, cutting
         from wirepath.datapath.succession import Succession
 
         contents = read_contents(policy, skip_bad=skip_bad)
@@ -211,12 +213,14 @@ class Datapath:
                     contents.members,
                     succession=(places := replace(Succession.first(policy), surroundings=around)),
                     describe=_describe(policy, mode, places, tc := choose(tc)),
+                    devices=(targets := devices(policy, name)),
                     ifindex=offload,
                 ) as generation,
                 generation.counting(contents.members, places.counting),
             ):
                 pin(generation, staged)
                 with (
+                    cutting(staged, name, tc, cut_at(policy, targets)),
                     attached(staged, interface.index, tc),
                     XdpLink.attach(generation.program, interface.index, mode) as link,
                 ):
@@ -272,6 +276,7 @@ class Datapath:
     def _swap(self, policy: Policy, members: Members, around: Mapping[str, Any]) -> None:
         from wirepath.datapath import actions
         from wirepath.datapath.generation import STATE, Generation
+        from wirepath.datapath.snaps import cut_at, cutting
         from wirepath.datapath.succession import Succession
 
         after = Succession.after(self.manifest, policy, self.maps["rule_counters"])
@@ -280,7 +285,8 @@ class Datapath:
         self.bans.forget(given)
         state = {name: self.maps[name] for name in STATE}
         state |= actions.carried(self.maps, actions.state_sizes(policy, places))
-        tc = self.manifest.tc
+        tc, ifindex = self.manifest.tc, self.link.ifindex
+        targets = devices(policy, self.name)
         offload = self.link.ifindex if self.manifest.mode == "offload" else 0
         with (
             Generation.load(
@@ -289,6 +295,7 @@ class Datapath:
                 state=state,
                 succession=places,
                 describe=_describe(policy, self.manifest.mode, places, tc),
+                devices=targets,
                 ifindex=offload,
             ) as generation,
             generation.counting(members, places.counting, self.manifest.counting),
@@ -298,7 +305,10 @@ class Datapath:
             self.link.pin(staged / LINK)
             serving = self.pins.directory(self.name)
             actions.hand_over(self.maps, generation.maps, self.manifest.rooms, places.rooms)
-            with attached(staged, self.link.ifindex, tc, instead_of=serving):
+            with (
+                cutting(staged, self.name, tc, cut_at(policy, targets), instead_of=self._cut_at()),
+                attached(staged, ifindex, tc, instead_of=serving),
+            ):
                 self.link.update(generation.program, old=self.program)
                 try:
                     self.pins.publish(self.name)
@@ -310,13 +320,24 @@ class Datapath:
 
     def down(self) -> None:
         """Take it off the interface; nothing of it is left in the kernel."""
+        from wirepath.datapath.snaps import stop
+
         with self.changing():
             ifindex = self.link.ifindex
             with self.pins.removing(self.name) as aside:
                 self.link.detach()  # from here on there is no way back: see `recover`
                 detach(aside, ifindex, self.manifest.tc)
+                stop(aside, self.name, self.manifest.tc, self._cut_at())
                 restore(self.name, self.manifest.surroundings)
         log.info("detached %s", self.name)
+
+    # The devices where copies are cut.
+    def _cut_at(self) -> set[int]:
+        from wirepath.datapath.snaps import cut_at
+
+        if "mirrors" not in self.manifest.surroundings:
+            return set()
+        return cut_at(self.policy, devices(self.policy, self.name))
 
     # Asking
 

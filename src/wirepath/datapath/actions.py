@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from wirepath.actions.mirror import Mirror
 from wirepath.datapath.ban_lengths import Lengths
 from wirepath.errors import RequestError
 
@@ -67,7 +68,10 @@ def places(policy: Policy) -> list[Placed]:
 def sizes(policy: Policy) -> dict[str, int]:
     """Give the capacities of the maps of structs."""
     kinds = {f"{kind}s": len(rules) for kind, rules in _by_kind(policy).items()}
-    return kinds | {"limits": max(1, len(limits_of(policy)))}
+    return kinds | {
+        "limits": max(1, len(limits_of(policy))),
+        "mirror_blocks": max(1, kinds.get("mirrors", 0)),
+    }
 
 
 def state_sizes(policy: Policy, succession: Succession) -> dict[str, int]:
@@ -91,8 +95,17 @@ def state_sizes(policy: Policy, succession: Succession) -> dict[str, int]:
     }
 
 
-def write(maps: Mapping[str, Map], policy: Policy, places: Succession) -> None:
-    """Write the structs of all actions, and the lengths that limits may ban by."""
+def write(
+    maps: Mapping[str, Map], policy: Policy, places: Succession, devices: Mapping[str, int]
+) -> None:
+    """Write the structs of all actions, and the lengths that limits may ban by.
+
+    Args:
+        maps: of one hook.
+        policy: what is said of it.
+        places: of the policy's names.
+        devices: by target of mirrors, the ifindex; who is not there gets no copies.
+    """
     limits = limits_of(policy)
     at = {name: place for place, name in enumerate(limits)}
     for name, limit in limits.items():
@@ -102,6 +115,9 @@ def write(maps: Mapping[str, Map], policy: Policy, places: Succession) -> None:
             parts = {f"{role}_limit": at[f"{rule.name}:{role}"] for role in rule.action.limits}
             if kind == "wireguard":
                 parts["learned_ns"] = places.learned_ns.get(rule.name, 0)
+            if isinstance(rule.action, Mirror):
+                parts["ifindex"] = devices.get(rule.action.to.words, 0)
+                parts["rule"] = places.counters[rule.name]
             maps[f"{kind}s"][place] = rule.action.lower() | parts
     Lengths(maps["ban_lengths"]).expect(ban_lengths(policy))
 

@@ -71,6 +71,7 @@ class Generation:
         describe: Callable[[Mapping[Hook, Plan], Tables], bytes] | None = None,
         sizes: Mapping[str, int] | None = None,
         hooks: Collection[Hook] | None = None,
+        devices: Mapping[str, int] | None = None,
         replaying: bool = False,
         ifindex: int = 0,
     ) -> Self:
@@ -85,6 +86,7 @@ class Generation:
             describe: gives the text of the manifest, of whole pages; none is written if None.
             sizes: capacities of maps to change, by name.
             hooks: which; those of *policy* if None.
+            devices: where its mirrors send copies, by target, the ifindex; nowhere if None.
             replaying: the clock and the length of a frame come with it (``bpf/trace.h``).
             ifindex: for hardware offload, the interface.
 
@@ -112,6 +114,7 @@ class Generation:
                     shared=shared,
                     sizes=needed,
                     succession=places,
+                    devices=devices or {},
                     replaying=replaying,
                     ifindex=ifindex,
                 )

@@ -36,9 +36,9 @@ _NO_SLOT: Final = (1 << 32) - 1  # RULE_NONE of bpf/pkt.h, of what nobody counts
 _NAMED: Final[Mapping[str, Sequence[str]]] = {"fragment": FRAGMENTS, "ct": STATES}
 
 
-def object_file() -> Path:
-    """Find the compiled data plane: inside the package, or where ``make bpf`` puts it."""
-    packaged = Path(wirepath.__file__).with_name("datapath.bpf.o")
+def object_file(name: str = "datapath") -> Path:
+    """Find a compiled object: inside the package, or where ``make bpf`` puts it."""
+    packaged = Path(wirepath.__file__).with_name(f"{name}.bpf.o")
     built = packaged.parents[2] / "build" / packaged.name
     return packaged if packaged.exists() or not built.exists() else built
 
@@ -67,6 +67,7 @@ class HookProgram:
         shared: Mapping[str, Map],
         sizes: Mapping[str, int],
         succession: Succession,
+        devices: Mapping[str, int],
         replaying: bool,
         ifindex: int,
     ) -> Self:
@@ -79,6 +80,7 @@ class HookProgram:
             shared: maps that there are already, by name.
             sizes: capacities of others, beside those of the rules' tables.
             succession: the places of the policy's names.
+            devices: where mirrors send copies; as in `actions.write`.
             replaying: the clock and the length of a frame come with it (``bpf/trace.h``).
             ifindex: for hardware offload, the interface.
 
@@ -100,7 +102,7 @@ class HookProgram:
         )
         program = cls(hook, loaded, plan)
         try:
-            program._write(succession)
+            program._write(succession, devices)
         except BaseException:
             loaded.close()
             raise
@@ -111,9 +113,9 @@ class HookProgram:
         """What judges packets."""
         return self.loaded.programs[self.hook]
 
-    def _write(self, places: Succession) -> None:
+    def _write(self, places: Succession, devices: Mapping[str, int]) -> None:
         self._write_values()
-        actions.write(self.loaded.maps, self.plan.policy, places)
+        actions.write(self.loaded.maps, self.plan.policy, places, devices)
         self._write_clauses(places.counters)
         self._write_filing()
         self._write_prefixes()

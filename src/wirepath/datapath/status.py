@@ -90,7 +90,32 @@ def warnings(datapath: Datapath, bans: dict[str, int]) -> list[str]:
         found.append(f"program {running} runs there, which is not ours")
     if datapath.link.ifindex:
         found += _out_of_place(datapath)
-    return found + full_warnings(bans)
+    return found + mirror_warnings(datapath) + full_warnings(bans)
+
+
+def mirror_warnings(datapath: Datapath) -> list[str]:
+    """Say which devices that rules mirror to are gone, and which took no copies."""
+    from wirepath import stats
+    from wirepath.kernel.interface import name_of
+
+    rules = [rule for rule in datapath.manifest.policy["rule"] if stats.MIRRORING in rule]
+    if not rules:
+        return []
+    counted = stats.read(datapath).rules
+    gone = {
+        rule["name"]
+        for hook in datapath.manifest.rows
+        for place, rule in enumerate(rule for rule in rules if hook in rule["hook"])
+        if not name_of(datapath.tables(hook)["mirrors"][place]["ifindex"])
+    }
+    found = []
+    for name, to in ((rule["name"], rule[stats.MIRRORING]["to"]) for rule in rules):
+        if name in gone:
+            cure = "bring it back and `wirepath apply`"
+            found.append(f"rule {name}: {to} is gone ({cure})")
+        elif failed := counted[name].mirror_failed:
+            found.append(f"rule {name}: {failed} copies to {to} failed (is it up? `ip link`)")
+    return found
 
 
 # Whoever loads a rule set of his own flushes ours first, as a rule.

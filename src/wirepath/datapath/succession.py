@@ -86,9 +86,11 @@ class Succession:
             rule_counters: of both.
         """
         rules, sets = _named(policy)
-        counters = _numbered(manifest.counters, rules)
-        new = {name: slot for name, slot in counters.items() if name not in manifest.counters}
-        stay = {name: counts for name, counts in manifest.counted.items() if name in counters}
+        counters = _numbered(manifest.counters, rules, _otherwise_counted(manifest, policy))
+        before = manifest.counters
+        new = {name: slot for name, slot in counters.items() if before.get(name) != slot}
+        kept = counters.keys() - new.keys()
+        stay = {name: counts for name, counts in manifest.counted.items() if name in kept}
         found = stats.rules(rule_counters, new) if new else {}
         return cls(
             number=manifest.generation + 1,
@@ -113,10 +115,22 @@ def _named(policy: Policy) -> tuple[list[str], list[str]]:
     return rules, [spec.name for spec in policy.sets.values() if spec.counters]
 
 
-def _numbered(old: Mapping[str, int], names: Collection[str]) -> dict[str, int]:
+# Rules that mirror now and did not before, or the other way round: they count other things.
+def _otherwise_counted(manifest: Manifest, policy: Policy) -> set[str]:
+    before = {rule["name"]: stats.MIRRORING in rule for rule in manifest.policy["rule"]}
+    return {
+        rule.name
+        for rule in policy.rules
+        if before.get(rule.name, False) != (rule.action.kind == stats.MIRRORING)
+    }
+
+
+def _numbered(
+    old: Mapping[str, int], names: Collection[str], anew: Collection[str] = ()
+) -> dict[str, int]:
     taken = set(old.values())
     free = (number for number in range(len(taken) + len(names)) if number not in taken)
-    return {name: old[name] if name in old else next(free) for name in names}
+    return {name: old[name] if name in old and name not in anew else next(free) for name in names}
 
 
 # Sessions live for three minutes, so whoever watches for so long knows all that are in use.

@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from wirepath.datapath import conntrack, sysctls
+from wirepath.datapath import conntrack, mirrors, sysctls
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -56,7 +56,11 @@ class Part(Protocol):
         """Remove what nobody can put back any more."""
 
 
-PARTS: Final[Mapping[str, Part]] = {"sysctls": sysctls, "conntrack": conntrack}
+PARTS: Final[Mapping[str, Part]] = {
+    "sysctls": sysctls,
+    "conntrack": conntrack,
+    "mirrors": mirrors,
+}
 
 
 @contextmanager

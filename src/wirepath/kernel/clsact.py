@@ -49,35 +49,55 @@ class Filter:
     Args:
         ifindex: of an interface of the network namespace that the thread is in, at every call.
         direction: which packets a program there sees.
+        priority, handle: where among the filters there; one that says so stands for itself.
 
     Attributes:
         direction: as given.
     """
 
-    def __init__(self, ifindex: int, direction: Direction) -> None:
+    def __init__(
+        self,
+        ifindex: int,
+        direction: Direction,
+        *,
+        priority: int = PRIORITY,
+        handle: int = HANDLE,
+    ) -> None:
         self.direction: Direction = direction
         self._ifindex = ifindex
+        self._priority = priority
+        self._handle = handle
 
     def __repr__(self) -> str:
         return f"<filter on {self.direction} of interface {self._ifindex}>"
 
     @classmethod
-    def attach(cls, program: Program, ifindex: int, direction: Direction) -> Self:
+    def attach(
+        cls,
+        program: Program,
+        ifindex: int,
+        direction: Direction,
+        *,
+        priority: int = PRIORITY,
+        handle: int = HANDLE,
+    ) -> Self:
         """Put *program* on an interface, and the clsact qdisc under it if there is none.
 
-        It runs among the filters there in the order of their priorities, ours is ``PRIORITY``;
+        It runs among the filters there in the order of their priorities, then of their making;
         those behind it see what it leaves with TC_ACT_UNSPEC.
 
         Args:
             program: of type sched_cls.
             ifindex: of the interface.
             direction: which packets it sees.
+            priority: our place.
+            handle: likewise.
 
         Raises:
             AttachError: our place is taken, or the interface is gone or unfit.
             NotSupported: this kernel was built without clsact, or filters that are programs.
         """
-        place = cls(ifindex, direction)
+        place = cls(ifindex, direction, priority=priority, handle=handle)
         name = name_of(ifindex)
         if not name:
             raise no_interface(ifindex)
@@ -95,7 +115,7 @@ class Filter:
     def program_id(self) -> int:
         """Which program runs now; 0 if none does, or the interface is gone."""
         for each in _filters(self._ifindex, self.direction):
-            if (each.info >> 16, each.handle, each.kind) == (PRIORITY, HANDLE, "bpf"):
+            if (each.info >> 16, each.handle, each.kind) == (self._priority, self._handle, "bpf"):
                 return int.from_bytes(rtnetlink.attributes(each.options)[_ID], "little")
         return 0
 
@@ -136,8 +156,8 @@ class Filter:
         _drop_idle_qdisc(self._ifindex)
 
     def _message(self, options: bytes = b"") -> Traffic:
-        info = PRIORITY << 16 | _EVERY_PROTOCOL
-        return Traffic(self._ifindex, HANDLE, _SIDES[self.direction], info, "bpf", options)
+        info = self._priority << 16 | _EVERY_PROTOCOL
+        return Traffic(self._ifindex, self._handle, _SIDES[self.direction], info, "bpf", options)
 
     def _put(self, program: Program, flags: int) -> None:
         options = (
@@ -157,11 +177,11 @@ class Filter:
             cure = ROOT
         elif errno == EEXIST:
             what = f"program {self.program_id} is there already, on {self.direction}"
-            cure = f"take it off first: `tc filter del dev {name} {side} prio {PRIORITY}`"
+            cure = f"take it off first: `tc filter del dev {name} {side} prio {self._priority}`"
         elif errno == EOPNOTSUPP:
             what = "its filters are shared with other interfaces"
         elif errno == EINVAL and self._taken():
-            what = f"another filter has priority {PRIORITY} on {self.direction}"
+            what = f"another filter has priority {self._priority} on {self.direction}"
             cure = f"give it another; `tc filter show dev {name} {side}` shows it"
         elif errno == EINVAL:
             what = "no program for tc"
@@ -169,7 +189,7 @@ class Filter:
 
     def _taken(self) -> bool:
         found = _filters(self._ifindex, self.direction)
-        return any(each.info >> 16 == PRIORITY for each in found)
+        return any(each.info >> 16 == self._priority for each in found)
 
 
 # Whether there was none before.

@@ -8,13 +8,16 @@ import socket
 import struct
 from errno import EAFNOSUPPORT, EEXIST, ENODEV, EOPNOTSUPP, EPERM, ERANGE
 from ipaddress import IPv4Address, IPv6Address
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from wirepath.errors import KernelError, NotSupported
 from wirepath.kernel import offloads, rtnetlink
 from wirepath.kernel.handle import telling
 from wirepath.kernel.links import ROOT
 from wirepath.kernel.rtnetlink import attribute
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +49,14 @@ _NEEDS: Final[dict[str, str]] = {
 }
 
 
-def create(name: str, kind: Kind, remote: IPv4Address | IPv6Address, number: int) -> None:
+def create(
+    name: str,
+    kind: Kind,
+    remote: IPv4Address | IPv6Address,
+    number: int,
+    *,
+    prepare: Callable[[], object] | None = None,
+) -> None:
     """Make a tunnel device in the network namespace that the thread is in, and bring it up.
 
     It has no address, asks for none and speaks to nobody by itself. Frames are segmented and
@@ -55,14 +65,15 @@ def create(name: str, kind: Kind, remote: IPv4Address | IPv6Address, number: int
     IPv4 and lost by VXLAN over IPv6, where the way has to have room for 70 bytes more; ERSPAN
     cuts it, and tells so in its header.
 
-    It takes what comes back from anywhere, too, as a tunnel does: who makes it drops that at its
-    ingress.
+    It takes what comes back from anywhere, too, as a tunnel does: who makes it lets *prepare* drop
+    that at its ingress.
 
     Args:
         name: of the device, up to 15 bytes.
         kind: how frames are wrapped.
         remote: the collector.
         number: the VNI, 0 to 2^24 - 1; or the session, 0 to 1023.
+        prepare: is called when it is there, and not up yet.
 
     Raises:
         NotSupported: this kernel was built without that kind.
@@ -77,8 +88,10 @@ def create(name: str, kind: Kind, remote: IPv4Address | IPv6Address, number: int
     except OSError as error:
         raise _refused(doing, error.errno or 0, name, way) from error
     try:
+        if prepare:
+            prepare()
         _bring_up(doing, name)
-    except KernelError:
+    except BaseException:
         remove(name)
         raise
     log.debug("made %s: %s to %s, number %d", name, way, remote, number)

@@ -336,12 +336,25 @@ def _read_rules(tables: list[Table], sets: Collection[str]) -> tuple[Rule, ...]:
         if action.tcp_flags:
             match = match.for_syns(of_match, action.tcp_flags)
         if elsewhere := [hook for hook in hooks if hook not in action.hooks]:
-            right = " or ".join(f'"{hook}"' for hook in action.hooks)
-            cure = f"write hook = {right}"
+            right = [f'"{hook}"' for hook in action.hooks]
+            listed = f"[{', '.join(right)}]" if len(right) > 1 else right[0]
+            cure = f"write hook = {listed}"
             table.wrong("hook", f"{shown(elsewhere[0])}: `{action.kind}` is not for there ({cure})")
         rules.append(Rule(name=name, match=match, action=action, hooks=hooks))
+        if message := _too_many(rules):
+            table.wrong(action.kind, message)
         table.done()
     return tuple(rules)
+
+
+# Whether the last of *rules* is one too many of its kind.
+def _too_many(rules: list[Rule]) -> str:
+    action = rules[-1].action
+    for hook in rules[-1].hooks if action.most else ():
+        alike = sum(hook in rule.hooks and rule.action.kind == action.kind for rule in rules)
+        if alike == (action.most or 0) + 1:
+            return f"rule {alike} with `{action.kind}` at {hook} (at most {action.most} a hook)"
+    return ""
 
 
 def _name(value: Any) -> str:

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * mirror.h - a copy of the frame for somebody who looks on.
+ *
+ * The walk only notes who gets one.  A copy is of the frame as it leaves, so
+ * the hook makes it when all else is done, and whatever the verdict is.
+ *
+ * Policy: wirepath/actions/mirror.py    Test: tests/actions/test_mirror.py
+ */
+#ifndef MIRROR_H
+#define MIRROR_H
+
+#include "../trace.h"
+#include "mirror_mark.h"
+
+#define MIRRORS_MAX 64 /* a hook: bits in parting.mirrors */
+
+struct mirror {
+	__u32 ifindex; /* 0: the device was not there */
+	__u32 one_in;  /* packets, from 1 */
+	__u32 snap;    /* bytes that a copy keeps, up to 65,535; 0: all */
+	__u32 rule;    /* slot in rule_counters */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1); /* what the policy needs */
+	__type(key, __u32);
+	__type(value, struct mirror);
+} mirrors SEC(".maps");
+
+/* Of each block of one_in packets one is copied, whichever chance picks: what
+ * comes at regular times is seen as often as all else.
+ */
+struct mirror_block {
+	__u32 left; /* packets to come in this block; 0: a new one begins */
+	__u32 pick; /* copied when so many are left, itself included */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1); /* as many as mirrors */
+	__type(key, __u32);
+	__type(value, struct mirror_block);
+} mirror_blocks SEC(".maps");
+
+static __always_inline bool is_picked(__u32 config)
+{
+	struct mirror *mirror = bpf_map_lookup_elem(&mirrors, &config);
+	struct mirror_block *block;
+	__u64 chance;
+
+	if (!mirror || mirror->one_in <= 1)
+		return mirror;
+	block = bpf_map_lookup_elem(&mirror_blocks, &config);
+	if (!block)
+		return false;
+	if (!block->left) {
+		chance = bpf_get_prandom_u32();
+		block->left = mirror->one_in;
+		block->pick = 1 + (chance * mirror->one_in >> 32);
+	}
+	return block->left-- == block->pick;
+}
+
+/* A test run is attached to nothing, and has nobody who looks on. */
+static __always_inline void note_mirror(struct pkt *pkt, __u32 config)
+{
+	if (!replaying && config < MIRRORS_MAX && is_picked(config))
+		pkt->parting.mirrors |= 1ULL << config;
+}
+
+#endif

@@ -1,0 +1,139 @@
+"""``mirror``: a copy of the packet for somebody who looks on; the packet itself goes on.
+
+The kernel's half is ``bpf/actions/mirror.h``.
+"""
+
+import re
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address, ip_address
+from typing import Any, ClassVar, Final, Literal
+
+from wirepath.actions.action import Action, Memory
+from wirepath.document import Table, string
+from wirepath.errors import RequestError, shown
+from wirepath.net import Hook, Packet
+
+MIRRORS_MOST: Final = 64  # MIRRORS_MAX of bpf/actions/mirror.h
+_ONE_IN_MOST: Final = 1_000_000_000
+_SNAP_LEAST: Final = 14  # an Ethernet header
+_SNAP_MOST: Final = 65_535  # MIRROR_SNAP of bpf/actions/mirror_mark.h
+
+_SUCH_AS: Final = '"mirror0", "vxlan:IP:VNI" or "erspan:IP:ID"'
+_DEVICE: Final = re.compile(r"[^\s/:]{1,15}")  # dev_valid_name in net/core/dev.c
+_NUMBERS: Final = {"vxlan": ("VNI", (1 << 24) - 1), "erspan": ("ERSPAN ID", (1 << 10) - 1)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """Where copies go.
+
+    Attributes:
+        words: as the operator wrote it; of a device its name.
+        kind: an interface of this host, or a tunnel.
+        remote: the tunnel's other end; None for an interface.
+        number: the tunnel's: a VNI, or a session of ERSPAN.
+    """
+
+    words: str
+    kind: Literal["device", "vxlan", "erspan"] = "device"
+    remote: IPv4Address | IPv6Address | None = None
+    number: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mirror(Action):
+    """A copy of what matches, as it leaves the hook, is sent to a device; the walk goes on.
+
+    Attributes:
+        to: where.
+        one_in: of each block of so many packets a CPU copies one, at random.
+        snap: bytes that a copy keeps; None if it is whole.
+    """
+
+    to: Target
+    one_in: int = 1
+    snap: int | None = None
+
+    hooks: ClassVar[tuple[Hook, ...]] = ("tc_ingress", "egress")
+    kind: ClassVar[str] = "mirror"
+    most: ClassVar[int | None] = MIRRORS_MOST
+
+    def decide(self, packet: Packet, memory: Memory) -> None:
+        """Let *packet* go on: nobody looks on at the model."""
+
+    def lower(self) -> dict[str, Any]:
+        """Give ``struct mirror``, but for the device and the slot."""
+        return {"one_in": self.one_in, "snap": self.snap or 0}
+
+    def describe(self) -> str:
+        """Say ``mirror to mirror0, 1 in 100, 96 bytes``."""
+        one_in = f", 1 in {self.one_in:,}" if self.one_in > 1 else ""
+        snap = f", {self.snap:,} bytes" if self.snap else ""
+        return f"mirror to {self.to.words}{one_in}{snap}"
+
+    def document(self) -> dict[str, Any]:
+        """Give the rule's key."""
+        snap = {"snap": self.snap} if self.snap else {}
+        return {"mirror": {"to": self.to.words, "one_in": self.one_in} | snap}
+
+
+def read(rule: Table) -> Mirror | None:
+    """Take ``mirror`` from *rule*; None if it is, noted, wrong."""
+    table = rule.table("mirror", 'mirror = { to = "mirror0" }')
+    to = table.one("to", _target, None)
+    if "to" not in table:
+        table.wrong("to", f"a mirror without `to` (write to = {_SUCH_AS})")
+    one_in = table.one("one_in", _one_in, 1)
+    snap = table.one("snap", _snap, None)
+    table.done()
+    return Mirror(to=to, one_in=one_in, snap=snap) if to else None
+
+
+def _target(value: Any) -> Target:
+    words = string(value)
+    if ":" not in words:
+        if _DEVICE.fullmatch(words) and words not in (".", ".."):
+            return Target(words=words)
+        raise RequestError(f"{shown(value)}: nowhere to mirror to (write {_SUCH_AS})")
+    kind, _, rest = words.partition(":")
+    remote, _, number = rest.rpartition(":")
+    if kind not in _NUMBERS:
+        raise RequestError(f"{shown(value)}: nowhere to mirror to (write {_SUCH_AS})")
+    there = _remote(value, remote)
+    return Target(
+        words=words,
+        kind="vxlan" if kind == "vxlan" else "erspan",
+        remote=there,
+        number=_number(kind, number),
+    )
+
+
+def _remote(value: Any, text: str) -> IPv4Address | IPv6Address:
+    try:
+        remote = ip_address(text.removeprefix("[").removesuffix("]"))
+    except ValueError:
+        raise RequestError(f"{shown(value)}: nowhere to mirror to (write {_SUCH_AS})") from None
+    if remote.is_multicast or remote.is_unspecified:
+        raise RequestError(f"{shown(value)}: {remote} is not of one host (name the collector)")
+    return remote
+
+
+def _number(kind: str, text: str) -> int:
+    what, most = _NUMBERS[kind]
+    if text.isascii() and text.isdigit() and int(text) <= most:
+        return int(text)
+    raise RequestError(f"{shown(text)}: not a number for {kind} ({what}s go from 0 to {most})")
+
+
+def _one_in(value: Any) -> int:
+    return _whole(value, "not a number of packets", 1, _ONE_IN_MOST)
+
+
+def _snap(value: Any) -> int:
+    return _whole(value, "not a length of frames in bytes", _SNAP_LEAST, _SNAP_MOST)
+
+
+def _whole(value: Any, what: str, least: int, most: int) -> int:
+    if isinstance(value, int) and not isinstance(value, bool) and least <= value <= most:
+        return value
+    raise RequestError(f"{shown(value)}: {what} (they go from {least} to {most})")

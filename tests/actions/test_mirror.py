@@ -1,0 +1,190 @@
+"""Copies of packets: who gets them, how many, and what is counted."""
+
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from frames import Eth, IPv4, Tcp, Udp
+from wirepath import stats
+from wirepath.actions.mirror import Mirror
+from wirepath.datapath.contents import read_contents
+from wirepath.datapath.generation import Generation
+from wirepath.kernel.interface import Interface
+from wirepath.lab.netns import Namespace
+from wirepath.model import Model
+from wirepath.net import Hook
+from wirepath.policy import Policy
+from xdp import Expected, Sent, Xdp, agree
+
+FRAME = bytes(Eth() / IPv4() / Udp(dport=53) / bytes(300))
+OTHER = bytes(Eth() / IPv4() / Tcp(dport=80))
+
+
+def policy(inside: str = "", *more: str, to: str = "mirror0") -> Policy:
+    """A tap of UDP, and rules behind it."""
+    tap = '[[rule]]\nname = "tap"\nhook = ["tc_ingress", "egress"]\nmatch = { proto = "udp" }\n'
+    return Policy.parse("\n".join([f'{tap}mirror = {{ to = "{to}" {inside} }}', *more]))
+
+
+DROP = '[[rule]]\nname = "drop"\nhook = "egress"\nmatch = { proto = "udp" }\naction = "drop"\n'
+
+
+@pytest.mark.parametrize(
+    ("to", "kind", "remote", "number"),
+    [
+        ("mirror0", "device", None, 0),
+        ("vxlan:192.0.2.9:42", "vxlan", "192.0.2.9", 42),
+        ("vxlan:2001:db8::9:16777215", "vxlan", "2001:db8::9", 16777215),
+        ("vxlan:[2001:db8::9]:0", "vxlan", "2001:db8::9", 0),
+        ("erspan:192.0.2.9:1023", "erspan", "192.0.2.9", 1023),
+    ],
+)
+def test_targets(to: str, kind: str, remote: str | None, number: int) -> None:
+    read = policy(to=to)
+    action = read.rules[0].action
+    assert isinstance(action, Mirror)
+    target = action.to
+    there = str(target.remote) if target.remote else None
+    assert (target.kind, there, target.number) == (kind, remote, number)
+    assert Policy.from_document(read.document()) == read
+
+
+def test_lowering_and_words() -> None:
+    for inside, lowered, words in (
+        ("", {"one_in": 1, "snap": 0}, "mirror to mirror0"),
+        (
+            ", one_in = 1000, snap = 96",
+            {"one_in": 1000, "snap": 96},
+            "mirror to mirror0, 1 in 1,000, 96 bytes",
+        ),
+    ):
+        read = policy(inside)
+        action = read.rules[0].action
+        assert (action.lower(), action.describe()) == (lowered, words)
+        assert Policy.from_document(read.document()) == read
+
+
+@pytest.mark.kernel
+@pytest.mark.parametrize("hook", ["tc_ingress", "egress"])
+def test_a_replay_counts_and_sends_nothing(hook: Hook) -> None:
+    rules = policy("", '[[rule]]\nname = "all"\nhook = ["tc_ingress", "egress"]\naction = "pass"\n')
+    with Xdp(rules, hook=hook) as xdp:
+        agree(xdp, Expected(Model(xdp.policy, hook=hook)), [Sent(FRAME), Sent(OTHER), Sent(FRAME)])
+        assert xdp.counted()["tap"].packets == 2
+        assert xdp.counted()["tap"].of_mirror().mirrored == 0
+
+
+@pytest.fixture
+def mirror0() -> Iterator[Interface]:
+    """A device that takes copies; the test is in its network namespace."""
+    host = Namespace("wp-mirror")
+    host.remove()
+    host.create()
+    try:
+        with host.entered():
+            add = ["ip", "link", "add", "mirror0", "type", "veth", "peer", "name", "ids0"]
+            subprocess.run(add, check=True)
+            for each in ("lo", "mirror0", "ids0"):
+                Path(f"/proc/sys/net/ipv6/conf/{each}/disable_ipv6").write_text("1")
+                subprocess.run(["ip", "link", "set", each, "up"], check=True)
+            yield Interface.of("mirror0")
+    finally:
+        host.remove()
+
+
+def load(rules: Policy, devices: dict[str, int]) -> Generation:
+    contents = read_contents(rules).members
+    return Generation.load(rules, contents, sizes={"bans": 64}, devices=devices, hooks=["egress"])
+
+
+def counted(generation: Generation) -> stats.RuleCount:
+    return stats.rules(generation.maps["rule_counters"], {"tap": 0})["tap"].of_mirror()
+
+
+def arrived() -> int:
+    lines = Path("/proc/thread-self/net/dev").read_text().splitlines()
+    return next(int(line.split()[2]) for line in lines if line.lstrip().startswith("ids0:"))
+
+
+@pytest.mark.kernel
+def test_copies_whatever_the_verdict(mirror0: Interface) -> None:
+    with load(policy("", DROP), {"mirror0": mirror0.index}) as generation:
+        program = generation.hooks["egress"].program
+        for _ in range(5):
+            ran = program.skb_run(FRAME)
+            assert ran.retval == 2  # TC_ACT_SHOT
+            assert ran.frame == FRAME
+        program.skb_run(OTHER)
+        assert counted(generation) == stats.RuleCount(5, 5 * len(FRAME), 0, 0, 5, 0)
+        assert arrived() == 5
+
+
+@pytest.mark.kernel
+def test_copies_that_fail(mirror0: Interface) -> None:
+    for devices in ({}, {"mirror0": 99999}):
+        with load(policy(), devices) as generation:
+            assert generation.hooks["egress"].program.skb_run(FRAME).retval == (1 << 32) - 1
+            assert counted(generation)[-2:] == (0, 1)
+    with load(policy(), {"mirror0": mirror0.index}) as generation:
+        subprocess.run(["ip", "link", "set", "mirror0", "down"], check=True)
+        generation.hooks["egress"].program.skb_run(FRAME)
+        assert counted(generation)[-2:] == (0, 1)
+
+
+@pytest.mark.kernel
+def test_64_mirrors(mirror0: Interface) -> None:
+    rule = '[[rule]]\nname = "r{}"\nhook = "egress"\nmirror = {{ to = "mirror0" }}\n'
+    rules = Policy.parse("".join(rule.format(n) for n in range(64)))
+    with load(rules, {"mirror0": mirror0.index}) as generation:
+        generation.hooks["egress"].program.skb_run(FRAME)
+        slots = {f"r{n}": n for n in range(64)}
+        found = stats.rules(generation.maps["rule_counters"], slots)
+        assert {count.of_mirror().mirrored for count in found.values()} == {1}
+
+
+@pytest.fixture
+def one_cpu() -> Iterator[None]:
+    """Run on one CPU alone, which has an account of its own."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(before)})
+    yield
+    os.sched_setaffinity(0, before)
+
+
+@pytest.mark.kernel
+@pytest.mark.parametrize("one_in", [2, 7, 100])
+def test_one_of_each_block(mirror0: Interface, one_cpu: None, one_in: int) -> None:
+    picked = set()
+    with load(policy(f", one_in = {one_in}"), {"mirror0": mirror0.index}) as generation:
+        program = generation.hooks["egress"].program
+        for block in range(10):
+            for nth in range(one_in):
+                before = counted(generation).mirrored
+                program.skb_run(FRAME)
+                if counted(generation).mirrored > before:
+                    picked.add(nth)
+            assert counted(generation).mirrored == block + 1
+    assert len(picked) > 1
+
+
+@pytest.mark.kernel
+def test_periodic_traffic_is_seen_too(mirror0: Interface) -> None:
+    """Every tenth packet is another one: it gets its part of the copies, and no more."""
+    rules = policy(
+        ", one_in = 10",
+        '[[rule]]\nname = "pass"\nhook = "egress"\naction = "pass"\n',
+    )
+    with load(rules, {"mirror0": mirror0.index}) as generation:
+        program = generation.hooks["egress"].program
+        special = 0
+        for number in range(3000):
+            before = counted(generation).mirrored if number % 10 == 0 else 0
+            program.skb_run(FRAME)
+            if number % 10 == 0:
+                special += counted(generation).mirrored - before
+        # Of 300 such packets 30 are expected; 5 standard deviations are 26.
+        assert 4 <= special <= 56
+        assert abs(counted(generation).mirrored - 300) <= (os.cpu_count() or 1)
