@@ -116,6 +116,9 @@ static __always_inline void begin(struct pkt *pkt, struct __sk_buff *skb)
 		pkt->vlan = skb->vlan_tci & VLAN_VID;
 		pkt->frame_bytes += sizeof(struct vlan_tag);
 	}
+	/* A capture does not say, and a test run has our own. */
+	if (hook == HOOK_EGRESS && limit_config.by_cgroup && !replaying)
+		pkt->cgroup = bpf_skb_cgroup_id(skb);
 	if (replaying) {
 		pkt->now_ns = skb->tstamp;
 		pkt->cut = pkt->frame_bytes > skb->len;
@@ -142,6 +145,19 @@ static __always_inline long bring_into_reach(struct __sk_buff *skb)
 	return bpf_skb_pull_data(skb, size < REACH_MAX ? size : REACH_MAX);
 }
 
+/* Have the packet wait for its time, in a qdisc that knows of it.  A later one may
+ * be there: that of TCP, which paces itself.
+ */
+static __always_inline void depart(struct __sk_buff *skb, __u64 departs_ns)
+{
+	if (skb->tstamp_type == BPF_SKB_TSTAMP_DELIVERY_MONO &&
+	    skb->tstamp >= departs_ns)
+		return;
+	/* The kernel refuses this for what is no IP to it, as with a tag. */
+	if (bpf_skb_set_tstamp(skb, departs_ns, BPF_SKB_TSTAMP_DELIVERY_MONO))
+		skb->tstamp = departs_ns;
+}
+
 static __always_inline int tc(struct __sk_buff *skb)
 {
 	enum verdict verdict;
@@ -153,6 +169,8 @@ static __always_inline int tc(struct __sk_buff *skb)
 		if (!pkt.unseen || i || bring_into_reach(skb))
 			break;
 	}
+	if (limit_config.shapes && pkt.parting.departs_ns)
+		depart(skb, pkt.parting.departs_ns);
 	count_outcome(&pkt, verdict);
 	if (replaying) {
 		skb->cb[0] = verdict;

@@ -70,8 +70,14 @@ struct pkt {
 	__u8 tcp_flags;     /* valid with has_flags; CWR is the top bit */
 	__u8 icmp_type;     /* valid with has_type; ICMP or ICMPv6 */
 	bool has_ports, has_flags, has_type;
-	bool to_group;      /* Ethernet multicast; with parse_config.answers */
-	__u32 tcp_seq;      /* likewise; valid with has_flags */
+	bool to_group; /* Ethernet multicast; with parse_config.answers */
+	union {
+		struct {
+			__u32 tcp_seq; /* likewise; valid with has_flags */
+			__u32 answer_number; /* ack or seq; parse.h: of a RST */
+		};
+		__u64 cgroup; /* of its socket, at egress; with limit_config */
+	};
 	__u16 l3_at, l4_at; /* where the headers begin; valid with family */
 
 	__u64 now_ns; /* the capture's clock; only while replaying */
@@ -83,13 +89,12 @@ struct pkt {
 	__u16 src_class; /* of src among the policy's own prefixes */
 	__u16 segments;  /* that the kernel has merged, or will cut it into */
 
-	bool cut;            /* by its snap length; while replaying */
-	bool unseen;         /* headers are there, but not in reach */
-	__u8 remark;         /* DSCP to leave with | REMARK; or 0 */
-	__u8 reason;         /* enum reason */
-	__u8 fault;          /* enum fault, with REASON_MALFORMED */
-	__u8 answer;         /* enum answer, with VERDICT_TX */
-	__u32 answer_number; /* its ack or seq; parse.h: that of a RST */
+	bool cut;    /* by its snap length; while replaying */
+	bool unseen; /* headers are there, but not in reach */
+	__u8 remark; /* DSCP to leave with | REMARK; or 0 */
+	__u8 reason; /* enum reason */
+	__u8 fault;  /* enum fault, with REASON_MALFORMED */
+	__u8 answer; /* enum answer, with VERDICT_TX */
 };
 
 /* Several packets of one flow that the kernel has in one buffer (GRO, GSO). */

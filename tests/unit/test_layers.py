@@ -42,7 +42,7 @@ JOINT = {"datapath", "stats", "replay"}
 HEADERS = """
     bits blake2s prefix_layout siphash verdict
     pkt
-    trace prefix stats entries manifest
+    trace prefix stats entries manifest actions/limit_demand
     checksum clock cursor literals sets clauses actions/limit_cells
     bans parse_ipv6 parse_l4 actions/limit_ask actions/wireguard_mac1
     answers guard parse actions/limit rewrite_l4 actions/wireguard_seen

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 from wirepath.net import HOOKS
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Mapping
+    from collections.abc import Collection, Hashable, Iterable, Mapping
 
     from wirepath.actions.limit import Limit
     from wirepath.net import Ban, Hook, Outcome, Packet, Prefix, Reason, Verdict, VerdictName
@@ -34,6 +34,7 @@ class Memory:
         secret: that cookies are made with.
         now_ns: the clock of the packet at hand.
         cells: of its limits, by role and key: when it will have nothing outstanding, ns.
+        departs_ns: when the packet at hand may leave; 0 if at once.
     """
 
     rule: str
@@ -41,6 +42,7 @@ class Memory:
     secret: tuple[int, int] = (0, 0)
     now_ns: int = 0
     cells: dict[Hashable, int] = field(default_factory=dict)
+    departs_ns: int = 0
 
 
 class Action:
@@ -78,6 +80,13 @@ class Action:
     def limits(self) -> Mapping[str, Limit]:
         """What it limits, by role; its struct names each of them ``ROLE_limit``."""
         return {}
+
+    def misplaced(
+        self,
+        hooks: Collection[Hook],  # noqa: ARG002 - for those that say something
+    ) -> Iterable[tuple[str, str]]:
+        """Say what of it does not work at *hooks*, where it works otherwise: key and message."""
+        return ()
 
     def decide(self, packet: Packet, memory: Memory) -> Verdict | None:
         """Decide *packet*, which the rule matches; None lets the walk go on."""

@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from wirepath.datapath import sysctls
+from wirepath.datapath import pacing, sysctls
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -27,10 +27,12 @@ class Place:
     Attributes:
         iface: the interface.
         sysctl: settings of the kernel.
+        qdisc: the root qdisc.
     """
 
     iface: str
     sysctl: bool = False
+    qdisc: bool = False
 
 
 class Part(Protocol):
@@ -56,7 +58,7 @@ class Part(Protocol):
         """Remove what nobody can put back any more."""
 
 
-PARTS: Final[Mapping[str, Part]] = {"sysctls": sysctls}
+PARTS: Final[Mapping[str, Part]] = {"sysctls": sysctls, "pacing": pacing}
 
 
 @contextmanager

@@ -322,6 +322,8 @@ def _read_rules(tables: list[Table], sets: Collection[str]) -> tuple[Rule, ...]:
             right = " or ".join(f'"{hook}"' for hook in action.hooks)
             cure = f"write hook = {right}"
             table.wrong("hook", f"{shown(elsewhere[0])}: `{action.kind}` is not for there ({cure})")
+        for key, message in action.misplaced(hooks):
+            table.table(action.kind, "").wrong(key, message)
         rules.append(Rule(name=name, match=match, action=action, hooks=hooks))
         table.done()
     return tuple(rules)
