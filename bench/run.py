@@ -16,7 +16,7 @@ from typing import Final
 from results import Table, keep, surroundings
 
 CASES: Final = (
-    "blocklist", "rules", "limits", "wireguard", "synflood", "edge",
+    "blocklist", "rules", "limits", "caps", "wireguard", "synflood", "edge",
     "changes", "commands", "replay",
 )  # fmt: skip
 _REPETITIONS: Final = 15
