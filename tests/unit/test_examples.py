@@ -197,6 +197,15 @@ CASES: dict[str, list[Row]] = {
         (IPv4(src="9.9.9.9") / Udp(dport=5000), "drop", "default"),
         (IPv4(src="9.9.9.9", proto=17, offset=1480) / bytes(9), "drop", "default"),
     ],
+    "egress-cap": [
+        (IPv4(dst="203.0.113.9") / Tcp(), "pass", "default"),
+        (IPv4(dst="192.0.2.9") / Tcp(), "pass", "never_block"),
+    ],
+    "tenant-caps": [
+        (IPv4(src="198.51.100.7") / Tcp(), "pass", "default"),
+        (IPv6(src="2001:db8:b::7") / Udp(), "pass", "default"),
+        (IPv4(src="203.0.113.7") / Tcp(), "pass", "default"),
+    ],
 }
 
 Moment = tuple[float, Row, int]
@@ -217,6 +226,10 @@ def from_each(net: str, count: int, layers: Layer, times: int, decided: str) -> 
 _SSH = Tcp(dport=22)
 _PING = Icmp()
 _A_FRAGMENT = IPv4(src="203.0.113.9", proto=17, offset=1480) / bytes(1480)
+
+_FULL = Udp() / bytes(1472)
+_TO_ONE, _TO_ANOTHER = IPv4(dst="203.0.113.9") / _FULL, IPv4(dst="203.0.113.10") / _FULL
+_GOLD, _TENANT = IPv4(src="198.51.100.7") / _FULL, IPv4(src="198.51.100.77") / _FULL
 
 # By file: when, a packet as above, and how many of it at once.
 FLOODS: dict[str, list[Moment]] = {
@@ -271,6 +284,19 @@ FLOODS: dict[str, list[Moment]] = {
         many(0, (IPv4(src="192.0.2.53", proto=17, offset=8) / bytes(9), "pass", "of-resolvers")),
         many(0, (IPv4(src="203.0.113.9") / Udp(), "pass", "default"), 99),
     ],
+    "egress-cap": [
+        many(0, (_TO_ONE, "pass", "default"), 12_500_000 // 1514),
+        many(0, (_TO_ONE, "drop", "cap")),
+        many(0, (_TO_ANOTHER, "pass", "default")),
+        many(1, (_TO_ONE, "pass", "default"), 99),
+        many(1, (IPv4(dst="192.0.2.9") / _FULL, "pass", "never_block"), 99),
+    ],
+    "tenant-caps": [
+        many(0, (_TENANT, "pass", "default"), 2_500_000 // 1514),
+        many(0, (_TENANT, "drop", "each"), 9),
+        many(0, (_GOLD, "pass", "default"), 9_999),
+        many(0, (IPv4(src="203.0.113.7") / _FULL, "pass", "default"), 9),
+    ],
     "edge": [
         many(0, (IPv4(src="9.9.9.9") / _SSH, "pass", "services"), 5),
         many(0, (IPv4(src="9.9.9.9") / _SSH, "drop", "ssh-bruteforce")),
@@ -301,11 +327,12 @@ FLOODS: dict[str, list[Moment]] = {
 
 
 def model(name: str) -> Model:
+    """The example at the hook of its rules."""
     policy = Policy.load(EXAMPLES / f"{name}.toml")
     contents = {set_name: PrefixSet() for set_name in policy.sets}
     for prefix, number in read_contents(policy).members:
         contents[list(contents)[number]].add(prefix)
-    return Model(policy, contents)
+    return Model(policy, contents, hook=policy.hooks[-1])
 
 
 def test_every_example_is_here() -> None:
@@ -337,11 +364,11 @@ def test_floods(name: str) -> None:
 def test_example_in_the_kernel(name: str) -> None:
     """The same packets, then the same floods, and what is counted for each rule."""
     expected = Expected(model(name))
-    with Xdp(expected.model.policy) as xdp:
+    with Xdp(expected.model.policy, hook=expected.model.hook) as xdp:
         frames = [Sent(bytes(Eth() / layers)) for layers, *_ in CASES[name]]
         agree(xdp, expected, frames)
     expected = Expected(model(name))
-    with Xdp(expected.model.policy) as xdp:
+    with Xdp(expected.model.policy, hook=expected.model.hook) as xdp:
         floods = [
             Sent(bytes(Eth() / layers), now_ns=round(at_s * SECOND_NS))
             for at_s, (layers, *_), times in FLOODS.get(name, [])
@@ -356,4 +383,4 @@ def test_every_rule_has_its_packet(name: str) -> None:
     matched = {
         rule for layers, *_ in CASES[name] for rule in judge.decide(bytes(Eth() / layers)).matched
     }
-    assert matched == {rule.name for rule in judge.policy.rules}
+    assert matched == {rule.name for rule in Policy.load(EXAMPLES / f"{name}.toml").rules}
