@@ -199,7 +199,7 @@ CASES: dict[str, list[Row]] = {
     ],
     "egress-cap": [
         (IPv4(dst="203.0.113.9") / Tcp(), "pass", "default"),
-        (IPv4(dst="192.0.2.9") / Tcp(), "pass", "never_block"),
+        (IPv4(dst="192.0.2.20") / Tcp(), "pass", "never_block"),
     ],
     "tenant-caps": [
         (IPv4(src="198.51.100.7") / Tcp(), "pass", "default"),
@@ -289,7 +289,7 @@ FLOODS: dict[str, list[Moment]] = {
         many(0, (_TO_ONE, "drop", "cap")),
         many(0, (_TO_ANOTHER, "pass", "default")),
         many(1, (_TO_ONE, "pass", "default"), 99),
-        many(1, (IPv4(dst="192.0.2.9") / _FULL, "pass", "never_block"), 99),
+        many(1, (IPv4(dst="192.0.2.20") / _FULL, "pass", "never_block"), 99),
     ],
     "tenant-caps": [
         many(0, (_TENANT, "pass", "default"), 2_500_000 // 1514),
