@@ -28,9 +28,7 @@ _COST: Final = {
     "count": "",
     "cap per dst": 'limit = { rate = "1000gbit", per = "dst" }',
     "cap per rule": 'limit = { rate = "1000gbit", per = "rule" }',
-    "cap per dst, in 1 s bursts of 1 Mbit": (
-        'limit = { rate = "1000gbit", burst = "1mbit", per = "dst" }'
-    ),
+    "cap per dst, exact clock": ('limit = { rate = "1000gbit", burst = "1mbit", per = "dst" }'),
 }
 
 
