@@ -134,7 +134,7 @@ def _python(root: Path) -> None:
     shutil.copy(Path(sys.base_prefix) / "bin" / own.name, root / "bin" / "python3")
     _libraries(root, [root / "bin" / "python3"])
     site = Path(next(path for path in sys.path if path.endswith("site-packages")))
-    for name in ("src", "bench"):
+    for name in ("src", "bench", "examples"):
         shutil.copytree(ROOT / name, root / "guest" / name, ignore=ignore)
     (root / "guest" / "build").mkdir()
     for built in (ROOT / "build").glob("*.bpf.o"):
