@@ -16,8 +16,8 @@ from typing import Final
 from results import Table, keep, surroundings
 
 CASES: Final = (
-    "blocklist", "rules", "limits", "wireguard", "synflood", "edge",
-    "tc", "changes", "commands", "replay",
+    "blocklist", "rules", "limits", "caps", "wireguard", "synflood", "edge",
+    "tc", "mirrors", "changes", "commands", "replay",
 )  # fmt: skip
 _REPETITIONS: Final = 15
 _QUICK: Final = 5

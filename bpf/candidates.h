@@ -90,32 +90,31 @@ __noinline __u32 lowest_candidate(const struct classes *classes, __u32 list,
 }
 
 static __always_inline struct class_lists *
-lists_in(enum dimension d, const struct classes *classes)
+lists_in(enum dimension d, const struct classes *classes, __u32 *at)
 {
-	__u32 at = candidates_config.base[d] + classes->of[d];
-
-	return bpf_map_lookup_elem(&lists, &at);
+	*at = candidates_config.base[d] + classes->of[d];
+	return bpf_map_lookup_elem(&lists, at);
 }
 
 /* Fetch what no other packet is likely to have fetched, before any branch that
  * depends on it: then it comes from memory all at the same time.
  */
-static __always_inline void fetch_lists(const struct classes *classes)
+static __always_inline void
+fetch_lists(const struct classes *classes, __u32 *at)
 {
 	__u32 filed_by = candidates_config.filed_by;
 
 	for (int d = 0; d < LISTED_MAX; d++) {
 		struct class_lists *of;
 		struct block *block;
-		__u32 at;
 
 		if (!has(filed_by, d))
 			continue;
-		of = lists_in(d, classes);
+		of = lists_in(d, classes, at);
 		if (!of)
 			return;
-		at = of->narrow >> LIST_BITS;
-		block = bpf_map_lookup_elem(&blocks, &at);
+		*at = of->narrow >> LIST_BITS;
+		block = bpf_map_lookup_elem(&blocks, at);
 		if (block)
 			(void)*(volatile __u64 *)&block->low[0];
 	}
@@ -124,19 +123,19 @@ static __always_inline void fetch_lists(const struct classes *classes)
 /* The lowest filed clause at or behind @from that holds, or CLAUSE_NONE. */
 __noinline __u32 next_candidate(const struct classes *classes, __u32 from)
 {
-	__u32 filed_by = candidates_config.filed_by, best = CLAUSE_NONE;
+	__u32 best = CLAUSE_NONE, at; /* one for all: the stack is tight */
 	__u64 lanes;
 
-	if (!filed_by || !classes)
+	if (!candidates_config.filed_by || !classes)
 		return best;
-	fetch_lists(classes);
+	fetch_lists(classes, &at);
 	lanes = all_lanes(classes);
 	for (int d = 0; d < LISTED_MAX; d++) {
 		struct class_lists *of;
 
-		if (!has(filed_by, d))
+		if (!has(candidates_config.filed_by, d))
 			continue;
-		of = lists_in(d, classes);
+		of = lists_in(d, classes, &at);
 		if (!of)
 			continue;
 		if (of->wide)

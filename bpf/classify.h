@@ -37,14 +37,14 @@ struct {
 struct walk {
 	struct pkt *pkt;
 	struct classes classes;
-	__u64 word;    /* bits that hold, in word `at` of the rows */
-	__u64 summary; /* words that may hold some, in block `block` */
-	__u32 at;
-	__u32 block;
+	__u64 word;      /* bits that hold, in word `at` of the rows */
+	__u64 summary;   /* words that may hold some, in block `block` */
 	__u32 from_bit;  /* bits below are done with ... */
 	__u32 from;      /* ... and filed clauses below */
 	__u32 candidate; /* lowest filed clause that holds */
-	enum verdict verdict;
+	__u16 at;
+	__u8 block;
+	__u8 verdict; /* enum verdict; the stack of Linux 6.1 is tight */
 };
 
 /* Let prefixes count, in the sets that @clause has found the addresses in. */

@@ -129,6 +129,9 @@ static __always_inline void begin(struct pkt *pkt, struct __sk_buff *skb)
 		pkt->frame_bytes += sizeof(struct vlan_tag) *
 				    (skb->gso_segs ? skb->gso_segs : 1);
 	}
+	/* A capture does not say, and a test run has our own. */
+	if (hook == HOOK_EGRESS && limit_config.by_cgroup && !replaying)
+		pkt->cgroup = bpf_skb_cgroup_id(skb);
 	if (replaying) {
 		pkt->now_ns = skb->tstamp;
 		pkt->cut = pkt->frame_bytes > skb->len;
@@ -191,6 +194,19 @@ static __noinline int send_copies(struct __sk_buff *skb, __u64 mirrors)
 	return 0;
 }
 
+/* Have the packet wait for its time, in a qdisc that knows of it.  A later one may
+ * be there: that of TCP, which paces itself.
+ */
+static __always_inline void depart(struct __sk_buff *skb, __u64 departs_ns)
+{
+	if (skb->tstamp_type == BPF_SKB_TSTAMP_DELIVERY_MONO &&
+	    skb->tstamp >= departs_ns)
+		return;
+	/* The kernel refuses this for what is no IP to it, as with a tag. */
+	if (bpf_skb_set_tstamp(skb, departs_ns, BPF_SKB_TSTAMP_DELIVERY_MONO))
+		skb->tstamp = departs_ns;
+}
+
 static __always_inline int tc(struct __sk_buff *skb)
 {
 	enum verdict verdict;
@@ -206,6 +222,8 @@ static __always_inline int tc(struct __sk_buff *skb)
 		learn_index(skb, &pkt);
 	if (actions_used & 1U << ACTION_DSCP && has_new_dscp(&pkt, verdict))
 		remark_skb(skb, &pkt);
+	if (limit_config.shapes && pkt.parting.departs_ns)
+		depart(skb, pkt.parting.departs_ns);
 	if (actions_used & 1U << ACTION_MIRROR && pkt.parting.mirrors)
 		send_copies(skb, pkt.parting.mirrors);
 	count_outcome(&pkt, verdict);

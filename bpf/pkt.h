@@ -82,8 +82,14 @@ struct pkt {
 	__u8 tcp_flags;     /* valid with has_flags; CWR is the top bit */
 	__u8 icmp_type;     /* valid with has_type; ICMP or ICMPv6 */
 	bool has_ports, has_flags, has_type;
-	bool to_group;      /* Ethernet multicast; with parse_config.answers */
-	__u32 tcp_seq;      /* likewise; valid with has_flags */
+	bool to_group; /* Ethernet multicast; with parse_config.answers */
+	union {
+		struct {
+			__u32 tcp_seq; /* likewise; valid with has_flags */
+			__u32 answer_number; /* ack or seq; parse.h: of a RST */
+		};
+		__u64 cgroup; /* of its socket, at egress; with limit_config */
+	};
 	__u16 l3_at, l4_at; /* where the headers begin; valid with family */
 
 	__u64 now_ns; /* the capture's clock; only while replaying */
@@ -95,15 +101,15 @@ struct pkt {
 	__u16 src_class; /* of src among the policy's own prefixes */
 	__u16 segments;  /* merged, or to be cut into; 0: nobody has counted */
 
-	bool cut;            /* by its snap length; while replaying */
-	bool unseen;         /* headers are there, but not in reach */
-	bool learns;         /* what a handshake says of its session */
-	__u8 remark;         /* DSCP to leave with | REMARK; or 0 */
-	__u8 reason;         /* enum reason */
-	__u8 fault;          /* enum fault, with REASON_MALFORMED */
-	__u8 answer;         /* enum answer, with VERDICT_TX */
-	__u8 ct;             /* enum ct; if a rule asks for it */
-	__u32 answer_number; /* its ack or seq; parse.h: that of a RST */
+	bool cut;    /* by its snap length; while replaying */
+	bool unseen; /* headers are there, but not in reach */
+	bool learns; /* what a handshake says of its session */
+	__u8 remark; /* DSCP to leave with | REMARK; or 0 */
+	__u8 reason; /* enum reason */
+	__u8 fault;  /* enum fault, with REASON_MALFORMED */
+	__u8 answer; /* enum answer, with VERDICT_TX */
+	__u8 ct;     /* enum ct; if a rule asks for it */
+
 	__u16 segment_bytes; /* payload of each but the last; 0: not merged */
 };
 

@@ -50,8 +50,11 @@ static __always_inline __u32 line_search(const struct line *line, __u32 key)
 		     reached(line->word[12], key));
 	const __u32 *four = line->word + at;
 
-	return at + reached(four[1], key) + reached(four[2], key) +
-	       reached(four[3], key);
+	at += reached(four[1], key) + reached(four[2], key) +
+	      reached(four[3], key);
+	/* Linux 6.1 needs the mask, which the compiler would optimize away. */
+	barrier_var(at);
+	return at & (LINE_WORDS - 1);
 }
 
 /* All ones if @word is a host's, but not that of the key's address. */

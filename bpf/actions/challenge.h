@@ -83,7 +83,7 @@ static __always_inline bool bears_cookie(const struct pkt *pkt)
 /* SYNs count whether they are challenged or not: above the rate all of a flood
  * is, and not all but what the rate allows.
  */
-static __always_inline bool is_calm(const struct pkt *pkt, __u32 above_limit,
+static __always_inline bool is_calm(struct pkt *pkt, __u32 above_limit,
 				    __u32 rule)
 {
 	if (ask_limit(pkt, above_limit, rule) == CONFORMS)

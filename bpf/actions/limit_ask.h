@@ -21,10 +21,12 @@ struct limit {
 	bool by_rule;      /* bans are for packets of this rule alone */
 	bool exact;        /* cells by key, not in buckets */
 	bool coarse;       /* a tick of the clock is nothing to its burst */
+	bool by_cgroup;    /* which is part of the key */
 	__u64 packet_ns;   /* that a packet takes up, */
 	__u64 byte_cost;   /* and a byte: ns << COST_SHIFT */
 	__u64 burst_ns;
-	__u64 ban_ns; /* for how long exceeding bans; 0: it does not */
+	__u64 at_once_ns; /* of that: what is beyond leaves later; 0: no */
+	__u64 ban_ns;     /* for how long exceeding bans; 0: it does not */
 };
 
 struct {
@@ -35,19 +37,17 @@ struct {
 	__type(value, struct limit);
 } limits SEC(".maps");
 
-struct limit_config {
-	__u64 secret[6]; /* odd numbers that no sender knows */
-	bool bans;       /* some limit does */
-	bool by_rule;    /* and for packets of its rule alone */
-	bool exact;      /* some limit is */
-};
-const volatile struct limit_config limit_config;
-
 static __always_inline __u32 ports_of(const struct limit *limit,
 				      const struct pkt *pkt)
 {
 	return pkt->has_ports ? (pkt->sport << 16 | pkt->dport) & limit->ports
 			      : 0;
+}
+
+static __always_inline __u64 cgroup_of(const struct limit *limit,
+				       const struct pkt *pkt)
+{
+	return limit_config.by_cgroup && limit->by_cgroup ? pkt->cgroup : 0;
 }
 
 /* Multilinear: two keys meet no more often than chance would have it. */
@@ -56,11 +56,13 @@ static __always_inline __u64 limit_hash(const struct limit *limit,
 {
 	const volatile __u64 *secret = limit_config.secret;
 	bool v6 = pkt->family == 6;
-	__u64 hash = (pkt->src.hi & limit->src[v6].hi) * secret[0] +
-		     (pkt->src.lo & limit->src[v6].lo) * secret[1] +
-		     (pkt->dst.hi & limit->dst[v6].hi) * secret[2] +
-		     (pkt->dst.lo & limit->dst[v6].lo) * secret[3] +
-		     ports_of(limit, pkt) * secret[4];
+	__u64 rest = ports_of(limit, pkt) ^ cgroup_of(limit, pkt) << 32;
+	__u64 hash = rest * secret[4];
+
+	hash += (pkt->src.hi & limit->src[v6].hi) * secret[0];
+	hash += (pkt->src.lo & limit->src[v6].lo) * secret[1];
+	hash += (pkt->dst.hi & limit->dst[v6].hi) * secret[2];
+	hash += (pkt->dst.lo & limit->dst[v6].lo) * secret[3];
 
 	hash ^= hash >> 32;
 	hash *= secret[5];
@@ -92,6 +94,7 @@ demand_of(const struct limit *limit, const struct pkt *pkt)
 		.cost_ns = limit->packet_ns +
 			   (pkt->frame_bytes * limit->byte_cost >> COST_SHIFT),
 		.burst_ns = limit->burst_ns,
+		.at_once_ns = limit->at_once_ns,
 		.afresh = limit->ban_ns, /* or it bans for what others sent */
 	};
 }
@@ -100,7 +103,7 @@ demand_of(const struct limit *limit, const struct pkt *pkt)
  * so that they need the stack one after the other.
  */
 
-__noinline int ask_exact_limit(const struct pkt *pkt, __u32 config, __u32 rule)
+__noinline int ask_exact_limit(struct pkt *pkt, __u32 config, __u32 rule)
 {
 	struct limit *limit = bpf_map_lookup_elem(&limits, &config);
 	struct limit_key key = { .rule = rule };
@@ -113,11 +116,12 @@ __noinline int ask_exact_limit(const struct pkt *pkt, __u32 config, __u32 rule)
 	key.src = masked(&pkt->src, &limit->src[v6]);
 	key.dst = masked(&pkt->dst, &limit->dst[v6]);
 	key.ports = ports_of(limit, pkt);
+	key.cgroup = cgroup_of(limit, pkt);
 	demand = demand_of(limit, pkt);
-	return ask_exact(&key, &demand);
+	return ask_exact(&key, &demand, pkt);
 }
 
-__noinline int ask_cell_limit(const struct pkt *pkt, __u32 config)
+__noinline int ask_cell_limit(struct pkt *pkt, __u32 config)
 {
 	struct limit *limit = bpf_map_lookup_elem(&limits, &config);
 	struct demand demand;
@@ -129,12 +133,12 @@ __noinline int ask_cell_limit(const struct pkt *pkt, __u32 config)
 		return IS_EXACT;
 	hash = limit_hash(limit, pkt);
 	demand = demand_of(limit, pkt);
-	return ask_bucket(bucket_of(limit, hash), hash, &demand);
+	return ask_bucket(bucket_of(limit, hash), hash, &demand, pkt);
 }
 
 /* Does a packet conform to the limit at place @config, of the rule @rule? */
 static __always_inline enum conformance
-ask_limit(const struct pkt *pkt, __u32 config, __u32 rule)
+ask_limit(struct pkt *pkt, __u32 config, __u32 rule)
 {
 	enum conformance said = NOT_ASKED;
 

@@ -15,7 +15,7 @@
 #ifndef LIMIT_CELLS_H
 #define LIMIT_CELLS_H
 
-#include "../pkt.h"
+#include "limit_demand.h"
 
 #define LIMIT_WAYS  8
 #define LIMIT_TRIES 16 /* rounds of compare-and-swap, then it exceeds */
@@ -39,6 +39,7 @@ struct limit_key {
 	struct addr src, dst;
 	__u32 ports; /* sport << 16 | dport */
 	__u32 rule;  /* slot */
+	__u64 cgroup;
 };
 
 /* For limits that want no other key in their cells; the key that was unused
@@ -57,14 +58,6 @@ enum conformance {
 	EXCEEDS,       /* what the key itself has sent */
 	EXCEEDS_AMONG, /* with what other keys left in its cell */
 	IS_EXACT,      /* not one for buckets */
-};
-
-/* What one packet asks of a cell; all in ns. */
-struct demand {
-	__u64 now_ns;
-	__u64 cost_ns;  /* that the packet takes up */
-	__u64 burst_ns; /* that may be outstanding */
-	bool afresh;    /* a key never inherits */
 };
 
 /* Whose cells are those of keys that hash to @hash; 0 is nobody's. */
@@ -123,7 +116,7 @@ static __always_inline __u32 next_cell(const struct limit_bucket *bucket,
  * if another CPU was faster.
  */
 static __always_inline enum conformance
-ask_bucket(__u32 at_bucket, __u64 hash, const struct demand *d)
+ask_bucket(__u32 at_bucket, __u64 hash, const struct demand *d, struct pkt *pkt)
 {
 	struct limit_bucket *bucket;
 	__u64 tag = tag_of(hash);
@@ -146,6 +139,7 @@ ask_bucket(__u32 at_bucket, __u64 hash, const struct demand *d)
 	rest += d->cost_ns;
 	if (rest > d->burst_ns)
 		return own ? EXCEEDS : EXCEEDS_AMONG;
+	delay(pkt, d, rest);
 	new = tag << CELL_BITS | ((d->now_ns + rest) & CELL_TIME);
 	return __sync_val_compare_and_swap(cell, old, new) == old
 		       ? CONFORMS
@@ -154,13 +148,15 @@ ask_bucket(__u32 at_bucket, __u64 hash, const struct demand *d)
 
 /* The same for a key with a cell in the map of exact keys. */
 static __always_inline enum conformance
-ask_exact(const struct limit_key *key, const struct demand *d)
+ask_exact(const struct limit_key *key, const struct demand *d, struct pkt *pkt)
 {
 	__u64 *cell = bpf_map_lookup_elem(&limit_exact_cells, key);
 	__u64 old, rest, ends = d->now_ns + d->cost_ns;
 
 	if (!cell && d->cost_ns > d->burst_ns)
 		return EXCEEDS;
+	if (!cell)
+		delay(pkt, d, d->cost_ns);
 	if (!cell)
 		return bpf_map_update_elem(&limit_exact_cells, key, &ends,
 					   BPF_NOEXIST)
@@ -170,6 +166,7 @@ ask_exact(const struct limit_key *key, const struct demand *d)
 	rest = (old > d->now_ns ? old - d->now_ns : 0) + d->cost_ns;
 	if (rest > d->burst_ns)
 		return EXCEEDS;
+	delay(pkt, d, rest);
 	return __sync_val_compare_and_swap(cell, old, d->now_ns + rest) == old
 		       ? CONFORMS
 		       : NOT_ASKED;

@@ -112,10 +112,12 @@ class Decision(NamedTuple):
         verdict: and why.
         matched: every rule that matched and so counts the packet, in order; the one that decided
             is the last.
+        departs_ns: not before, on the clock that was given; 0 if at once.
     """
 
     verdict: Verdict
     matched: tuple[str, ...] = ()
+    departs_ns: int = 0
 
 
 class Model:
@@ -207,13 +209,16 @@ class Model:
         return None
 
     def _walk(self, packet: Packet, now_ns: int) -> Decision:
-        matched = []
+        matched, departs_ns = [], 0
         for rule in self.policy.rules:
             if rule.match.holds(packet, self.sets):
                 if rule.action.counts:
                     matched.append(rule.name)
                 memory = self._memories[rule.name]
-                memory.now_ns = now_ns
-                if verdict := rule.action.decide(packet, memory):
-                    return Decision(verdict, tuple(matched))
-        return Decision(Verdict(self.policy.datapath.default, "default"), tuple(matched))
+                memory.now_ns, memory.departs_ns = now_ns, departs_ns
+                verdict = rule.action.decide(packet, memory)
+                departs_ns = memory.departs_ns
+                if verdict:
+                    return Decision(verdict, tuple(matched), departs_ns)
+        verdict = Verdict(self.policy.datapath.default, "default")
+        return Decision(verdict, tuple(matched), departs_ns)

@@ -219,6 +219,15 @@ CASES: dict[str, list[Row]] = {
         (IPv4(src="9.9.9.9") / Udp(dport=5000), "drop", "default"),
         (IPv4(src="9.9.9.9", proto=17, offset=1480) / bytes(9), "drop", "default"),
     ],
+    "egress-cap": [
+        (IPv4(dst="203.0.113.9") / Tcp(), "pass", "default"),
+        (IPv4(dst="192.0.2.20") / Tcp(), "pass", "never_block"),
+    ],
+    "tenant-caps": [
+        (IPv4(src="198.51.100.7") / Tcp(), "pass", "default"),
+        (IPv6(src="2001:db8:b::7") / Udp(), "pass", "default"),
+        (IPv4(src="203.0.113.7") / Tcp(), "pass", "default"),
+    ],
     "qos-marks": [(layers, "pass", "default") for layers, _ in MARKS],
     # Replayed, every packet is of no connection.
     "new-connections": [
@@ -252,6 +261,10 @@ def from_each(net: str, count: int, layers: Layer, times: int, decided: str) -> 
 _SSH = Tcp(dport=22)
 _PING = Icmp()
 _A_FRAGMENT = IPv4(src="203.0.113.9", proto=17, offset=1480) / bytes(1480)
+
+_FULL = Udp() / bytes(1472)
+_TO_ONE, _TO_ANOTHER = IPv4(dst="203.0.113.9") / _FULL, IPv4(dst="203.0.113.10") / _FULL
+_GOLD, _TENANT = IPv4(src="198.51.100.7") / _FULL, IPv4(src="198.51.100.77") / _FULL
 
 # By file: when, a packet as above, and how many of it at once.
 FLOODS: dict[str, list[Moment]] = {
@@ -314,6 +327,19 @@ FLOODS: dict[str, list[Moment]] = {
         many(0, (IPv4(src="203.0.113.9") / Udp(), "pass", "default"), 50),
         many(0.1, (IPv4() / Tcp(dport=443), "pass", "default"), 5),
         many(0.1, (IPv4() / Tcp(dport=443), "drop", "new-connections")),
+    ],
+    "egress-cap": [
+        many(0, (_TO_ONE, "pass", "default"), 12_500_000 // 1514),
+        many(0, (_TO_ONE, "drop", "cap")),
+        many(0, (_TO_ANOTHER, "pass", "default")),
+        many(1, (_TO_ONE, "pass", "default"), 99),
+        many(1, (IPv4(dst="192.0.2.20") / _FULL, "pass", "never_block"), 99),
+    ],
+    "tenant-caps": [
+        many(0, (_TENANT, "pass", "default"), 2_500_000 // 1514),
+        many(0, (_TENANT, "drop", "each"), 9),
+        many(0, (_GOLD, "pass", "default"), 9_999),
+        many(0, (IPv4(src="203.0.113.7") / _FULL, "pass", "default"), 9),
     ],
     "edge": [
         many(0, (IPv4(src="9.9.9.9") / _SSH, "pass", "services"), 5),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 from wirepath.net import HOOKS
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Mapping
+    from collections.abc import Collection, Hashable, Iterable, Mapping
 
     from wirepath.actions.limit import Limit
     from wirepath.net import Ban, Hook, Outcome, Packet, Prefix, Reason, Verdict, VerdictName
@@ -36,6 +36,7 @@ class Memory:
         cells: of its limits, by role and key: when it will have nothing outstanding, ns.
         sessions: WireGuard's, of all rules: by index, until when it is good, ns.
         learned_ns: when sessions are known; None: they never are.
+        departs_ns: when the packet at hand may leave; 0 if at once.
     """
 
     rule: str
@@ -45,6 +46,7 @@ class Memory:
     cells: dict[Hashable, int] = field(default_factory=dict)
     sessions: dict[int, int] = field(default_factory=dict)
     learned_ns: int | None = None
+    departs_ns: int = 0
 
 
 class Action:
@@ -91,6 +93,13 @@ class Action:
     def on_answers(self) -> Action | None:
         """What is done at egress with what its rule's packets are answered by; nothing if None."""
         return None
+
+    def misplaced(
+        self,
+        hooks: Collection[Hook],  # noqa: ARG002 - for those that say something
+    ) -> Iterable[tuple[str, str]]:
+        """Say what of it does not work at *hooks*, where it works otherwise: key and message."""
+        return ()
 
     def decide(self, packet: Packet, memory: Memory) -> Verdict | None:
         """Decide *packet*, which the rule matches; None lets the walk go on."""

@@ -5,6 +5,7 @@ The kernel's half is ``bpf/actions/limit.h``.
 """
 
 import re
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final, Self
 
@@ -12,7 +13,7 @@ from wirepath import quantities
 from wirepath.actions.action import Action, Memory
 from wirepath.document import Table, choice, closest, flag, string
 from wirepath.errors import RequestError, shown
-from wirepath.net import ADDRESS_BITS, Ban, Outcome, Packet, Prefix, Verdict, is_ipv4
+from wirepath.net import ADDRESS_BITS, Ban, Hook, Outcome, Packet, Prefix, Verdict, is_ipv4
 from wirepath.quantities import SECOND_NS, Rate
 
 KEYS: Final = 100_000  # that a limit tells apart unless told otherwise
@@ -22,14 +23,20 @@ _ROOM: Final = 2  # cells a key, at least: few buckets then have more keys than 
 
 BURST_MOST_S: Final = 86_400  # times in cells come round after 78 hours
 _FRAME_BITS: Final = 8 * 1514
+_DEFAULT_BITS: Final = 8 * 128 * 1024  # TCP through a policer collapses with less
+GSO_BITS: Final = 8 * (65_536 + 46 * 66)
+"""A packet of 64 KiB that the kernel cuts later, in its segments with their headers."""
+_RTT: Final = 5  # of these a second: as long as a sender may not hear of a loss
 _COARSE_NS: Final = SECOND_NS  # a burst of this is 250 ticks of the coarse clock
+HORIZON_NS: Final = 2 * SECOND_NS  # that a packet is shaped by, at most
 _COST_SHIFT: Final = 20  # COST_SHIFT of bpf/actions/limit_ask.h
 _IPV4_BITS: Final = ADDRESS_BITS - 32
 _LOW: Final = (1 << 64) - 1
 
 _PART: Final = re.compile(r"(src|dst)(6?)(?:/(\d{1,3}))?", re.ASCII)
 _PER_SUCH_AS: Final = '"src", "dst", "src/24", "src6/48", "src+dport", "rule"'
-_NAMES: Final = ("src", "dst", "sport", "dport", "rule")
+_FLAGS: Final = ("sport", "dport", "cgroup")
+_NAMES: Final = ("src", "dst", *_FLAGS, "rule")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +47,7 @@ class Per:
         words: as the operator wrote it.
         src, dst: bits of the address that count, in IPv4 (0 to 32) and in IPv6.
         sport, dport: whether the port counts.
+        cgroup: whether that of the socket does.
     """
 
     words: str
@@ -47,6 +55,7 @@ class Per:
     dst: tuple[int, int] = (0, 0)
     sport: bool = False
     dport: bool = False
+    cgroup: bool = False
 
     @classmethod
     def read(cls, value: Any) -> Self:
@@ -69,7 +78,7 @@ class Per:
                 if match[3]:
                     bits[side][v6] = _length(value, part, int(match[3]), ADDRESS_BITS if v6 else 32)
                 found[side] = tuple(bits[side])
-            elif part in ("sport", "dport"):
+            elif part in _FLAGS:
                 found[part] = True
             else:
                 cure = closest(part, _NAMES) or f"write {_PER_SUCH_AS}"
@@ -79,10 +88,10 @@ class Per:
     @property
     def all_together(self) -> bool:
         """Whether there is one key for every packet."""
-        return not (any(self.src) or any(self.dst) or self.sport or self.dport)
+        return not (any(self.src) or any(self.dst) or self.sport or self.dport or self.cgroup)
 
     def key(self, packet: Packet) -> tuple[int, int, int, int]:
-        """Give what *packet* is told apart by."""
+        """Give what *packet* is told apart by; its cgroup, it does not know."""
         v4 = is_ipv4(packet.source)
         return (
             _masked(packet.source, self.src[not v4], v4=v4),
@@ -119,6 +128,7 @@ class Limit(Action):
         ban_scope: whether the ban is for packets of this rule alone, or for all.
         exact: whether every key has a cell that it shares with no other.
         keys: how many are told apart.
+        shape: whether what exceeds leaves later, if that is not too late.
     """
 
     rate: Rate
@@ -128,6 +138,7 @@ class Limit(Action):
     ban_scope: str = "all"
     exact: bool = False
     keys: int = KEYS
+    shape: bool = False
 
     kind: ClassVar[str] = "limit"
 
@@ -186,13 +197,19 @@ class Limit(Action):
         return Verdict("drop", "limit_exceeded", rule=memory.rule)
 
     def conforms(self, packet: Packet, memory: Memory, role: str = "") -> bool:
-        """Tell whether *packet* is within the rate, and if so let it take up its time."""
+        """Tell whether *packet* is within the rate, and if so let it take up its time.
+
+        If the limit shapes, it is as well if it waits no longer than the horizon.
+        """
         key, now = (role, self.per.key(packet)), memory.now_ns
         cost = self.packet_ns + (packet.frame_bytes * self.byte_cost >> _COST_SHIFT)
         ends = max(memory.cells.get(key, 0), now) + cost
-        if ends - now > self.burst_ns:
+        late_ns = ends - now - self.burst_ns
+        if late_ns > (HORIZON_NS if self.shape else 0):
             return False
         memory.cells[key] = ends
+        if late_ns > 0:
+            memory.departs_ns = max(memory.departs_ns, now + late_ns)
         return True
 
     def marks(self, packet: Packet, memory: Memory, role: str) -> bool:
@@ -213,10 +230,12 @@ class Limit(Action):
             "ban_bits": list(self.ban_bits),
             "by_rule": self.ban_scope == "rule",
             "exact": self.exact,
-            "coarse": self.burst_ns >= _COARSE_NS,
+            "coarse": self.burst_ns >= _COARSE_NS and not self.shape,
+            "by_cgroup": self.per.cgroup,
             "packet_ns": self.packet_ns,
             "byte_cost": self.byte_cost,
-            "burst_ns": self.burst_ns,
+            "burst_ns": self.burst_ns + HORIZON_NS * self.shape,
+            "at_once_ns": self.burst_ns if self.shape else 0,
             "ban_ns": int((self.ban_s or 0) * SECOND_NS),
         }
 
@@ -224,7 +243,8 @@ class Limit(Action):
         """Say ``limit 5/min per src, ban 5min``."""
         scope = " for this rule" if self.ban_scope == "rule" else ""
         ban = f", ban {quantities.spell(self.ban_s)}{scope}" if self.ban_s else ""
-        return f"limit {self.rate} per {self.per.words}{ban}"
+        shape = ", shaped" if self.shape else ""
+        return f"limit {self.rate} per {self.per.words}{shape}{ban}"
 
     def document(self) -> dict[str, Any]:
         """Give the rule's key."""
@@ -232,7 +252,31 @@ class Limit(Action):
         limit: dict[str, Any] = {"rate": str(self.rate), "burst": burst, "per": self.per.words}
         if self.ban_s is not None:
             limit |= {"ban": int(self.ban_s), "ban_scope": self.ban_scope}
+        if self.shape:
+            limit["shape"] = True
         return {"limit": limit | {"exact": self.exact, "keys": self.keys}}
+
+    def misplaced(self, hooks: Collection[Hook]) -> Iterator[tuple[str, str]]:
+        """Bans are not for egress, and some things are for nowhere else."""
+        if "egress" in hooks and self.ban_s is not None:
+            cure = 'leave it out, or limit what comes in: hook = "tc_ingress"'
+            yield "ban", f"at egress it would ban our own addresses ({cure})"
+        if set(hooks) == {"egress"}:
+            return
+        if self.per.cgroup:
+            message = f'"{self.per.words}" is for egress: what comes in has no cgroup yet'
+            yield "per", f'{message} (write hook = "egress")'
+        if self.shape:
+            yield "shape", 'only what leaves can wait (write hook = "egress")'
+
+    @property
+    def starves(self) -> str:
+        """Say why TCP gets nowhere at the hooks of TC, where packets are not cut yet; or ""."""
+        if not self.rate.bits or self.burst >= GSO_BITS:
+            return ""
+        bits = max(_DEFAULT_BITS, self.rate.count // self.rate.unit_s // _RTT)
+        cure = f'write at least "{-(-bits // 8000)}kbyte"'
+        return f"less than one packet of 64 KiB before segmentation: TCP starves ({cure})"
 
 
 def _mask(bits: int, *, v4: bool) -> dict[str, int]:
@@ -253,6 +297,12 @@ def read(rule: Table) -> Limit | None:
     scope = table.one("ban_scope", choice("rule", "all"), "all")
     exact = table.one("exact", flag, default=False)
     keys = table.one("keys", _keys, KEYS)
+    shape = table.one("shape", flag, default=False)
+    if shape and rate and not rate.bits:
+        cure = 'write rate = "100mbit"'
+        table.wrong("shape", f"a rate in packets is not shaped, only one in bits ({cure})")
+    if shape and "ban" in table:
+        table.wrong("ban", "what waits its turn does nothing wrong (leave out ban, or shape)")
     if "ban" in table and per and not any(per.src):
         cure = 'it bans sources: write per = "src"'
         table.wrong("ban", f"a ban by a limit per {per.words} ({cure})")
@@ -262,7 +312,14 @@ def read(rule: Table) -> Limit | None:
     if rate is None or per is None or burst is None:
         return None
     return Limit(
-        rate=rate, burst=burst, per=per, ban_s=ban_s, ban_scope=scope, exact=exact, keys=keys
+        rate=rate,
+        burst=burst,
+        per=per,
+        ban_s=ban_s,
+        ban_scope=scope,
+        exact=exact,
+        keys=keys,
+        shape=shape,
     )
 
 
@@ -271,7 +328,8 @@ def _burst(table: Table, rate: Rate | None) -> int | None:
         table.take("burst")
         return None
     read = quantities.bits if rate.bits else quantities.packets
-    burst = table.one("burst", read, None if "burst" in table else rate.count)
+    usual = max(rate.count, _DEFAULT_BITS) if rate.bits else rate.count
+    burst = table.one("burst", read, None if "burst" in table else usual)
     if burst is None:
         return None
     if rate.bits and burst < _FRAME_BITS:

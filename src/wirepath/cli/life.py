@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -16,11 +17,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from wirepath.datapath.difference import Difference, SetChange
+    from wirepath.policy import Policy
 
 _MODES: Final = ("native", "generic", "offload")
 _TC: Final = ("tcx", "clsact")
 _SKIP_BAD: Final = "go without the lines of set files that are no prefixes"
 _SYSCTL: Final = "change settings of the kernel that the policy needs, until `wirepath down`"
+
+_QDISC: Final = "put the root qdisc fq there, where a limit shapes, until `wirepath down`"
 
 
 def up(parser: ArgumentParser) -> None:
@@ -31,6 +35,7 @@ def up(parser: ArgumentParser) -> None:
     parser.add_argument("--tc", choices=_TC, help="default: tcx, where the kernel has it")
     parser.add_argument("--skip-bad", action="store_true", help=_SKIP_BAD)
     parser.add_argument("--sysctl", action="store_true", help=_SYSCTL)
+    parser.add_argument("--qdisc", action="store_true", help=_QDISC)
     add_json(parser)
     parser.set_defaults(run=_up)
 
@@ -39,12 +44,14 @@ def _up(options: Namespace) -> None:
     from wirepath.policy import Policy
 
     policy = Policy.load(options.policy)
+    _warn(policy)
     with Datapath.up(
         options.iface,
         policy,
         mode=options.mode,
         skip_bad=options.skip_bad,
         sysctl=options.sysctl,
+        qdisc=options.qdisc,
         tc=options.tc,
     ) as datapath:
         status = datapath.status()
@@ -60,13 +67,23 @@ def _up(options: Namespace) -> None:
         )
 
 
+# Of what would hurt at once; `check` says more.
+def _warn(policy: Policy) -> None:
+    from wirepath.cli.notes import starving
+
+    for note in starving(policy):
+        print(f"note: {note}", file=sys.stderr)
+
+
 def _sets(number: int) -> str:
     return show.count(number, "set")
 
 
 def apply(parser: ArgumentParser) -> None:
     """Add the arguments of ``wirepath apply``."""
-    parser.usage = "wirepath apply [IFACE] POLICY [--dry-run] [--skip-bad] [--sysctl] [--json]"
+    parser.usage = (
+        "wirepath apply [IFACE] POLICY [--dry-run] [--skip-bad] [--sysctl] [--qdisc] [--json]"
+    )
     parser.add_argument(
         "arguments",
         nargs="+",
@@ -76,6 +93,7 @@ def apply(parser: ArgumentParser) -> None:
     parser.add_argument("--dry-run", action="store_true", help="only show what would change")
     parser.add_argument("--skip-bad", action="store_true", help=_SKIP_BAD)
     parser.add_argument("--sysctl", action="store_true", help=_SYSCTL)
+    parser.add_argument("--qdisc", action="store_true", help=_QDISC)
     add_live(parser)
     parser.set_defaults(run=_apply)
 
@@ -86,12 +104,18 @@ def _apply(options: Namespace) -> None:
     *names, file = options.arguments
     name = _one_name(options, names)
     policy = Policy.load(Path(file))
+    _warn(policy)
     with Datapath.open(name) as datapath:
         before = datapath.manifest.surroundings.get("conntrack")
         if options.dry_run:
             difference = datapath.difference(policy, skip_bad=options.skip_bad)
         else:
-            difference = datapath.apply(policy, skip_bad=options.skip_bad, sysctl=options.sysctl)
+            difference = datapath.apply(
+                policy,
+                skip_bad=options.skip_bad,
+                sysctl=options.sysctl,
+                qdisc=options.qdisc,
+            )
         generation = datapath.manifest.generation
         after = datapath.manifest.surroundings.get("conntrack")
     if options.json:

@@ -22,7 +22,7 @@ _EFFORT_MAX: Final = 500_000  # words compared: under 1 s, or every pair of 500 
 
 
 def notes(policy: Policy, counts: Mapping[str, int]) -> list[Problem]:
-    """Find rules that no packet can reach, and sets that are empty or not used.
+    """Find rules that no packet can reach, sets that are empty or not used, bursts too small.
 
     Only what is sure is said: a rule that several others cover together is not found, and in a
     large policy only the first rules are compared with each other.
@@ -31,8 +31,16 @@ def notes(policy: Policy, counts: Mapping[str, int]) -> list[Problem]:
         policy: a valid one.
         counts: by set, how many prefixes it has.
     """
-    found = [*_idle_sets(policy, counts), *_unreached(policy)]
+    found = [*_idle_sets(policy, counts), *_unreached(policy), *starving(policy)]
     return sorted(found, key=lambda note: note.line)
+
+
+def starving(policy: Policy) -> Iterator[Problem]:
+    """Find limits at the hooks of TC whose burst is too small for TCP."""
+    for number, rule in enumerate(policy.rules):
+        limit = rule.action.limits.get("")
+        if limit and set(rule.hooks) - {"ingress"} and (message := limit.starves):
+            yield policy.problem(message, "rule", number, "limit", "burst")
 
 
 def _idle_sets(policy: Policy, counts: Mapping[str, int]) -> Iterator[Problem]:

@@ -172,6 +172,7 @@ class Datapath:
         mode: Mode = "native",
         skip_bad: bool = False,
         sysctl: bool = False,
+        qdisc: bool = False,
         tc: Tc | None = None,
     ) -> Self:
         """Put *policy* on interface *name*.
@@ -182,6 +183,7 @@ class Datapath:
             mode: where the program runs; never another than was asked for.
             skip_bad: whether to go without the bad lines of set files.
             sysctl: whether settings of the kernel that *policy* needs may be changed until `down`.
+            qdisc: whether fq may take the place of the root qdisc until `down`.
             tc: how programs are attached at the hooks of TC; the best way there is if None.
 
         Raises:
@@ -207,7 +209,7 @@ class Datapath:
             offload = interface.index if mode == "offload" else 0
             with (
                 pins.stage(name) as staged,
-                arranged(policy, Place(iface=name, sysctl=sysctl)) as around,
+                arranged(policy, Place(iface=name, sysctl=sysctl, qdisc=qdisc)) as around,
                 Generation.load(
                     policy,
                     contents.members,
@@ -245,7 +247,9 @@ class Datapath:
 
         return difference(self, policy, read_contents(policy, skip_bad=skip_bad))
 
-    def apply(self, policy: Policy, *, skip_bad: bool = False, sysctl: bool = False) -> Difference:
+    def apply(
+        self, policy: Policy, *, skip_bad: bool = False, sysctl: bool = False, qdisc: bool = False
+    ) -> Difference:
         """Let *policy* serve from one packet to the next; state and counters go with it.
 
         Arguments are those of `up`.
@@ -258,11 +262,10 @@ class Datapath:
         from wirepath.datapath.difference import difference
 
         contents = read_contents(policy, skip_bad=skip_bad)
+        place = Place(iface=self.name, sysctl=sysctl, qdisc=qdisc)
         with (
             self.changing(),
-            arranged(
-                policy, Place(iface=self.name, sysctl=sysctl), self.manifest.surroundings
-            ) as around,
+            arranged(policy, place, self.manifest.surroundings) as around,
         ):
             changes = difference(self, policy, contents)
             self._swap(policy, contents.members, around)

@@ -130,6 +130,8 @@ def limit_config(policy: Policy, secret: Sequence[int]) -> dict[str, object]:
         "bans": bool(banning),
         "by_rule": any(limit.ban_scope == "rule" for limit in banning),
         "exact": any(limit.exact for limit in limits_of(policy).values()),
+        "by_cgroup": any(limit.per.cgroup for limit in limits_of(policy).values()),
+        "shapes": any(limit.shape for limit in limits_of(policy).values()),
     }
 
 

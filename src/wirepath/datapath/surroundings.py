@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from wirepath.datapath import conntrack, mirrors, sysctls
+from wirepath.datapath import conntrack, mirrors, pacing, sysctls
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -27,10 +27,12 @@ class Place:
     Attributes:
         iface: the interface.
         sysctl: settings of the kernel.
+        qdisc: the root qdisc.
     """
 
     iface: str
     sysctl: bool = False
+    qdisc: bool = False
 
 
 class Part(Protocol):
@@ -60,6 +62,7 @@ PARTS: Final[Mapping[str, Part]] = {
     "sysctls": sysctls,
     "conntrack": conntrack,
     "mirrors": mirrors,
+    "pacing": pacing,
 }
 
 

@@ -36,15 +36,19 @@ int wp_test_run(int prog_fd, struct wp_run *run)
 			.data_out = (uintptr_t)run->out,
 			.data_size_in = run->in_size,
 			.data_size_out = run->out_size,
-			.ctx_in = (uintptr_t)&ctx,
-			.ctx_size_in = sizeof(ctx),
-			.ctx_out = (uintptr_t)&left,
-			.ctx_size_out = sizeof(left),
 			.repeat = run->repeat,
 		},
 	};
-	int err = test_run(&attr);
+	int err;
 
+	/* Programs of TC have another context; they do without. */
+	if (run->metadata) {
+		attr.test.ctx_in = (uintptr_t)&ctx;
+		attr.test.ctx_size_in = sizeof(ctx);
+		attr.test.ctx_out = (uintptr_t)&left;
+		attr.test.ctx_size_out = sizeof(left);
+	}
+	err = test_run(&attr);
 	run->out_size = attr.test.data_size_out;
 	run->retval = attr.test.retval;
 	run->nanoseconds = attr.test.duration;

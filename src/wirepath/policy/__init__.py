@@ -340,6 +340,8 @@ def _read_rules(tables: list[Table], sets: Collection[str]) -> tuple[Rule, ...]:
             listed = f"[{', '.join(right)}]" if len(right) > 1 else right[0]
             cure = f"write hook = {listed}"
             table.wrong("hook", f"{shown(elsewhere[0])}: `{action.kind}` is not for there ({cure})")
+        for key, message in action.misplaced(hooks):
+            table.table(action.kind, "").wrong(key, message)
         rules.append(Rule(name=name, match=match, action=action, hooks=hooks))
         if message := _too_many(rules):
             table.wrong(action.kind, message)

@@ -1,0 +1,37 @@
+"""Whether this kernel takes the data plane: every example, at the hooks of its rules.
+
+To be run in a guest, see ``run.py``.
+"""
+
+import platform
+import sys
+import time
+from pathlib import Path
+
+from wirepath.datapath.contents import read_contents
+from wirepath.datapath.generation import Generation
+from wirepath.errors import KernelError
+from wirepath.policy import Policy
+
+_EXAMPLES = Path(__file__).parents[2] / "examples"
+
+
+def main() -> int:
+    """Print what becomes of each; returns 1 if one is refused."""
+    refused = 0
+    print(f"kernel {platform.release()}")
+    for file in sorted(_EXAMPLES.glob("*.toml")):
+        policy = Policy.load(file)
+        begun = time.monotonic()
+        try:
+            Generation.load(policy, read_contents(policy).members, sizes={"bans": 16}).close()
+            said = "loaded"
+        except KernelError as error:
+            refused += 1
+            said = str(error)
+        print(f"{file.stem:20} {time.monotonic() - begun:5.1f} s  {said}", flush=True)
+    return 1 if refused else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,151 @@
+"""Run a Python file of ours under another kernel: ``python bench/guest/run.py KERNEL FILE``.
+
+KERNEL is a directory that a Debian kernel package was unpacked to::
+
+    apt-get download linux-image-6.1.0-56-cloud-amd64 && dpkg -x linux-image-*.deb KERNEL
+
+What the file needs goes into an initramfs: Python, our packages and objects, iproute2, iperf3.
+QEMU interprets the guest (TCG), so its times are no measurements; rates that it keeps are.
+Needs qemu-system-x86 and busybox-static; touches nothing outside a temporary directory.
+"""
+
+import argparse
+import lzma
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Final
+
+ROOT: Final = Path(__file__).parents[2]
+_MODULES: Final = ("veth", "sch_fq", "sch_ingress", "cls_bpf")
+_TOOLS: Final = ("busybox", "ip", "tc", "ss", "ping", "iperf3")
+_PACKAGES: Final = ("numpy", "numpy.libs", "pyroute2", "cffi", "win_inet_pton.py")
+_NOT_NEEDED: Final = ("test", "tests", "idlelib", "ensurepip", "tkinter", "*.a")
+_QEMU: Final = (
+    "qemu-system-x86_64", "-M", "q35", "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2",
+    "-m", "2048", "-nographic", "-no-reboot", "-nic", "none",
+)  # fmt: skip
+_INIT: Final = """#!/bin/busybox sh
+/bin/busybox mkdir -p /proc /sys /dev /run /tmp /var
+/bin/busybox mount -t proc none /proc
+/bin/busybox mount -t sysfs none /sys
+/bin/busybox mount -t devtmpfs none /dev
+/bin/busybox mount -t tmpfs none /run
+/bin/busybox mount -t tmpfs none /tmp
+/bin/busybox mount -t bpf none /sys/fs/bpf
+/bin/busybox ln -s /run /var/run
+export PATH=/bin PYTHONPATH=/guest/src:/guest/bench:/guest/packages PYTHONDONTWRITEBYTECODE=1
+for module in {modules}; do busybox insmod /modules/$module.ko || echo "no $module"; done
+ip link set lo up
+cd /guest && python3 {file}
+echo "guest: exit $?"
+busybox poweroff -f
+"""
+
+
+def main() -> int:
+    """Build the guest and boot it; returns what the file exits with."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("kernel", type=Path, help="where a kernel package was unpacked to")
+    parser.add_argument("file", type=Path, help="to run, below the project's directory")
+    parser.add_argument("--timeout", type=int, default=300, help="s; default: 300")
+    asked = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="wirepath-guest-") as directory:
+        initrd = _build(Path(directory), asked.kernel, asked.file.resolve())
+        [image] = (asked.kernel / "boot").glob("vmlinuz-*")
+        append = "console=ttyS0 quiet panic=-1 rdinit=/init"
+        argv = [*_QEMU, "-kernel", image, "-initrd", initrd, "-append", append]
+        done = subprocess.run(
+            argv, stdout=subprocess.PIPE, text=True, timeout=asked.timeout, check=False
+        )
+    print(done.stdout)
+    found = re.search(r"^guest: exit (\d+)", done.stdout, re.MULTILINE)
+    return int(found[1]) if found else 1
+
+
+def _build(directory: Path, kernel: Path, file: Path) -> Path:
+    root, initrd = directory / "root", directory / "initrd"
+    for name in ("bin", "modules", "etc", "guest/packages"):
+        (root / name).mkdir(parents=True)
+    modules = dict(_modules(kernel))
+    for name, module in modules.items():
+        (root / "modules" / f"{name}.ko").write_bytes(module)
+    _tools(root)
+    _python(root)
+    init = root / "init"
+    init.write_text(_INIT.format(modules=" ".join(modules), file=file.relative_to(ROOT)))
+    init.chmod(0o755)
+    names = "\n".join(str(path.relative_to(root)) for path in root.rglob("*"))
+    with initrd.open("wb") as archive:
+        subprocess.run(
+            ["busybox", "cpio", "-o", "-H", "newc"],
+            cwd=root, input=names.encode(), stdout=archive, stderr=subprocess.DEVNULL, check=True,
+        )  # fmt: skip
+    return initrd
+
+
+# Those that are asked for, each behind those that it needs.
+def _modules(kernel: Path) -> Iterator[tuple[str, bytes]]:
+    files = {path.name.split(".")[0].replace("-", "_"): path for path in kernel.rglob("*.ko*")}
+    seen: set[str] = set()
+
+    def with_needed(name: str) -> Iterator[tuple[str, bytes]]:
+        if name in seen or name not in files:
+            return
+        seen.add(name)
+        packed = files[name].read_bytes()
+        module = lzma.decompress(packed) if files[name].suffix == ".xz" else packed
+        needs = re.search(rb"\0depends=([^\0]*)\0", module)
+        for needed in needs[1].decode().split(",") if needs else ():
+            yield from with_needed(needed.replace("-", "_"))
+        yield name, module
+
+    for name in _MODULES:
+        yield from with_needed(name)
+
+
+def _tools(root: Path) -> None:
+    found = [Path(path).resolve() for name in _TOOLS if (path := shutil.which(name))]
+    for tool, path in zip(_TOOLS, found, strict=True):
+        shutil.copy(path, root / "bin" / tool)
+    (root / "bin" / "sh").symlink_to("busybox")
+    _libraries(root, found)
+
+
+# Beside each other where the loader looks for them.
+def _libraries(root: Path, of: Iterable[Path]) -> None:
+    for path in of:
+        said = subprocess.run(["ldd", path], capture_output=True, text=True, check=False).stdout
+        for library in re.findall(r"\s(/(?:usr|lib)\S+) \(0x", said):
+            target = root / library.lstrip("/")
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if not target.exists():
+                shutil.copy(library, target)
+
+
+def _python(root: Path) -> None:
+    own = Path(sys.base_prefix) / "lib" / f"python3.{sys.version_info.minor}"
+    ignore = shutil.ignore_patterns(*_NOT_NEEDED)
+    shutil.copytree(own, root / own.relative_to("/"), ignore=ignore)
+    shutil.copy(Path(sys.base_prefix) / "bin" / own.name, root / "bin" / "python3")
+    _libraries(root, [root / "bin" / "python3"])
+    site = Path(next(path for path in sys.path if path.endswith("site-packages")))
+    for name in ("src", "bench", "examples"):
+        shutil.copytree(ROOT / name, root / "guest" / name, ignore=ignore)
+    (root / "guest" / "build").mkdir()
+    for built in (ROOT / "build").glob("*.bpf.o"):
+        shutil.copy(built, root / "guest" / "build")
+    shutil.copy(next(site.glob("_cffi_backend*")), root / "guest" / "packages")
+    for package in _PACKAGES:
+        if (site / package).is_dir():
+            shutil.copytree(site / package, root / "guest" / "packages" / package, ignore=ignore)
+    for place in ("guest/src", "guest/packages", str(own).lstrip("/")):
+        _libraries(root, (root / place).rglob("*.so*"))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
