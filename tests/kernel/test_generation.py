@@ -4,6 +4,7 @@
 import subprocess
 import time
 from array import array
+from base64 import b64encode
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
@@ -26,7 +27,7 @@ from wirepath.datapath.succession import Succession
 from wirepath.errors import KernelError, RequestError
 from wirepath.kernel.program import XdpAction
 from wirepath.model import Model
-from wirepath.net import Prefix
+from wirepath.net import Hook, Prefix
 from wirepath.policy import Policy
 from wirepath.policy.match import Match
 
@@ -174,11 +175,25 @@ _ACTING: dict[str, dict[str, object]] = {
     "rejected": {"reject": True},
     "reset": {"challenge": {"mode": "reset", "above": "9/s"}},
     "cookie": {"challenge": {"mode": "cookie", "above": "9/s"}},
+    "guarded": {
+        "match": {"proto": "udp", "dport": 51820},
+        "wireguard": {"public_key": b64encode(bytes(range(32))).decode(), "indexes": True},
+    },
+    "marked": {"dscp": "EF"},
+}
+# At the hooks of TC.
+_PARTING: dict[str, dict[str, object]] = {
+    "capped": {"limit": {"rate": "9mbit", "per": "dst"}},
+    "capped-exactly": {"limit": {"rate": "9mbit", "per": "src+dport", "exact": True}},
+    "capped-cgroup": {"limit": {"rate": "9mbit", "per": "cgroup"}},
+    "shaped": {"limit": {"rate": "9mbit", "per": "dst", "shape": True}},
+    "marked": {"dscp": "EF"},
+    "copied": {"mirror": {"to": "nowhere", "one_in": 9, "snap": 99}},
 }
 _BUDGET = 500_000  # instructions that the verifier walks, of the million that it is willing to
 
 
-def _mixture(random: Random) -> Policy:
+def _mixture(random: Random, hook: Hook) -> Policy:
     """Some keys in a few rules each, some in very many, with sets and a guard or without."""
     used = [key for key in _KEYS if random.random() < 0.6]
     many = random.sample(used, min(len(used), random.randint(0, 3)))
@@ -193,20 +208,24 @@ def _mixture(random: Random) -> Policy:
     matches += [{end: "@a"} for end in ("src", "dst") if sets and random.random() < 0.7]
     datapath = {"never_block": random.choice(([], ["192.0.2.1"]))}
     rules = [{"name": f"r{n}", "match": match} for n, match in enumerate(matches)]
-    for name, action in random.sample(sorted(_ACTING.items()), random.randint(0, len(_ACTING))):
+    acting = _ACTING if hook == "ingress" else _PARTING
+    for name, action in random.sample(sorted(acting.items()), random.randint(0, len(acting))):
         rules.insert(random.randint(0, len(rules)), {"name": name, **action})
+    rules = [{"hook": hook, **rule} for rule in rules]
     return Policy.from_document({"datapath": datapath, "set": sets, "rule": rules})
 
 
+@pytest.mark.parametrize("hook", ["ingress", "egress"])
 @pytest.mark.parametrize("seed", range(12))
-def test_the_verifier_takes_every_mixture(seed: int) -> None:
+def test_the_verifier_takes_every_mixture(seed: int, hook: Hook) -> None:
     """With room to spare: what it walks depends on what is left of the program."""
-    policy = _mixture(Random(seed))
+    policy = _mixture(Random(seed), hook)
     counting = dict.fromkeys(policy.sets, 0) if seed % 2 else {}
     places = replace(Succession.first(policy), counting=counting)
     for replaying in (False, True):
         with load(policy, replaying=replaying, succession=places) as generation:
-            assert generation.program.verified_instructions < _BUDGET
+            for program in generation.hooks.values():
+                assert program.program.verified_instructions < _BUDGET
 
 
 def test_a_failed_load_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

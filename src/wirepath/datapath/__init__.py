@@ -7,7 +7,6 @@ Nothing heavy is imported before it is needed: ``status`` and ``ban`` start fast
 from __future__ import annotations
 
 import logging
-import time
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property
@@ -28,7 +27,8 @@ from wirepath.datapath.attach import (
     recover,
 )
 from wirepath.datapath.bans import Bans
-from wirepath.datapath.manifest import Manifest
+from wirepath.datapath.finding import choose_name, settled
+from wirepath.datapath.manifest import Manifest, describing
 from wirepath.datapath.mirrors import devices
 from wirepath.datapath.sets import Sets
 from wirepath.datapath.surroundings import Place, arranged, restore
@@ -39,19 +39,17 @@ from wirepath.kernel.maps import Map
 from wirepath.kernel.program import Program
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from wirepath.datapath.difference import Difference
     from wirepath.datapath.manifest import Tc
     from wirepath.datapath.status import Status
-    from wirepath.datapath.succession import Succession
     from wirepath.kernel.links import Mode
     from wirepath.model import Model
     from wirepath.net import Hook
-    from wirepath.plan import Plan
     from wirepath.policy import Policy
-    from wirepath.prefixes import Members, Tables
+    from wirepath.prefixes import Members
 
 __all__ = ["Datapath"]
 
@@ -89,7 +87,7 @@ class Datapath:
     @classmethod
     def names(cls) -> list[str]:
         """Name the interfaces of this network namespace that are up."""
-        return _settled().names()
+        return settled().names()
 
     @classmethod
     def open(cls, name: str | None = None) -> Self:
@@ -99,9 +97,9 @@ class Datapath:
             RequestError: nothing serves there, or *name* is needed.
             PinError: the pins are damaged or of another version.
         """
-        pins = _settled()
+        pins = settled()
         with pins.locked(shared=True):
-            return cls(_choose(name, pins.names()), pins)
+            return cls(choose_name(name, pins.names()), pins)
 
     def close(self) -> None:
         """Close every handle."""
@@ -214,7 +212,7 @@ class Datapath:
                     policy,
                     contents.members,
                     succession=(places := replace(Succession.first(policy), surroundings=around)),
-                    describe=_describe(policy, mode, places, tc := choose(tc)),
+                    describe=describing(policy, mode, places, tc := choose(tc)),
                     devices=(targets := devices(policy, name)),
                     ifindex=offload,
                 ) as generation,
@@ -297,7 +295,7 @@ class Datapath:
                 members,
                 state=state,
                 succession=places,
-                describe=_describe(policy, self.manifest.mode, places, tc),
+                describe=describing(policy, self.manifest.mode, places, tc),
                 devices=targets,
                 ifindex=offload,
             ) as generation,
@@ -381,43 +379,7 @@ class Datapath:
         return status(self)
 
 
-# Those of this machine, when nothing is left half done by processes that died.
-def _settled() -> Pins:
-    pins = Pins.find()
-    if pins.leftovers():
-        with pins.locked():
-            recover(pins)
-    return pins
-
-
-def _choose(name: str | None, up: list[str]) -> str:
-    if name is None and len(up) == 1:
-        return up[0]
-    if name is None and up:
-        raise RequestError(f"which one: {', '.join(up)} are up (name it: --iface {up[0]})")
-    if name is None or name not in up:
-        what = f"{name}: wirepath is not up there" if name else "wirepath is not up anywhere"
-        cure = f"up on {', '.join(up)}" if up else "bring it up: `wirepath up IFACE POLICY`"
-        raise RequestError(f"{what} ({cure})")
-    return name
-
-
 # The maps that are pinned in a directory: what else is there has no map's name.
 def _open_maps(directory: Path) -> dict[str, Map]:
     names = [pin.name for pin in directory.iterdir() if not pin.is_dir()]
     return {name: Map.open(directory / name) for name in names if name not in NO_MAPS}
-
-
-# What writes the manifest of a generation once it is planned.
-def _describe(
-    policy: Policy, mode: str, places: Succession, tc: Tc
-) -> Callable[[Mapping[Hook, Plan], Tables], bytes]:
-    return lambda plans, tables: Manifest.of(
-        policy,
-        plans,
-        root_bits=tables.root_bits,
-        mode=mode,
-        since=time.time(),
-        succession=places,
-        tc=tc,
-    ).text()

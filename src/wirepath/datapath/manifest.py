@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypedDict
 
@@ -10,13 +11,14 @@ from wirepath import __version__
 from wirepath.errors import PinError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from wirepath.datapath.succession import Succession
     from wirepath.kernel.maps import Map
     from wirepath.net import Hook
     from wirepath.plan import Plan
     from wirepath.policy import Policy
+    from wirepath.prefixes import Tables
 
 PAGE: Final = 4096  # MANIFEST_PAGE of bpf/manifest.h
 
@@ -138,6 +140,21 @@ class Manifest:
             what = f"wirepath {version} put it up, this is {__version__}"
             raise PinError(f"open {name}", what=what, cure=cure)
         return cls(**values)
+
+
+def describing(
+    policy: Policy, mode: str, places: Succession, tc: Tc
+) -> Callable[[Mapping[Hook, Plan], Tables], bytes]:
+    """Give what writes the manifest of a generation once it is planned."""
+    return lambda plans, tables: Manifest.of(
+        policy,
+        plans,
+        root_bits=tables.root_bits,
+        mode=mode,
+        since=time.time(),
+        succession=places,
+        tc=tc,
+    ).text()
 
 
 def _rows(plan: Plan) -> Rows:
