@@ -164,6 +164,11 @@ static __noinline void remark_skb(struct __sk_buff *skb, const struct pkt *pkt)
 	write_skb_dscp(skb, pkt);
 }
 
+static __noinline void learn(struct __sk_buff *skb, const struct pkt *pkt)
+{
+	learn_index(skb, pkt);
+}
+
 /* Send out a copy of the frame, as it is now.  What the kernel answers above 0
  * is that a queue or a device that is down has dropped it.
  */
@@ -219,7 +224,7 @@ static __always_inline int tc(struct __sk_buff *skb)
 			break;
 	}
 	if (actions_used & 1U << ACTION_LEARN && pkt.learns)
-		learn_index(skb, &pkt);
+		learn(skb, &pkt);
 	if (actions_used & 1U << ACTION_DSCP && has_new_dscp(&pkt, verdict))
 		remark_skb(skb, &pkt);
 	if (limit_config.shapes && pkt.parting.departs_ns)

@@ -52,19 +52,18 @@ struct greeting {
 };
 
 /* Remember the index in a handshake message that leaves. */
-static __noinline int learn_index(void *ctx, const struct pkt *pkt)
+static __always_inline void learn_index(void *ctx, const struct pkt *pkt)
 {
 	__u64 until = now_ns(pkt) + SESSION_S * 1000000000ULL;
 	struct greeting greeting;
 
 	if (bpf_skb_load_bytes(ctx, pkt->l4_at + DATAGRAM_HEAD, &greeting,
 			       sizeof(greeting)))
-		return 0;
+		return;
 	if (greeting.type == MESSAGE_INITIATION ||
 	    greeting.type == MESSAGE_RESPONSE)
 		bpf_map_update_elem(&wireguard_indexes, &greeting.sender,
 				    &until, BPF_ANY);
-	return 0;
 }
 
 #endif

@@ -270,7 +270,7 @@ def _manifest(directory: Path) -> Manifest | None:
 
 
 def make_way(pins: Pins, name: str) -> None:
-    """Remove what is left of an interface that is gone, by the name of *name*.
+    """Remove what is left of an interface *name* that is gone, and of what was arranged for it.
 
     Raises:
         AttachError: it is not gone, and what serves there stays.
@@ -279,6 +279,7 @@ def make_way(pins: Pins, name: str) -> None:
         if link.ifindex:
             cure = f"`wirepath apply {name} POLICY` swaps policies, `wirepath down {name}` ends it"
             raise AttachError(f"attach {name}", what="wirepath is up there", cure=cure)
+    _put_back(pins.directory(name))
     pins.remove(name)
 
 
