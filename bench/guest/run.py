@@ -21,7 +21,9 @@ from pathlib import Path
 from typing import Final
 
 ROOT: Final = Path(__file__).parents[2]
-_MODULES: Final = ("veth", "sch_fq", "sch_ingress", "cls_bpf")
+_MODULES: Final = (
+    "veth", "sch_fq", "sch_ingress", "cls_bpf", "nf_conntrack", "ip_gre", "ip6_gre",
+)  # fmt: skip
 _TOOLS: Final = ("busybox", "ip", "tc", "ss", "ping", "iperf3")
 _PACKAGES: Final = ("numpy", "numpy.libs", "pyroute2", "cffi", "win_inet_pton.py")
 _NOT_NEEDED: Final = ("test", "tests", "idlelib", "ensurepip", "tkinter", "*.a")

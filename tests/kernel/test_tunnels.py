@@ -146,7 +146,7 @@ def test_erspan(wire: socket.socket, remote: str) -> None:
     ("remote", "needs"), [(FOUR, "CONFIG_NET_IPGRE"), (SIX, "CONFIG_IPV6_GRE")]
 )
 def test_kernel_without_it(
-    netns: str,
+    wire: socket.socket,
     monkeypatch: pytest.MonkeyPatch,
     remote: IPv4Address | IPv6Address,
     needs: str,
@@ -156,3 +156,8 @@ def test_kernel_without_it(
     monkeypatch.setitem(tunnels._NEEDS, f"{way}-no", tunnels._NEEDS[way])
     with pytest.raises(NotSupported, match=rf"^create wpt: .* \(needs {needs}\)$"):
         tunnels.create("wpt", "erspan", remote, 5)
+
+
+def test_no_way_to_the_collector(netns: str) -> None:
+    with pytest.raises(KernelError, match=rf"^find the way to {SIX}: .*\[ENETUNREACH\] \(`ip -6"):
+        tunnels.create("wpt", "erspan", SIX, 5)

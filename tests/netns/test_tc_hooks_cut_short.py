@@ -90,8 +90,11 @@ def down() -> None:
         datapath.down()
 
 
-@pytest.mark.parametrize("tc", MODES)
-@pytest.mark.parametrize(("before", "after"), [(ALL, ALL), (OUT, IN)], ids=["same", "others"])
+@pytest.mark.parametrize(
+    ("tc", "before", "after"),
+    [("tcx", ALL, ALL), ("tcx", OUT, IN), ("clsact", OUT, IN)],
+    ids=["same", "others", "others-clsact"],
+)
 def test_an_apply_is_killed(
     hosts: Pair, bpffs: Path, tc: Tc, before: tuple[Hook, ...], after: tuple[Hook, ...]
 ) -> None:

@@ -99,7 +99,7 @@ def test_what_is_printed(hosts: Pair, tmp_path: Path) -> None:
     ]  # fmt: skip
     assert "conntrack" in counted["hooks"]["egress"]
     assert "conntrack" not in counted["hooks"]["ingress"]
-    assert "\nconntrack    packets\n" in wirepath("stats")
+    assert "\nconntrack    ingress  egress\n" in wirepath("stats")
     assert f"- nft rule {RULE}\n" in wirepath("apply", str(other))
     assert "conntrack" not in json.loads(wirepath("stats", "--json"))
     assert f"+ nft rule {RULE}\n" in wirepath("apply", str(asks))

@@ -36,7 +36,14 @@ _VXLAN_ID, _VXLAN_GROUP, _VXLAN_LEARNING, _VXLAN_PORT, _VXLAN_GROUP6 = 1, 2, 7, 
 _INET6_ADDR_GEN_MODE, _ADDR_GEN_NONE = 8, 1
 # IFLA_GRE_* and GRE_* of linux/if_tunnel.h.
 _GRE_IFLAGS, _GRE_OFLAGS, _GRE_IKEY, _GRE_OKEY = 2, 3, 4, 5
-_GRE_REMOTE, _GRE_TTL, _GRE_FLAGS, _GRE_ERSPAN_INDEX, _GRE_ERSPAN_VER = 7, 8, 13, 21, 22
+_GRE_LOCAL, _GRE_REMOTE, _GRE_TTL, _GRE_FLAGS, _GRE_ERSPAN_INDEX, _GRE_ERSPAN_VER = (
+    6,
+    7,
+    8,
+    13,
+    21,
+    22,
+)
 _GRE_KEY_AND_SEQUENCE: Final = 0x2000 | 0x1000
 _TTL: Final = 64  # outside; 0 would be that of the frame within
 _NO_ENCAPSULATION_LIMIT: Final = 1  # IP6_TNL_F_IGN_ENCAP_LIMIT: no option header outside
@@ -77,7 +84,8 @@ def create(
 
     Raises:
         NotSupported: this kernel was built without that kind.
-        KernelError: the name is taken, or the kernel refuses; then nothing is left.
+        KernelError: the name is taken, or there is no way to *remote*, or the kernel refuses; then
+            nothing is left.
     """
     doing = f"create {name}"
     way, data = _vxlan(remote, number) if kind == "vxlan" else _erspan(remote, number)
@@ -135,7 +143,20 @@ def _erspan(remote: IPv4Address | IPv6Address, number: int) -> tuple[str, bytes]
     )
     if isinstance(remote, IPv4Address):
         return "erspan", data
+    # Without an address of its own ip6gre_tunnel_xmit of net/ipv6/ip6_gre.c sends nothing.
+    data += attribute(_GRE_LOCAL, _own_address(remote).packed)
     return "ip6erspan", data + attribute(_GRE_FLAGS, struct.pack("=I", _NO_ENCAPSULATION_LIMIT))
+
+
+# By which this host reaches *remote*.
+def _own_address(remote: IPv6Address) -> IPv6Address:
+    cure = "`ip -6 route` shows those that there are"
+    with (
+        telling(f"find the way to {remote}", cure=cure),
+        socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as asker,
+    ):
+        asker.connect((str(remote), 9))
+        return IPv6Address(asker.getsockname()[0])
 
 
 def _bring_up(doing: str, name: str) -> None:
