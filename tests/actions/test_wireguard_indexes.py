@@ -21,6 +21,7 @@ from xdp import BANS, SECRET
 S = 1_000_000_000
 PORT = 51820
 LEARNED = LEARNING_NS
+TC_ACT_UNSPEC = (1 << 32) - 1
 POLICY = Policy.parse(f"""
 [[rule]]
 name = "wg"
@@ -167,6 +168,26 @@ def test_what_a_snap_length_cut_off_is_not_held_against_it(both: Both) -> None:
     head = len(frame) - 100
     assert both.judge("ingress", LEARNED, frame[: head + 8], len(frame)) == "wireguard"
     assert both.judge("ingress", LEARNED, frame[: head + 7], len(frame)) == "pass"
+
+
+def test_who_learns_drops_nothing() -> None:
+    """What holds for every packet is for hooks where rules of the operator's stand."""
+    strict = '[datapath]\ndefault = "drop"\nfragments = "drop"\nmalformed = "drop"\n'
+    rule = f'name = "wg"\nmatch = {{ proto = "udp", dport = {PORT} }}'
+    policy = Policy.parse(f"{strict}[[rule]]\n{rule}\nwireguard = {{ indexes = true }}\n")
+    frames = (
+        LINKS[0] / Tcp(),
+        LINKS[1] / Udp(sport=PORT) / response(1, 2),
+        Eth() / IPv4(offset=1480, proto=17) / bytes(64),
+        Eth() / IPv4(length=9000) / Udp(),
+    )
+    with Generation.load(
+        policy, read_contents(policy).members, hooks=["egress"], sizes={"bans": BANS}
+    ) as generation:
+        program = generation.program
+        assert {program.skb_run(bytes(frame)).retval for frame in frames} == {TC_ACT_UNSPEC}
+    model = Model(policy, hook="egress")
+    assert {model.decide(bytes(frame)).verdict.verdict for frame in frames} == {"pass"}
 
 
 def test_nothing_of_it_is_counted_at_egress(both: Both) -> None:

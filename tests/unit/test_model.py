@@ -216,3 +216,16 @@ def test_management_is_a_destination_only_at_egress() -> None:
         assert model.decide(of).verdict == Verdict("pass", "never_block")
         expected = Verdict("pass", "never_block") if hook == "egress" else None
         assert model.decide(to).verdict == (expected or Verdict("drop", "rule", rule="all"))
+
+
+def test_nothing_holds_where_no_rule_stands() -> None:
+    """But at ingress, always; what a WireGuard guard has at egress is no rule of the operator's."""
+    strict = '[datapath]\ndefault = "drop"\nfragments = "drop"\n'
+    match = 'name = "wg"\nmatch = { proto = "udp", dport = 51820 }'
+    policy = Policy.parse(f"{strict}[[rule]]\n{match}\nwireguard = {{ indexes = true }}\n")
+    assert policy.hooks == ("ingress", "egress")
+    later = bytes(Eth() / IPv4(offset=1480, proto=17) / bytes(64))
+    for frame in (bytes(Eth() / IPv4() / Tcp()), later, bytes(Eth() / IPv4(length=9000) / Udp())):
+        assert Model(policy).decide(frame).verdict.verdict == "drop"
+        for hook in HOOKS[1:]:
+            assert Model(policy, hook=hook).decide(frame).verdict.verdict == "pass"

@@ -180,6 +180,8 @@ class Policy:
             defaults={},
         )
         rules = tuple(rule for rule in self.rules if hook in rule.hooks)
+        if not rules and hook != "ingress":
+            datapath = _NOTHING_ASKED
         if hook == "egress":
             rules = (*_on_answers(self.rules), *rules)
         return replace(self, datapath=datapath, rules=rules)
@@ -227,6 +229,10 @@ class Policy:
     def line(self, *path: str | int) -> int:
         """Say on which line *path* begins; 0 if the policy did not come from a text."""
         return self._source.line(path)
+
+
+# Where no rule of the operator's stands, nothing of his holds: we may be there to learn.
+_NOTHING_ASKED: Final = Datapath(malformed="pass")
 
 
 # What rules do with answers comes before what others do at egress; no operator calls a rule so.
