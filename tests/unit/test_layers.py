@@ -57,6 +57,7 @@ HEADERS = """
     classify
     errands
     pipeline
+    tc
 """
 HEADER_RANK = {
     f"{name}.h": rank
@@ -66,7 +67,8 @@ HEADER_RANK = {
 
 # What only some files of the data plane may say: pattern, and where it may stand.
 CONFINED = {
-    r"\b(xdp_md|__sk_buff)\b": ("datapath.bpf.c", "mirror.bpf.c"),
+    r"\bxdp_md\b": ("datapath.bpf.c",),
+    r"\b__sk_buff\b": ("datapath.bpf.c", "tc.h", "mirror.bpf.c"),
     r"\bbpf_(ktime_get\w*|jiffies64)\(": ("clock.h",),
     r"\bstruct (ethhdr|iphdr|ipv6hdr|tcphdr|udphdr|icmphdr)\b": (
         "parse.h",
