@@ -18,15 +18,21 @@ def _feed(argv: list[str], text: str) -> None:
 
 
 @contextmanager
+def _nft_table(name: str, text: str) -> Iterator[None]:
+    _feed(["nft", "-f", "-"], f"table {name} {{\n{text}}}\n")
+    try:
+        yield
+    finally:
+        subprocess.run(["nft", "delete", "table", *name.split()], check=True)
+
+
+@contextmanager
 def nft_rules(rules: Iterable[str], _ifname: str) -> Iterator[None]:
     """Walk *rules*, in the words of nft, one after the other; what none decides is dropped."""
     chain = _CHAIN.replace("accept", "drop")
     body = "\n".join(rules)
-    _feed(["nft", "-f", "-"], f"table inet bench {{\nchain raw {{ {chain}\n{body}\n}}\n}}\n")
-    try:
+    with _nft_table("inet bench", f"chain raw {{ {chain}\n{body}\n}}\n"):
         yield
-    finally:
-        subprocess.run(["nft", "delete", "table", "inet", "bench"], check=True)
 
 
 @contextmanager
@@ -35,11 +41,8 @@ def nft_netdev(rules: Iterable[str], hook: Direction, ifname: str) -> Iterator[N
     side = hook.removeprefix("tc_")
     chain = f"type filter hook {side} device {ifname} priority 0; policy accept;"
     body = "\n".join(rules)
-    _feed(["nft", "-f", "-"], f"table netdev bench {{\nchain here {{ {chain}\n{body}\n}}\n}}\n")
-    try:
+    with _nft_table("netdev bench", f"chain here {{ {chain}\n{body}\n}}\n"):
         yield
-    finally:
-        subprocess.run(["nft", "delete", "table", "netdev", "bench"], check=True)
 
 
 @contextmanager
@@ -61,12 +64,8 @@ def nft_set(addresses: Iterable[str], _ifname: str) -> Iterator[None]:
     elements = ",".join(addresses)
     declared = f"set listed {{ type ipv4_addr; elements = {{ {elements} }} }}"
     rule = "ip saddr @listed counter drop"
-    text = f"table inet bench {{\n{declared}\nchain raw {{ {_CHAIN}\n{rule}\n}}\n}}\n"
-    _feed(["nft", "-f", "-"], text)
-    try:
+    with _nft_table("inet bench", f"{declared}\nchain raw {{ {_CHAIN}\n{rule}\n}}\n"):
         yield
-    finally:
-        subprocess.run(["nft", "delete", "table", "inet", "bench"], check=True)
 
 
 @contextmanager

@@ -13,7 +13,7 @@
 #include <linux/in.h>
 #include <bpf/bpf_endian.h>
 
-#include "pkt.h"
+#include "wire.h"
 
 #define IPS_EXPECTED   (1 << 0) /* another connection has announced it */
 #define IPS_SEEN_REPLY (1 << 1)
@@ -78,14 +78,6 @@ bpf_skb_ct_lookup(struct any_context *ctx, struct bpf_sock_tuple *tuple,
 		  __u32 opts_bytes) __ksym __weak;
 extern void bpf_ct_release(struct nf_conn *connection) __ksym __weak;
 
-static __always_inline void to_words(__be32 *to, const struct addr *a)
-{
-	to[0] = bpf_htonl(a->hi >> 32);
-	to[1] = bpf_htonl(a->hi);
-	to[2] = bpf_htonl(a->lo >> 32);
-	to[3] = bpf_htonl(a->lo);
-}
-
 /* Returns the size of what was written. */
 static __always_inline __u32 write_tuple(struct bpf_sock_tuple *tuple,
 					 const struct flow *flow)
@@ -97,8 +89,8 @@ static __always_inline __u32 write_tuple(struct bpf_sock_tuple *tuple,
 		tuple->ipv4.dport = bpf_htons(flow->dport);
 		return sizeof(tuple->ipv4);
 	}
-	to_words(tuple->ipv6.saddr, &flow->src);
-	to_words(tuple->ipv6.daddr, &flow->dst);
+	to_wire(tuple->ipv6.saddr, &flow->src);
+	to_wire(tuple->ipv6.daddr, &flow->dst);
 	tuple->ipv6.sport = bpf_htons(flow->sport);
 	tuple->ipv6.dport = bpf_htons(flow->dport);
 	return sizeof(tuple->ipv6);

@@ -13,6 +13,7 @@
 #include <bpf/bpf_endian.h>
 
 #include "cursor.h"
+#include "wire.h"
 
 #define EXTENSION_DEPTH 8      /* headers walked; one more is malformed */
 #define IPV6_OFFSET     0xfff8 /* RFC 8200 section 4.5, in bytes */
@@ -57,16 +58,6 @@ static __always_inline bool is_mapped(const struct addr *a)
 	return !a->hi && a->lo >> 32 == 0xffff;
 }
 
-static __always_inline struct addr addr_of(const struct in6_addr *in)
-{
-	const __be32 *w = in->s6_addr32;
-
-	return (struct addr){
-		.hi = (__u64)bpf_ntohl(w[0]) << 32 | bpf_ntohl(w[1]),
-		.lo = (__u64)bpf_ntohl(w[2]) << 32 | bpf_ntohl(w[3]),
-	};
-}
-
 static __always_inline enum verdict
 parse_ipv6(struct pkt *pkt, struct cursor *c)
 {
@@ -91,8 +82,8 @@ parse_ipv6(struct pkt *pkt, struct cursor *c)
 	payload += sizeof(*ip);
 	pkt->length = payload > LENGTH_MAX ? LENGTH_MAX : payload;
 
-	pkt->src = addr_of(&ip->saddr);
-	pkt->dst = addr_of(&ip->daddr);
+	pkt->src = from_wire(ip->saddr.s6_addr32);
+	pkt->dst = from_wire(ip->daddr.s6_addr32);
 	if (is_mapped(&pkt->src) || is_mapped(&pkt->dst))
 		return malformed(pkt, FAULT_MAPPED_ADDRESS);
 	pkt->family = 6;

@@ -16,6 +16,7 @@
 #include <linux/ipv6.h>
 
 #include "rewrite_l4.h"
+#include "wire.h"
 
 #define ANSWER_TTL 64
 #define IPV4_DF    0x4000
@@ -59,14 +60,6 @@ static __always_inline void write_ipv4(struct iphdr *ip, const struct pkt *pkt,
 	};
 }
 
-static __always_inline void to_wire(struct in6_addr *to, const struct addr *a)
-{
-	to->s6_addr32[0] = bpf_htonl(a->hi >> 32);
-	to->s6_addr32[1] = bpf_htonl(a->hi);
-	to->s6_addr32[2] = bpf_htonl(a->lo >> 32);
-	to->s6_addr32[3] = bpf_htonl(a->lo);
-}
-
 static __always_inline void write_ipv6(struct ipv6hdr *ip,
 				       const struct pkt *pkt, __u8 proto)
 {
@@ -78,8 +71,8 @@ static __always_inline void write_ipv6(struct ipv6hdr *ip,
 		.nexthdr = proto,
 		.hop_limit = ANSWER_TTL,
 	};
-	to_wire(&ip->saddr, &pkt->dst);
-	to_wire(&ip->daddr, &pkt->src);
+	to_wire(ip->saddr.s6_addr32, &pkt->dst);
+	to_wire(ip->daddr.s6_addr32, &pkt->src);
 }
 
 /* Where the IP header of the answer ends, once it and all before is written. */

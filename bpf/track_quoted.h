@@ -18,6 +18,7 @@
 
 #include "connections.h"
 #include "cursor.h"
+#include "wire.h"
 
 #define QUOTE_AT       8      /* RFC 792, RFC 4443: behind so many bytes */
 #define QUOTE_MASK     0x7fff /* no chain of headers is longer */
@@ -56,16 +57,6 @@ quoted_ipv4(struct flow *flow, struct cursor *c)
 	return take(c, options) ? QUOTE_WHOLE : QUOTE_UNSEEN;
 }
 
-static __always_inline struct addr quoted_addr(const struct in6_addr *in)
-{
-	const __be32 *w = in->s6_addr32;
-
-	return (struct addr){
-		.hi = (__u64)bpf_ntohl(w[0]) << 32 | bpf_ntohl(w[1]),
-		.lo = (__u64)bpf_ntohl(w[2]) << 32 | bpf_ntohl(w[3]),
-	};
-}
-
 static __always_inline enum quote
 quoted_ipv6(struct flow *flow, struct cursor *c)
 {
@@ -79,8 +70,8 @@ quoted_ipv6(struct flow *flow, struct cursor *c)
 	if (ip->version != 6)
 		return QUOTE_BROKEN;
 	flow->proto = ip->nexthdr;
-	flow->src = quoted_addr(&ip->saddr);
-	flow->dst = quoted_addr(&ip->daddr);
+	flow->src = from_wire(ip->saddr.s6_addr32);
+	flow->dst = from_wire(ip->daddr.s6_addr32);
 	return QUOTE_WHOLE;
 }
 

@@ -14,6 +14,7 @@
 
 #include "../answers.h"
 #include "../cursor.h"
+#include "../wire.h"
 #include "challenge.h"
 
 #define TCP_WORDS     5
@@ -35,14 +36,6 @@ struct {
 	__type(value, struct cookie);
 } cookies SEC(".maps");
 
-static __always_inline void words_of(__be32 *to, const struct addr *a)
-{
-	to[0] = bpf_htonl(a->hi >> 32);
-	to[1] = bpf_htonl(a->hi);
-	to[2] = bpf_htonl(a->lo >> 32);
-	to[3] = bpf_htonl(a->lo);
-}
-
 /* The socket that a SYN is for, which has to be released; or NULL. */
 static __always_inline struct bpf_sock *
 socket_of(const struct frame *frame, const struct pkt *pkt)
@@ -57,8 +50,8 @@ socket_of(const struct frame *frame, const struct pkt *pkt)
 		return bpf_skc_lookup_tcp(frame->ctx, &to, sizeof(to.ipv4),
 					  BPF_F_CURRENT_NETNS, 0);
 	}
-	words_of(to.ipv6.saddr, &pkt->src);
-	words_of(to.ipv6.daddr, &pkt->dst);
+	to_wire(to.ipv6.saddr, &pkt->src);
+	to_wire(to.ipv6.daddr, &pkt->dst);
 	to.ipv6.sport = bpf_htons(pkt->sport);
 	to.ipv6.dport = bpf_htons(pkt->dport);
 	return bpf_skc_lookup_tcp(frame->ctx, &to, sizeof(to.ipv6),

@@ -1,12 +1,11 @@
 """Programs as filters of clsact on a veth, beside other people's, and what is left afterwards."""
 
-import socket
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from raw import send
 
 from wirepath.errors import AttachError
 from wirepath.kernel.clsact import PRIORITY, Filter
@@ -17,7 +16,6 @@ from wirepath.kernel.tcx import Direction
 
 pytestmark = pytest.mark.kernel
 Compile = Callable[[str], Path]
-FRAME = bytes(12) + b"\x88\xb5" + bytes(46)  # IEEE 802 local experimental EtherType
 
 
 @pytest.fixture
@@ -34,13 +32,6 @@ def programs(loaded: Object) -> dict[str, Program]:
 def seen(loaded: Object, variable: str) -> int:
     count: int = loaded.maps["bss"][0][variable]
     return count
-
-
-def send(ifname: str) -> None:
-    with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as raw:
-        raw.bind((ifname, 0))
-        with suppress(OSError):  # ENOBUFS: a program dropped it
-            raw.send(FRAME)
 
 
 def tc(*words: str) -> str:

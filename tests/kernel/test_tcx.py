@@ -1,12 +1,12 @@
 """Attaching to the tcx hooks of a veth, beside others, and the messages when that fails."""
 
-import socket
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from raw import send
 
 from wirepath.errors import AttachError, PinError
 from wirepath.kernel import features, tcx
@@ -18,7 +18,6 @@ from wirepath.kernel.tcx import Direction, TcxLink
 
 pytestmark = pytest.mark.kernel
 Compile = Callable[[str], Path]
-FRAME = bytes(12) + b"\x88\xb5" + bytes(46)  # IEEE 802 local experimental EtherType
 
 
 @pytest.fixture
@@ -36,13 +35,6 @@ def programs(loaded: Object) -> dict[str, Program]:
 def seen(loaded: Object) -> tuple[int, int]:
     values = loaded.maps["bss"][0]
     return values["first_seen"], values["second_seen"]
-
-
-def send(ifname: str) -> None:
-    with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as raw:
-        raw.bind((ifname, 0))
-        with suppress(OSError):  # ENOBUFS: a program dropped it
-            raw.send(FRAME)
 
 
 @pytest.mark.parametrize("direction", ["tc_ingress", "egress"])

@@ -43,8 +43,8 @@ JOINT = {"datapath", "stats", "replay"}
 HEADERS = """
     bits blake2s prefix_layout siphash verdict actions/mirror_mark
     pkt
-    trace prefix stats entries manifest connections actions/limit_demand
-    checksum clock cursor literals sets clauses actions/limit_cells actions/mirror
+    trace prefix stats entries manifest wire actions/limit_demand
+    checksum clock connections cursor literals sets clauses actions/limit_cells actions/mirror
     bans parse_ipv6 parse_l4 actions/limit_ask actions/wireguard_mac1
     actions/dscp rewrite_dscp actions/wireguard_indexes
     answers guard parse actions/limit rewrite_l4 actions/wireguard_seen
