@@ -13,14 +13,20 @@
 #ifndef CANDIDATES_H
 #define CANDIDATES_H
 
+#include "clauses.h"
 #include "lanes.h"
 
 #define BLOCK_CANDIDATES 4
 #define LIST_BLOCKS      6 /* blocks a list ... */
 #define LIST_BITS        3 /* ... and the bits of that */
 #define LIST_MASK        ((1U << LIST_BITS) - 1)
-#define LISTED_MAX       DIMENSION_PROTO /* addresses and ports have lists */
-#define CLAUSE_NONE      (~0U)
+#define CLAUSE_NONE      0xffff /* none is that high */
+
+/* Dimensions that may have lists. */
+#define LISTED_MAX DIMENSION_PROTO
+#define LISTED                                                               \
+	(1U << DIMENSION_SRC | 1U << DIMENSION_DST | 1U << DIMENSION_SPORT | \
+	 1U << DIMENSION_DPORT)
 
 struct candidates_config {
 	__u32 lists;               /* 0: nothing was filed away */
@@ -28,6 +34,8 @@ struct candidates_config {
 	__u32 base[DIMENSION_MAX]; /* a dimension's first class in lists */
 };
 const volatile struct candidates_config candidates_config;
+
+_Static_assert(CLAUSES_MAX <= CLAUSE_NONE, "a clause is called none");
 
 /* Two lists a class, apart for clauses of few and of many classes: neighbours
  * share what is wide.  A list is the index of its first block << LIST_BITS, and
@@ -61,6 +69,18 @@ struct {
 	__type(value, struct block);
 } blocks SEC(".maps");
 
+/* Those of a block that the lanes suit, a bit each. */
+static __always_inline __u32 suiting(const struct block *block, __u64 lanes)
+{
+	__u64 guards = lanes_config.guards;
+	__u32 bits = 0;
+
+	for (int j = 0; j < BLOCK_CANDIDATES; j++)
+		bits |= between(block->low[j], lanes, block->high[j], guards)
+			<< j;
+	return bits;
+}
+
 /* The lowest clause of @list that holds, from @from up to before @best.
  * Global: the verifier walks the loop only once.
  */
@@ -68,21 +88,24 @@ __noinline __u32 lowest_candidate(const struct classes *classes, __u32 list,
 				  __u64 lanes, __u32 from, __u32 best)
 {
 	__u32 at = list >> LIST_BITS, end = at + (list & LIST_MASK);
-	__u64 guards = lanes_config.guards;
 
 	if (!classes)
 		return best;
 	for (int i = 0; i < LIST_BLOCKS && at < end; i++, at++) {
 		struct block *block = bpf_map_lookup_elem(&blocks, &at);
+		__u32 suits;
 
 		if (!block || block->low[0] >> CLAUSE_AT >= best)
 			break;
+		suits = suiting(block, lanes);
+		if (!suits)
+			continue;
+#pragma clang loop unroll(disable)
 		for (int j = 0; j < BLOCK_CANDIDATES; j++) {
 			__u32 clause = block->low[j] >> CLAUSE_AT;
 
-			if (between(block->low[j], lanes, block->high[j],
-				    guards) &&
-			    clause >= from && holds(clause, classes))
+			if (suits >> j & 1 && clause >= from &&
+			    holds(clause, classes))
 				return clause < best ? clause : best;
 		}
 	}
@@ -97,27 +120,31 @@ lists_in(enum dimension d, const struct classes *classes, __u32 *at)
 }
 
 /* Fetch what no other packet is likely to have fetched, before any branch that
- * depends on it: then it comes from memory all at the same time.
+ * depends on it: then it comes from memory all at the same time.  Returns 0 if
+ * all lists are empty.
  */
-static __always_inline void
-fetch_lists(const struct classes *classes, __u32 *at)
+static __always_inline __u32 fetch_lists(const struct classes *classes,
+					 __u32 *at)
 {
-	__u32 filed_by = candidates_config.filed_by;
+	__u32 filed_by = candidates_config.filed_by, any = 0;
 
+#pragma clang loop unroll(full)
 	for (int d = 0; d < LISTED_MAX; d++) {
 		struct class_lists *of;
 		struct block *block;
 
-		if (!has(filed_by, d))
+		if (!(LISTED >> d & 1) || !has(filed_by, d))
 			continue;
 		of = lists_in(d, classes, at);
 		if (!of)
-			return;
+			return 0;
+		any |= of->narrow | of->wide;
 		*at = of->narrow >> LIST_BITS;
 		block = bpf_map_lookup_elem(&blocks, at);
 		if (block)
 			(void)*(volatile __u64 *)&block->low[0];
 	}
+	return any;
 }
 
 /* The lowest filed clause at or behind @from that holds, or CLAUSE_NONE. */
@@ -128,12 +155,14 @@ __noinline __u32 next_candidate(const struct classes *classes, __u32 from)
 
 	if (!candidates_config.filed_by || !classes)
 		return best;
-	fetch_lists(classes, &at);
+	if (!fetch_lists(classes, &at))
+		return best;
 	lanes = all_lanes(classes);
+#pragma clang loop unroll(full)
 	for (int d = 0; d < LISTED_MAX; d++) {
 		struct class_lists *of;
 
-		if (!has(candidates_config.filed_by, d))
+		if (!(LISTED >> d & 1) || !has(candidates_config.filed_by, d))
 			continue;
 		of = lists_in(d, classes, &at);
 		if (!of)

@@ -33,18 +33,20 @@ struct {
 	__type(value, struct resident);
 } residents SEC(".maps");
 
-/* One walk over the clauses that hold; what is left to look at. */
+/* One walk over the clauses that hold; what is left to look at.  Small, since
+ * the stack of Linux 6.1 is tight.
+ */
 struct walk {
 	struct pkt *pkt;
 	struct classes classes;
-	__u64 word;      /* bits that hold, in word `at` of the rows */
+	__u16 at;        /* place of `word` in the rows */
+	__u64 word;      /* bits that hold there */
 	__u64 summary;   /* words that may hold some, in block `block` */
-	__u32 from_bit;  /* bits below are done with ... */
-	__u32 from;      /* ... and filed clauses below */
-	__u32 candidate; /* lowest filed clause that holds */
-	__u16 at;
+	__u16 from_bit;  /* bits below are done with ... */
+	__u16 from;      /* ... and filed clauses below */
+	__u16 candidate; /* lowest filed clause that holds */
 	__u8 block;
-	__u8 verdict; /* enum verdict; the stack of Linux 6.1 is tight */
+	__u8 verdict; /* enum verdict */
 };
 
 /* Let prefixes count, in the sets that @clause has found the addresses in. */
@@ -136,13 +138,18 @@ static long step(__u32 nth __attribute__((unused)), struct walk *w)
 
 #define STEPS_MAX (CLAUSES_MAX + CLAUSES_MAX / WORD_BITS + CLAUSES_MAX / 4096)
 
+static __always_inline bool has_few_clauses(void)
+{
+	return classify_config.words == 1 && !candidates_config.lists;
+}
+
 /* The walk of few clauses: most often their first match decides, no loop.  Most
  * often that is clause 0, or never: a branch foresees it, while arithmetic
  * would wait for the set table, and all that follows with it.
  */
 static __always_inline void walk_word(struct walk *w)
 {
-	w->word = remaining(and_words(&w->classes), 0, w->from_bit);
+	w->word = and_addresses(&w->classes, w->word);
 	if (w->word && !matched(w, w->word & 1 ? 0 : lowest(w->word)))
 		bpf_loop(WORD_BITS, step, w, 0);
 }
@@ -174,9 +181,15 @@ __noinline int classify(struct pkt *pkt)
 		w.from = pkt->errand.from;
 		w.from_bit = pkt->errand.from_bit;
 	}
-	address_classes(w.classes.of, pkt);
 	value_classes(w.classes.of, pkt);
-	if (classify_config.words == 1 && !candidates_config.lists)
+	/* Addresses are what costs memory: not for who suits no clause anyway. */
+	if (has_few_clauses()) {
+		w.word = remaining(and_values(&w.classes), 0, w.from_bit);
+		if (!w.word)
+			return VERDICT_CONTINUE;
+	}
+	address_classes(w.classes.of, pkt);
+	if (has_few_clauses())
 		walk_word(&w);
 	else
 		walk_all(&w);

@@ -93,11 +93,15 @@ static __always_inline __u64 all_lanes(const struct classes *classes)
 	       lanes_of(classes, GROUP_RARE, DIMENSION_MAX);
 }
 
-/* All lanes at once: where one number is the smaller, its guard is lent away. */
-static __always_inline bool between(__u64 low, __u64 lanes, __u64 high,
-				    __u64 guards)
+/* All lanes at once: where one number is the smaller, its guard is lent away.
+ * Returns 1 if all of @lanes are from @low to @high, else 0, without a branch.
+ */
+static __always_inline __u32 between(__u64 low, __u64 lanes, __u64 high,
+				     __u64 guards)
 {
-	return (guards & (lanes - low) & (high - (lanes ^ guards))) == guards;
+	__u64 kept = (lanes - low) & (high - (lanes ^ guards));
+
+	return ((guards & ~kept) - 1) >> 63; /* guards leave the top bit free */
 }
 
 #endif

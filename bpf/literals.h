@@ -4,7 +4,8 @@
  *
  * One table for sources and destinations and never_block together.  It does
  * not change while its generation lives; classes ascend with the addresses,
- * so that a prefix is a run of classes.
+ * so that a prefix is a run of classes, and no two runs of addresses have the
+ * same class: words of one host would save nothing, and there are none.
  */
 #ifndef LITERALS_H
 #define LITERALS_H
@@ -48,28 +49,29 @@ struct {
 #define LITERAL_TABLE                                           \
 	((const struct prefix_table){                           \
 		&literal_lines, &literal_head, &literal_fences, \
-		&literal_leaves, literal_root_bits })
+		&literal_leaves, literal_root_bits, false })
 
-/* Global functions: the verifier walks their long searches only once. */
-__noinline int literal_class_chunk(__u32 chunk, __u32 addr)
-{
-	return ipv4_chunk(&LITERAL_TABLE, chunk, addr);
-}
-
+/* Global functions: the verifier walks their searches only once, and for the
+ * second address of a packet their code is in the cache.
+ */
 __noinline int literal_class_ipv6(const struct addr *a)
 {
 	return a ? ipv6_class(&LITERAL_TABLE, a) : 0;
 }
 
+__noinline int literal_class_ipv4(__u32 addr)
+{
+	__u32 class = ipv4_root(&LITERAL_TABLE, addr);
+
+	return class & ROOT_CHUNK ? ipv4_chunk(&LITERAL_TABLE, class, addr)
+				  : class;
+}
+
 static __always_inline __u16 literal_class(const struct pkt *pkt,
 					   const struct addr *a)
 {
-	__u32 class;
-
-	if (pkt->family != 4)
-		return literal_class_ipv6(a);
-	class = ipv4_root(&LITERAL_TABLE, a->lo);
-	return class & ROOT_CHUNK ? literal_class_chunk(class, a->lo) : class;
+	return pkt->family == 4 ? literal_class_ipv4(a->lo)
+				: literal_class_ipv6(a);
 }
 
 #endif

@@ -20,6 +20,7 @@
 struct prefix_table {
 	void *lines, *head, *fences, *leaves;
 	__u32 root_bits;
+	bool hosts; /* words may be of one host, or change; a constant */
 };
 
 static __always_inline struct line *
@@ -80,7 +81,9 @@ static __always_inline __u32 ipv4_root(const struct prefix_table *t, __u32 addr)
 		return first;
 	at = line_search(line, key);
 	word = line->word[at];
-	word ^= (word ^ first) & (below(at, 1) | other_host(t, word, key));
+	if (t->hosts)
+		word ^= (word ^ first) &
+			(below(at, 1) | other_host(t, word, key));
 	return word & WORD_CLASS(t->root_bits);
 }
 
@@ -90,12 +93,15 @@ static __always_inline __u16 ipv4_chunk(const struct prefix_table *t,
 {
 	__u32 key = WORD_KEY(addr, t->root_bits);
 	__u32 steps = chunk >> ROOT_SHIFT_AT & ROOT_SHIFT_MASK;
-	__u32 at = chunk & ROOT_LINE_MASK, first, word;
-	struct line *line = line_at(t, at);
+	__u32 at = chunk & ROOT_LINE_MASK, first = 0, word;
+	struct line *line;
 
-	if (!line)
-		return 0;
-	first = line->word[0];
+	if (t->hosts) {
+		line = line_at(t, at);
+		if (!line)
+			return 0;
+		first = line->word[0];
+	}
 	for (__u32 half = (1U << steps) / 2; half; half /= 2) {
 		line = line_at(t, at + half);
 		if (!line)
@@ -106,7 +112,8 @@ static __always_inline __u16 ipv4_chunk(const struct prefix_table *t,
 	if (!line)
 		return 0;
 	word = line->word[line_search(line, key)];
-	word ^= (word ^ first) & other_host(t, word, key);
+	if (t->hosts)
+		word ^= (word ^ first) & other_host(t, word, key);
 	return word & WORD_CLASS(t->root_bits);
 }
 

@@ -71,27 +71,30 @@ static __always_inline __u64 and_group(const struct classes *classes,
 	return bits;
 }
 
-static __always_inline __u64 and_groups(const struct classes *classes,
-					__u32 stride, __u32 i)
-{
-	__u64 bits = and_group(classes, stride, i, ~0ULL, 0, GROUP_COMMON);
-
-	bits = and_group(classes, stride, i, bits, GROUP_COMMON, GROUP_RARE);
-	return and_group(classes, stride, i, bits, GROUP_RARE, DIMENSION_MAX);
-}
-
 /* The clauses that suit the packet in every dimension: word @i of its rows. */
 static __always_inline __u64 and_rows(const struct classes *classes, __u32 i)
 {
 	__u32 stride = classify_config.summary_words + classify_config.words;
+	__u64 bits;
 
-	return and_groups(classes, stride, i);
+	bits = and_group(classes, stride, i, ~0ULL, 0, GROUP_COMMON);
+	bits = and_group(classes, stride, i, bits, GROUP_COMMON, GROUP_RARE);
+	return and_group(classes, stride, i, bits, GROUP_RARE, DIMENSION_MAX);
 }
 
-/* The same of rows of one word. */
-static __always_inline __u64 and_words(const struct classes *classes)
+/* Of rows of one word, the clauses that suit the packet but for its addresses. */
+static __always_inline __u64 and_values(const struct classes *classes)
 {
-	return and_groups(classes, 1, 0);
+	__u64 bits = and_group(classes, 1, 0, ~0ULL, GROUP_COMMON, GROUP_RARE);
+
+	return and_group(classes, 1, 0, bits, GROUP_RARE, DIMENSION_MAX);
+}
+
+/* Those of @bits that suit its addresses, too. */
+static __always_inline __u64 and_addresses(const struct classes *classes,
+					   __u64 bits)
+{
+	return and_group(classes, 1, 0, bits, 0, GROUP_COMMON);
 }
 
 /* The same as and_rows, as a global function: the verifier walks it once. */

@@ -72,7 +72,7 @@ struct {
 #define SET_TABLE                                                      \
 	((const struct prefix_table){                                  \
 		&set_lines, &set_fence_head, &set_fences, &set_leaves, \
-		set_root_bits })
+		set_root_bits, true })
 
 /* Global functions: the verifier walks their long searches only once. */
 __noinline int set_class_chunk(__u32 chunk, __u32 addr)
