@@ -110,7 +110,7 @@ def compare(
     traffic: Traffic,
     *,
     repetitions: int = 15,
-    seconds: float = 0.1,
+    seconds: float = 0.3,
     cpu: int | None = None,
     wires: Callable[[str], AbstractContextManager[Wire]] = wire,
 ) -> list[Cost]:
@@ -120,7 +120,7 @@ def compare(
         subjects: at least one.
         traffic: for those that have none of their own.
         repetitions: slices a subject.
-        seconds: of a slice.
+        seconds: of a slice; one far shorter measures how a test run begins and ends.
         cpu: where generator and receivers run.
         wires: makes a subject's wire, called with its number.
     """
@@ -178,7 +178,7 @@ def main() -> None:
     parser.add_argument("--sources", type=int, default=100_000, help="random, in turn")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--repetitions", type=int, default=15)
-    parser.add_argument("--seconds", type=float, default=0.1, help="of a slice")
+    parser.add_argument("--seconds", type=float, default=0.3, help="of a slice")
     parser.add_argument("--cpu", type=int)
     asked = parser.parse_args()
     subjects = [program(Path(path), name) for path, name in (o.split(":") for o in asked.objects)]

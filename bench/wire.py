@@ -68,6 +68,14 @@ def past(name: str) -> Iterator[Wire]:
 
 
 @contextmanager
+def home(name: str, network: str) -> Iterator[Wire]:
+    """Make a wire whose receiver has all addresses of *network*, and no ports open."""
+    with wire(name) as made:
+        made.receiver.run(["ip", "route", "add", "local", network, "dev", "lo"], check=True)
+        yield made
+
+
+@contextmanager
 def through(name: str) -> Iterator[Wire]:
     """Make a wire whose receiver sends frames to ``MAC`` on, over another veth.
 

@@ -1,7 +1,8 @@
 """The hooks of TC: rules that match nothing, beside tc's own filters and nftables.
 
-What passes goes the shortest way that there is: into a bridge's other port at egress, to nobody at
-tc_ingress.  So as little as possible hides what the hook costs.
+What passes goes the shortest way that there is: into a bridge's other port at egress, at tc_ingress
+to a port where nobody listens, and, as a second case, to nobody: frames for another host are thrown
+away right behind the hook.  So little hides what the hook costs, and there nothing does.
 """
 
 import json
@@ -19,7 +20,7 @@ import subject
 from path import BARE, Subject, compare, program
 from results import Row, Table, added, costs
 from rulesets import Rule
-from wire import IFNAME, Wire, past, through, wire
+from wire import IFNAME, Wire, home, past, through, wire
 from wirepath.kernel.object import Object
 from wirepath.kernel.program import Program
 from wirepath.kernel.tcx import Direction
@@ -29,10 +30,13 @@ _COUNTS: Final = (1, 100, 1_000)
 _GOAL: Final = 1.3
 _FRAMES: Final = 100_000
 _NOTHING: Final = "no program"
-WIRES: Final[dict[Direction, Callable[[str], AbstractContextManager[Wire]]]] = {
-    "egress": through,
-    "tc_ingress": past,
-}
+Wires = Callable[[str], AbstractContextManager[Wire]]
+WIRES: Final[dict[Direction, Wires]] = {"egress": through, "tc_ingress": past}
+_WAYS: Final[Sequence[tuple[Direction, str, Wires]]] = (
+    ("egress", "through a bridge", through),
+    ("tc_ingress", "on to a closed port", partial(home, network=rulesets.INSIDE)),
+    ("tc_ingress", "thrown away behind it", past),
+)
 _TEST_FRAMES: Final = 20
 _RUNS: Final = 20_000  # a frame
 _NEXT: Final = 0xFFFFFFFF  # TC_ACT_UNSPEC
@@ -43,7 +47,7 @@ def measure(directory: Path, repetitions: int) -> Iterator[Table]:
     rules = rulesets.draw("realistic", max(_COUNTS))
     frames = rulesets.misses(rules, _FRAMES)
     flower = _has_flower(rules[:1])
-    for hook, wires in WIRES.items():
+    for hook, way, wires in _WAYS:
         policies = _policies(directory, hook, rules)
         ours = {name: partial(subject.attach_at, policy, hook) for name, policy in policies.items()}
         subjects = [
@@ -53,7 +57,7 @@ def measure(directory: Path, repetitions: int) -> Iterator[Table]:
             *_others(hook, rules, flower=flower),
         ]
         measured = compare(subjects, of_frames(frames), repetitions=repetitions, wires=wires)
-        title = f"{hook}, no rule matches, {_FRAMES:,} packets"
+        title = f"{hook}, {way}, no rule matches, {_FRAMES:,} packets"
         yield costs(title, measured, dict.fromkeys(ours, _GOAL))
         yield added(f"{title}: what each adds to no program", measured, _NOTHING)
     yield _alone(directory, rules, frames[:_TEST_FRAMES], repetitions)
