@@ -1,7 +1,7 @@
 """Mirrors: copies of all packets beside those of tc's own mirred, and what few copies cost."""
 
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
@@ -9,13 +9,18 @@ from typing import Final
 
 import peers
 import subject
-from cases.tc import WIRES
+from cases.tc import Way
 from path import BARE, Subject, compare, program
 from results import Table, costs
-from wire import ADDRESS, MAC
+from wire import ADDRESS, MAC, past, through, wire
 from wirepath.kernel.tcx import Direction
 from wirepath.lab.traffic import from_sources, random_sources, udp
 
+_WAYS: Final[Sequence[Way]] = (
+    ("egress", "through a bridge", through),
+    ("tc_ingress", "on to a closed port", wire),
+    ("tc_ingress", "thrown away behind it", past),
+)
 _SOURCES: Final = 100_000
 _TO: Final = "mirror0"
 _FAR: Final = "mirror1"  # where copies arrive, for nobody
@@ -23,12 +28,12 @@ _GOAL_ALL: Final = 1.2
 _GOAL_FEW: Final = 1.1
 _RULE: Final = '[[rule]]\nname = "tap"\nhook = "{hook}"\nmatch = {{ proto = "udp" }}\n{action}\n'
 _MIRROR: Final = 'mirror = {{ to = "{to}", one_in = {one_in} }}'
-_MIRRED: Final = f"u32 match u32 0 0 action mirred egress mirror dev {_TO}"
+_MIRRED: Final = f"u32 match ip protocol 17 0xff action mirred egress mirror dev {_TO}"
 
 
 def measure(directory: Path, repetitions: int) -> Iterator[Table]:
     """Measure a copy of every packet and of one in 1,000, at both hooks."""
-    for hook, wires in WIRES.items():
+    for hook, way, wires in _WAYS:
         every = _subject(directory, "mirror of all", hook, _MIRROR.format(to=_TO, one_in=1))
         few = _subject(directory, "one in 1,000", hook, _MIRROR.format(to=_TO, one_in=1_000))
         none = _subject(directory, "a rule that counts", hook, "")
@@ -38,7 +43,7 @@ def measure(directory: Path, repetitions: int) -> Iterator[Table]:
         ):
             sent = from_sources(udp(ADDRESS, 9, mac=MAC), random_sources(_SOURCES))
             measured = compare(subjects, sent, repetitions=repetitions, wires=wires)
-            title = f"{hook}, {_SOURCES:,} sources, against {subjects[0].name}"
+            title = f"{hook}, {way}, {_SOURCES:,} sources, against {subjects[0].name}"
             yield costs(title, measured, goals)
 
 

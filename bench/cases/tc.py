@@ -30,9 +30,10 @@ _COUNTS: Final = (1, 100, 1_000)
 _GOAL: Final = 1.3
 _FRAMES: Final = 100_000
 _NOTHING: Final = "no program"
-Wires = Callable[[str], AbstractContextManager[Wire]]
-WIRES: Final[dict[Direction, Wires]] = {"egress": through, "tc_ingress": past}
-_WAYS: Final[Sequence[tuple[Direction, str, Wires]]] = (
+Way = tuple[Direction, str, Callable[[str], AbstractContextManager[Wire]]]
+"""A hook, where packets go that it lets pass, and what makes the wire for that."""
+
+_WAYS: Final[Sequence[Way]] = (
     ("egress", "through a bridge", through),
     ("tc_ingress", "on to a closed port", partial(home, network=rulesets.INSIDE)),
     ("tc_ingress", "thrown away behind it", past),

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+# Of sections that libbpf has met before, it would not ask.
 checked(lib.wp_handle_programs(), "have libbpf ask before it loads")
 
 

@@ -12,6 +12,9 @@
 
 #define REGISTERS 11
 
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
+	       "the first bytes of a number are its lowest");
+
 /* What a register holds, as far as it is the same on all ways there. */
 struct value {
 	enum {
@@ -59,7 +62,7 @@ static struct value loaded(const struct flow *f, const struct bpf_insn *insn,
 	if (from.kind != PLACE || BPF_MODE(insn->code) != BPF_MEM ||
 	    at > f->constants->size || f->constants->size - at < size)
 		return anything;
-	memcpy(&n, f->constants->bytes + at, size); /* the hosts are little */
+	memcpy(&n, f->constants->bytes + at, size);
 	return number(n);
 }
 
