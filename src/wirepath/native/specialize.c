@@ -127,13 +127,12 @@ static int jumps(const struct bpf_insn *insn, const struct state *s)
 /* One more way to @at: keep what holds on all of them. */
 static void reach(struct flow *f, int64_t at, const struct state *s)
 {
-	struct state *known = &f->before[at < 0 ? 0 : at];
 	bool changed = false;
 
 	if (at < 0)
 		return;
 	for (int i = 0; i < REGISTERS; i++) {
-		struct value *old = &known->of[i], new = s->of[i];
+		struct value *old = &f->before[at].of[i], new = s->of[i];
 
 		if (old->kind == ANYTHING ||
 		    (old->kind == new.kind && old->number == new.number))
@@ -175,9 +174,7 @@ static void follow(struct flow *f, size_t at)
 		reach(f, ways.jump, &after);
 }
 
-/* The same number as an immediate operand, which is extended by its sign where
- * @extends.  Returns whether it fits.
- */
+/* Is @n an immediate operand, one extended by its sign where @extends? */
 static bool fits(uint64_t n, bool extends)
 {
 	return extends ? (int64_t)n == (int32_t)n : n == (uint32_t)n;
