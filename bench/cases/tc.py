@@ -30,6 +30,7 @@ _COUNTS: Final = (1, 100, 1_000)
 _GOAL: Final = 1.3
 _FRAMES: Final = 100_000
 _NOTHING: Final = "no program"
+
 Way = tuple[Direction, str, Callable[[str], AbstractContextManager[Wire]]]
 """A hook, where packets go that it lets pass, and what makes the wire for that."""
 
