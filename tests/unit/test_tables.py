@@ -4,6 +4,7 @@ import random
 import struct
 from array import array
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -248,6 +249,19 @@ def test_segments_of_the_caller(starts: set[int], root_bits: int | None) -> None
         for address in {start, (start + after) // 2, after - 1}:
             expected = max(i for i, s in enumerate(ascending) if s <= address)
             assert lookup(address, root_bits=layout.root_bits, **memory) == expected
+
+
+@pytest.mark.parametrize("step", [1, 2, 16])
+def test_hosts_of_different_classes_are_no_words_of_hosts(step: int) -> None:
+    """bpf/literals.h does not look for them."""
+    starts = [0, *(IPV4 + 0x0A000000 + i * step for i in range(300))]
+    layout = layout_segments(
+        array("Q", bytes(8 * len(starts))), array("Q", starts), array("H", range(len(starts)))
+    )
+    lines = np.frombuffer(written(layout)["lines"], dtype=np.uint32).reshape(-1, 16)
+    leads_on = lines[:, 0] >> 31 == 1
+    assert leads_on.any()
+    assert not (lines[~leads_on] >> (layout.root_bits - 1) & 1).any()
 
 
 @pytest.mark.parametrize("starts", [[], [1], [0, 2, 2], [0, 3, 2]])
