@@ -72,8 +72,8 @@ $(VENV)/locked.stamp: requirements.lock | build/packages.stamp
 	$(PIP) install --requirement requirements.lock
 	touch $@
 
-$(VENV)/installed.stamp: $(VENV)/locked.stamp pyproject.toml setup.py bpf/prefix_layout.h \
-		$(filter-out %/_native.c,$(wildcard src/wirepath/native/*.[ch])) src/wirepath/native/build.py
+$(VENV)/installed.stamp: $(VENV)/locked.stamp pyproject.toml setup.py bpf/prefixes/prefix_layout.h \
+		$(wildcard src/wirepath/native/*/*.[ch]) src/wirepath/native/build.py
 	@echo 'setup: wirepath itself'
 	$(PIP) install --no-build-isolation --no-deps --editable .
 	touch $@
@@ -96,7 +96,7 @@ LLVM_STRIP ?= llvm-strip
 MULTIARCH = $(or $(shell gcc -print-multiarch 2>/dev/null),$(shell uname -m)-linux-gnu)
 # Programs and callbacks have the kernel's signatures, so parameters may go unused.
 BPF_CFLAGS = -O2 -g -target bpf -mcpu=v3 -std=gnu11 -Wall -Wextra -Werror -Wno-unused-parameter \
-	-ffile-prefix-map=$(CURDIR)=. -I/usr/include/$(MULTIARCH)
+	-ffile-prefix-map=$(CURDIR)=. -Ibpf -I/usr/include/$(MULTIARCH)
 
 BPF_SOURCES := $(wildcard bpf/*.bpf.c bpf/lab/*.bpf.c bench/bpf/*.bpf.c)
 BPF_OBJECTS := $(patsubst %.c,build/%.o,$(notdir $(BPF_SOURCES)))
@@ -123,7 +123,7 @@ wheel: setup ## dist/wirepath-*.whl, with the compiled object inside, and the so
 # Looking for mistakes.
 
 C_SOURCES := $(filter-out %/_native.c,$(wildcard \
-	bpf/*.[ch] bpf/lab/*.[ch] bench/bpf/*.[ch] src/wirepath/native/*.[ch] tests/kernel/*.[ch]))
+	bpf/*.[ch] bpf/*/*.[ch] bench/bpf/*.[ch] src/wirepath/native/*/*.[ch] tests/kernel/*.[ch]))
 BPF_HEADERS := $(wildcard bpf/*.h bpf/*/*.h)
 
 .PHONY: check

@@ -6,10 +6,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from wirepath.datapath import Datapath
-from wirepath.datapath.contents import read_contents
-from wirepath.datapath.generation import Generation
+from wirepath.datapath.generation.load import Generation
 from wirepath.kernel.tcx import Direction, TcxLink
 from wirepath.net import Hook
+from wirepath.plan.set_files import read_contents
 from wirepath.policy import Policy
 
 

@@ -10,8 +10,8 @@
 
 #include "manifest.h"
 #include "pipeline.h"
-#include "rewrite.h"
-#include "rewrite_dscp.h"
+#include "rewrite/rewrite.h"
+#include "rewrite/rewrite_dscp.h"
 #include "stats.h"
 #include "tc.h"
 #include "trace.h"
@@ -46,7 +46,7 @@ static __always_inline struct frame frame_of(struct xdp_md *ctx)
 {
 	return (struct frame){
 		.ctx = ctx,
-		.errands = true,
+		.byte_actions = true,
 		.data = (void *)(long)ctx->data,
 		.end = (void *)(long)ctx->data_end,
 	};
@@ -67,7 +67,7 @@ static __noinline enum verdict answer(struct xdp_md *ctx, const struct pkt *pkt)
 	return write_answer(&frame, pkt) ? VERDICT_DROP : VERDICT_TX;
 }
 
-static __noinline void remark(struct xdp_md *ctx, const struct pkt *pkt)
+static __noinline void write_new_dscp(struct xdp_md *ctx, const struct pkt *pkt)
 {
 	struct frame frame = frame_of(ctx);
 
@@ -94,7 +94,7 @@ int ingress(struct xdp_md *ctx)
 	if (actions_used & ACTIONS_THAT_ANSWER && verdict == VERDICT_TX)
 		verdict = answer(ctx, &pkt);
 	if (actions_used & 1U << ACTION_DSCP && has_new_dscp(&pkt, verdict))
-		remark(ctx, &pkt);
+		write_new_dscp(ctx, &pkt);
 	count_outcome(&pkt, verdict);
 	trace = trace_of(ctx); /* an answer has moved it */
 	if (trace)

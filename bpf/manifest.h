@@ -8,7 +8,7 @@
 #ifndef MANIFEST_H
 #define MANIFEST_H
 
-#include "pkt.h"
+#include "packet/pkt.h"
 
 #define MANIFEST_PAGE 4096
 

@@ -5,10 +5,10 @@
 #ifndef PIPELINE_H
 #define PIPELINE_H
 
-#include "errands.h"
-#include "guard.h"
-#include "parse.h"
-#include "track.h"
+#include "guard/guard.h"
+#include "packet/parse.h"
+#include "rules/byte_actions.h"
+#include "track/track.h"
 
 /* Each stage decides or says CONTINUE (0), and a ?: b is "a, or else b": read
  * the expression from left to right and you have read the datapath.

@@ -7,7 +7,7 @@
 #ifndef STATS_H
 #define STATS_H
 
-#include "pkt.h"
+#include "packet/pkt.h"
 
 #define RULE_COUNTERS 20480 /* two generations of 10,000 rules, */
 #define RULE_BLOCK    512   /* so many in one element: 16 KiB */

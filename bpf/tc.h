@@ -14,7 +14,7 @@
 #include <bpf/bpf_helpers.h>
 
 #include "pipeline.h"
-#include "rewrite_dscp.h"
+#include "rewrite/rewrite_dscp.h"
 #include "stats.h"
 
 #define REACH_MAX 2048 /* bytes; no chain of headers that we walk is longer */
@@ -143,10 +143,10 @@ static __always_inline int tc(struct __sk_buff *skb)
 		learn(skb, &pkt);
 	if (actions_used & 1U << ACTION_DSCP && has_new_dscp(&pkt, verdict))
 		remark_skb(skb, &pkt);
-	if (limit_config.shapes && pkt.parting.departs_ns)
-		depart(skb, pkt.parting.departs_ns);
-	if (actions_used & 1U << ACTION_MIRROR && pkt.parting.mirrors)
-		send_copies(skb, pkt.parting.mirrors);
+	if (limit_config.shapes && pkt.deferred.departs_ns)
+		depart(skb, pkt.deferred.departs_ns);
+	if (actions_used & 1U << ACTION_MIRROR && pkt.deferred.mirrors)
+		send_copies(skb, pkt.deferred.mirrors);
 	count_outcome(&pkt, verdict);
 	if (replaying) {
 		skb->cb[0] = verdict;

@@ -11,7 +11,7 @@
 #ifndef TRACE_H
 #define TRACE_H
 
-#include "pkt.h"
+#include "packet/pkt.h"
 
 const volatile bool replaying = false;
 

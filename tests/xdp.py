@@ -12,13 +12,13 @@ from typing import Self
 import numpy as np
 import pytest
 
-from wirepath import stats
-from wirepath.datapath.contents import read_contents
-from wirepath.datapath.generation import Generation
-from wirepath.datapath.succession import Succession
+from wirepath.datapath.generation.load import Generation
+from wirepath.datapath.generation.slots import Succession
+from wirepath.datapath.live import counters
 from wirepath.kernel.program import XdpAction
 from wirepath.model import Model
 from wirepath.net import Ban, Hook, Verdict
+from wirepath.plan.set_files import read_contents
 from wirepath.policy import Policy
 from wirepath.prefixes import Members
 from wirepath.replay import judge_frames, judge_skbs
@@ -146,9 +146,9 @@ class Xdp:
         keys = np.arange(counters.max_entries, dtype=np.uint32).tobytes()
         counters.raw_update_batch(keys, bytes(counters.stride * counters.max_entries))
 
-    def counted(self) -> dict[str, stats.RuleCount]:
+    def counted(self) -> dict[str, counters.RuleCount]:
         """What every rule has counted since the program was loaded, or since `forget`."""
-        return stats.rules(self.maps["rule_counters"], self._slots)
+        return counters.rules(self.maps["rule_counters"], self._slots)
 
 
 class Expected:
@@ -173,8 +173,8 @@ class Expected:
             count[3] += dropped and verdict.reason == "limit_exceeded"
         return verdict
 
-    def counted(self) -> dict[str, stats.RuleCount]:
-        return {name: stats.RuleCount(*count) for name, count in self._counts.items()}
+    def counted(self) -> dict[str, counters.RuleCount]:
+        return {name: counters.RuleCount(*count) for name, count in self._counts.items()}
 
 
 def agree(xdp: Xdp, expected: Expected, frames: Sequence[Sent]) -> None:

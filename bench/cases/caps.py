@@ -10,9 +10,9 @@ from path import Cost
 from results import Row, Table, costs
 from wire import ADDRESS, MAC
 from wirepath.datapath import Datapath
-from wirepath.datapath.contents import read_contents
-from wirepath.datapath.generation import Generation
+from wirepath.datapath.generation.load import Generation
 from wirepath.lab.traffic import udp
+from wirepath.plan.set_files import read_contents
 from wirepath.policy import Policy
 
 _RATE: Final = 100e6  # bits a second

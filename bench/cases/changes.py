@@ -11,8 +11,8 @@ import rulesets
 from cases.blocklist import HOSTS, MANY, OTHERS, listing
 from results import Row, Table, timed, times
 from wire import ADDRESS, IFNAME, MAC, Wire, wire
-from wirepath import stats
 from wirepath.datapath import Datapath
+from wirepath.datapath.live import counters
 from wirepath.lab.flood import Flood
 from wirepath.lab.traffic import addresses, from_sources, random_sources, udp
 from wirepath.net import Prefix
@@ -101,7 +101,7 @@ def _under_load(way: Wire, directory: Path) -> Table:
             timed(partial(datapath.apply, policies[turn % 2])) for turn in range(1, _APPLIES + 1)
         ]
         sent = flood.stop().packets
-        judged = stats.read(datapath).rules["listed"].dropped
+        judged = counters.read(datapath).rules["listed"].dropped
         overflowed = way.overflowed() - before
         datapath.down()
     lost = sent - overflowed - judged

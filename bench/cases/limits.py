@@ -15,11 +15,11 @@ import subject
 from path import BARE, Subject, compare, program
 from results import Row, Table, costs
 from wire import ADDRESS, MAC
-from wirepath import stats
-from wirepath.datapath.contents import read_contents
-from wirepath.datapath.generation import Generation
+from wirepath.datapath.generation.load import Generation
+from wirepath.datapath.live import counters
 from wirepath.kernel.program import Program
 from wirepath.lab.traffic import from_sources, random_sources, udp
+from wirepath.plan.set_files import read_contents
 from wirepath.policy import Policy
 
 _FEW, _MANY = 100_000, 1_000_000
@@ -107,7 +107,7 @@ def _passed(policy: Policy, keys: int, seconds: float) -> tuple[int, float, floa
             ]
             sent, elapsed = map(sum, zip(*(run.result() for run in runs), strict=True))
         elapsed /= _CPUS
-        counted = stats.rules(generation.maps["rule_counters"], {"all": 0})["all"]
+        counted = counters.rules(generation.maps["rule_counters"], {"all": 0})["all"]
     return counted.packets - counted.dropped, sent / elapsed, elapsed
 
 

@@ -8,7 +8,7 @@ from typing import Final
 import rulesets
 from results import Row, Table, timed
 from wirepath import replay
-from wirepath.capture import CaptureWriter, read_capture
+from wirepath.pcap import CaptureWriter, read_capture
 from wirepath.policy import Policy
 
 _FRAMES: Final = 300_000

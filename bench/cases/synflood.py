@@ -19,13 +19,13 @@ from path import BARE
 from results import Row, Table
 from wire import ADDRESS, IFNAME, MAC, Wire, wire
 from wirepath.datapath import Datapath
-from wirepath.datapath.contents import read_contents
-from wirepath.datapath.generation import Generation
+from wirepath.datapath.generation.load import Generation
 from wirepath.kernel.object import Object
 from wirepath.kernel.program import Program
 from wirepath.lab.flood import Flood
 from wirepath.lab.netns import Namespace, tune_veth
 from wirepath.lab.traffic import random_sources, syn, written_out
+from wirepath.plan.set_files import read_contents
 from wirepath.policy import Policy
 
 PORT: Final = 80

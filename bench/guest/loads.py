@@ -8,9 +8,9 @@ import sys
 import time
 from pathlib import Path
 
-from wirepath.datapath.contents import read_contents
-from wirepath.datapath.generation import Generation
+from wirepath.datapath.generation.load import Generation
 from wirepath.errors import KernelError
+from wirepath.plan.set_files import read_contents
 from wirepath.policy import Policy
 
 _EXAMPLES = Path(__file__).parents[2] / "examples"

@@ -14,9 +14,9 @@
 #ifndef CHALLENGE_H
 #define CHALLENGE_H
 
-#include "../answers.h"
-#include "../siphash.h"
-#include "limit_marks.h"
+#include "actions/limit_marks.h"
+#include "lib/siphash.h"
+#include "rewrite/answers.h"
 
 #define COOKIE_SLICE    34 /* a cookie is made of 2^34 ns: 17 s */
 #define COOKIE_BYTES_V4 15 /* that are hashed: addresses, ports, slice */

@@ -12,10 +12,10 @@
 #ifndef COOKIE_H
 #define COOKIE_H
 
-#include "../answers.h"
-#include "../cursor.h"
-#include "../wire.h"
-#include "challenge.h"
+#include "actions/challenge.h"
+#include "packet/cursor.h"
+#include "packet/wire.h"
+#include "rewrite/answers.h"
 
 #define TCP_WORDS     5
 #define TCP_WORDS_MAX 15
@@ -109,14 +109,14 @@ static __noinline int ask_listener(const struct frame *frame, struct pkt *pkt)
 static __always_inline enum verdict
 answer_cookie(const struct frame *frame, struct pkt *pkt)
 {
-	__u32 place = pkt->errand.config;
+	__u32 place = pkt->byte_action.config;
 	struct cookie *c = bpf_map_lookup_elem(&cookies, &place);
 
 	/* A replay is attached to nothing, so there is no listener. */
 	if (!c || replaying || pkt->fragment || pkt->l4_at >= L4_AT_MAX ||
 	    !may_be_answered(pkt))
 		return VERDICT_CONTINUE;
-	if (!c->always && is_calm(pkt, c->above_limit, pkt->errand.rule))
+	if (!c->always && is_calm(pkt, c->above_limit, pkt->byte_action.rule))
 		return VERDICT_CONTINUE;
 	return ask_listener(frame, pkt);
 }

@@ -10,7 +10,7 @@
 #ifndef DSCP_H
 #define DSCP_H
 
-#include "../pkt.h"
+#include "packet/pkt.h"
 
 struct dscp {
 	__u32 value; /* 0-63 */
@@ -29,7 +29,7 @@ static __always_inline void note_dscp(struct pkt *pkt, __u32 config)
 	struct dscp *dscp = bpf_map_lookup_elem(&dscps, &config);
 
 	if (dscp)
-		pkt->remark = REMARK | dscp->value;
+		pkt->new_dscp = NEW_DSCP | dscp->value;
 }
 
 #endif

@@ -12,8 +12,8 @@
 #ifndef LIMIT_H
 #define LIMIT_H
 
-#include "../bans.h"
-#include "limit_ask.h"
+#include "actions/limit_ask.h"
+#include "guard/bans.h"
 
 static __always_inline struct ban_key
 source_of(const struct limit *limit, const struct pkt *pkt, __u32 rule)

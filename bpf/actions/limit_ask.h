@@ -7,8 +7,8 @@
 #ifndef LIMIT_ASK_H
 #define LIMIT_ASK_H
 
-#include "../clock.h"
-#include "limit_cells.h"
+#include "actions/limit_cells.h"
+#include "clock.h"
 
 #define COST_SHIFT 20
 

@@ -15,7 +15,7 @@
 #ifndef LIMIT_CELLS_H
 #define LIMIT_CELLS_H
 
-#include "limit_demand.h"
+#include "actions/limit_demand.h"
 
 #define LIMIT_WAYS  8
 #define LIMIT_TRIES 16 /* rounds of compare-and-swap, then it exceeds */

@@ -8,7 +8,7 @@
 #ifndef LIMIT_DEMAND_H
 #define LIMIT_DEMAND_H
 
-#include "../pkt.h"
+#include "packet/pkt.h"
 
 struct limit_config {
 	__u64 secret[6]; /* odd numbers that no sender knows */
@@ -38,8 +38,8 @@ static __always_inline void delay(struct pkt *pkt, const struct demand *d,
 	__u64 departs = d->now_ns + rest - d->at_once_ns;
 
 	if (limit_config.shapes && d->at_once_ns && rest > d->at_once_ns &&
-	    pkt->parting.departs_ns < departs)
-		pkt->parting.departs_ns = departs;
+	    pkt->deferred.departs_ns < departs)
+		pkt->deferred.departs_ns = departs;
 }
 
 #endif

@@ -9,7 +9,7 @@
 #ifndef LIMIT_MARKS_H
 #define LIMIT_MARKS_H
 
-#include "limit_ask.h"
+#include "actions/limit_ask.h"
 
 /* Where the key of a packet has its cell. */
 struct mark {

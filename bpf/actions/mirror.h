@@ -10,10 +10,10 @@
 #ifndef MIRROR_H
 #define MIRROR_H
 
-#include "../trace.h"
-#include "mirror_mark.h"
+#include "actions/mirror_mark.h"
+#include "trace.h"
 
-#define MIRRORS_MAX 64 /* a hook: bits in parting.mirrors */
+#define MIRRORS_MAX 64 /* a hook: bits in deferred.mirrors */
 
 struct mirror {
 	__u32 ifindex; /* 0: the device was not there */
@@ -68,7 +68,7 @@ static __always_inline bool is_picked(__u32 config)
 static __always_inline void note_mirror(struct pkt *pkt, __u32 config)
 {
 	if (!replaying && config < MIRRORS_MAX && is_picked(config))
-		pkt->parting.mirrors |= 1ULL << config;
+		pkt->deferred.mirrors |= 1ULL << config;
 }
 
 #endif

@@ -10,8 +10,8 @@
 #ifndef REJECT_H
 #define REJECT_H
 
-#include "../answers.h"
-#include "limit_ask.h"
+#include "actions/limit_ask.h"
+#include "rewrite/answers.h"
 
 struct reject {
 	__u32 answers_limit; /* place in limits */

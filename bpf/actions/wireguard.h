@@ -14,11 +14,11 @@
 #include <stddef.h>
 #include <bpf/bpf_endian.h>
 
-#include "../cursor.h"
-#include "limit_ask.h"
-#include "wireguard_indexes.h"
-#include "wireguard_mac1.h"
-#include "wireguard_seen.h"
+#include "actions/limit_ask.h"
+#include "actions/wireguard_indexes.h"
+#include "actions/wireguard_mac1.h"
+#include "actions/wireguard_seen.h"
+#include "packet/cursor.h"
 
 /* Headers behind this are nobody's; the verifier wants a bound. */
 #define DATAGRAM_AT_MAX 0x3fff
@@ -109,7 +109,7 @@ judge_mac1(const struct frame *frame, struct pkt *pkt,
 	if (config->keyed && !mac1_is_right(h, words, config->mac1_state))
 		return not_wireguard(pkt);
 	if (words == INITIATION_WORDS &&
-	    seen_before(pkt, &h->mac1, pkt->errand.rule))
+	    seen_before(pkt, &h->mac1, pkt->byte_action.rule))
 		return not_wireguard(pkt);
 	return VERDICT_CONTINUE;
 }
@@ -142,7 +142,7 @@ static __always_inline enum verdict
 wireguard(const struct frame *frame, struct pkt *pkt)
 {
 	enum message message = message_of(frame, pkt);
-	__u32 place = pkt->errand.config;
+	__u32 place = pkt->byte_action.config;
 	enum verdict verdict = VERDICT_CONTINUE;
 	struct wireguard *config;
 
@@ -161,7 +161,7 @@ wireguard(const struct frame *frame, struct pkt *pkt)
 		verdict = judge_mac1(frame, pkt, config, RESPONSE_WORDS);
 	if (verdict)
 		return verdict;
-	if (ask_limit(pkt, limit_for(config, message), pkt->errand.rule) !=
+	if (ask_limit(pkt, limit_for(config, message), pkt->byte_action.rule) !=
 	    CONFORMS)
 		return decide(pkt, VERDICT_DROP, REASON_LIMIT_EXCEEDED);
 	return VERDICT_CONTINUE;

@@ -12,8 +12,8 @@
 #ifndef WIREGUARD_INDEXES_H
 #define WIREGUARD_INDEXES_H
 
-#include "../clock.h"
-#include "wireguard_mac1.h"
+#include "actions/wireguard_mac1.h"
+#include "clock.h"
 
 #define DATAGRAM_HEAD 8     /* bytes of UDP header: RFC 768 */
 #define INDEXES_MAX   65536 /* the one unused for longest makes way */

@@ -9,8 +9,8 @@
 #ifndef WIREGUARD_MAC1_H
 #define WIREGUARD_MAC1_H
 
-#include "../blake2s.h"
-#include "../cursor.h"
+#include "lib/blake2s.h"
+#include "packet/cursor.h"
 
 /* The type and three reserved bytes that are 0, as they lie on the wire. */
 enum message {

@@ -10,9 +10,9 @@
 #ifndef WIREGUARD_SEEN_H
 #define WIREGUARD_SEEN_H
 
-#include "../clock.h"
-#include "limit_ask.h"
-#include "wireguard_mac1.h"
+#include "actions/limit_ask.h"
+#include "actions/wireguard_mac1.h"
+#include "clock.h"
 
 #define SEEN_BUCKETS 4096 /* 256 KiB; at a rate of 100 a second all fits */
 #define SEEN_WAYS    8

@@ -1,4 +1,4 @@
-"""Bytes to :class:`Packet`: the twin of ``bpf/parse.h``, in plain Python.
+"""Bytes to :class:`Packet`: the twin of ``bpf/packet/parse.h``, in plain Python.
 
 Each header is asked for twice: do the lengths on the wire allow it (if not, the frame lies: a
 fault), and was it captured (if not, reading stops, and what was not reached stays absent).

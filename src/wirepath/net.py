@@ -18,7 +18,7 @@ _ALL_ONES = (1 << ADDRESS_BITS) - 1
 _OCTET = r"(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
 _QUADS = re.compile(r"\.".join([_OCTET] * 4))
 
-# The lower-case names of the enums in bpf/verdict.h; tests/unit/test_net.py holds them together.
+# The lower-case names of the enums in bpf/packet/verdict.h; tests/unit/test_net.py compares them.
 VerdictName = Literal["pass", "drop", "tx", "redirect"]
 """What can become of a packet."""
 Outcome = Literal["pass", "drop"]
@@ -65,7 +65,7 @@ DSCPS = {
 Family = Literal[0, 4, 6]
 Fragment = Literal["none", "first", "later"]
 Ct = Literal["untracked", "new", "established", "related", "invalid"]
-"""What conntrack knows of a packet's connection; the names of ``enum ct`` in bpf/pkt.h."""
+"""What conntrack knows of a packet's connection; the names of ``enum ct`` in bpf/packet/pkt.h."""
 
 
 def is_ipv4(address: int) -> bool:
@@ -198,7 +198,7 @@ class Datagram(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Packet:
-    """One frame as it was understood; the twin of ``struct pkt`` in ``bpf/pkt.h``.
+    """One frame as it was understood; the twin of ``struct pkt`` in ``bpf/packet/pkt.h``.
 
     Attributes:
         frame_bytes: on the wire, from the Ethernet header on.

@@ -10,7 +10,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from wirepath import stats
+from wirepath.datapath.live import counters
 from wirepath.kernel.program import skb_dtype
 
 if TYPE_CHECKING:
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
     from numpy.typing import NDArray
 
-    from wirepath.capture import Capture
-    from wirepath.datapath.generation import Generation
+    from wirepath.datapath.generation.load import Generation
     from wirepath.kernel.program import Program
     from wirepath.net import Hook
+    from wirepath.pcap import Capture
     from wirepath.policy import Policy
 
 _CHUNK: Final = 65_536  # frames a call into C: some 0.1 s, so that an interrupt is heard
@@ -51,7 +51,7 @@ class Replay:
     bytes: int
     verdicts: Mapping[str, int]
     reasons: Mapping[str, int]
-    rules: Mapping[str, stats.RuleCount]
+    rules: Mapping[str, counters.RuleCount]
     judged: Sequence[Judged]
 
     def document(self, *, frames: bool = False) -> dict[str, Any]:
@@ -91,13 +91,13 @@ def run(
         PolicyError: a list has bad lines.
         KernelError: the program cannot be loaded or run.
     """
-    from wirepath.datapath.contents import read_contents
+    from wirepath.plan.set_files import read_contents
 
     contents = read_contents(policy, skip_bad=skip_bad)
     if model:
         return _by_model(policy, contents.members, capture, hook)
-    from wirepath.datapath.actions import bans
-    from wirepath.datapath.generation import Generation
+    from wirepath.datapath.generation.load import Generation
+    from wirepath.datapath.generation.state import bans
 
     # There are no bans but those of limits; without any, their table need not have its room.
     sizes = {} if bans(policy) else {"bans": 1}
@@ -108,7 +108,7 @@ def run(
         judged = _named(generation, policy, traces)
         here = policy.at(hook).rules
         slots = {r.name: number for number, r in enumerate(policy.rules) if r in here}
-        return _summed(capture, stats.rules(generation.maps["rule_counters"], slots), judged)
+        return _summed(capture, counters.rules(generation.maps["rule_counters"], slots), judged)
 
 
 # What the program wrote of every frame.
@@ -196,10 +196,12 @@ def _by_model(policy: Policy, members: Any, capture: Capture, hook: Hook) -> Rep
             dropped = verdict.verdict == "drop" and verdict.rule == name
             count[2] += dropped
             count[3] += dropped and verdict.reason == "limit_exceeded"
-    return _summed(capture, {n: stats.RuleCount(*c) for n, c in counts.items()}, judged)
+    return _summed(capture, {n: counters.RuleCount(*c) for n, c in counts.items()}, judged)
 
 
-def _summed(capture: Capture, rules: Mapping[str, stats.RuleCount], judged: list[Judged]) -> Replay:
+def _summed(
+    capture: Capture, rules: Mapping[str, counters.RuleCount], judged: list[Judged]
+) -> Replay:
     verdicts, reasons = Counter({"pass": 0, "drop": 0}), Counter[str]()
     for each, frames in Counter(judged).items():
         verdicts[each.verdict] += frames

@@ -1,4 +1,4 @@
-"""The state of a packet that no connection is known for: the twin of ``bpf/track.h``.
+"""The state of a packet that no connection is known for: the twin of ``bpf/track/track.h``.
 
 That is all the model can say: what netfilter has tracked is in the kernel. Replays have nothing
 tracked either, and judge by the same rules.

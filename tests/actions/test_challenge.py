@@ -11,14 +11,14 @@ from answered import Answer
 from frames import Eth, Fragment, Frame, HopByHop, IPv4, IPv6, Layer, Tcp, Udp, Vlan
 from wirepath.actions.challenge import cookie, slice_of
 from wirepath.actions.siphash import siphash
-from wirepath.datapath.contents import read_contents
-from wirepath.datapath.generation import Generation
-from wirepath.datapath.succession import Succession
+from wirepath.datapath.generation.load import Generation
+from wirepath.datapath.generation.slots import Succession
 from wirepath.errors import PolicyError
 from wirepath.frame import parse
 from wirepath.kernel.program import XdpAction
 from wirepath.model import Model
 from wirepath.net import Packet
+from wirepath.plan.set_files import read_contents
 from wirepath.policy import Policy
 from xdp import SECRET, Sent
 

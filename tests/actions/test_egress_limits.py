@@ -11,12 +11,12 @@ import pytest
 
 from frames import Eth, Frame, IPv4, IPv6, Tcp, Udp, Vlan
 from wirepath.actions.limit import GSO_BITS, HORIZON_NS, Limit
-from wirepath.cli.notes import notes
 from wirepath.errors import PolicyError
 from wirepath.frame import parse
 from wirepath.model import Decision, Model
 from wirepath.net import Hook, Packet
 from wirepath.policy import Policy
+from wirepath.policy.notes import notes
 from xdp import Xdp
 
 S = 1_000_000_000

@@ -11,8 +11,8 @@ from sequence import Moment, Sequence, executors, outcome
 
 from frames import Eth, Frame, IPv4, IPv6, Tcp, Udp, Vlan
 from wirepath import replay
-from wirepath.capture import CaptureWriter, read_capture
 from wirepath.model import Model
+from wirepath.pcap import CaptureWriter, read_capture
 from wirepath.policy import Policy
 from xdp import Sent
 

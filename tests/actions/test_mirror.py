@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 
 from frames import Eth, IPv4, Tcp, Udp
-from wirepath import stats
 from wirepath.actions.mirror import Mirror
-from wirepath.datapath.contents import read_contents
-from wirepath.datapath.generation import Generation
+from wirepath.datapath.generation.load import Generation
+from wirepath.datapath.live import counters
 from wirepath.kernel.interface import Interface
 from wirepath.lab.netns import Namespace
 from wirepath.model import Model
 from wirepath.net import Hook
+from wirepath.plan.set_files import read_contents
 from wirepath.policy import Policy
 from xdp import Expected, Sent, Xdp, agree
 
@@ -100,8 +100,8 @@ def load(rules: Policy, devices: dict[str, int]) -> Generation:
     return Generation.load(rules, contents, sizes={"bans": 64}, devices=devices, hooks=["egress"])
 
 
-def counted(generation: Generation) -> stats.RuleCount:
-    return stats.rules(generation.maps["rule_counters"], {"tap": 0})["tap"].of_mirror()
+def counted(generation: Generation) -> counters.RuleCount:
+    return counters.rules(generation.maps["rule_counters"], {"tap": 0})["tap"].of_mirror()
 
 
 def arrived() -> int:
@@ -118,7 +118,7 @@ def test_copies_whatever_the_verdict(mirror0: Interface) -> None:
             assert ran.retval == 2  # TC_ACT_SHOT
             assert ran.frame == FRAME
         program.skb_run(OTHER)
-        assert counted(generation) == stats.RuleCount(5, 5 * len(FRAME), 0, 0, 5, 0)
+        assert counted(generation) == counters.RuleCount(5, 5 * len(FRAME), 0, 0, 5, 0)
         assert arrived() == 5
 
 
@@ -141,7 +141,7 @@ def test_64_mirrors(mirror0: Interface) -> None:
     with load(rules, {"mirror0": mirror0.index}) as generation:
         generation.hooks["egress"].program.skb_run(FRAME)
         slots = {f"r{n}": n for n in range(64)}
-        found = stats.rules(generation.maps["rule_counters"], slots)
+        found = counters.rules(generation.maps["rule_counters"], slots)
         assert {count.of_mirror().mirrored for count in found.values()} == {1}
 
 

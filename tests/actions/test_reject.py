@@ -32,12 +32,12 @@ from frames import (
     Udp,
     Vlan,
 )
-from wirepath.datapath.contents import read_contents
-from wirepath.datapath.generation import Generation
+from wirepath.datapath.generation.load import Generation
 from wirepath.errors import PolicyError
 from wirepath.kernel.program import XdpAction
 from wirepath.model import Model
 from wirepath.net import Verdict
+from wirepath.plan.set_files import read_contents
 from wirepath.policy import Policy
 from xdp import Sent
 

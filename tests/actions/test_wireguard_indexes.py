@@ -9,11 +9,11 @@ import pytest
 from frames import Eth, Fragment, Frame, IPv4, IPv6, Layer, ServiceVlan, Tcp, Udp, Vlan
 from wireguard import COOKIE, DATA, INITIATION, RESPONSE, message
 from wirepath.actions.wireguard import SESSION_S
-from wirepath.datapath.contents import read_contents
-from wirepath.datapath.generation import Generation
-from wirepath.datapath.succession import LEARNING_NS, Succession
+from wirepath.datapath.generation.load import Generation
+from wirepath.datapath.generation.slots import LEARNING_NS, Succession
 from wirepath.model import Model
 from wirepath.net import Hook, Verdict
+from wirepath.plan.set_files import read_contents
 from wirepath.policy import Policy
 from wirepath.replay import judge_frames, judge_skbs
 from xdp import BANS, SECRET
@@ -191,9 +191,9 @@ def test_who_learns_drops_nothing() -> None:
 
 
 def test_nothing_of_it_is_counted_at_egress(both: Both) -> None:
-    from wirepath import stats
+    from wirepath.datapath.live import counters
 
     both.leaves(LEARNED, response(5, 1))
-    counted = stats.rules(both.generation.maps["rule_counters"], {"wg": 0, "out": 1})
+    counted = counters.rules(both.generation.maps["rule_counters"], {"wg": 0, "out": 1})
     assert not any(counted["wg"])
     assert not any(counted["out"])

@@ -9,11 +9,11 @@ import pytest
 from processes import ENVIRONMENT, Ended, Host, Wirepath, ended
 
 from frames import Eth, IPv4, Udp
-from wirepath.capture import CaptureWriter
 from wirepath.kernel.links import XdpLink
 from wirepath.kernel.maps import Map
 from wirepath.kernel.program import Program
 from wirepath.native import lib
+from wirepath.pcap import CaptureWriter
 
 # Becomes nobody once everything is imported: the tree may be root's alone.
 _AS_NOBODY = """

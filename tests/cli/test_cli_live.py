@@ -11,7 +11,7 @@ import pytest
 from processes import Host
 
 from frames import Eth, IPv4, Tcp, Udp
-from wirepath.capture import CaptureWriter
+from wirepath.pcap import CaptureWriter
 
 pytestmark = pytest.mark.kernel
 
@@ -348,7 +348,7 @@ def test_replay_at_the_hooks_of_tc(host: Host, tmp_path: Path) -> None:
 
 
 def test_replay_by_the_program_is_as_by_the_model(host: Host, policy: Path, tmp_path: Path) -> None:
-    from wirepath.capture import CaptureWriter
+    from wirepath.pcap import CaptureWriter
 
     capture = tmp_path / "some.pcapng"
     with CaptureWriter(capture) as writer:

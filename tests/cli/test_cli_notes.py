@@ -2,8 +2,8 @@
 
 import pytest
 
-from wirepath.cli.notes import covers, notes
 from wirepath.policy import Policy
+from wirepath.policy.notes import covers, notes
 
 
 def matches(*tables: str) -> list[Policy]:

@@ -6,7 +6,7 @@ import pytest
 from processes import Wirepath
 
 from frames import Arp, Eth, Icmp, IPv4, IPv6, Tcp, Udp
-from wirepath.capture import CaptureWriter, read_capture
+from wirepath.pcap import CaptureWriter, read_capture
 
 
 @pytest.fixture

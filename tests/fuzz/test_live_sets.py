@@ -11,9 +11,9 @@ import pytest
 from seeding import seeds
 
 from chance import Aim, Maker, Shooter
-from wirepath.datapath.manifest import Manifest
-from wirepath.datapath.sets import Sets
-from wirepath.datapath.succession import Succession
+from wirepath.datapath.generation.manifest import Manifest
+from wirepath.datapath.generation.slots import Succession
+from wirepath.datapath.live.sets import Sets
 from wirepath.kernel.maps import Map
 from wirepath.model import Model, PrefixSet
 from wirepath.net import Prefix

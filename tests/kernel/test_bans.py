@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from frames import Eth, IPv4, Tcp, Udp
-from wirepath.datapath.ban_lists import Saved, parse_bans
-from wirepath.datapath.bans import Bans, Restored
-from wirepath.datapath.generation import Generation
-from wirepath.datapath.manifest import Manifest
+from wirepath.datapath.generation.load import Generation
+from wirepath.datapath.generation.manifest import Manifest
+from wirepath.datapath.generation.slots import Succession
+from wirepath.datapath.live.ban_lists import Saved, parse_bans
+from wirepath.datapath.live.bans import Bans, Restored
 from wirepath.datapath.status import full_warnings
-from wirepath.datapath.succession import Succession
 from wirepath.errors import FullError
 from wirepath.kernel.program import XdpAction
 from wirepath.net import Prefix

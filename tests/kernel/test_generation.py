@@ -16,18 +16,18 @@ import pytest
 
 from chance import Aim, Maker, Shooter, mutant
 from frames import Eth, IPv4, IPv6, Udp
-from wirepath import stats
-from wirepath.datapath import hook as module
-from wirepath.datapath.bans import Bans
-from wirepath.datapath.contents import read_contents
-from wirepath.datapath.generation import STATE, Generation
-from wirepath.datapath.hook import HookProgram
-from wirepath.datapath.manifest import Manifest
-from wirepath.datapath.succession import Succession
+from wirepath.datapath.generation import hook as module
+from wirepath.datapath.generation.hook import HookProgram
+from wirepath.datapath.generation.load import STATE, Generation
+from wirepath.datapath.generation.manifest import Manifest
+from wirepath.datapath.generation.slots import Succession
+from wirepath.datapath.live import counters
+from wirepath.datapath.live.bans import Bans
 from wirepath.errors import KernelError, RequestError
 from wirepath.kernel.program import XdpAction
 from wirepath.model import Model
 from wirepath.net import Hook, Prefix
+from wirepath.plan.set_files import read_contents
 from wirepath.policy import Policy
 from wirepath.policy.match import Match
 
@@ -75,7 +75,7 @@ def test_as_it_serves(seed: int) -> None:
     with load(policy) as generation:
         returned = run(generation, frames)
         assert returned == [_ACTIONS[each.verdict.verdict] for each in decisions]
-        counted = stats.by_hook(generation.maps["outcomes"])["ingress"]
+        counted = counters.by_hook(generation.maps["outcomes"])["ingress"]
     tallies: Counter[tuple[str, str, str | None]] = Counter()
     for frame, decision in zip(frames, decisions, strict=True):
         for kind in ("verdict", "reason", "fault"):
@@ -145,11 +145,11 @@ def test_state_goes_on_in_the_next_generation() -> None:
         with load(second, succession=replace(places, counters=slots), state=state, sizes={}) as new:
             assert run(new, [frame, frame]) == [XdpAction.PASS] * 2
             assert run(old, [frame]) == [XdpAction.DROP]
-            counted = stats.rules(new.maps["rule_counters"], {**slots, "a": 0})
+            counted = counters.rules(new.maps["rule_counters"], {**slots, "a": 0})
             assert {name: count.packets for name, count in counted.items()} == {
                 "a": 2, "b": 4, "c": 2,
             }  # fmt: skip
-            assert stats.by_hook(new.maps["outcomes"])["ingress"].packets == 4
+            assert counters.by_hook(new.maps["outcomes"])["ingress"].packets == 4
             shared = {n for n, m in new.maps.items() if m.id == old.maps[n].id}
             assert shared == set(STATE)
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from frames import Eth, IPv4, IPv6, Udp
-from wirepath.datapath.generation import Generation
+from wirepath.datapath.generation.load import Generation
 from wirepath.kernel.program import XdpAction
 from wirepath.model import PrefixSet
 from wirepath.net import Prefix, format_address

@@ -11,9 +11,9 @@ from living import child
 from pair import IFNAME, IPV4, Pair, ip
 
 import routed
-from wirepath import stats
 from wirepath.cli import main
 from wirepath.datapath import Datapath
+from wirepath.datapath.live import counters
 from wirepath.errors import KernelError, NotSupported, RequestError
 from wirepath.kernel import qdisc
 from wirepath.kernel.interface import Interface
@@ -36,7 +36,7 @@ def capped(path: routed.Path3) -> Iterator[routed.Path3]:
         datapath = Datapath.up(routed.IFNAME, Policy.parse(_CAP))
     yield path
     with path.router.entered(), datapath:
-        assert stats.read(datapath).rules["cap"].exceeded > 0
+        assert counters.read(datapath).rules["cap"].exceeded > 0
         datapath.down()
 
 
@@ -146,7 +146,7 @@ def test_each_cgroup_has_a_cap_of_its_own(hosts: Pair, groups: list[Path], exact
         for group, passed in ((groups[0], 3), (groups[1], 6), (groups[0], 6)):
             pid = child(lambda group=group: _send_from(group, 5))
             os.waitpid(pid, 0)
-            counted = stats.read(datapath).rules["cap"]
+            counted = counters.read(datapath).rules["cap"]
             assert counted.packets - counted.dropped == passed
         datapath.down()
 

@@ -21,7 +21,7 @@ from pair import (
 )
 
 from wirepath import replay
-from wirepath.capture import Capture, read_capture
+from wirepath.pcap import Capture, read_capture
 from wirepath.policy import Policy
 
 _HERE = Path(__file__).parent

@@ -10,12 +10,12 @@ from pair import IFNAME, IPV4, IPV6, Pair, python
 
 from answered import Answer
 from frames import Eth, HopByHop, IPv4, IPv6, Layer, Tcp, Vlan
-from wirepath import stats
 from wirepath.datapath import Datapath
-from wirepath.datapath.contents import read_contents
-from wirepath.datapath.generation import Generation
+from wirepath.datapath.generation.load import Generation
+from wirepath.datapath.live import counters
 from wirepath.errors import RequestError
 from wirepath.kernel.program import XdpAction
+from wirepath.plan.set_files import read_contents
 from wirepath.policy import Policy
 
 SETTING = Path("/proc/sys/net/ipv4/tcp_syncookies")
@@ -26,7 +26,7 @@ def challenging(value: str = '"cookie"', match: str = f"dport = {PORT}") -> str:
 
 
 def challenged(datapath: Datapath) -> int:
-    reasons = stats.read(datapath).outcomes.reasons
+    reasons = counters.read(datapath).outcomes.reasons
     return reasons["challenge"].packets if "challenge" in reasons else 0
 
 

@@ -13,9 +13,9 @@ from living import ONE, OPPOSITE, PORTS, check_whole, child, end, left, serving
 from numbered import send
 from pair import IFNAME, Pair
 
-from wirepath import stats
 from wirepath.datapath import Datapath
-from wirepath.datapath.generation import Generation
+from wirepath.datapath.generation.load import Generation
+from wirepath.datapath.live import counters
 from wirepath.errors import AttachError, KernelError, RequestError
 from wirepath.kernel.bpffs import Pins
 from wirepath.kernel.interface import Interface
@@ -119,10 +119,10 @@ def test_a_new_rule_begins_at_zero_also_behind_a_killed_apply(hosts: Pair, bpffs
     with Datapath.open(IFNAME) as datapath:
         datapath.apply(other)
         assert set(datapath.manifest.counters.values()) < slots
-        assert stats.read(datapath).rules == {"other": stats.RuleCount(0, 0, 0)}
+        assert counters.read(datapath).rules == {"other": counters.RuleCount(0, 0, 0)}
         send(hosts.far, PORTS)
         datapath.apply(other)
-        assert stats.read(datapath).rules["other"].packets == 3 * len(PORTS)
+        assert counters.read(datapath).rules["other"].packets == 3 * len(PORTS)
     end(bpffs)
 
 

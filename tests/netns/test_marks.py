@@ -19,8 +19,8 @@ from scapy.utils import PcapReader
 
 import frames
 from frames import Eth, Udp, Vlan
-from wirepath import stats
 from wirepath.datapath import Datapath
+from wirepath.datapath.live import counters
 from wirepath.lab.netns import Namespace
 from wirepath.net import HOOKS, Hook
 from wirepath.policy import Policy
@@ -139,7 +139,7 @@ def test_a_body_over_tcp(hosts: Pair, beyond: Namespace, tmp_path: Path, hook: H
                     sent, came = send_body(hosts, address)
             assert sent == came
             check_segments([packet for packet in packets if scapy.TCP in packet], family)
-        counted = stats.read(datapath).rules["bulk"]
+        counted = counters.read(datapath).rules["bulk"]
         if hook != "ingress":
             assert counted.bytes > 2000 * counted.packets, "the kernel had nothing merged"
         datapath.down()

@@ -18,8 +18,8 @@ from pair import IFNAME, IPV4, Pair, await_port, ip, python, run, running
 from scapy.layers.inet import TCP
 from scapy.layers.l2 import Ether
 
-from wirepath import stats
 from wirepath.datapath import Datapath, mirrors
+from wirepath.datapath.live import counters
 from wirepath.errors import KernelError, NotSupported, RequestError
 from wirepath.kernel import offloads, tunnels
 from wirepath.kernel.clsact import Filter
@@ -93,9 +93,9 @@ def frames(file: Path) -> list[bytes]:
     return found
 
 
-def count() -> stats.RuleCount:
+def count() -> counters.RuleCount:
     with Datapath.open(IFNAME) as datapath:
-        return stats.read(datapath).rules["web-tap"]
+        return counters.read(datapath).rules["web-tap"]
 
 
 def down() -> None:
@@ -369,7 +369,7 @@ def test_a_rule_that_did_something_else(hosts: Pair, ids: Namespace) -> None:
                 sender.sendto(b"x", (IPV4[1], 9))
             assert count().dropped == 4
             datapath.apply(tap(match="dport = 9"))
-            assert count() == stats.RuleCount(0, 0, 0)
+            assert count() == counters.RuleCount(0, 0, 0)
             sender.sendto(b"x", (IPV4[1], 9))
         assert count().mirrored == 1
         datapath.apply(tap(", snap = 99", match="dport = 9"))

@@ -14,7 +14,7 @@ from living import child
 from pair import IFNAME, Pair
 
 from wirepath.datapath import Datapath
-from wirepath.datapath.manifest import Tc
+from wirepath.datapath.generation.manifest import Tc
 from wirepath.errors import KernelError, RequestError
 from wirepath.kernel.bpffs import Pins
 from wirepath.kernel.clsact import Filter

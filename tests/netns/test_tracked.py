@@ -19,8 +19,8 @@ from tracked import (
     talk,
 )
 
-from wirepath import stats
 from wirepath.datapath import Datapath
+from wirepath.datapath.live import counters
 from wirepath.lab.netns import Namespace
 from wirepath.net import Hook
 from wirepath.policy import Policy
@@ -170,7 +170,7 @@ def test_new_connections_are_limited(hosts: Pair) -> None:
             assert mine.recv(9) == b"!"
         arrived = sum(not each.connect_ex((IPV4[0], 8001)) for each in crowd)
         allowed = 50 + 50 * (time.monotonic() - began)
-        counted = stats.read(datapath)
+        counted = counters.read(datapath)
         assert 50 <= arrived <= allowed + 1
         assert counted.rules["crowd"].dropped >= 200 - allowed
         assert counted.hooks["tc_ingress"].states["established"] >= 500

@@ -12,8 +12,8 @@ import pytest
 from pair import IFNAME, run
 
 from frames import checksum
-from wirepath import stats
 from wirepath.datapath import Datapath
+from wirepath.datapath.live import counters
 from wirepath.lab.netns import Namespace
 from wirepath.net import Hook
 
@@ -77,7 +77,7 @@ def connections(host: Namespace) -> list[str]:
 def counted_by_us(hook: Hook) -> dict[str, int]:
     """Give what the datapath here has counted."""
     with Datapath.open(IFNAME) as datapath:
-        return dict(stats.read(datapath).hooks[hook].states)
+        return dict(counters.read(datapath).hooks[hook].states)
 
 
 def settled(read: Callable[[], T]) -> T:

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from wirepath.datapath.ban_lists import Saved, format_bans, parse_bans
+from wirepath.datapath.live.ban_lists import Saved, format_bans, parse_bans
 from wirepath.net import Prefix
 from wirepath.prefixes import Members, parse_list
 

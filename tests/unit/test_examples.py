@@ -7,9 +7,9 @@ import pytest
 from frames import Eth, Fragment, Frame, Icmp, Icmp6, IPv4, IPv6, Layer, Tcp, Udp
 from wireguard import COOKIE, DATA, INITIATION, RESPONSE, message, proved
 from wirepath.actions.wireguard import WireGuard
-from wirepath.datapath.contents import read_contents
 from wirepath.model import Model, PrefixSet
 from wirepath.net import Verdict
+from wirepath.plan.set_files import read_contents
 from wirepath.policy import Policy
 from wirepath.quantities import SECOND_NS
 from xdp import Expected, Sent, Xdp, agree

@@ -27,7 +27,7 @@ def networks(draw: st.DrawFn) -> str:
     [("verdict", VerdictName), ("reason", Reason), ("fault", Fault)],
 )
 def test_names_are_those_of_the_data_plane(enum: str, names: object) -> None:
-    text = re.sub(r"/\*.*?\*/", "", (BPF / "verdict.h").read_text(), flags=re.DOTALL)
+    text = re.sub(r"/\*.*?\*/", "", (BPF / "packet" / "verdict.h").read_text(), flags=re.DOTALL)
     body = re.search(rf"enum {enum} \{{(.*?)\}}", text, re.DOTALL)
     assert body
     constants = [name.strip().lower() for name in body[1].split(",") if name.strip()]

@@ -253,7 +253,7 @@ def test_segments_of_the_caller(starts: set[int], root_bits: int | None) -> None
 
 @pytest.mark.parametrize("step", [1, 2, 16])
 def test_hosts_of_different_classes_are_no_words_of_hosts(step: int) -> None:
-    """bpf/literals.h does not look for them."""
+    """bpf/prefixes/literals.h does not look for them."""
     starts = [0, *(IPV4 + 0x0A000000 + i * step for i in range(300))]
     layout = layout_segments(
         array("Q", bytes(8 * len(starts))), array("Q", starts), array("H", range(len(starts)))

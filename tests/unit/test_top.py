@@ -7,12 +7,12 @@ import pytest
 from rich.console import Console
 
 from wirepath.cli.top_screen import screen, waiting
-from wirepath.cli.top_view import Look, View
-from wirepath.datapath.bans import BanEntry
-from wirepath.datapath.manifest import Manifest
-from wirepath.datapath.talkers import Talker
+from wirepath.datapath.generation.manifest import Manifest
+from wirepath.datapath.live.bans import BanEntry
+from wirepath.datapath.live.counters import Count, Outcomes, RuleCount, Stats
+from wirepath.datapath.live.rates import Look, View
+from wirepath.datapath.live.top_keys import TopKey
 from wirepath.net import Prefix
-from wirepath.stats import Count, Outcomes, RuleCount, Stats
 
 _FIELDS: dict[str, Any] = {field: {} for field in Manifest.__dataclass_fields__}
 MANIFEST = Manifest(
@@ -37,7 +37,7 @@ def look(at: float, packets: int, rules: int, bans: int, keys: int) -> Look:
         for n in range(bans)
     ]
     talkers = [
-        Talker("dns", Prefix(address, 112 + n % 16), None, None, 53, 1 - n / keys)
+        TopKey("dns", Prefix(address, 112 + n % 16), None, None, 53, 1 - n / keys)
         for n in range(keys)
     ]
     counted = Stats("wp0", {"ingress": outcomes}, counts, frozenset())

@@ -53,7 +53,7 @@ class Action:
     """What a rule does with every packet that it matches.
 
     Attributes:
-        kind: its name in ``enum action`` of ``bpf/verdict.h``.
+        kind: its name in ``enum action`` of ``bpf/packet/verdict.h``.
         matches: what its rule must say at least of packets: the protocol, and a port; None if it
             takes any.
         hooks: where it works.

@@ -1,4 +1,4 @@
-"""Whom one answers: nobody that is many, and no answer. The kernel's half is ``bpf/answers.h``."""
+"""Which packets may be answered. The kernel's half is ``bpf/rewrite/answers.h``."""
 
 from typing import Final
 

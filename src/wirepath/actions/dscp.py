@@ -1,6 +1,6 @@
 """``dscp``: the class of service that a packet leaves with. The walk goes on.
 
-The kernel's half is ``bpf/actions/dscp.h``, the bytes are written by ``bpf/rewrite_dscp.h``.
+The kernel's half is ``bpf/actions/dscp.h``; ``bpf/rewrite/rewrite_dscp.h`` writes the bytes.
 """
 
 from dataclasses import dataclass

@@ -1,6 +1,6 @@
 """``reject``: refuse with an answer, a RST to TCP and an ICMP error to all else.
 
-The kernel's half is ``bpf/actions/reject.h``, the bytes of the answer are ``bpf/rewrite.h``.
+The kernel's half is ``bpf/actions/reject.h``; ``bpf/rewrite/rewrite.h`` writes the answer.
 """
 
 from dataclasses import dataclass

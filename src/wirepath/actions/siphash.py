@@ -1,4 +1,4 @@
-"""SipHash-2-4 (Aumasson, Bernstein 2012): the twin of ``bpf/siphash.h``. Plain, not fast."""
+"""SipHash-2-4 (Aumasson, Bernstein 2012): the twin of ``bpf/lib/siphash.h``. Plain, not fast."""
 
 from typing import Final
 

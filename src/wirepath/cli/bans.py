@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
     from collections.abc import Iterable
 
-    from wirepath.datapath.ban_lists import BanList
+    from wirepath.datapath.live.ban_lists import BanList
 
 
 def ban(parser: ArgumentParser) -> None:
@@ -102,7 +102,7 @@ def _ban_file(options: Namespace) -> None:
 
 
 def _read(options: Namespace) -> BanList:
-    from wirepath.datapath.ban_lists import parse_bans
+    from wirepath.datapath.live.ban_lists import parse_bans
 
     bans = parse_bans(files.read(options.file))
     if bans.bad and not options.skip_bad:

@@ -25,8 +25,8 @@ def check(parser: ArgumentParser) -> None:
 
 
 def _check(options: Namespace) -> None:
-    from wirepath.cli.notes import notes
     from wirepath.policy import Policy
+    from wirepath.policy.notes import notes
 
     policy = Policy.load(options.policy)
     counts = _lowered(policy)
@@ -39,10 +39,10 @@ def _check(options: Namespace) -> None:
 
 # Goes as far as `up` does before it meets the kernel; gives the size of each set.
 def _lowered(policy: Policy) -> dict[str, int]:
-    from wirepath.datapath import actions
-    from wirepath.datapath.contents import read_contents
-    from wirepath.datapath.succession import Succession
+    from wirepath.datapath.generation import state as actions
+    from wirepath.datapath.generation.slots import Succession
     from wirepath.plan import lower
+    from wirepath.plan.set_files import read_contents
     from wirepath.prefixes import Tables
     from wirepath.prefixes.offline import offline
 

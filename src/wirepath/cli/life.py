@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
     from collections.abc import Iterator, Mapping
 
-    from wirepath.datapath.difference import Difference, SetChange
+    from wirepath.datapath.diff import Difference, SetChange
     from wirepath.policy import Policy
 
 _MODES: Final = ("native", "generic", "offload")
@@ -69,7 +69,7 @@ def _up(options: Namespace) -> None:
 
 # Of what would hurt at once; `check` says more.
 def _warn(policy: Policy) -> None:
-    from wirepath.cli.notes import starving
+    from wirepath.policy.notes import starving
 
     for note in starving(policy):
         print(f"note: {note}", file=sys.stderr)

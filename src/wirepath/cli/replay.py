@@ -13,7 +13,7 @@ from wirepath.net import HOOKS
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
 
-    from wirepath.capture import Capture
+    from wirepath.pcap import Capture
     from wirepath.replay import Replay
 
 
@@ -36,7 +36,7 @@ def replay(parser: ArgumentParser) -> None:
 
 def _replay(options: Namespace) -> None:
     from wirepath import replay
-    from wirepath.capture import read_capture
+    from wirepath.pcap import read_capture
     from wirepath.policy import Policy
 
     policy = Policy.load(options.policy)
@@ -64,7 +64,7 @@ def _check_outputs(options: Namespace) -> None:
 
 
 def _write(file: Path, capture: Capture, result: Replay, *, dropped: bool) -> None:
-    from wirepath.capture import CaptureWriter
+    from wirepath.pcap import CaptureWriter
 
     with CaptureWriter(file) as writer:
         for frame, judged in zip(capture, result.judged, strict=True):

@@ -91,7 +91,7 @@ def _tell(name: str, what: str, count: int) -> None:
 
 
 def _load(options: Namespace) -> None:
-    from wirepath.datapath.contents import bad_lines, read_list
+    from wirepath.plan.set_files import bad_lines, read_list
 
     with Datapath.open(options.iface) as datapath:
         datapath.sets.number(options.name)

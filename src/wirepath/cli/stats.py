@@ -6,10 +6,10 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any, Final
 
-from wirepath import stats as counters
 from wirepath.cli import show
 from wirepath.cli.parser import add_live, interval
 from wirepath.datapath import Datapath
+from wirepath.datapath.live import counters
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace

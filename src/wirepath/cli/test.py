@@ -83,9 +83,9 @@ def _live(options: Namespace) -> Explanation:
 
 
 def _offline(options: Namespace) -> Explanation:
-    from wirepath.datapath.contents import read_contents
     from wirepath.explain import explain
     from wirepath.model import Model
+    from wirepath.plan.set_files import read_contents
     from wirepath.policy import Policy
     from wirepath.prefixes import Tables
     from wirepath.prefixes.offline import by_name, offline

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.live import Live
 
-    from wirepath.cli.top_view import Look, View
+    from wirepath.datapath.live.rates import Look, View
 
     Pause = Callable[[float], bool]  # waits so many seconds; whether `q` was pressed meanwhile
 
@@ -40,7 +40,7 @@ def top(parser: ArgumentParser) -> None:
 
 
 def _top(options: Namespace) -> None:
-    from wirepath.cli.top_view import Look
+    from wirepath.datapath.live.rates import Look
 
     if not (options.once or options.json or sys.stdout.isatty()):
         raise RequestError("top: stdout is no terminal (use --once or --json)")
@@ -57,7 +57,7 @@ def _top(options: Namespace) -> None:
 
 # What was there may have been taken down and brought up again meanwhile.
 def _next_view(before: Look, seconds: float) -> View:
-    from wirepath.cli.top_view import Look, View
+    from wirepath.datapath.live.rates import Look, View
 
     while True:
         time.sleep(seconds)
@@ -101,7 +101,7 @@ def _live(first: Look, seconds: float) -> None:
 
 def _watch(first: Look, seconds: float, pause: Pause, live: Live) -> None:
     from wirepath.cli.top_screen import screen, waiting
-    from wirepath.cli.top_view import Look, View
+    from wirepath.datapath.live.rates import Look, View
 
     name, before = first.counted.iface, first
     foot = f"every {seconds:g} s; q ends"

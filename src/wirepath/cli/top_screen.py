@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
-    from wirepath.cli.top_view import View
+    from wirepath.datapath.live.rates import View
 
 _REASONS: Final = 5  # lines that verdicts and reasons may take
 _GAP: Final = 2  # columns

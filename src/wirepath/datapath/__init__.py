@@ -26,12 +26,12 @@ from wirepath.datapath.attach import (
     pin,
     recover,
 )
-from wirepath.datapath.bans import Bans
 from wirepath.datapath.finding import choose_name, settled
-from wirepath.datapath.manifest import Manifest, describing
-from wirepath.datapath.mirrors import devices
-from wirepath.datapath.sets import Sets
-from wirepath.datapath.surroundings import Place, arranged, restore
+from wirepath.datapath.generation.manifest import Manifest, describing
+from wirepath.datapath.host.arrange import Place, arranged, restore
+from wirepath.datapath.host.mirrors import devices
+from wirepath.datapath.live.bans import Bans
+from wirepath.datapath.live.sets import Sets
 from wirepath.errors import PinError, RequestError
 from wirepath.kernel.bpffs import Pins
 from wirepath.kernel.links import XdpLink
@@ -42,8 +42,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from wirepath.datapath.difference import Difference
-    from wirepath.datapath.manifest import Tc
+    from wirepath.datapath.diff import Difference
+    from wirepath.datapath.generation.manifest import Tc
     from wirepath.datapath.status import Status
     from wirepath.kernel.links import Mode
     from wirepath.model import Model
@@ -194,10 +194,10 @@ class Datapath:
 
         interface = Interface.of(name)
         pins = Pins.find()  # before anything starts a thread: it may have to change namespaces
-        from wirepath.datapath.contents import read_contents
-        from wirepath.datapath.generation import Generation
-        from wirepath.datapath.snaps import cut_at, cutting
-        from wirepath.datapath.succession import Succession
+        from wirepath.datapath.generation.load import Generation
+        from wirepath.datapath.generation.slots import Succession
+        from wirepath.datapath.host.truncate import cut_at, cutting
+        from wirepath.plan.set_files import read_contents
 
         contents = read_contents(policy, skip_bad=skip_bad)
         with pins.locked():
@@ -240,8 +240,8 @@ class Datapath:
         Raises:
             PolicyError: a list has bad lines.
         """
-        from wirepath.datapath.contents import read_contents
-        from wirepath.datapath.difference import difference
+        from wirepath.datapath.diff import difference
+        from wirepath.plan.set_files import read_contents
 
         return difference(self, policy, read_contents(policy, skip_bad=skip_bad))
 
@@ -256,8 +256,8 @@ class Datapath:
             PolicyError: a list has bad lines.
             KernelError: the kernel does not take it; the old generation serves on.
         """
-        from wirepath.datapath.contents import read_contents
-        from wirepath.datapath.difference import difference
+        from wirepath.datapath.diff import difference
+        from wirepath.plan.set_files import read_contents
 
         contents = read_contents(policy, skip_bad=skip_bad)
         place = Place(iface=self.name, sysctl=sysctl, qdisc=qdisc)
@@ -275,10 +275,10 @@ class Datapath:
             self._swap(self.policy, members, self.manifest.surroundings)
 
     def _swap(self, policy: Policy, members: Members, around: Mapping[str, Any]) -> None:
-        from wirepath.datapath import actions
-        from wirepath.datapath.generation import STATE, Generation
-        from wirepath.datapath.snaps import cut_at, cutting
-        from wirepath.datapath.succession import Succession
+        from wirepath.datapath.generation import state as actions
+        from wirepath.datapath.generation.load import STATE, Generation
+        from wirepath.datapath.generation.slots import Succession
+        from wirepath.datapath.host.truncate import cut_at, cutting
 
         after = Succession.after(self.manifest, policy, self.maps["rule_counters"])
         places = replace(after, surroundings=around)
@@ -321,7 +321,7 @@ class Datapath:
 
     def down(self) -> None:
         """Take it off the interface; nothing of it is left in the kernel."""
-        from wirepath.datapath.snaps import stop
+        from wirepath.datapath.host.truncate import stop
 
         with self.changing():
             ifindex = self.link.ifindex
@@ -334,7 +334,7 @@ class Datapath:
 
     # The devices where copies are cut.
     def _cut_at(self) -> set[int]:
-        from wirepath.datapath.snaps import cut_at
+        from wirepath.datapath.host.truncate import cut_at
 
         if "mirrors" not in self.manifest.surroundings:
             return set()

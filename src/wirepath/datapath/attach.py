@@ -9,8 +9,8 @@ from __future__ import annotations
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from wirepath.datapath.manifest import Manifest
-from wirepath.datapath.surroundings import abandon, restore
+from wirepath.datapath.generation.manifest import Manifest
+from wirepath.datapath.host.arrange import abandon, restore
 from wirepath.errors import AttachError, PinError, RequestError
 from wirepath.kernel import tcx
 from wirepath.kernel.clsact import Filter
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from wirepath.datapath.generation import Generation
-    from wirepath.datapath.manifest import Tc
+    from wirepath.datapath.generation.load import Generation
+    from wirepath.datapath.generation.manifest import Tc
     from wirepath.kernel.bpffs import Pins
     from wirepath.kernel.tcx import Direction
 
@@ -65,7 +65,7 @@ class Attachment(NamedTuple):
 
 def pin(generation: Generation, directory: Path) -> None:
     """Pin *generation* in an empty directory; hooks of TC have one each inside."""
-    from wirepath.datapath.generation import SHARED
+    from wirepath.datapath.generation.load import SHARED
 
     for hook, program in generation.hooks.items():
         own = directory if hook == INGRESS else directory / hook

@@ -53,13 +53,13 @@ class Status:
 
 def status(datapath: Datapath) -> Status:
     """Look at *datapath*."""
-    from wirepath import stats
+    from wirepath.datapath.live import counters
 
     manifest = datapath.manifest
     found = datapath.attachments()
     held = datapath.bans
     bans = {"used": held.used(), "room": held.room, "refused": held.refused}
-    counted = stats.Outcomes.together(stats.hooks(datapath).values())
+    counted = counters.Outcomes.together(counters.hooks(datapath).values())
     return Status(
         iface=datapath.name,
         mode=manifest.mode,
@@ -95,13 +95,13 @@ def warnings(datapath: Datapath, bans: dict[str, int]) -> list[str]:
 
 def mirror_warnings(datapath: Datapath) -> list[str]:
     """Say which devices that rules mirror to are gone, and which took no copies."""
-    from wirepath import stats
+    from wirepath.datapath.live import counters
     from wirepath.kernel.interface import name_of
 
-    rules = [rule for rule in datapath.manifest.policy["rule"] if stats.MIRRORING in rule]
+    rules = [rule for rule in datapath.manifest.policy["rule"] if counters.MIRRORING in rule]
     if not rules:
         return []
-    counted = stats.read(datapath).rules
+    counted = counters.read(datapath).rules
     gone = {
         rule["name"]
         for hook in datapath.manifest.rows
@@ -109,7 +109,7 @@ def mirror_warnings(datapath: Datapath) -> list[str]:
         if not name_of(datapath.tables(hook)["mirrors"][place]["ifindex"])
     }
     found = []
-    for name, to in ((rule["name"], rule[stats.MIRRORING]["to"]) for rule in rules):
+    for name, to in ((rule["name"], rule[counters.MIRRORING]["to"]) for rule in rules):
         if name in gone:
             cure = "bring it back and `wirepath apply`"
             found.append(f"rule {name}: {to} is gone ({cure})")

@@ -18,10 +18,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-from wirepath.datapath.hook import object_file
 from wirepath.errors import RequestError, WirepathError
 from wirepath.kernel.interface import Interface
 from wirepath.kernel.object import Object
+from wirepath.kernel.object_file import object_file
 from wirepath.lab.netns import Namespace
 from wirepath.lab.traffic import Traffic
 

@@ -1,6 +1,6 @@
 """How the one compiled extension, ``wirepath.native._native``, is made.
 
-cffi API mode: the headers beside this file are both what the C sources include and what Python
+cffi API mode: the headers in the rooms below are both what the C sources include and what Python
 may call, so no declaration is written twice.  Stable ABI (abi3): one wheel serves every CPython.
 """
 
@@ -11,7 +11,8 @@ from cffi import FFI
 HERE = Path(__file__).parent
 BPF = HERE.parents[2] / "bpf"
 # Relative to the project's root, as setuptools wants its sources.
-SOURCES = sorted(str(c.relative_to(HERE.parents[2])) for c in HERE.glob("*.c"))
+SOURCES = sorted(str(c.relative_to(HERE.parents[2])) for c in HERE.glob("*/*.c"))
+HEADERS = sorted(HERE.glob("*/*.h"))
 
 
 def declarations(header: Path) -> str:
@@ -21,15 +22,15 @@ def declarations(header: Path) -> str:
 
 
 ffi = FFI()
-for path in sorted(HERE.glob("*.h")):
+for path in HEADERS:
     ffi.cdef(declarations(path))
 ffi.set_source(
     "wirepath.native._native",
-    "\n".join(f'#include "{h.name}"' for h in sorted(HERE.glob("*.h"))),
-    sources=[s for s in SOURCES if not s.endswith("_native.c")],
+    "\n".join(f'#include "{h.relative_to(HERE)}"' for h in HEADERS),
+    sources=SOURCES,
     include_dirs=[str(HERE), str(BPF)],
     libraries=["bpf"],
-    depends=[str(header) for header in (*HERE.glob("*.h"), *BPF.glob("*.h"))],
+    depends=[str(header) for header in (*HEADERS, BPF / "prefixes" / "prefix_layout.h")],
     extra_compile_args=[
         "-O2",
         "-Wall",

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from wirepath.plan.spaces import Runs
     from wirepath.policy import Policy
 
-CLAUSES_MAX: Final = 32_768  # the same in bpf/classify.h
+CLAUSES_MAX: Final = 32_768  # the same in bpf/rules/classify.h
 SET_DIMENSIONS: Final = ("src_set", "dst_set")
 
 # (largest value, whether a packet may lack it) of the dimensions that are plain numbers.
@@ -86,7 +86,7 @@ class Plan:
         bits = np.searchsorted(self.filing.residents, ends, side="left")
         return ends.astype(np.uint32), bits.astype(np.uint32)
 
-    def entry_sets(self, dimension: str) -> NDArray[np.uint64]:
+    def counter_sets(self, dimension: str) -> NDArray[np.uint64]:
         """Give for every clause the sets with counters that it asks *dimension* for, a bit a set.
 
         Sets that an address must not be in are not among them: there is nothing to count.

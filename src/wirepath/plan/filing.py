@@ -1,8 +1,9 @@
-"""Which clauses are filed away as candidates, and in which lists; ``bpf/candidates.h`` reads them.
+"""Which clauses are filed as candidates, and in which lists (read by ``bpf/rules/candidates.h``).
 
 A clause can be filed if it asks for one run of classes in every dimension. It goes under the
 dimension where the fewest others lie beside it, into the list of every class of its run there.
-Lists are bounded: what would make one too long stays resident, in the rows of ``bpf/classify.h``.
+Lists are bounded: what would make one too long stays resident, in the rows of
+``bpf/rules/classify.h``.
 
 A packet looks into two lists a dimension, one for clauses that cover few classes there and one for
 those that cover many, so clauses are filed under as few dimensions as will do.
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from wirepath.plan.spaces import Runs, Space
 
 LISTED: Final = ("src", "dst", "dport", "sport")
-BLOCK: Final = 4  # candidates a block; the same in bpf/candidates.h, as are the next three
+BLOCK: Final = 4  # candidates a block; the same in bpf/rules/candidates.h, as are the next three
 LIST_BLOCKS: Final = 6
 LIST_BITS: Final = 3
 CLAUSE_AT: Final = 48  # the bits below are for lanes

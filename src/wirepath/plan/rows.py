@@ -1,4 +1,4 @@
-"""The rows of bits that ``bpf/classify.h`` ANDs: a row a class, a bit a resident clause."""
+"""The rows of bits that ``bpf/rules/classify.h`` ANDs: a row a class, a bit a resident clause."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The values of one dimension, sorted into classes that no rule tells apart.
 
 Classes ascend with the values, so that what a clause asks for is a few runs of classes, most often
-one. ``bpf/dimensions.h`` is where a packet finds its classes.
+one. ``bpf/rules/dimensions.h`` is where a packet finds its classes.
 """
 
 from __future__ import annotations

@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * parse_ipv6.h - the IPv6 header and its chain of extensions (RFC 8200).
+ *
+ * The chain is bounded, and fails closed at the bound: a sender must not be
+ * able to hide the L4 header behind one extension too many.
+ */
+#ifndef PARSE_IPV6_H
+#define PARSE_IPV6_H
+
+#include <linux/in6.h>
+#include <linux/ipv6.h>
+#include <bpf/bpf_endian.h>
+
+#include "packet/cursor.h"
+#include "packet/wire.h"
+
+#define EXTENSION_DEPTH 8      /* headers walked; one more is malformed */
+#define IPV6_OFFSET     0xfff8 /* RFC 8200 section 4.5, in bytes */
+#define IPV6_MORE       0x0001
+#define CHAIN_MASK      0x7fff /* 8 headers of 2,048 bytes fit */
+#define EXTENSION_MASK  0xfff  /* one header fits; for the verifier */
+
+#define NEXT_AH       51  /* RFC 4302: the one with another unit */
+#define NEXT_MOBILITY 135 /* RFC 6275 */
+#define NEXT_HIP      139 /* RFC 7401 */
+#define NEXT_SHIM6    140 /* RFC 5533 */
+
+struct extension {
+	__u8 next;
+	__u8 len;      /* in units of 8 bytes, the first not counted */
+	__be16 offset; /* fragment header only */
+	__be32 rest;
+};
+
+/* How long each extension is: (length field & mask + first) * unit bytes.
+ * A table, because the verifier follows every branch of a comparison and no
+ * branch of a table.
+ */
+struct extension_kind {
+	__u8 unit; /* 0: not an extension, the chain ends */
+	__u8 first;
+	__u8 mask;
+};
+/* clang-format off: one a line */
+static const struct extension_kind extension_kinds[256] = {
+	[IPPROTO_HOPOPTS] = { 8, 1, 0xff }, [IPPROTO_ROUTING] = { 8, 1, 0xff },
+	[IPPROTO_FRAGMENT] = { 8, 1, 0 }, /* that byte is reserved */
+	[NEXT_AH] = { 4, 2, 0xff },         [IPPROTO_DSTOPTS] = { 8, 1, 0xff },
+	[NEXT_MOBILITY] = { 8, 1, 0xff },   [NEXT_HIP] = { 8, 1, 0xff },
+	[NEXT_SHIM6] = { 8, 1, 0xff },
+};
+/* clang-format on */
+
+/* What IPv4-mapped addresses mean is IPv4's to say (RFC 4942 section 2.2). */
+static __always_inline bool is_mapped(const struct addr *a)
+{
+	return !a->hi && a->lo >> 32 == 0xffff;
+}
+
+static __always_inline enum verdict
+parse_ipv6(struct pkt *pkt, struct cursor *c)
+{
+	struct ipv6hdr *ip;
+	__u32 payload;
+
+	if (c->left < sizeof(*ip))
+		return malformed(pkt, FAULT_IPV6_HEADER);
+	pkt->l3_at = place(c);
+	ip = take(c, sizeof(*ip));
+	if (!ip)
+		return unseen(pkt, FAULT_IPV6_HEADER) ?: not_ip(pkt);
+	if (ip->version != 6)
+		return malformed(pkt, FAULT_IPV6_HEADER);
+	payload = bpf_ntohs(ip->payload_len);
+	/* A jumbogram says 0 here; its option has the length (RFC 2675). */
+	if (!payload && (ip->nexthdr == IPPROTO_HOPOPTS || is_merged(pkt)))
+		payload = c->left;
+	if (payload > c->left)
+		return malformed(pkt, FAULT_IPV6_LENGTH);
+	c->left = payload;
+	payload += sizeof(*ip);
+	pkt->length = payload > LENGTH_MAX ? LENGTH_MAX : payload;
+
+	pkt->src = from_wire(ip->saddr.s6_addr32);
+	pkt->dst = from_wire(ip->daddr.s6_addr32);
+	if (is_mapped(&pkt->src) || is_mapped(&pkt->dst))
+		return malformed(pkt, FAULT_MAPPED_ADDRESS);
+	pkt->family = 6;
+	pkt->proto = ip->nexthdr;
+	pkt->ttl = ip->hop_limit;
+	pkt->dscp = ip->priority << 2 | ip->flow_lbl[0] >> 6;
+	return VERDICT_CONTINUE;
+}
+
+/* A place in the chain.  The offset is a number, because the verifier can
+ * follow a number around a loop, but not a packet pointer.
+ */
+struct chain {
+	void *start;
+	void *end;
+	__u32 offset; /* of the next header, from start */
+	__u32 left;
+	__u8 proto;      /* of the next header */
+	__u8 fault;      /* enum fault: why the walk stopped early */
+	bool unseen;     /* ... because the header is not in memory */
+	__be16 fragment; /* the fragment header's offset and flag */
+};
+
+static __always_inline long stop(struct chain *chain, enum fault fault)
+{
+	chain->fault = fault;
+	return 1;
+}
+
+/* One extension header.  Returns 1 at the end of the chain. */
+static long parse_extension(__u32 nth, struct chain *chain)
+{
+	struct extension *ext = chain->start + (chain->offset & CHAIN_MASK);
+	const struct extension_kind *kind = &extension_kinds[chain->proto];
+	__u32 size;
+
+	if (!kind->unit)
+		return 1;
+	if (nth == EXTENSION_DEPTH)
+		return stop(chain, FAULT_EXTENSION_DEPTH);
+	if (chain->left < sizeof(*ext))
+		return stop(chain, FAULT_EXTENSION_HEADER);
+	chain->unseen = (void *)(ext + 1) > chain->end;
+	if (chain->unseen)
+		return stop(chain, FAULT_EXTENSION_HEADER);
+	size = ((ext->len & kind->mask) + kind->first) * kind->unit;
+	size &= EXTENSION_MASK;
+	if (chain->left < size)
+		return stop(chain, FAULT_EXTENSION_HEADER);
+	chain->unseen = (void *)ext + size > chain->end;
+	if (chain->unseen)
+		return stop(chain, FAULT_EXTENSION_HEADER);
+	if (chain->proto == IPPROTO_FRAGMENT)
+		chain->fragment |= ext->offset;
+	chain->offset += size;
+	chain->left -= size;
+	chain->proto = ext->next;
+	return !!(chain->fragment & bpf_htons(IPV6_OFFSET));
+}
+
+static __always_inline enum verdict
+parse_extensions(struct pkt *pkt, struct cursor *c)
+{
+	struct chain chain = {
+		.start = c->pos,
+		.end = c->end,
+		.left = c->left,
+		.proto = pkt->proto,
+	};
+
+	if (!extension_kinds[pkt->proto].unit)
+		return VERDICT_CONTINUE;
+	bpf_loop(EXTENSION_DEPTH + 1, parse_extension, &chain, 0);
+	c->pos = chain.start + (chain.offset & CHAIN_MASK);
+	c->left = chain.left;
+	pkt->proto = chain.proto;
+	if (chain.fragment & bpf_htons(IPV6_OFFSET))
+		pkt->fragment = FRAGMENT_LATER;
+	else if (chain.fragment & bpf_htons(IPV6_MORE))
+		pkt->fragment = FRAGMENT_FIRST;
+	/* else none, or atomic (RFC 6946): a whole packet */
+	if (!chain.fault)
+		return VERDICT_CONTINUE;
+	return chain.unseen ? unseen(pkt, chain.fault)
+			    : malformed(pkt, chain.fault);
+}
+
+#endif

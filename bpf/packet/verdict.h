@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * verdict.h - what becomes of a packet, and why: the public vocabulary.
+ *
+ * The names are public (lower case, without the prefix, they are what every
+ * command prints); the numbers are private.  BTF carries both to Python.
+ */
+#ifndef VERDICT_H
+#define VERDICT_H
+
+enum verdict {
+	VERDICT_CONTINUE, /* undecided: the walk goes on */
+	VERDICT_PASS,
+	VERDICT_DROP,
+	VERDICT_TX,
+	VERDICT_REDIRECT,
+	VERDICT_MAX,
+};
+
+/* Where a program stands. */
+enum hook {
+	HOOK_INGRESS, /* XDP: before the kernel makes anything of a frame */
+	HOOK_TC_INGRESS,
+	HOOK_EGRESS, /* behind routing and netfilter, before the qdisc */
+	HOOK_MAX,
+};
+
+enum reason {
+	REASON_DEFAULT, /* no rule decided */
+	REASON_RULE,    /* a rule did */
+	REASON_BANNED,
+	REASON_NEVER_BLOCK, /* a management source */
+	REASON_MALFORMED,   /* enum fault says how */
+	REASON_FRAGMENT,    /* a later fragment, where policy drops them */
+	REASON_NOT_IP,      /* ARP, LLDP, ...: not judged */
+	REASON_LIMIT_EXCEEDED,
+	REASON_WIREGUARD, /* no WireGuard message, where one is due */
+	REASON_REJECT,    /* answered, or no answer was due */
+	REASON_CHALLENGE, /* its source has to prove itself, or just did */
+	REASON_MAX,
+};
+
+/* What a rule does that takes more than a verdict. */
+enum action {
+	ACTION_NONE,
+	ACTION_LIMIT,
+	ACTION_REJECT,
+	ACTION_CHALLENGE,
+	ACTION_DSCP,
+	ACTION_MIRROR,
+	ACTION_LEARN, /* of what answers to a WireGuard guard */
+	/* Those that look at the frame's bytes come last: byte_actions.h. */
+	ACTION_WIREGUARD,
+	ACTION_COOKIE,
+	ACTION_MAX,
+};
+
+/* How a frame lies about its lengths, or where it ends too early. */
+enum fault {
+	FAULT_NONE,
+	FAULT_ETHERNET,
+	FAULT_VLAN_DEPTH,
+	FAULT_IPV4_HEADER,
+	FAULT_IPV4_LENGTH,
+	FAULT_IPV6_HEADER,
+	FAULT_IPV6_LENGTH,
+	FAULT_MAPPED_ADDRESS,
+	FAULT_EXTENSION_HEADER,
+	FAULT_EXTENSION_DEPTH,
+	FAULT_TCP_HEADER,
+	FAULT_UDP_HEADER,
+	FAULT_UDP_LENGTH,
+	FAULT_ICMP_HEADER,
+	FAULT_MAX,
+};
+
+#endif

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * sets.h - which sets an address is in, as one class.
+ *
+ * All sets share one table, so a packet pays for one lookup however many sets
+ * there are, and an address inside overlapping prefixes is in all of them.
+ * What stands below the table is user space's own: packets never read it.
+ */
+#ifndef SETS_H
+#define SETS_H
+
+#include "prefixes/prefix.h"
+
+const volatile __u32 set_root_bits = ROOT_BITS_MIN;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1); /* and room for live changes */
+	__type(key, __u32);
+	__type(value, struct line);
+} set_lines SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct prefix_head);
+} set_fence_head SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1); /* two halves, one valid */
+	__type(key, __u32);
+	__type(value, struct fence);
+} set_fences SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1); /* and room for live changes */
+	__type(key, __u32);
+	__type(value, struct leaf);
+} set_leaves SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1); /* and room for live changes */
+	__type(key, __u32);
+	__type(value, struct member);
+} set_members SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1); /* by class */
+	__type(key, __u32);
+	__type(value, struct set_class);
+} set_classes SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct set_head);
+} set_head SEC(".maps");
+
+#define SET_TABLE                                                      \
+	((const struct prefix_table){                                  \
+		&set_lines, &set_fence_head, &set_fences, &set_leaves, \
+		set_root_bits, true })
+
+/* Global functions: the verifier walks their long searches only once. */
+__noinline int set_class_chunk(__u32 chunk, __u32 addr)
+{
+	return ipv4_chunk(&SET_TABLE, chunk, addr);
+}
+
+__noinline int set_class_ipv6(const struct addr *a)
+{
+	return a ? ipv6_class(&SET_TABLE, a) : 0;
+}
+
+static __always_inline __u16 set_class(const struct pkt *pkt,
+				       const struct addr *a)
+{
+	__u32 class;
+
+	if (pkt->family != 4)
+		return set_class_ipv6(a);
+	class = ipv4_root(&SET_TABLE, a->lo);
+	return class & ROOT_CHUNK ? set_class_chunk(class, a->lo) : class;
+}
+
+#endif

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * rewrite.h - change a frame into the answer to it (with rewrite_l4.h).
+ *
+ * Headers are written from struct pkt alone, without options or extensions; of
+ * the frame stay its tags and, in an ICMP error, the packet that is quoted.
+ * Whatever fails, the caller drops the frame, half written as it may be.
+ *
+ * Test: tests/actions/test_reject.py
+ */
+#ifndef REWRITE_H
+#define REWRITE_H
+
+#include <linux/if_ether.h>
+#include <linux/ip.h>
+#include <linux/ipv6.h>
+
+#include "packet/wire.h"
+#include "rewrite/rewrite_l4.h"
+
+#define ANSWER_TTL 64
+#define IPV4_DF    0x4000
+
+/* All in front of the IP header, or more. */
+struct link_head {
+	__u8 dst[ETH_ALEN];
+	__u8 src[ETH_ALEN];
+	__u8 type_and_tags[10];
+};
+
+/* Make the frame as long as the answer.  Pointers into it end here. */
+static __always_inline long make_room(void *ctx, const struct pkt *pkt)
+{
+	int shift = shift_of(pkt);
+	int size = pkt->l3_at + length_of(pkt) - shift;
+
+	return bpf_xdp_adjust_tail(ctx, size - (int)pkt->frame_bytes)
+		       ?: shift ? bpf_xdp_adjust_head(ctx, -shift)
+				: 0;
+}
+
+static __always_inline void write_ipv4(struct iphdr *ip, const struct pkt *pkt,
+				       __u8 proto, __u8 tos)
+{
+	__u16 length = length_of(pkt);
+	__u64 sum = 0x4500 + tos + length + IPV4_DF +
+		    (ANSWER_TTL << 8 | proto) + sum_of_addresses(pkt);
+
+	*ip = (struct iphdr){
+		.version = 4,
+		.ihl = sizeof(*ip) / 4,
+		.tos = tos,
+		.tot_len = bpf_htons(length),
+		.frag_off = bpf_htons(IPV4_DF),
+		.ttl = ANSWER_TTL,
+		.protocol = proto,
+		.check = checksum(sum),
+		.saddr = bpf_htonl(pkt->dst.lo),
+		.daddr = bpf_htonl(pkt->src.lo),
+	};
+}
+
+static __always_inline void write_ipv6(struct ipv6hdr *ip,
+				       const struct pkt *pkt, __u8 proto)
+{
+	__u16 length = length_of(pkt) - sizeof(*ip);
+
+	*ip = (struct ipv6hdr){
+		.version = 6,
+		.payload_len = bpf_htons(length),
+		.nexthdr = proto,
+		.hop_limit = ANSWER_TTL,
+	};
+	to_wire(ip->saddr.s6_addr32, &pkt->dst);
+	to_wire(ip->daddr.s6_addr32, &pkt->src);
+}
+
+/* Where the IP header of the answer ends, once it and all before is written. */
+static __always_inline void *
+write_head(struct frame *frame, const struct pkt *pkt)
+{
+	__u32 l3_at = pkt->l3_at & L3_AT_MASK, shift = shift_of(pkt);
+	bool icmp = pkt->answer == ANSWER_PROHIBITED;
+	struct link_head *to = frame->data, *from = frame->data + shift, old;
+	struct ipv6hdr *ip = frame->data + l3_at;
+
+	if ((void *)(from + 1) > frame->end || (void *)(ip + 1) > frame->end)
+		return NULL;
+	old = *from;
+	*to = old;
+	__builtin_memcpy(to->dst, old.src, ETH_ALEN);
+	__builtin_memcpy(to->src, old.dst, ETH_ALEN);
+	if (pkt->family == 6) {
+		write_ipv6(ip, pkt, icmp ? IPPROTO_ICMPV6 : IPPROTO_TCP);
+		return ip + 1;
+	}
+	write_ipv4((struct iphdr *)ip, pkt, icmp ? IPPROTO_ICMP : IPPROTO_TCP,
+		   icmp ? ICMP_TOS : 0);
+	return (struct iphdr *)ip + 1;
+}
+
+static __always_inline int
+write_segment(const struct frame *frame, const struct pkt *pkt, void *l4)
+{
+	struct segment segment = segment_of(pkt);
+
+	if (pkt->answer == ANSWER_COOKIE) {
+		segment = greeting_of(pkt, own_mss(frame->ctx, pkt));
+		if (!segment.mss)
+			return -1;
+	}
+	return write_tcp(l4, frame->end, pkt, &segment);
+}
+
+/* Write the answer into a frame that has room for just it; -1: it cannot be
+ * done, because not all of it is in memory that we may write to.
+ */
+static __always_inline int
+write_answer(struct frame *frame, const struct pkt *pkt)
+{
+	void *l4;
+
+	if (frame->end - frame->data != pkt->l3_at + length_of(pkt))
+		return -1;
+	l4 = write_head(frame, pkt);
+	if (!l4)
+		return -1;
+	if (pkt->answer != ANSWER_PROHIBITED)
+		return write_segment(frame, pkt, l4);
+	if (l4 + sizeof(struct icmp_error) > frame->end)
+		return -1;
+	write_icmp(l4, frame->end, pkt);
+	return 0;
+}
+
+#endif

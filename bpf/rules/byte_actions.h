@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * byte_actions.h - rules whose action looks at the frame's bytes.
+ *
+ * They interrupt the walk; it goes on behind them, unless they decide.
+ */
+#ifndef BYTE_ACTIONS_H
+#define BYTE_ACTIONS_H
+
+#include "actions/cookie.h"
+#include "actions/wireguard.h"
+#include "packet/cursor.h"
+#include "rules/classify.h"
+
+#define BYTE_ACTIONS_MAX 10000 /* a packet; as many as there may be rules */
+
+struct byte_actions {
+	struct pkt *pkt;
+	const struct frame *frame;
+};
+
+/* Its own stack, which the walk does not need at the same time. */
+static __noinline enum verdict
+run_byte_action(const struct frame *frame, struct pkt *pkt)
+{
+	if (actions_used & 1U << ACTION_WIREGUARD &&
+	    pkt->byte_action.action == ACTION_WIREGUARD)
+		return wireguard(frame, pkt);
+	if (actions_used & 1U << ACTION_COOKIE &&
+	    pkt->byte_action.action == ACTION_COOKIE)
+		return answer_cookie(frame, pkt);
+	return VERDICT_CONTINUE;
+}
+
+/* Walk to the next byte action and run it.  Returns 1 when nothing is left to do. */
+static long next_byte_action(__u32 nth, struct byte_actions *e)
+{
+	struct pkt *pkt = e->pkt;
+
+	pkt->byte_action.action = ACTION_NONE;
+	pkt->byte_action.verdict = classify(pkt);
+	if (!pkt->byte_action.action)
+		return 1;
+	pkt->rule = pkt->byte_action.rule;
+	pkt->byte_action.verdict = run_byte_action(e->frame, pkt);
+	count_rule(pkt->rule, pkt, pkt->byte_action.verdict);
+	if (pkt->byte_action.verdict)
+		return 1;
+	pkt->rule = RULE_NONE;
+	return 0;
+}
+
+/* What the rules make of a packet. */
+static __always_inline enum verdict
+rules(struct pkt *pkt, const struct frame *frame)
+{
+	struct byte_actions walk = { .pkt = pkt, .frame = frame };
+
+	if (!frame->byte_actions || !(actions_used & ACTIONS_ON_BYTES))
+		return classify(pkt);
+	bpf_loop(BYTE_ACTIONS_MAX, next_byte_action, &walk, 0);
+	return pkt->byte_action.verdict;
+}
+
+#endif

@@ -1,0 +1,107 @@
+"""What a new policy would change on a running datapath."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from wirepath.datapath import Datapath
+    from wirepath.plan.set_files import Contents
+    from wirepath.policy import Policy
+
+
+@dataclass(frozen=True, slots=True)
+class SetChange:
+    """A set that comes, goes, or changes its contents.
+
+    Attributes:
+        name: of the set.
+        before, after: how many prefixes it has; None if it does not exist.
+        added, removed: how many prefixes come and go.
+    """
+
+    name: str
+    before: int | None
+    after: int | None
+    added: int
+    removed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """What changes, by name.
+
+    Attributes:
+        rules_added, rules_removed, rules_changed: rules; a changed one keeps its counters.
+        rules_moved: whether those that stay are walked in another order.
+        hooks_added, hooks_removed: where a program is attached or taken off.
+        datapath: keys of ``[datapath]`` that change.
+        sets: whose contents change, live changes included.
+        counting: sets that stay, and begin or cease to count by prefix.
+        skipped: by file, how many bad lines were passed over.
+    """
+
+    rules_added: tuple[str, ...]
+    rules_removed: tuple[str, ...]
+    rules_changed: tuple[str, ...]
+    rules_moved: bool
+    hooks_added: tuple[str, ...]
+    hooks_removed: tuple[str, ...]
+    datapath: tuple[str, ...]
+    sets: tuple[SetChange, ...]
+    counting: tuple[str, ...]
+    skipped: dict[str, int]
+
+    @property
+    def empty(self) -> bool:
+        """Whether everything stays as it is."""
+        return not (
+            self.rules_added
+            or self.rules_removed
+            or self.rules_changed
+            or self.rules_moved
+            or self.datapath
+            or self.sets
+            or self.counting
+        )
+
+
+def difference(datapath: Datapath, policy: Policy, contents: Contents) -> Difference:
+    """Compare what serves with *policy* and the *contents* of its sets."""
+    before, after = datapath.manifest.policy, policy.document()
+    old = {rule["name"]: rule for rule in before["rule"]}
+    new = {rule["name"]: rule for rule in after["rule"]}
+    return Difference(
+        rules_added=tuple(name for name in new if name not in old),
+        rules_removed=tuple(name for name in old if name not in new),
+        rules_changed=tuple(n for n, rule in new.items() if n in old and old[n] != rule),
+        rules_moved=[n for n in old if n in new] != [n for n in new if n in old],
+        hooks_added=tuple(hook for hook in policy.hooks if hook not in datapath.manifest.rows),
+        hooks_removed=tuple(hook for hook in datapath.manifest.rows if hook not in policy.hooks),
+        datapath=tuple(k for k, v in after["datapath"].items() if before["datapath"][k] != v),
+        sets=tuple(_sets(datapath, policy, contents)),
+        counting=tuple(
+            name
+            for name, spec in after["set"].items()
+            if name in before["set"] and before["set"][name]["counters"] != spec["counters"]
+        ),
+        skipped=dict(contents.skipped),
+    )
+
+
+def _sets(datapath: Datapath, policy: Policy, contents: Contents) -> list[SetChange]:
+    old, new = datapath.sets.all_members(), contents.members
+    old_ids = {name: number for number, name in enumerate(datapath.sets.names())}
+    new_ids = {name: number for number, name in enumerate(policy.sets)}
+    old_sizes, new_sizes = old.counts(), new.counts()
+    changes = []
+    for name in dict.fromkeys((*old_ids, *new_ids)):
+        was, now = old_ids.get(name), new_ids.get(name)
+        before = None if was is None else old_sizes[was]
+        after = None if now is None else new_sizes[now]
+        both = 0 if was is None or now is None else old.common(was, new, now)
+        added, removed = (after or 0) - both, (before or 0) - both
+        if before is None or after is None or added or removed:
+            changes.append(SetChange(name, before, after, added, removed))
+    return changes

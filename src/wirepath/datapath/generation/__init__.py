@@ -1,0 +1,1 @@
+"""One loaded generation of a policy: its programs and tables, its state and its manifest."""

@@ -1,0 +1,165 @@
+"""What the running generation is, in words: the JSON that lies beside it in the kernel."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypedDict
+
+from wirepath import __version__
+from wirepath.errors import PinError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from wirepath.datapath.generation.slots import Succession
+    from wirepath.kernel.maps import Map
+    from wirepath.net import Hook
+    from wirepath.plan import Plan
+    from wirepath.policy import Policy
+    from wirepath.prefixes import Tables
+
+PAGE: Final = 4096  # MANIFEST_PAGE of bpf/manifest.h
+
+
+Tc = Literal["tcx", "clsact"]
+"""How programs are attached at the hooks of TC: by links, or as filters where there are none."""
+
+
+class Rows(TypedDict):
+    """How the rows of a hook lie, for whoever writes those of a new class of sets.
+
+    Attributes:
+        sets: by dimension of sets, where its rows begin, in words.
+        residents: bits of a row that are in use.
+        words: of a whole row, with its summary.
+    """
+
+    sets: dict[str, int]
+    residents: int
+    words: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest:
+    """What a later process has to know about a generation.
+
+    Attributes:
+        version: of wirepath, when it was loaded.
+        file: the policy's, as the operator named it.
+        mode: native, generic or offload.
+        generation: 1 after ``up``, one more after each swap.
+        since: when it began to serve, seconds since 1970.
+        policy: as `Policy.document` has it.
+        counters: by rule, its slot in ``rule_counters``.
+        counted: by rule, what that slot had counted for others before; not if nothing.
+        counting: by set with counters, its number in ``set_entries``.
+        rooms, secret: of limits; as in `Succession`.
+        learned_ns, surroundings: likewise.
+        ban_lengths: of the prefixes that limits ban from all rules.
+        set_root_bits: of the set table.
+        rows: by hook, how its rows lie.
+        tc: how programs are attached at the hooks of TC.
+    """
+
+    version: str = __version__
+    file: str
+    mode: str
+    generation: int
+    since: float
+    policy: dict[str, Any]
+    counters: dict[str, int]
+    counted: dict[str, list[int]]
+    counting: dict[str, int]
+    rooms: dict[str, list[Any]]
+    secret: list[int]
+    learned_ns: dict[str, int]
+    surroundings: dict[str, Any]
+    ban_lengths: list[int]
+    set_root_bits: int
+    rows: dict[str, Rows]
+    tc: Tc
+
+    @classmethod
+    def of(
+        cls,
+        policy: Policy,
+        plans: Mapping[Hook, Plan],
+        *,
+        root_bits: int,
+        mode: str,
+        since: float,
+        succession: Succession,
+        tc: Tc,
+    ) -> Self:
+        """Describe a generation that was loaded from *policy*; *plans* are those of its hooks."""
+        from wirepath.datapath.generation.state import ban_lengths
+
+        return cls(
+            file=policy.file,
+            mode=mode,
+            generation=succession.number,
+            since=since,
+            policy=policy.document(),
+            counters=dict(succession.counters),
+            counted={name: list(counts) for name, counts in succession.counted.items()},
+            counting=dict(succession.counting),
+            rooms={name: list(room) for name, room in succession.rooms.items()},
+            secret=list(succession.secret),
+            learned_ns=dict(succession.learned_ns),
+            surroundings=dict(succession.surroundings),
+            ban_lengths=sorted(ban_lengths(policy)),
+            set_root_bits=root_bits,
+            rows={hook: _rows(plan) for hook, plan in plans.items()},
+            tc=tc,
+        )
+
+    def text(self) -> bytes:
+        """Write it, padded to whole pages."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        text = json.dumps(values, separators=(",", ":")).encode()
+        return text.ljust(-(-len(text) // PAGE) * PAGE, b"\0")
+
+    @classmethod
+    def read(cls, pages: Map, name: str) -> Self:
+        """Read the manifest of interface *name*.
+
+        Raises:
+            PinError: it is of another version, or damaged.
+        """
+        with pages.memory(writable=False) as memory:
+            text = bytes(memory).rstrip(b"\0")
+        cure = f"take it down with that version, or remove its pins, and `wirepath up {name}`"
+        try:
+            values = json.loads(text)
+            version = values["version"]
+        except (ValueError, TypeError, KeyError) as error:
+            raise PinError(f"open {name}", what="its manifest is damaged", cure=cure) from error
+        if version != __version__ or values.keys() != {field.name for field in fields(cls)}:
+            what = f"wirepath {version} put it up, this is {__version__}"
+            raise PinError(f"open {name}", what=what, cure=cure)
+        return cls(**values)
+
+
+def describing(
+    policy: Policy, mode: str, places: Succession, tc: Tc
+) -> Callable[[Mapping[Hook, Plan], Tables], bytes]:
+    """Give what writes the manifest of a generation once it is planned."""
+    return lambda plans, tables: Manifest.of(
+        policy,
+        plans,
+        root_bits=tables.root_bits,
+        mode=mode,
+        since=time.time(),
+        succession=places,
+        tc=tc,
+    ).text()
+
+
+def _rows(plan: Plan) -> Rows:
+    return {
+        "sets": {dimension: plan.row_base[dimension] for dimension in plan.needs},
+        "residents": len(plan.filing.residents),
+        "words": plan.summary_words + plan.words,
+    }

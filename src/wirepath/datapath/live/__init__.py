@@ -1,0 +1,1 @@
+"""The live state of a running datapath: bans, sets, counters and rates."""

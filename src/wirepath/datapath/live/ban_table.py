@@ -1,0 +1,98 @@
+"""The map ``bans``, many entries at a time: by columns, never by one system call each."""
+
+from __future__ import annotations
+
+from array import array
+from itertools import compress
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from wirepath.kernel.maps import Map
+
+    Raw = bytes | bytearray
+    Row = tuple[int, ...]
+    Which = Callable[..., bool]
+
+_KEY: Final = ("addr.hi", "addr.lo", "bits", "scope")  # of struct ban_key; the rest is struct ban's
+ROW: Final = (*_KEY, "expires_ns", "rule")
+"""What a row holds, as ``bpf/guard/bans.h`` names it: an entry, but for its counters."""
+
+
+class BanTable:
+    """The table of bans.
+
+    Args:
+        of: the map.
+    """
+
+    def __init__(self, of: Map) -> None:
+        self._map = of
+
+    @property
+    def room(self) -> int:
+        """How many fit."""
+        return self._map.max_entries
+
+    def used(self) -> int:
+        """Count the entries."""
+        return sum(len(keys) // self._map.key_size for keys, _ in self._map.raw_batches())
+
+    def rows(self, *names: str) -> Iterator[Row]:
+        """Yield some members of each entry; a whole row if none are named."""
+        for keys, values in self._map.raw_batches():
+            yield from self._rows(keys, values, names or ROW)
+
+    def write(self, rows: Sequence[Row], since_ns: int) -> None:
+        """Write entries that have dropped nothing so far, in order.
+
+        Raises:
+            FullError: the table is full; says how many went in.
+        """
+        keys = bytearray(len(rows) * self._map.key_size)
+        values = bytearray(len(rows) * self._map.stride)
+        for name, numbers in zip(ROW, zip(*rows, strict=True), strict=bool(rows)):
+            _fill(self._column(keys, values, name), numbers)
+        _fill(self._column(keys, values, "since_ns"), [since_ns] * len(rows))
+        self._map.raw_update_batch(keys, values)
+
+    def remove(self, which: Which, *names: str) -> list[int]:
+        """Remove the entries that *which* picks by those of their members that are named.
+
+        Returns:
+            When they expire.
+        """
+        expiries: list[int] = []
+        for keys, values in list(self._map.raw_batches()):
+            picked = [which(*row) for row in self._rows(keys, values, names)]
+            expiries += compress(self._column(keys, values, "expires_ns"), picked)
+            self._map.raw_delete_batch(_picked(keys, self._map.key_size, picked))
+        return expiries
+
+    def disown(self, which: Which) -> None:
+        """Let the entries that *which* picks by their rule be of no rule.
+
+        What they drop while they are written anew is not counted.
+        """
+        for keys, values in list(self._map.raw_batches()):
+            picked = [which(rule) for rule in self._column(keys, values, "rule")]
+            bans = bytearray(_picked(values, self._map.stride, picked))
+            _fill(self._column(keys, bans, "rule"), [0] * sum(picked))
+            self._map.raw_update_batch(_picked(keys, self._map.key_size, picked), bans)
+
+    def _rows(self, keys: Raw, values: Raw, names: Iterable[str]) -> Iterator[Row]:
+        return zip(*(self._column(keys, values, name).tolist() for name in names), strict=True)
+
+    def _column(self, keys: Raw, values: Raw, name: str) -> memoryview:
+        of_key = name in _KEY
+        record = self._map.btf.record("struct ban_key" if of_key else "struct ban")
+        return record.column(keys if of_key else values, name)
+
+
+def _picked(raw: Raw, size: int, picked: Sequence[bool]) -> bytes:
+    return b"".join(raw[n * size : (n + 1) * size] for n in compress(range(len(picked)), picked))
+
+
+def _fill(column: memoryview, numbers: Sequence[int]) -> None:
+    column[:] = memoryview(array(column.format, numbers))

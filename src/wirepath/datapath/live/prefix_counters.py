@@ -1,0 +1,168 @@
+"""What single prefixes have counted, in the sets that have counters.
+
+The table is the data plane's (``bpf/prefixes/prefix_counters.h``). It is carried from generation to
+generation, so no count is lost by a swap.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import numpy as np
+
+from wirepath.errors import KernelError
+from wirepath.net import Prefix
+from wirepath.prefixes.members import SETS_MAX
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping
+
+    from numpy.typing import NDArray
+
+    from wirepath.kernel.maps import Map
+    from wirepath.prefixes import Members
+
+_HEAD_BITS: Final = 32  # PREFIX_COUNTER_HEAD_BITS of bpf/prefixes/prefix_counters.h
+_MAPPED: Final = 0xFFFF  # above IPv4 addresses; RFC 4291 section 2.5.5.2
+_UNCOUNTED: Final = -1
+
+
+class PrefixCount(NamedTuple):
+    """What one prefix has counted.
+
+    Attributes:
+        prefix: of the set.
+        packets: in which a rule found an address in the set, and this its longest prefix there.
+        bytes: of their frames.
+    """
+
+    prefix: Prefix
+    packets: int
+    bytes: int
+
+
+class PrefixCounters:
+    """The entries of all sets that count. Changes are made under the operator's lock.
+
+    Args:
+        maps: by C name.
+        numbers: of each set that counts, by its position in the policy: what keys call it.
+    """
+
+    def __init__(self, maps: Mapping[str, Map], numbers: Mapping[int, int]) -> None:
+        self._table = maps["prefix_counters"]
+        self._key = np.dtype(self._table.key.dtype)
+        self._value = np.dtype(self._table.value.dtype)
+        self._member = np.dtype(maps["set_members"].value.dtype)
+        self._numbers = np.full(SETS_MAX, _UNCOUNTED)
+        self._numbers[list(numbers)] = list(numbers.values())
+
+    def counts(self, number: int) -> Iterator[PrefixCount]:
+        """Yield what the prefixes of the set that keys call *number* have counted, by address.
+
+        Raises:
+            KernelError: the table cannot be read.
+        """
+        keys, values = self._read()
+        wanted = np.flatnonzero(keys["set"] == number)
+        keys, values = keys[wanted], values[wanted]
+        rows = _distinct(keys)
+        columns = (keys["hi"], keys["lo"], keys["bits"], values["packets"], values["bytes"])
+        for hi, lo, bits, *counted in zip(*(c[rows].tolist() for c in columns), strict=True):
+            yield PrefixCount(Prefix(hi << 64 | lo, bits - _HEAD_BITS), *counted)
+
+    @contextmanager
+    def replacing(self, members: Members, counting: Collection[int] = ()) -> Iterator[None]:
+        """Have entries of *members* too within the context, and of nothing else behind it.
+
+        Prefixes that stay keep their counts. After an error, all is as it was before.
+
+        Args:
+            members: of all sets.
+            counting: the numbers that sets were counting under before. Counters of
+                others are left over from a change that was cut short, and go first.
+
+        Raises:
+            KernelError: the table cannot be read or written.
+        """
+        there, wanted = self._read()[0], self._keys(members)
+        stale = ~np.isin(there["set"], list(counting))
+        self._table.raw_delete_batch(there[stale].tobytes())
+        there = there[~stale]
+        with self._inserted(_missing(wanted, there)):
+            yield
+        self._table.raw_delete_batch(_missing(there, wanted).tobytes())
+
+    @contextmanager
+    def adding(self, members: Members) -> Iterator[None]:
+        """Have entries of *members* too, unless the context is left by an error.
+
+        Raises:
+            KernelError: the table cannot be read or written.
+        """
+        keys = self._keys(members)
+        new = np.array([not self._has(key) for key in keys], dtype=bool)
+        with self._inserted(keys[new]):
+            yield
+
+    def remove(self, members: Members) -> None:
+        """Remove the entries of *members*, as far as there are any.
+
+        Raises:
+            KernelError: the table cannot be written.
+        """
+        self._table.raw_delete_batch(self._keys(members).tobytes())
+
+    @contextmanager
+    def _inserted(self, keys: NDArray[Any]) -> Iterator[None]:
+        values = np.zeros(len(keys), dtype=self._value)
+        values["bits"] = keys["bits"]
+        try:
+            self._table.raw_update_batch(keys.tobytes(), values.tobytes())
+            yield
+        except BaseException:
+            with suppress(KernelError):
+                self._table.raw_delete_batch(keys.tobytes())
+            raise
+
+    # A lookup finds the longest prefix, which need not be the one that was asked for.
+    def _has(self, key: np.void) -> bool:
+        found = self._table.get(self._table.key.unpack(key.tobytes()))
+        return found is not None and bool(found["bits"] == key["bits"])
+
+    def _read(self) -> tuple[NDArray[Any], NDArray[Any]]:
+        keys, values = bytearray(), bytearray()
+        for some_keys, some_values in self._table.raw_batches():
+            keys += some_keys
+            values += some_values
+        return np.frombuffer(keys, dtype=self._key), np.frombuffer(values, dtype=self._value)
+
+    def _keys(self, members: Members) -> NDArray[Any]:
+        rows = np.frombuffer(members.memory, dtype=self._member)
+        numbers = self._numbers[rows["set"]]
+        rows, numbers = rows[numbers != _UNCOUNTED], numbers[numbers != _UNCOUNTED]
+        keys = np.zeros(len(rows), dtype=self._key)
+        keys["bits"] = rows["bits"].astype(np.uint32) + _HEAD_BITS
+        keys["set"] = numbers
+        keys["family"] = np.where((rows["hi"] == 0) & (rows["lo"] >> 32 == _MAPPED), 4, 6)
+        keys["hi"], keys["lo"] = rows["hi"], rows["lo"]
+        return keys
+
+
+def _missing(keys: NDArray[Any], there: NDArray[Any]) -> NDArray[Any]:
+    # Those that are not there, sorted, which the trie takes three times faster.
+    both = np.concatenate((there, keys), dtype=keys.dtype)  # or numpy turns its byte order
+    rows = _distinct(both)
+    return both[rows[rows >= len(there)]]
+
+
+def _distinct(keys: NDArray[Any]) -> NDArray[np.int64]:
+    # Rows of every key once, the first that has it, by set and address, shorter prefixes first.
+    fields = [keys[name].astype(np.uint64) for name in ("bits", "lo", "hi", "set")]
+    rows = np.lexsort(fields)
+    new = np.zeros(len(rows), dtype=bool)
+    new[:1] = True
+    for field in fields:
+        new[1:] |= np.diff(field[rows]) != 0
+    return rows[new]

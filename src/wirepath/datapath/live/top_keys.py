@@ -1,0 +1,100 @@
+"""Who uses limits up, where the kernel knows them by name: the keys of exact limits.
+
+Other limits remember tags of keys, not keys; who exceeds them is known once it is banned.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from heapq import nlargest
+from typing import TYPE_CHECKING, Any
+
+from wirepath.net import Prefix
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from wirepath.actions.limit import Limit
+    from wirepath.datapath import Datapath
+
+_COLUMNS = ("src.hi", "src.lo", "dst.hi", "dst.lo", "ports", "rule")  # of struct limit_key
+
+
+@dataclass(frozen=True, slots=True)
+class TopKey:
+    """A key of an exact limit.
+
+    Attributes:
+        rule: whose limit it is.
+        src, dst: prefixes, as far as `per` tells by them.
+        sport, dport: likewise.
+        used: how much of the burst is used up, 0 to 1.
+    """
+
+    rule: str
+    src: Prefix | None
+    dst: Prefix | None
+    sport: int | None
+    dport: int | None
+    used: float
+
+    def document(self) -> dict[str, Any]:
+        """Give it as plain values, for JSON."""
+        return {
+            "rule": self.rule,
+            "src": None if self.src is None else str(self.src),
+            "dst": None if self.dst is None else str(self.dst),
+            "sport": self.sport,
+            "dport": self.dport,
+            "used": round(self.used, 3),
+        }
+
+    def __str__(self) -> str:
+        parts = {"": self.src, "to ": self.dst, "from port ": self.sport, "port ": self.dport}
+        return " ".join(f"{what}{of}" for what, of in parts.items() if of is not None) or "all"
+
+
+def top_keys(datapath: Datapath, count: int) -> list[TopKey]:
+    """List the *count* keys that have most of their burst used up, most first."""
+    rules = datapath.manifest.policy["rule"]
+    if not any(rule.get("limit", {}).get("exact") for rule in rules):
+        return []
+    from wirepath.datapath.generation.state import limits_of
+
+    slots = datapath.manifest.counters
+    limits = {
+        slots[name]: (name, of) for name, of in limits_of(datapath.policy).items() if of.exact
+    }
+    now = time.monotonic_ns()
+    busy = (
+        ((ends - now) / limits[slot][1].burst_ns, key, slot)
+        for *key, slot, ends in _cells(datapath)
+        if ends > now and slot in limits
+    )
+    return [_talker(used, key, *limits[slot]) for used, key, slot in nlargest(count, busy)]
+
+
+def _cells(datapath: Datapath) -> Iterator[tuple[int, ...]]:
+    cells = datapath.maps["limit_exact_cells"]
+    record = cells.btf.record("struct limit_key")
+    for keys, values in cells.raw_batches():
+        columns = [record.column(keys, name).tolist() for name in _COLUMNS]
+        yield from zip(*columns, memoryview(values).cast("Q"), strict=True)
+
+
+def _talker(used: float, key: list[int], name: str, limit: Limit) -> TopKey:
+    per, ports = limit.per, key[4]
+    return TopKey(
+        name,
+        _prefix(key[0] << 64 | key[1], per.src) if any(per.src) else None,
+        _prefix(key[2] << 64 | key[3], per.dst) if any(per.dst) else None,
+        ports >> 16 if per.sport else None,
+        ports & 0xFFFF if per.dport else None,
+        min(used, 1.0),
+    )
+
+
+def _prefix(address: int, bits: tuple[int, int]) -> Prefix:
+    v4 = Prefix.around(address, 128).is_ipv4
+    return Prefix.around(address, bits[0] + 96 if v4 else bits[1])

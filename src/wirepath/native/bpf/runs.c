@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: GPL-2.0
+#include "bpf/runs.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <linux/bpf.h>
+#include <linux/if_ether.h>
+#include <linux/ip.h>
+#include <linux/ipv6.h>
+
+/* Above this the kernel may split a frame, and then must be given room. */
+#define LINEAR_SIZE 2048
+
+/* What a page holds of an skb beside its head and tail room, or less. */
+#define SKB_SIZE 3072
+
+static int test_run(union bpf_attr *attr)
+{
+	return syscall(__NR_bpf, BPF_PROG_TEST_RUN, attr, sizeof(*attr)) < 0
+		       ? -errno
+		       : 0;
+}
+
+int wp_test_run(int prog_fd, struct wp_run *run)
+{
+	struct xdp_md ctx = { .data = run->metadata, .data_end = run->in_size };
+	struct xdp_md left = {};
+	union bpf_attr attr = {
+		.test = {
+			.prog_fd = prog_fd,
+			.data_in = (uintptr_t)run->in,
+			.data_out = (uintptr_t)run->out,
+			.data_size_in = run->in_size,
+			.data_size_out = run->out_size,
+			.repeat = run->repeat,
+		},
+	};
+	int err;
+
+	/* Programs of TC have another context; they do without. */
+	if (run->metadata) {
+		attr.test.ctx_in = (uintptr_t)&ctx;
+		attr.test.ctx_size_in = sizeof(ctx);
+		attr.test.ctx_out = (uintptr_t)&left;
+		attr.test.ctx_size_out = sizeof(left);
+	}
+	err = test_run(&attr);
+	run->out_size = attr.test.data_size_out;
+	run->retval = attr.test.retval;
+	run->nanoseconds = attr.test.duration;
+	run->metadata = err ? run->metadata : left.data;
+	return err;
+}
+
+/* Room for the longest frame, going in and coming out; 0 if one is astray. */
+static size_t room_for(const struct wp_frames *f)
+{
+	uint32_t longest = ETH_HLEN;
+
+	for (uint64_t i = 0; i < f->count; i++) {
+		if (f->offsets[i] > f->size ||
+		    f->lengths[i] > f->size - f->offsets[i])
+			return 0;
+		if (f->lengths[i] > longest)
+			longest = f->lengths[i];
+	}
+	return 2 * ((size_t)f->metadata_size + longest);
+}
+
+static int run_one(int prog_fd, const struct wp_frames *f, uint64_t i,
+		   uint8_t *room)
+{
+	uint32_t length = f->lengths[i];
+	uint32_t padded = length < ETH_HLEN ? ETH_HLEN : length;
+	uint8_t *metadata = f->metadata + i * f->metadata_size;
+	struct wp_run run = {
+		.in = room,
+		.out = room + f->metadata_size + padded,
+		.in_size = f->metadata_size + padded,
+		.out_size = f->metadata_size,
+		.metadata = f->metadata_size,
+		.repeat = 1,
+	};
+	int err;
+
+	memcpy(room, metadata, f->metadata_size);
+	/* What fills a frame up must not complete an EtherType. */
+	memset(room + f->metadata_size, 0xff, ETH_HLEN);
+	memcpy(room + f->metadata_size, f->data + f->offsets[i], length);
+	if (padded > LINEAR_SIZE || !f->metadata_size)
+		run.out_size = run.in_size;
+	err = wp_test_run(prog_fd, &run);
+	if (err && err != -ENOSPC)
+		return err;
+	memcpy(metadata, run.out, f->metadata_size);
+	f->retvals[i] = run.retval;
+	return 0;
+}
+
+uint64_t wp_test_runs(int prog_fd, const struct wp_frames *frames)
+{
+	size_t size = room_for(frames);
+	uint8_t *room = malloc(size);
+	uint64_t done = 0;
+	int err = !size ? -ERANGE : room ? 0 : -ENOMEM;
+
+	while (!err && done < frames->count) {
+		err = run_one(prog_fd, frames, done, room);
+		if (!err)
+			done++;
+	}
+	free(room);
+	errno = -err;
+	return done;
+}
+
+/* The kernel makes no skb of less than an IP header, so one that ends earlier is
+ * filled up; what it holds is for the mark to say.  If a snap length has cut the
+ * header off, nothing can be said of it: it becomes no IP at all.
+ */
+static uint32_t fill_up(uint8_t *filled, const uint8_t *frame, uint32_t size,
+			uint32_t before)
+{
+	uint32_t type = size < ETH_HLEN ? 0 : frame[12] << 8 | frame[13];
+	uint32_t header = type == ETH_P_IP     ? sizeof(struct iphdr)
+			  : type == ETH_P_IPV6 ? sizeof(struct ipv6hdr)
+					       : 0;
+
+	if (size >= ETH_HLEN + header)
+		return 0;
+	memset(filled, size < ETH_HLEN ? 0xff : 0, ETH_HLEN + header);
+	memcpy(filled, frame, size);
+	if (header && before >= ETH_HLEN + header)
+		memset(filled + 12, 0xff, 2);
+	return ETH_HLEN + header;
+}
+
+int wp_skb_run(int prog_fd, const void *frame, uint32_t size,
+	       struct wp_skb *skb, void *out, uint32_t *out_size)
+{
+	uint8_t filled[ETH_HLEN + sizeof(struct ipv6hdr)];
+	uint32_t filled_size = fill_up(filled, frame, size, skb->mark);
+	struct __sk_buff ctx = {
+		.tstamp = skb->tstamp,
+		.mark = skb->mark,
+		.gso_segs = skb->gso_segs,
+	};
+	union bpf_attr attr = {
+		.test = {
+			.prog_fd = prog_fd,
+			.data_in = (uintptr_t)frame,
+			.data_size_in = size,
+			.data_out = (uintptr_t)out,
+			.data_size_out = out ? *out_size : 0,
+			.ctx_in = (uintptr_t)&ctx,
+			.ctx_size_in = sizeof(ctx),
+			.ctx_out = (uintptr_t)&ctx,
+			.ctx_size_out = sizeof(ctx),
+			.repeat = 1,
+		},
+	};
+	int err;
+
+	if (filled_size) {
+		attr.test.data_in = (uintptr_t)filled;
+		attr.test.data_size_in = filled_size;
+	}
+	err = test_run(&attr);
+	skb->tstamp = ctx.tstamp;
+	skb->retval = attr.test.retval;
+	memcpy(skb->cb, ctx.cb, sizeof(skb->cb));
+	if (out)
+		*out_size = attr.test.data_size_out;
+	return err;
+}
+
+uint64_t wp_skb_runs(int prog_fd, const struct wp_frames *f,
+		     struct wp_skb *skbs)
+{
+	uint64_t done = 0;
+	int err = room_for(f) ? 0 : -ERANGE;
+
+	while (!err && done < f->count) {
+		uint32_t length = f->lengths[done];
+
+		err = wp_skb_run(prog_fd, f->data + f->offsets[done],
+				 length < SKB_SIZE ? length : SKB_SIZE,
+				 &skbs[done], NULL, NULL);
+		if (!err)
+			done++;
+	}
+	errno = -err;
+	return done;
+}
+
+int wp_live_frames(int prog_fd, const void *frame, uint32_t size,
+		   uint32_t count, uint32_t batch, uint32_t ifindex)
+{
+	struct xdp_md ctx = { .data_end = size, .ingress_ifindex = ifindex };
+	union bpf_attr attr = {
+		.test = {
+			.prog_fd = prog_fd,
+			.data_in = (uintptr_t)frame,
+			.data_size_in = size,
+			.ctx_in = (uintptr_t)&ctx,
+			.ctx_size_in = sizeof(ctx),
+			.repeat = count,
+			.flags = BPF_F_TEST_XDP_LIVE_FRAMES,
+			.batch_size = batch,
+		},
+	};
+
+	return test_run(&attr);
+}

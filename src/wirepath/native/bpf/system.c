@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: GPL-2.0
+#define _GNU_SOURCE
+#include "bpf/system.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <net/if.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/socket.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include <bpf/libbpf.h>
+#include <linux/ethtool.h>
+#include <linux/magic.h>
+#include <linux/sockios.h>
+
+int wp_enter(int fd)
+{
+	return setns(fd, 0) ? -errno : 0;
+}
+
+int64_t wp_network_cookie(void)
+{
+	int sock = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	socklen_t size = sizeof(uint64_t);
+	uint64_t cookie = 0;
+	int err;
+
+	if (sock < 0)
+		return -errno;
+	err = getsockopt(sock, SOL_SOCKET, SO_NETNS_COOKIE, &cookie, &size)
+		      ? -errno
+		      : 0;
+	close(sock);
+	return err ? err : (int64_t)cookie;
+}
+
+int wp_is_bpffs(const char *path)
+{
+	struct statfs fs;
+
+	if (statfs(path, &fs))
+		return -errno;
+	return fs.f_type == BPF_FS_MAGIC;
+}
+
+int wp_mount_bpffs(const char *path)
+{
+	return mount("bpffs", path, "bpf", 0, "mode=0700") ? -errno : 0;
+}
+
+int wp_exchange(const char *a, const char *b)
+{
+	return renameat2(AT_FDCWD, a, AT_FDCWD, b, RENAME_EXCHANGE)
+		       ? -errno
+		       : 0;
+}
+
+/* One ethtool question; drivers may leave any of them unanswered. */
+static int ethtool(int sock, struct ifreq *req, void *question)
+{
+	req->ifr_data = question;
+	return ioctl(sock, SIOCETHTOOL, req) ? -errno : 0;
+}
+
+static void ask_driver(int sock, struct ifreq *req, struct wp_interface *is)
+{
+	struct ethtool_drvinfo info = { .cmd = ETHTOOL_GDRVINFO };
+	struct ethtool_channels queues = { .cmd = ETHTOOL_GCHANNELS };
+	struct ethtool_value flags = { .cmd = ETHTOOL_GFLAGS };
+
+	if (!ethtool(sock, req, &info))
+		snprintf(is->driver, sizeof(is->driver), "%s", info.driver);
+	if (!ethtool(sock, req, &queues)) {
+		is->rx_queues = queues.combined_count + queues.rx_count;
+		is->tx_queues = queues.combined_count + queues.tx_count;
+	}
+	if (!ethtool(sock, req, &flags))
+		is->lro = !!(flags.data & ETH_FLAG_LRO);
+}
+
+static int ask_kernel(int sock, struct ifreq *req, struct wp_interface *is)
+{
+	LIBBPF_OPTS(bpf_xdp_query_opts, xdp);
+	int err;
+
+	if (ioctl(sock, SIOCGIFMTU, req))
+		return -errno;
+	is->mtu = req->ifr_mtu;
+	if (ioctl(sock, SIOCGIFFLAGS, req))
+		return -errno;
+	is->up = !!(req->ifr_flags & IFF_UP);
+	if (ioctl(sock, SIOCGIFINDEX, req))
+		return -errno;
+	is->index = req->ifr_ifindex;
+	err = bpf_xdp_query(is->index, 0, &xdp);
+	is->xdp_id = xdp.prog_id ?: xdp.drv_prog_id ?: xdp.skb_prog_id ?:
+		xdp.hw_prog_id;
+	is->xdp_mode = xdp.attach_mode;
+	return err;
+}
+
+int wp_interface(const char *name, struct wp_interface *is)
+{
+	struct ifreq req = {};
+	int sock, err;
+
+	if (strlen(name) >= sizeof(req.ifr_name))
+		return -ENODEV;
+	strcpy(req.ifr_name, name);
+	memset(is, 0, sizeof(*is));
+	sock = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (sock < 0)
+		return -errno;
+	err = ask_kernel(sock, &req, is);
+	if (!err)
+		ask_driver(sock, &req, is);
+	close(sock);
+	return err;
+}
