@@ -18,7 +18,8 @@ from pair import IFNAME, IPV4, Pair, await_port, ip, python, run, running
 from scapy.layers.inet import TCP
 from scapy.layers.l2 import Ether
 
-from wirepath.datapath import Datapath, mirrors
+from wirepath.datapath import Datapath
+from wirepath.datapath.host import mirrors
 from wirepath.datapath.live import counters
 from wirepath.errors import KernelError, NotSupported, RequestError
 from wirepath.kernel import offloads, tunnels
