@@ -45,7 +45,7 @@ def _loading(way: Wire, directory: Path, repetitions: int) -> Table:
 
 
 def _up(policy: Path) -> None:
-    Datapath.up(IFNAME, Policy.load(policy)).close()
+    Datapath.up(IFNAME, Policy.load(policy))
 
 
 def _adding(way: Wire, directory: Path) -> Table:
@@ -101,7 +101,7 @@ def _under_load(way: Wire, directory: Path) -> Table:
             timed(partial(datapath.apply, policies[turn % 2])) for turn in range(1, _APPLIES + 1)
         ]
         sent = flood.stop().packets
-        judged = counters.read(datapath).rules["listed"].dropped
+        judged = datapath.counters().rules["listed"].dropped
         overflowed = way.overflowed() - before
         datapath.down()
     lost = sent - overflowed - judged

@@ -141,6 +141,15 @@ class Prefix:
         return prefix
 
     @classmethod
+    def of(cls, value: "Prefix | str") -> "Prefix":
+        """Give *value* itself if it is a prefix, and read it if it is text.
+
+        Raises:
+            RequestError: the text is no prefix.
+        """
+        return cls.parse(value) if isinstance(value, str) else value
+
+    @classmethod
     def around(cls, address: int, bits: int) -> Self:
         """Give the prefix of *bits* bits, 0 to 128, that *address* lies in."""
         return cls(address & _mask(bits), bits)

@@ -36,7 +36,7 @@ def capped(path: routed.Path3) -> Iterator[routed.Path3]:
         datapath = Datapath.up(routed.IFNAME, Policy.parse(_CAP))
     yield path
     with path.router.entered(), datapath:
-        assert counters.read(datapath).rules["cap"].exceeded > 0
+        assert datapath.counters().rules["cap"].exceeded > 0
         datapath.down()
 
 
@@ -83,7 +83,7 @@ def test_fq_is_there_until_down(hosts: Pair, monkeypatch: pytest.MonkeyPatch) ->
     policy = Policy.parse(_SHAPED)
     with Datapath.up(IFNAME, policy, qdisc=True) as datapath:
         assert qdisc.paces(index)
-        assert datapath.manifest.surroundings.keys() == {"pacing"}
+        assert datapath.host.keys() == {"pacing"}
         datapath.apply(Policy.parse(_CAP))
         datapath.apply(policy)
         assert qdisc.paces(index)
@@ -146,7 +146,7 @@ def test_each_cgroup_has_a_cap_of_its_own(hosts: Pair, groups: list[Path], exact
         for group, passed in ((groups[0], 3), (groups[1], 6), (groups[0], 6)):
             pid = child(lambda group=group: _send_from(group, 5))
             os.waitpid(pid, 0)
-            counted = counters.read(datapath).rules["cap"]
+            counted = datapath.counters().rules["cap"]
             assert counted.packets - counted.dropped == passed
         datapath.down()
 

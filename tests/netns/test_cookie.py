@@ -26,7 +26,7 @@ def challenging(value: str = '"cookie"', match: str = f"dport = {PORT}") -> str:
 
 
 def challenged(datapath: Datapath) -> int:
-    reasons = counters.read(datapath).outcomes.reasons
+    reasons = datapath.counters().outcomes.reasons
     return reasons["challenge"].packets if "challenge" in reasons else 0
 
 
@@ -126,7 +126,7 @@ def test_a_setting_is_changed_by_the_operators_word_alone(hosts: Pair, tmp_path:
         assert SETTING.read_text() == "1\n"
     with Datapath.open(IFNAME) as datapath:
         datapath.apply(Policy.parse(""))
-        assert datapath.manifest.surroundings == {"sysctls": {"net.ipv4.tcp_syncookies": "0"}}
+        assert datapath.host == {"sysctls": {"net.ipv4.tcp_syncookies": "0"}}
         datapath.down()
     assert SETTING.read_text() == "0\n"
     with Datapath.up(IFNAME, Policy.parse("")) as datapath:

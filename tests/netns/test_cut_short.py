@@ -92,7 +92,7 @@ def killed(work: Callable[[], object], step: Step, when: str) -> None:
 @pytest.mark.parametrize("step", APPLY, ids=str)
 def test_an_apply_is_killed(hosts: Pair, bpffs: Path, step: Step, when: str) -> None:
     """Either policy serves, and wholly so."""
-    Datapath.up(IFNAME, ONE).close()
+    Datapath.up(IFNAME, ONE)
 
     def apply() -> None:
         with Datapath.open(IFNAME) as datapath:
@@ -119,10 +119,10 @@ def test_a_new_rule_begins_at_zero_also_behind_a_killed_apply(hosts: Pair, bpffs
     with Datapath.open(IFNAME) as datapath:
         datapath.apply(other)
         assert set(datapath.manifest.counters.values()) < slots
-        assert counters.read(datapath).rules == {"other": counters.RuleCount(0, 0, 0)}
+        assert datapath.counters().rules == {"other": counters.RuleCount(0, 0, 0)}
         send(hosts.far, PORTS)
         datapath.apply(other)
-        assert counters.read(datapath).rules["other"].packets == 3 * len(PORTS)
+        assert datapath.counters().rules["other"].packets == 3 * len(PORTS)
     end(bpffs)
 
 
@@ -138,7 +138,7 @@ match = {{ src = "@{0}" }}
 
 def test_a_new_set_begins_at_zero_also_behind_a_killed_apply(hosts: Pair, bpffs: Path) -> None:
     """The same for what the prefixes of a set count."""
-    Datapath.up(IFNAME, Policy.parse(_SET.format("old"))).close()
+    Datapath.up(IFNAME, Policy.parse(_SET.format("old")))
     serving(hosts)
 
     def apply() -> None:
@@ -162,7 +162,7 @@ def test_an_up_is_killed(hosts: Pair, bpffs: Path, step: Step, when: str) -> Non
         with pytest.raises(AttachError, match="wirepath is up there"):
             Datapath.up(IFNAME, OPPOSITE)
     else:
-        Datapath.up(IFNAME, ONE).close()
+        Datapath.up(IFNAME, ONE)
     assert serving(hosts) == "odd"
     check_whole(hosts, bpffs)
     end(bpffs)
@@ -172,7 +172,7 @@ def test_an_up_is_killed(hosts: Pair, bpffs: Path, step: Step, when: str) -> Non
 @pytest.mark.parametrize("when", ["before", "behind"])
 def test_a_down_is_killed(hosts: Pair, bpffs: Path, step: Step, when: str) -> None:
     """The next one ends what it began."""
-    Datapath.up(IFNAME, ONE).close()
+    Datapath.up(IFNAME, ONE)
 
     def down() -> None:
         with Datapath.open(IFNAME) as datapath:

@@ -82,7 +82,7 @@ def test_no_packet_is_lost_or_misjudged_by_applies_under_load(hosts: Pair) -> No
         every = list(range(sender.sent))
         assert {port: came[port] for port in ODD} == dict.fromkeys(ODD, every)
         assert {port: came[port] for port in EVEN} == {port: [] for port in EVEN}
-        counted = counters.read(datapath).rules
+        counted = datapath.counters().rules
         assert counted["odd"].packets == counted["even"].packets == 4 * sender.sent
         assert counted["all"].packets == 8 * sender.sent
         assert (counted["odd"].dropped, counted["even"].dropped) == (0, 4 * sender.sent)
@@ -123,7 +123,7 @@ def test_packets_are_judged_when_no_process_is_left(hosts: Pair) -> None:
     [status] = command(hosts, "status")["interfaces"]
     assert (status["iface"], status["rules"], status["warnings"]) == (IFNAME, 3, [])
     with Datapath.open() as datapath:
-        assert counters.read(datapath).rules["even"].dropped == 3 * len(EVEN)
+        assert datapath.counters().rules["even"].dropped == 3 * len(EVEN)
         datapath.down()
 
 

@@ -53,7 +53,7 @@ def test_the_sixth_attempt_is_refused_and_bans(hosts: Pair) -> None:
                 assert (ban.rule, ban.scope) == ("ssh", None)
                 assert ban.remaining_s is not None
                 assert 290 < ban.remaining_s <= 300
-        counted = counters.read(datapath).rules["ssh"]
+        counted = datapath.counters().rules["ssh"]
         assert counted.exceeded == counted.dropped == 2
         datapath.apply(Policy.parse(_SSH + '[[rule]]\nname = "other"\n'))
         assert [ban.rule for ban in datapath.bans.all()] == ["ssh", "ssh"]

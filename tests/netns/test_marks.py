@@ -139,7 +139,7 @@ def test_a_body_over_tcp(hosts: Pair, beyond: Namespace, tmp_path: Path, hook: H
                     sent, came = send_body(hosts, address)
             assert sent == came
             check_segments([packet for packet in packets if scapy.TCP in packet], family)
-        counted = counters.read(datapath).rules["bulk"]
+        counted = datapath.counters().rules["bulk"]
         if hook != "ingress":
             assert counted.bytes > 2000 * counted.packets, "the kernel had nothing merged"
         datapath.down()

@@ -21,7 +21,7 @@ def test_a_client_proves_itself_and_does_not_notice(hosts: Pair, address: str) -
             took = time.monotonic() - begun
             connected(hosts, address).close()
             echo(first)
-        reasons = counters.read(datapath).outcomes.reasons
+        reasons = datapath.counters().outcomes.reasons
         assert reasons["challenge"].packets == 2  # its SYN, and its RST
         assert took < 0.5
 

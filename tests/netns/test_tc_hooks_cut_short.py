@@ -82,7 +82,7 @@ def killed(work: Callable[[], object], nth: int) -> bool:
 
 
 def up(tc: Tc) -> None:
-    Datapath.up(IFNAME, policy("odd"), tc=tc).close()
+    Datapath.up(IFNAME, policy("odd"), tc=tc)
 
 
 def down() -> None:
@@ -99,7 +99,7 @@ def test_an_apply_is_killed(
     hosts: Pair, bpffs: Path, tc: Tc, before: tuple[Hook, ...], after: tuple[Hook, ...]
 ) -> None:
     old, new = policy("odd", before), policy("even", after)
-    Datapath.up(IFNAME, old, tc=tc).close()
+    Datapath.up(IFNAME, old, tc=tc)
 
     def apply() -> None:
         with Datapath.open(IFNAME) as datapath:
@@ -172,7 +172,7 @@ def test_an_apply_fails(hosts: Pair, bpffs: Path, tc: Tc) -> None:
     def fail() -> None:
         raise KernelError("do what a test forbids")
 
-    Datapath.up(IFNAME, old, tc=tc).close()
+    Datapath.up(IFNAME, old, tc=tc)
     for nth in count(1):
         with pytest.MonkeyPatch.context() as patch, Datapath.open(IFNAME) as datapath:
             stop_at(patch, nth, fail, _STEPS)

@@ -135,7 +135,7 @@ def test_a_tunnel_loses_nothing(hosts: Pair) -> None:
         client.knows(near.public, f"{IPV4[0]}:{PORT}", f"{TUNNEL[0]}/32")
         run(hosts.far, "ping", "-c1", "-W5", TUNNEL[0])
         assert send_through(hosts.far, hosts.near, _MESSAGES) == _MESSAGES
-        counted = counters.read(datapath).rules["wg"]
+        counted = datapath.counters().rules["wg"]
         assert (counted.packets > _MESSAGES, counted.dropped) == (True, 0)
 
 
@@ -149,7 +149,7 @@ def test_the_protected_host_initiates(hosts: Pair) -> None:
         client.knows(far.public, f"{IPV4[1]}:{PORT}", f"{TUNNEL[1]}/32")
         server.knows(near.public, f"{IPV4[0]}:{PORT}", f"{TUNNEL[0]}/32")
         run(hosts.near, "ping", "-c3", "-i0.2", "-W5", TUNNEL[1])
-        counted = counters.read(datapath).rules["wg"]
+        counted = datapath.counters().rules["wg"]
         assert (counted.packets >= 4, counted.dropped) == (True, 0)
 
 
@@ -171,11 +171,11 @@ def test_sessions_are_known_by_their_indexes(hosts: Pair, monkeypatch: pytest.Mo
         assert send_through(hosts.far, hosts.near, _MESSAGES // 10) == _MESSAGES // 10
         datapath.apply(text)
         assert send_through(hosts.far, hosts.near, _MESSAGES // 10) == _MESSAGES // 10
-        dropped = counters.read(datapath).rules["wg"].dropped
+        dropped = datapath.counters().rules["wg"].dropped
         with hosts.far.entered(), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as forger:
             for number in range(50):
                 forger.sendto(message(DATA, 148, seed=number), (IPV4[0], PORT))
-        await_that(lambda: counters.read(datapath).rules["wg"].dropped == dropped + 50)
+        await_that(lambda: datapath.counters().rules["wg"].dropped == dropped + 50)
 
 
 def test_who_has_another_key_never_gets_through(hosts: Pair) -> None:
@@ -189,9 +189,9 @@ def test_who_has_another_key_never_gets_through(hosts: Pair) -> None:
         client.knows(wrong.public, f"{IPV4[0]}:{PORT}", f"{TUNNEL[0]}/32")
         ping = ["ping", "-c8", "-i1", "-W1", TUNNEL[0]]
         assert hosts.far.run(ping, capture_output=True).returncode == 1
-        counted = counters.read(datapath).rules["wg"]
+        counted = datapath.counters().rules["wg"]
         assert counted.dropped == counted.packets >= 2
-        assert counters.read(datapath).outcomes.reasons["wireguard"].packets == counted.dropped
+        assert datapath.counters().outcomes.reasons["wireguard"].packets == counted.dropped
         assert client.shows("latest-handshakes") == [0]
         [received, transmitted] = client.shows("transfer")
         assert (received, transmitted) == (0, 148 * counted.packets)
@@ -216,4 +216,4 @@ def test_what_was_seen_outlives_an_apply(hosts: Pair) -> None:
         assert [inbox.recv(2048) for _ in range(3)] == [first, second, third]
         with suppress(TimeoutError):
             raise AssertionError(inbox.recv(2048))
-        assert counters.read(datapath).rules["wg"].dropped == 3
+        assert datapath.counters().rules["wg"].dropped == 3

@@ -77,7 +77,7 @@ def connections(host: Namespace) -> list[str]:
 def counted_by_us(hook: Hook) -> dict[str, int]:
     """Give what the datapath here has counted."""
     with Datapath.open(IFNAME) as datapath:
-        return dict(counters.read(datapath).hooks[hook].states)
+        return dict(datapath.counters().hooks[hook].states)
 
 
 def settled(read: Callable[[], T]) -> T:

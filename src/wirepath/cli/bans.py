@@ -176,7 +176,7 @@ def _bans(options: Namespace) -> None:
         _save(options)
         return
     with Datapath.open(options.iface) as datapath:
-        entries, room = datapath.bans.all(), datapath.bans.room
+        entries, room = datapath.bans.all(), datapath.bans.usage().room
     if options.json:
         listed = [entry.document() for entry in entries]
         show.document({"iface": datapath.name, "room": room, "bans": listed})

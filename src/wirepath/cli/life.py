@@ -106,7 +106,7 @@ def _apply(options: Namespace) -> None:
     policy = Policy.load(Path(file))
     _warn(policy)
     with Datapath.open(name) as datapath:
-        before = datapath.manifest.surroundings.get("conntrack")
+        before = datapath.status().conntrack
         if options.dry_run:
             difference = datapath.difference(policy, skip_bad=options.skip_bad)
         else:
@@ -116,8 +116,8 @@ def _apply(options: Namespace) -> None:
                 sysctl=options.sysctl,
                 qdisc=options.qdisc,
             )
-        generation = datapath.manifest.generation
-        after = datapath.manifest.surroundings.get("conntrack")
+        status = datapath.status()
+        generation, after = status.generation, status.conntrack
     if options.json:
         show.document(
             {

@@ -94,7 +94,7 @@ def _load(options: Namespace) -> None:
     from wirepath.plan.set_files import bad_lines, read_list
 
     with Datapath.open(options.iface) as datapath:
-        datapath.sets.number(options.name)
+        datapath.sets.check(options.name)
         with progress(f"loading {options.file.name} into @{options.name}"):
             parsed = read_list(options.file)
             if parsed.bad and not options.skip_bad:

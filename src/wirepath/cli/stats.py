@@ -41,8 +41,7 @@ def stats(parser: ArgumentParser) -> None:
 
 
 def _stats(options: Namespace) -> None:
-    with Datapath.open(options.iface) as datapath:
-        now = counters.read(datapath).document()
+    now = Datapath.open(options.iface).counters().document()
     if options.watch is None:
         _print(now, options)
     else:
@@ -55,8 +54,7 @@ def _watch(now: dict[str, Any], options: Namespace) -> None:
     while True:
         time.sleep(options.watch)
         before, then = now, at
-        with Datapath.open(options.iface) as datapath:
-            now = counters.read(datapath).document()
+        now = Datapath.open(options.iface).counters().document()
         at = time.monotonic()
         if sys.stdout.isatty() and not options.json:
             print(_CLEAR, end="")
@@ -136,9 +134,10 @@ def rules(parser: ArgumentParser) -> None:
 
 
 def _rules(options: Namespace) -> None:
-    with Datapath.open(options.iface) as datapath:
-        counted = counters.read(datapath).rules
-        policy = datapath.policy
+    datapath = Datapath.open(options.iface)
+    with datapath.reading() as handles:
+        counted = counters.read(handles).rules
+        policy = handles.policy
     listed: list[dict[str, Any]] = [
         {
             "name": rule.name,

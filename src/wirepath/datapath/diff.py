@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from wirepath.datapath.live.set_view import SetView
+
 if TYPE_CHECKING:
-    from wirepath.datapath import Datapath
+    from wirepath.datapath.handles import Handles
     from wirepath.plan.set_files import Contents
     from wirepath.policy import Policy
 
@@ -67,9 +69,9 @@ class Difference:
         )
 
 
-def difference(datapath: Datapath, policy: Policy, contents: Contents) -> Difference:
+def difference(handles: Handles, policy: Policy, contents: Contents) -> Difference:
     """Compare what serves with *policy* and the *contents* of its sets."""
-    before, after = datapath.manifest.policy, policy.document()
+    before, after = handles.manifest.policy, policy.document()
     old = {rule["name"]: rule for rule in before["rule"]}
     new = {rule["name"]: rule for rule in after["rule"]}
     return Difference(
@@ -77,10 +79,10 @@ def difference(datapath: Datapath, policy: Policy, contents: Contents) -> Differ
         rules_removed=tuple(name for name in old if name not in new),
         rules_changed=tuple(n for n, rule in new.items() if n in old and old[n] != rule),
         rules_moved=[n for n in old if n in new] != [n for n in new if n in old],
-        hooks_added=tuple(hook for hook in policy.hooks if hook not in datapath.manifest.rows),
-        hooks_removed=tuple(hook for hook in datapath.manifest.rows if hook not in policy.hooks),
+        hooks_added=tuple(hook for hook in policy.hooks if hook not in handles.manifest.rows),
+        hooks_removed=tuple(hook for hook in handles.manifest.rows if hook not in policy.hooks),
         datapath=tuple(k for k, v in after["datapath"].items() if before["datapath"][k] != v),
-        sets=tuple(_sets(datapath, policy, contents)),
+        sets=tuple(_sets(handles, policy, contents)),
         counting=tuple(
             name
             for name, spec in after["set"].items()
@@ -90,9 +92,10 @@ def difference(datapath: Datapath, policy: Policy, contents: Contents) -> Differ
     )
 
 
-def _sets(datapath: Datapath, policy: Policy, contents: Contents) -> list[SetChange]:
-    old, new = datapath.sets.all_members(), contents.members
-    old_ids = {name: number for number, name in enumerate(datapath.sets.names())}
+def _sets(handles: Handles, policy: Policy, contents: Contents) -> list[SetChange]:
+    view, new = SetView(handles), contents.members
+    old = view.all_members()
+    old_ids = {name: number for number, name in enumerate(view.names())}
     new_ids = {name: number for number, name in enumerate(policy.sets)}
     old_sizes, new_sizes = old.counts(), new.counts()
     changes = []

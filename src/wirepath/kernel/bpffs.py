@@ -1,13 +1,14 @@
-"""Where links and maps outlive the process: one directory an interface, under the bpffs.
+"""Where links and maps outlive the process: a directory an interface, under the bpffs.
 
-    /sys/fs/bpf/wirepath/eth0        what serves, complete
-    /sys/fs/bpf/wirepath:new/eth0    what is being put together, or taken apart
+    /sys/fs/bpf/wirepath/eth0/7/            generation 7, complete
+    /sys/fs/bpf/wirepath/eth0/serving       symbolic link: ``7``, the generation that serves
+    /sys/fs/bpf/wirepath/eth0/changing      symbolic link: ``7-8``, the change that is under way
 
-A directory moves from one to the other by a single rename, so whoever looks into the first finds
-one whole generation. Interfaces of another network namespace than the machine's own have
-``wirepath:COOKIE`` instead of ``wirepath``, since names repeat there.
+An interface is up if ``serving`` is there. The name changes what it points to by one rename, so a
+reader finds one whole generation. Interfaces of another network namespace than the machine's own
+have ``wirepath:COOKIE`` instead of ``wirepath``, since interface names repeat there.
 
-Source: kernel/bpf/inode.c: a bpffs holds pins and directories only, their names have no dots.
+Source: kernel/bpf/inode.c: a bpffs holds pins, directories and symbolic links; no name has a dot.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import time
 from contextlib import contextmanager, suppress
 from errno import EAGAIN, ENOENT, EPERM
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
 from wirepath.errors import KernelError
 from wirepath.kernel.handle import checked, telling
@@ -27,7 +28,7 @@ from wirepath.kernel.namespaces import at_home, enter_home_mounts, network_cooki
 from wirepath.native import lib
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +36,9 @@ _USUAL: Final = "/sys/fs/bpf"
 _ROOT: Final = "run it as root"
 _PATIENCE_S: Final = 10.0  # an apply takes well under one
 _POLL_S: Final = 0.02
+_SERVING: Final = "serving"
+_CHANGING: Final = "changing"
+_NEXT: Final = "next"  # what `serving` is about to be, for as long as a rename takes
 
 
 def bpffs() -> Path:
@@ -60,11 +64,26 @@ def bpffs() -> Path:
     return path
 
 
+class Transition(NamedTuple):
+    """From which generation to which a change goes; None: wirepath is not up there."""
+
+    before: int | None
+    after: int | None
+
+    def __str__(self) -> str:
+        return "-".join("" if number is None else str(number) for number in self)
+
+    @classmethod
+    def read(cls, text: str) -> Self:
+        """Read what ``str`` writes."""
+        return cls(*(int(number) if number else None for number in text.split("-")))
+
+
 class Pins:
     """The pins of every interface of this network namespace.
 
-    Whoever reads several of them holds the lock shared, whoever changes them holds it alone;
-    ``locked`` gives it, the other methods rely on it.
+    A process that reads several of them holds the lock shared, one that changes them holds it
+    alone; ``locked`` gives it, the other methods rely on it.
 
     Args:
         root: a bpffs.
@@ -72,8 +91,8 @@ class Pins:
 
     def __init__(self, root: Path) -> None:
         own = "wirepath" if at_home("net") else f"wirepath:{network_cookie()}"
-        self._serving = root / own
-        self._staging = root / f"{own}:new"
+        self._root = root / own
+        self.older_staging = root / f"{own}:new"  # of versions that did not number generations
 
     @classmethod
     def find(cls) -> Self:
@@ -82,34 +101,34 @@ class Pins:
 
     @contextmanager
     def locked(self, *, shared: bool = False, patience_s: float = _PATIENCE_S) -> Iterator[None]:
-        """Hold the lock; it goes when the process goes. Directories that are empty then go too.
+        """Hold the lock; the kernel releases it when the process ends. An empty directory goes.
 
         Raises:
-            KernelError: EAGAIN, somebody else held it for *patience_s*; or EACCES and the like.
+            KernelError: EAGAIN, another process held it for *patience_s*; or EACCES and the like.
         """
         fd = self._lock(fcntl.LOCK_SH if shared else fcntl.LOCK_EX, patience_s)
         try:
             yield
         finally:
-            for directory in (self._serving, self._staging):
+            for directory in (self._root, self.older_staging):
                 with suppress(OSError):  # it is not empty, or not there
                     directory.rmdir()
             os.close(fd)
 
-    # Whoever waits for the lock of a directory that is removed meanwhile waits for the next one.
+    # A directory that is removed while a process waits for its lock has a successor to wait for.
     def _lock(self, how: int, patience_s: float) -> int:
-        doing = f"lock {self._serving}"
+        doing = f"lock {self._root}"
         while True:
-            _make_own(self._serving)
+            _make_own(self._root)
             try:
-                fd = os.open(self._serving, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+                fd = os.open(self._root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
             except FileNotFoundError:
                 continue
             except OSError as error:
                 raise KernelError(doing, error.errno or 0, cure=_ROOT) from error
             try:
                 _flock(fd, how, patience_s, doing)
-                if self._serving.stat().st_ino == os.fstat(fd).st_ino:
+                if self._root.stat().st_ino == os.fstat(fd).st_ino:
                     return fd
             except FileNotFoundError:
                 pass
@@ -119,100 +138,118 @@ class Pins:
             os.close(fd)
 
     def names(self) -> list[str]:
-        """Name the interfaces that have pins, sorted.
+        """Name the interfaces where a generation serves, sorted.
 
         Raises:
             KernelError: EACCES, this process is not root.
         """
-        return _names(self._serving)
+        return [name for name in self._all() if self.serving(name) is not None]
+
+    def _all(self) -> list[str]:
+        return interface_names(self._root)
 
     def directory(self, name: str) -> Path:
-        """Say where the pins of interface *name* are, or would be."""
-        return self._serving / _to_pin(name)
+        """Give the directory of interface *name*, whether it exists or not."""
+        return self._root / _to_pin(name)
 
-    @contextmanager
-    def stage(self, name: str) -> Iterator[Path]:
-        """Give an empty directory for the next generation of interface *name*.
+    def generation(self, name: str, number: int) -> Path:
+        """Give the directory of one generation of *name*, whether it exists or not."""
+        return self.directory(name) / str(number)
 
-        Leaving the context removes it and all that was pinned in it, unless ``publish`` came
-        first. Leftovers of a process that died are in the way: ``recover`` before.
+    def serving(self, name: str) -> int | None:
+        """Tell which generation of *name* serves; None if wirepath is not up there."""
+        text = _link(self.directory(name) / _SERVING)
+        return None if text is None else int(text)
+
+    def changing(self, name: str) -> Transition | None:
+        """Tell which change of *name* is under way, or was when its process died."""
+        text = _link(self.directory(name) / _CHANGING)
+        return None if text is None else Transition.read(text)
+
+    def unsettled(self) -> list[str]:
+        """Name the interfaces that a process is changing, or was when it died.
+
+        Those that an older version of wirepath put up are among them.
+        """
+        odd = [n for n in self._all() if self.changing(n) or self.serving(n) is None]
+        return sorted({*odd, *interface_names(self.older_staging)})
+
+    def generations(self, name: str) -> list[int]:
+        """Number the generations of *name* that are pinned, ascending."""
+        with telling(f"look at {self.directory(name)}", cure=_ROOT), suppress(FileNotFoundError):
+            entries = (entry.name for entry in self.directory(name).iterdir())
+            return sorted(int(entry) for entry in entries if entry.isdigit())
+        return []
+
+    # Changing them
+
+    def begin(self, name: str, transition: Transition) -> Path | None:
+        """Note that *transition* begins, and make an empty directory for the next generation.
+
+        Returns:
+            That directory; None if no generation comes next.
 
         Raises:
-            KernelError: EEXIST, there is a leftover.
+            KernelError: EEXIST, another change was left half done; it has to be recovered first.
         """
-        path = self._staging / _to_pin(name)
-        _make_own(self._staging)
-        with telling(f"stage {name}"):
-            path.mkdir(mode=0o700)
-        try:
-            yield path
-        finally:
-            _remove(path)
+        place = self.directory(name)
+        _make_own(place)
+        with telling(f"change {name}"):
+            (place / _CHANGING).symlink_to(str(transition))
+            if transition.after is None:
+                return None
+            staged = self.generation(name, transition.after)
+            staged.mkdir(mode=0o700)
+            return staged
 
-    def publish(self, name: str) -> None:
-        """Let the staged directory of *name* take the place of the one that serves.
-
-        One rename: it happens or it does not. What served before is where the new one was staged
-        and goes with it.
+    def publish(self, name: str, number: int) -> None:
+        """Let generation *number* be the one that serves, by one rename.
 
         Raises:
             KernelError: nothing has changed.
         """
-        new, place = self._staging / _to_pin(name), self.directory(name)
+        place = self.directory(name)
         with telling(f"publish {name}"):
-            if not place.exists():
-                new.rename(place)
-                return
-        result = lib.wp_exchange(os.fsencode(new), os.fsencode(place))
-        checked(result, f"publish {name}")
+            (place / _NEXT).unlink(missing_ok=True)
+            (place / _NEXT).symlink_to(str(number))
+            (place / _NEXT).rename(place / _SERVING)
 
-    @contextmanager
-    def removing(self, name: str) -> Iterator[Path]:
-        """Take the pins of *name* aside, in one step to any observer, and away at the end.
+    def withdraw(self, name: str) -> None:
+        """Let no generation of *name* be the one that serves; what is pinned stays."""
+        with telling(f"withdraw {name}"):
+            (self.directory(name) / _SERVING).unlink(missing_ok=True)
 
-        If the context fails they are a leftover, and `recover` decides. Links that nothing else
-        holds are detached at the end.
+    def discard(self, name: str, number: int) -> None:
+        """Remove what is pinned of a generation; none is no error."""
+        with telling(f"remove generation {number} of {name}"):
+            remove_tree(self.generation(name, number))
 
-        Yields:
-            The directory where they are meanwhile; nothing is there if there were none.
-        """
-        place, aside = self.directory(name), self._staging / _to_pin(name)
-        _make_own(self._staging)
-        with telling(f"remove pins of {name}"):
-            if place.exists():
-                place.rename(aside)
-        yield aside
-        with telling(f"remove pins of {name}"):
-            _remove(aside)
+    def retire(self, name: str, *, keep: int = 0) -> None:
+        """Remove all generations before the one that serves, but for the last *keep* of them."""
+        serving = self.serving(name)
+        older = [n for n in self.generations(name) if serving is None or n < serving]
+        for number in older[: len(older) - keep]:
+            self.discard(name, number)
+
+    def end(self, name: str) -> None:
+        """Note that the change is over. A directory without any generation goes with the note."""
+        place = self.directory(name)
+        with telling(f"settle {name}"):
+            (place / _NEXT).unlink(missing_ok=True)
+            (place / _CHANGING).unlink(missing_ok=True)
+        with suppress(OSError):  # generations are there
+            place.rmdir()
 
     def remove(self, name: str) -> None:
-        """Take the pins of *name* away, as `removing` does; none is no error."""
-        with self.removing(name):
-            pass
+        """Remove all that is pinned of *name*; nothing is no error."""
+        with telling(f"remove pins of {name}"):
+            remove_tree(self.directory(name))
 
-    def leftovers(self) -> list[str]:
-        """Name the interfaces that somebody is changing, or was when he died."""
-        return _names(self._staging)
-
-    def recover(self, complete: Callable[[Path], bool]) -> list[str]:
-        """Finish or undo what processes that died have left half done.
-
-        Args:
-            complete: told the directory of a leftover, says whether its generation is the one
-                that serves already, so that it has to be published; otherwise it is removed.
-
-        Returns:
-            The interfaces that had leftovers.
-        """
-        left = self.leftovers()
-        for name in left:
-            path = self._staging / _to_pin(name)
-            finish = complete(path)
-            log.warning("%s leftover of %s", "published" if finish else "removed", name)
-            if finish:
-                self.publish(name)
-            _remove(path)
-        return left
+    def remove_all(self) -> None:
+        """Remove all that is pinned in this network namespace, once nothing of it is needed."""
+        for directory in (self._root, self.older_staging):
+            for name in interface_names(directory):
+                remove_tree(directory / _to_pin(name))
 
 
 def _mounted(path: Path) -> bool:
@@ -235,7 +272,7 @@ def _flock(fd: int, how: int, patience_s: float, doing: str) -> None:
         time.sleep(_POLL_S)
 
 
-# Some mount the bpffs open to everybody: whoever makes a directory first could swap our pins.
+# A bpffs may be open to everybody, and then anyone could make our directory first.
 def _make_own(directory: Path) -> None:
     with telling(f"make {directory}", cure=_ROOT):
         directory.mkdir(mode=0o700, exist_ok=True)
@@ -250,18 +287,27 @@ def _to_pin(interface: str) -> str:
     return interface.replace(".", ":")
 
 
-def _names(directory: Path) -> list[str]:
+def interface_names(directory: Path) -> list[str]:
+    """Name the interfaces that have an entry in *directory*, sorted; none if it is not there."""
     with telling(f"look at {directory}", cure=_ROOT), suppress(FileNotFoundError):
         return sorted(entry.name.replace(":", ".") for entry in directory.iterdir())
     return []
 
 
-def _remove(directory: Path) -> None:
-    if not directory.exists():
-        return
-    for entry in directory.iterdir():
-        if entry.is_dir():
-            _remove(entry)
-        else:
-            entry.unlink()
-    directory.rmdir()
+def _link(path: Path) -> str | None:
+    with telling(f"look at {path}", cure=_ROOT), suppress(FileNotFoundError):
+        return str(path.readlink())
+    return None
+
+
+def remove_tree(directory: Path) -> None:
+    """Remove *directory* and all that is pinned in it; nothing is done if it is not there."""
+    with telling(f"remove {directory}", cure=_ROOT):
+        if not directory.exists():
+            return
+        for entry in directory.iterdir():
+            if entry.is_dir() and not entry.is_symlink():
+                remove_tree(entry)
+            else:
+                entry.unlink()
+        directory.rmdir()

@@ -68,6 +68,16 @@ class Map(Handle):
         """
         return cls(open_pin(pin, "bpf-map"))
 
+    @classmethod
+    def record(cls, name: str, size: int) -> Self:
+        """Make an array of one value of *size* bytes, for user space alone.
+
+        Raises:
+            KernelError: the kernel refuses.
+        """
+        doing = f"make map {name}"
+        return cls(checked(lib.wp_record_map(name.encode(), _round8(size)), doing))
+
     @property
     def btf(self) -> Btf:
         """The types of the object that it was made for; see ``Btf.of_kernel``."""

@@ -28,7 +28,7 @@ _MINOR: Final = 0xFFFF
 
 # Kinds whose options come out of the kernel as they go in.
 _KEPT: Final = ("pfifo", "bfifo", "pfifo_fast", "noqueue")
-# What ``put_fq`` returns beside an older qdisc's kind, handle and options.
+# What ``kept`` returns beside an older qdisc's kind, handle and options.
 _DEFAULT, _NOTHING = "default", "nothing"
 
 
@@ -58,27 +58,39 @@ def paces(ifindex: int) -> bool:
     return bool(pacers) and all(each.kind == _PACER for each in pacers)
 
 
+def kept(ifindex: int) -> str:
+    """Say what `put_fq` would take the place of, for `restore`; nothing is changed.
+
+    Returns:
+        A text that may be kept in a file.
+
+    Raises:
+        KernelError: the interface is gone, or what is there could not be put back later.
+    """
+    if paces(ifindex):
+        return _NOTHING
+    there = _qdiscs(ifindex)
+    found = _root(there) or Traffic(ifindex)
+    return _kept(_doing(ifindex), found, _queues(there, found))
+
+
 def put_fq(ifindex: int) -> str:
     """Have every packet wait for its time: fq as the root, or on every queue where that is mq.
 
     What waits in the old qdisc is lost.
 
     Returns:
-        What was there before, for ``restore``: a text that may be kept in a file.
+        What was there before, as `kept` says it.
 
     Raises:
         NotSupported: this kernel was built without fq; nothing has changed.
         KernelError: the interface is gone, or what is there could not be put back later.
     """
-    if not (name := name_of(ifindex)):
-        raise KernelError(f"put {_PACER} on {ifindex}", ENODEV, cure="`ip link` lists them")
-    if paces(ifindex):
-        return _NOTHING
-    doing = f"put {_PACER} on {name}"
+    doing, before = _doing(ifindex), kept(ifindex)
+    if before == _NOTHING:
+        return before
     there = _qdiscs(ifindex)
-    found = _root(there) or Traffic(ifindex)
-    queues = _queues(there, found)
-    before = _kept(doing, found, queues)
+    queues = _queues(there, _root(there) or Traffic(ifindex))
     try:
         if queues:
             _put_on_queues(ifindex, len(queues), before)
@@ -91,6 +103,12 @@ def put_fq(ifindex: int) -> str:
         raise KernelError(doing, error.errno or 0, cure=cure) from error
     log.debug("%s in place of %s", doing, before)
     return before
+
+
+def _doing(ifindex: int) -> str:
+    if name := name_of(ifindex):
+        return f"put {_PACER} on {name}"
+    raise KernelError(f"put {_PACER} on {ifindex}", ENODEV, cure="`ip link` lists them")
 
 
 def restore(ifindex: int, before: str) -> None:

@@ -10,7 +10,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -161,12 +161,7 @@ def _unpin() -> None:
     if not ours.exists():
         return
     with pins.locked():
-        pins.recover(lambda _: False)
-        for name in pins.names():
-            pins.remove(name)
-    for directory in (ours, ours.with_name(f"{ours.name}:new")):
-        with suppress(FileNotFoundError):
-            directory.rmdir()
+        pins.remove_all()
 
 
 def _set(fd: int, doing: str) -> None:

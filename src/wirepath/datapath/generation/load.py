@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Self
 
@@ -15,8 +14,8 @@ from wirepath.prefixes import Tables
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
-    from contextlib import AbstractContextManager
 
+    from wirepath.datapath.live.prefix_counters import Replacement
     from wirepath.kernel.btf import Btf
     from wirepath.kernel.maps import Map
     from wirepath.kernel.program import Program
@@ -148,29 +147,29 @@ class Generation:
         """What judges packets at the first hook."""
         return self._first.program
 
-    def counting(
-        self,
-        members: Members,
-        numbers: Mapping[str, int],
-        before: Mapping[str, int] | None = None,
-    ) -> AbstractContextManager[None]:
-        """Have the entries of sets with counters, while it takes the place of another.
+    def replace_counters(
+        self, members: Members, numbers: Mapping[str, int], before: Mapping[str, int]
+    ) -> Replacement | None:
+        """Have the counters of prefixes in sets that count, in place of those that serve.
 
         Args:
             members: of all sets.
             numbers: by set with counters, its number, as in `Succession`.
             before: the same of the generation that serves.
 
+        Returns:
+            What undoes or finishes it; None if no set counts, then or now.
+
         Raises:
             KernelError: the table cannot be read or written.
         """
         if not (numbers or before):
-            return nullcontext()
+            return None
         from wirepath.datapath.live.prefix_counters import PrefixCounters
 
         ids = self.plan.set_ids
         by_id = {ids[name]: number for name, number in numbers.items()}
-        return PrefixCounters(self.maps, by_id).replacing(members, (before or {}).values())
+        return PrefixCounters(self.maps, by_id).replace(members, before.values())
 
     @property
     def _first(self) -> HookProgram:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import time
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypedDict
 
 from wirepath import __version__
+from wirepath.datapath.generation.record import dumps, read_record
 from wirepath.errors import PinError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from wirepath.datapath.generation.slots import Succession
+    from wirepath.kernel.links import Mode
     from wirepath.kernel.maps import Map
     from wirepath.net import Hook
     from wirepath.plan import Plan
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from wirepath.prefixes import Tables
 
 PAGE: Final = 4096  # MANIFEST_PAGE of bpf/manifest.h
+SCHEMA: Final = 2
+"""Of the manifest, and of how a generation is pinned. Whoever changes either raises it."""
 
 
 Tc = Literal["tcx", "clsact"]
@@ -46,6 +49,8 @@ class Manifest:
     """What a later process has to know about a generation.
 
     Attributes:
+        schema: of this text; `wirepath.datapath.older` reads those of older versions.
+        counters_schema: by which its programs count; an older one after they were adopted.
         version: of wirepath, when it was loaded.
         file: the policy's, as the operator named it.
         mode: native, generic or offload.
@@ -56,16 +61,18 @@ class Manifest:
         counted: by rule, what that slot had counted for others before; not if nothing.
         counting: by set with counters, its number in ``set_entries``.
         rooms, secret: of limits; as in `Succession`.
-        learned_ns, surroundings: likewise.
+        learned_ns: likewise.
         ban_lengths: of the prefixes that limits ban from all rules.
         set_root_bits: of the set table.
         rows: by hook, how its rows lie.
         tc: how programs are attached at the hooks of TC.
     """
 
+    schema: int = SCHEMA
+    counters_schema: int = SCHEMA
     version: str = __version__
     file: str
-    mode: str
+    mode: Mode
     generation: int
     since: float
     policy: dict[str, Any]
@@ -75,7 +82,6 @@ class Manifest:
     rooms: dict[str, list[Any]]
     secret: list[int]
     learned_ns: dict[str, int]
-    surroundings: dict[str, Any]
     ban_lengths: list[int]
     set_root_bits: int
     rows: dict[str, Rows]
@@ -88,7 +94,7 @@ class Manifest:
         plans: Mapping[Hook, Plan],
         *,
         root_bits: int,
-        mode: str,
+        mode: Mode,
         since: float,
         succession: Succession,
         tc: Tc,
@@ -108,7 +114,6 @@ class Manifest:
             rooms={name: list(room) for name, room in succession.rooms.items()},
             secret=list(succession.secret),
             learned_ns=dict(succession.learned_ns),
-            surroundings=dict(succession.surroundings),
             ban_lengths=sorted(ban_lengths(policy)),
             set_root_bits=root_bits,
             rows={hook: _rows(plan) for hook, plan in plans.items()},
@@ -117,8 +122,7 @@ class Manifest:
 
     def text(self) -> bytes:
         """Write it, padded to whole pages."""
-        values = {field.name: getattr(self, field.name) for field in fields(self)}
-        text = json.dumps(values, separators=(",", ":")).encode()
+        text = dumps({field.name: getattr(self, field.name) for field in fields(self)})
         return text.ljust(-(-len(text) // PAGE) * PAGE, b"\0")
 
     @classmethod
@@ -126,24 +130,24 @@ class Manifest:
         """Read the manifest of interface *name*.
 
         Raises:
-            PinError: it is of another version, or damaged.
+            PinError: a newer wirepath wrote it, or it is damaged.
         """
-        with pages.memory(writable=False) as memory:
-            text = bytes(memory).rstrip(b"\0")
-        cure = f"take it down with that version, or remove its pins, and `wirepath up {name}`"
+        doing = f"open {name}"
         try:
-            values = json.loads(text)
-            version = values["version"]
-        except (ValueError, TypeError, KeyError) as error:
-            raise PinError(f"open {name}", what="its manifest is damaged", cure=cure) from error
-        if version != __version__ or values.keys() != {field.name for field in fields(cls)}:
-            what = f"wirepath {version} put it up, this is {__version__}"
-            raise PinError(f"open {name}", what=what, cure=cure)
-        return cls(**values)
+            values = read_record(pages)
+            schema, version = values.get("schema"), values["version"]
+            if schema == SCHEMA:
+                return cls(**values)
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            cure = f"remove its pins, and `wirepath up {name}`"
+            raise PinError(doing, what="its manifest is damaged", cure=cure) from error
+        what = f"wirepath {version} put it up, whose manifest this one, {__version__}, cannot read"
+        cure = "use that version, or take it down with it"
+        raise PinError(doing, what=what, cure=cure)
 
 
 def describing(
-    policy: Policy, mode: str, places: Succession, tc: Tc
+    policy: Policy, mode: Mode, places: Succession, tc: Tc
 ) -> Callable[[Mapping[Hook, Plan], Tables], bytes]:
     """Give what writes the manifest of a generation once it is planned."""
     return lambda plans, tables: Manifest.of(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
+from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
 from wirepath.datapath.generation.state import limits_of
 from wirepath.datapath.live import counters as stats
@@ -50,7 +50,6 @@ class Succession:
         rooms: by limit that is not exact.
         secret: what keys of limits are hashed by.
         learned_ns: by rule with ``indexes``, when the sessions of WireGuard are known.
-        surroundings: what was changed around it, as `wirepath.datapath.host.arrange` has it.
     """
 
     number: int
@@ -60,7 +59,6 @@ class Succession:
     rooms: Mapping[str, Room]
     secret: tuple[int, ...]
     learned_ns: Mapping[str, int] = field(default_factory=dict)
-    surroundings: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def first(cls, policy: Policy) -> Self:
@@ -100,7 +98,6 @@ class Succession:
             rooms=_housed({name: Room(*room) for name, room in manifest.rooms.items()}, policy),
             secret=tuple(manifest.secret),
             learned_ns=_learned(manifest.learned_ns, policy),
-            surroundings=manifest.surroundings,
         )
 
     @property

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from array import array
     from collections.abc import Iterable, Mapping, Sequence
 
-    from wirepath.datapath import Datapath
+    from wirepath.datapath.handles import Handles
     from wirepath.kernel.maps import Map
 
 
@@ -145,34 +145,34 @@ class Stats:
         }
 
 
-def read(datapath: Datapath) -> Stats:
-    """Read all counters of *datapath*."""
-    manifest = datapath.manifest
+def read(handles: Handles) -> Stats:
+    """Read all counters of what *handles* are of."""
+    manifest = handles.manifest
     kinds = {
         rule["name"]: kind
         for rule in manifest.policy["rule"]
         for kind in (*LIMITING, MIRRORING)
         if kind in rule
     }
-    counted = rules(datapath.maps["rule_counters"], manifest.counters, manifest.counted)
+    counted = rules(handles.maps["rule_counters"], manifest.counters, manifest.counted)
     counted |= {
         name: counted[name].of_mirror() for name, kind in kinds.items() if kind == MIRRORING
     }
-    return Stats(datapath.name, hooks(datapath), counted, kinds)
+    return Stats(handles.iface, hooks(handles), counted, kinds)
 
 
-def hooks(datapath: Datapath) -> dict[str, Outcomes]:
-    """Read the counters of verdicts, reasons, faults and states, at the hooks of *datapath*."""
-    found = by_hook(datapath.maps["outcomes"])
+def hooks(handles: Handles) -> dict[str, Outcomes]:
+    """Read the counters of verdicts, reasons, faults and states at each hook."""
+    found = by_hook(handles.maps["outcomes"])
     tracking = {
         hook
-        for rule in datapath.manifest.policy["rule"]
+        for rule in handles.manifest.policy["rule"]
         if "ct" in rule.get("match", ())
         for hook in _listed(rule.get("hook", "ingress"))
     }
     return {
         hook: found[hook] if hook in tracking else replace(found[hook], states={})
-        for hook in datapath.manifest.rows
+        for hook in handles.manifest.rows
     }
 
 

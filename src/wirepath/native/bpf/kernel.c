@@ -242,6 +242,20 @@ int wp_map_totals(int fd, uint32_t entries, uint32_t words, uint32_t cpus,
 	return err == -ENOENT && done >= entries ? 0 : err;
 }
 
+int wp_record_map(const char *name, uint32_t size)
+{
+	union bpf_attr attr = {
+		.map_type = BPF_MAP_TYPE_ARRAY,
+		.key_size = sizeof(uint32_t),
+		.value_size = size,
+		.max_entries = 1,
+		.map_flags = BPF_F_MMAPABLE,
+	};
+
+	strncpy(attr.map_name, name, sizeof(attr.map_name) - 1);
+	return bpf(BPF_MAP_CREATE, &attr);
+}
+
 int wp_probe_array(void)
 {
 	union bpf_attr attr = {

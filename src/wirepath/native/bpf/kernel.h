@@ -122,6 +122,9 @@ int wp_map_lookup_batch(int fd, const void *from, void *to, void *keys,
 int wp_map_totals(int fd, uint32_t entries, uint32_t words, uint32_t cpus,
 		  uint64_t *totals);
 
+/* An array of one value of @size bytes, which user space maps into memory. */
+int wp_record_map(const char *name, uint32_t size);
+
 /*
  * Probes: an array of one 8-byte value; an XDP program that passes, with or
  * without support for frames in several buffers.

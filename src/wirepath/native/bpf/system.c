@@ -54,13 +54,6 @@ int wp_mount_bpffs(const char *path)
 	return mount("bpffs", path, "bpf", 0, "mode=0700") ? -errno : 0;
 }
 
-int wp_exchange(const char *a, const char *b)
-{
-	return renameat2(AT_FDCWD, a, AT_FDCWD, b, RENAME_EXCHANGE)
-		       ? -errno
-		       : 0;
-}
-
 /* One ethtool question; drivers may leave any of them unanswered. */
 static int ethtool(int sock, struct ifreq *req, void *question)
 {

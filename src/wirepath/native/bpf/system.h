@@ -21,9 +21,6 @@ int wp_is_bpffs(const char *path);
 /* Mount one there, open to its owner only. */
 int wp_mount_bpffs(const char *path);
 
-/* Swap two names of one file system in one step. */
-int wp_exchange(const char *a, const char *b);
-
 /* libc's: the name of an interface into @name, 16 bytes; NULL if it is gone. */
 char *if_indextoname(unsigned int ifindex, char *name);
 
