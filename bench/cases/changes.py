@@ -12,7 +12,6 @@ from cases.blocklist import HOSTS, MANY, OTHERS, listing
 from results import Row, Table, timed, times
 from wire import ADDRESS, IFNAME, MAC, Wire, wire
 from wirepath.datapath import Datapath
-from wirepath.datapath.live import counters
 from wirepath.lab.flood import Flood
 from wirepath.lab.traffic import addresses, from_sources, random_sources, udp
 from wirepath.net import Prefix

@@ -13,7 +13,6 @@ import pytest
 from harness.frames import checksum
 from harness.pair import IFNAME, run
 from wirepath.datapath import Datapath
-from wirepath.datapath.live import counters
 from wirepath.lab.netns import Namespace
 from wirepath.net import Hook
 

@@ -7,10 +7,11 @@ from array import array
 from base64 import b64encode
 from collections import Counter
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from random import Random
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
@@ -22,7 +23,7 @@ from wirepath.datapath.generation.load import STATE, Generation
 from wirepath.datapath.generation.manifest import Manifest
 from wirepath.datapath.generation.slots import Succession
 from wirepath.datapath.live import counters
-from wirepath.datapath.live.bans import Bans
+from wirepath.datapath.live.ban_view import BanView
 from wirepath.errors import KernelError, RequestError
 from wirepath.kernel.program import XdpAction
 from wirepath.model import Model
@@ -30,6 +31,9 @@ from wirepath.net import Hook, Prefix
 from wirepath.plan.set_files import read_contents
 from wirepath.policy import Policy
 from wirepath.policy.match import Match
+
+if TYPE_CHECKING:
+    from wirepath.datapath.handles import Handles
 
 pytestmark = pytest.mark.kernel
 
@@ -43,14 +47,15 @@ def load(policy: Policy, **options: object) -> Generation:
     return Generation.load(policy, read_contents(policy).members, **options)  # type: ignore[arg-type]
 
 
-def bans_of(generation: Generation) -> Bans:
+def bans_of(generation: Generation) -> BanView:
     plan = generation.plan
     places = Succession.first(plan.policy)
     manifest = Manifest.of(
         plan.policy, {"ingress": plan}, root_bits=0,
         mode="native", since=0, succession=places, tc="tcx",
     )  # fmt: skip
-    return Bans(generation.maps, manifest, nullcontext)
+    handles = SimpleNamespace(maps=generation.maps, manifest=manifest)
+    return BanView(cast("Handles", handles))
 
 
 def run(generation: Generation, frames: Sequence[bytes]) -> list[int]:
@@ -107,11 +112,11 @@ def test_bans_end_by_the_clock(address: str) -> None:
     frame = bytes(Eth() / source / Udp())
     with load(Policy.parse("")) as generation:
         bans = bans_of(generation)
-        bans.add(Prefix.parse(address), for_s=0.2)
+        bans.add_all([Prefix.parse(address)], seconds=0.2)
         assert run(generation, [frame]) == [XdpAction.DROP]
         time.sleep(0.25)
         assert run(generation, [frame]) == [XdpAction.PASS]
-        bans.add(Prefix.parse(address))
+        bans.add_all([Prefix.parse(address)])
         assert run(generation, [frame]) == [XdpAction.DROP]
         [ban] = bans.all()
         assert (ban.packets, ban.bytes) == (1, len(frame))

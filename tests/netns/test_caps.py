@@ -13,7 +13,6 @@ from harness.living import child
 from harness.pair import IFNAME, IPV4, Pair, ip
 from wirepath.cli import main
 from wirepath.datapath import Datapath
-from wirepath.datapath.live import counters
 from wirepath.errors import KernelError, NotSupported, RequestError
 from wirepath.kernel import qdisc
 from wirepath.kernel.interface import Interface
@@ -83,7 +82,8 @@ def test_fq_is_there_until_down(hosts: Pair, monkeypatch: pytest.MonkeyPatch) ->
     policy = Policy.parse(_SHAPED)
     with Datapath.up(IFNAME, policy, qdisc=True) as datapath:
         assert qdisc.paces(index)
-        assert datapath.host.keys() == {"pacing"}
+        with datapath.reading() as handles:
+            assert handles.host.keys() == {"fq"}
         datapath.apply(Policy.parse(_CAP))
         datapath.apply(policy)
         assert qdisc.paces(index)
@@ -93,7 +93,7 @@ def test_fq_is_there_until_down(hosts: Pair, monkeypatch: pytest.MonkeyPatch) ->
 
 def test_fq_is_gone_if_attaching_fails(hosts: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(qdisc, "_PACER", "pfifo")
-    monkeypatch.setattr("wirepath.datapath.pin", _refuse)
+    monkeypatch.setattr("wirepath.datapath.attach.pin", _refuse)
     index = Interface.of(IFNAME).index
     before = qdisc.root(index)
     with pytest.raises(KernelError, match="pin"):

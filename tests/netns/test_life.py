@@ -31,7 +31,6 @@ from harness.living import (
 from harness.numbered import Inbox, Sender, send
 from harness.pair import IFNAME, IPV4, Pair, python, run
 from wirepath.datapath import Datapath
-from wirepath.datapath.live import counters
 from wirepath.kernel.interface import Interface
 from wirepath.net import Prefix
 
@@ -49,9 +48,10 @@ def test_from_up_to_down(hosts: Pair, bpffs: Path, tmp_path: Path) -> None:
     command(hosts, "up", IFNAME, str(first))
     [status] = command(hosts, "status")["interfaces"]
     with Datapath.open(IFNAME) as datapath:
-        programs, links = [datapath.program.id], [datapath.link.id]
+        with datapath.reading() as handles:
+            programs, links = [handles.program.id], [handles.link.id]
+            maps = [each.id for each in handles.maps.values()]
         assert (status["program_id"], status["link_id"]) == (*programs, *links)
-        maps = [each.id for each in datapath.maps.values()]
     with Inbox(hosts.near, [6001, 6002]) as inbox:
         send(hosts.far, [6001, 6002])
         assert inbox.take() == {6001: [], 6002: [0, 1, 2]}

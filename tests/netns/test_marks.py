@@ -20,7 +20,6 @@ from harness import frames
 from harness.frames import Eth, Udp, Vlan
 from harness.pair import IFNAME, Pair, await_port, ip, python, run, running
 from wirepath.datapath import Datapath
-from wirepath.datapath.live import counters
 from wirepath.lab.netns import Namespace
 from wirepath.net import HOOKS, Hook
 from wirepath.policy import Policy

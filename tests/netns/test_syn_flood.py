@@ -6,7 +6,6 @@ import pytest
 
 from harness.flooded import PORT, connect, connected, echo, flood, server
 from harness.pair import IPV4, IPV6, Pair, run
-from wirepath.datapath.live import counters
 
 
 def challenging(value: str) -> str:

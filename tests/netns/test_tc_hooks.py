@@ -29,7 +29,6 @@ from harness.pair import IFNAME, IPV4, IPV6, Pair, ip, run
 from wirepath.datapath import Datapath
 from wirepath.datapath.generation.load import Generation
 from wirepath.datapath.generation.manifest import Tc
-from wirepath.datapath.live import counters
 from wirepath.kernel.program import Program
 from wirepath.lab.netns import Namespace
 from wirepath.net import HOOKS, Prefix

@@ -18,7 +18,6 @@ import pytest
 from harness.frames import Eth, Frame, IPv4, IPv6, Tcp, Udp, Vlan
 from harness.pair import IFNAME, IPV4, IPV6, Pair, ip, run
 from wirepath.datapath import Datapath
-from wirepath.datapath.live import counters
 from wirepath.lab.netns import Namespace
 from wirepath.net import Hook
 from wirepath.policy import Policy

@@ -20,7 +20,6 @@ from harness.tracked import (
     talk,
 )
 from wirepath.datapath import Datapath
-from wirepath.datapath.live import counters
 from wirepath.lab.netns import Namespace
 from wirepath.net import Hook
 from wirepath.policy import Policy

@@ -15,7 +15,6 @@ from harness.pair import IFNAME, IPV4, Pair, ip, run
 from harness.wireguard import DATA, INITIATION, message, proved
 from wirepath.datapath import Datapath
 from wirepath.datapath.generation import slots
-from wirepath.datapath.live import counters
 from wirepath.lab.netns import Namespace
 from wirepath.policy import Policy
 

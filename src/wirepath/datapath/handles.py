@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 from wirepath.datapath.attach import TC_HOOKS, Attachment, attachment
-from wirepath.datapath.change import recover
+from wirepath.datapath.change import rebuild, recover
 from wirepath.datapath.generation.manifest import Manifest
 from wirepath.datapath.generation.pinned import INGRESS, LINK, NO_MAPS, Pinned, read_host
 from wirepath.errors import PinError, RequestError
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from wirepath.kernel.bpffs import Pins
     from wirepath.net import Hook
     from wirepath.policy import Policy
+    from wirepath.prefixes import Members
 
 
 @dataclass(frozen=True)
@@ -155,6 +156,16 @@ class Access:
             recover(self.pins)
             with self.serving() as handles:
                 yield handles
+
+    def rebuild(self, handles: Handles, members: Members) -> None:
+        """Build the policy of *handles* anew around other contents of its sets, *members*.
+
+        The lock is the caller's. What *handles* are of does not serve any more afterwards.
+
+        Raises:
+            KernelError: the kernel does not take it; the old generation serves on.
+        """
+        rebuild(self.pins, handles, members)
 
     def serving(self) -> Handles:
         """Open what serves; the lock is the caller's.

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from wirepath.datapath.change import rebuild
 from wirepath.datapath.live.set_view import SetView
 from wirepath.net import Prefix
 
@@ -93,7 +92,7 @@ class Sets:
             view = SetView(handles)
             number = view.number(name)
             others = view.members_but(number)
-            rebuild(self._access.pins, handles, Members.join([*others, listed.in_set(number)]))
+            self._access.rebuild(handles, Members.join([*others, listed.in_set(number)]))
             with self._access.serving() as now:
                 return SetView(now).counts()[name]
 
@@ -117,10 +116,10 @@ class Sets:
 
         old = SetView(handles).all_members()
         if removing:
-            rebuild(self._access.pins, handles, old)
+            self._access.rebuild(handles, old)
             with self._access.serving() as now:
                 return SetView(now).remove(number, listed)
-        rebuild(self._access.pins, handles, Members.join([old, listed.in_set(number)]))
+        self._access.rebuild(handles, Members.join([old, listed.in_set(number)]))
         with self._access.serving() as now:
             done = SetView(now).all_members().counts()[number] - old.counts()[number]
         return Change(done, len(listed) - done)
