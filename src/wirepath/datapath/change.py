@@ -142,6 +142,8 @@ def recover(pins: Pins) -> None:
     """Finish or undo what processes that died have left half done; the lock is the caller's."""
     for name in pins.unsettled():
         older.adopt(pins, name)
+        if pins.is_settled(name) or not pins.directory(name).exists():
+            continue
         change = _left_behind(pins, name)
         if change.committed and (change.before or change.after):
             log.warning("finished a change of %s that was cut short", name)

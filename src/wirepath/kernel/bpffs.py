@@ -171,7 +171,7 @@ class Pins:
 
         Those that an older version of wirepath put up are among them.
         """
-        odd = [n for n in self._all() if self.changing(n) or self.serving(n) is None]
+        odd = [name for name in self._all() if not self.is_settled(name)]
         return sorted({*odd, *interface_names(self.older_staging)})
 
     def generations(self, name: str) -> list[int]:
@@ -180,6 +180,10 @@ class Pins:
             entries = (entry.name for entry in self.directory(name).iterdir())
             return sorted(int(entry) for entry in entries if entry.isdigit())
         return []
+
+    def is_settled(self, name: str) -> bool:
+        """Tell whether a generation of *name* serves and no change is under way."""
+        return self.serving(name) is not None and self.changing(name) is None
 
     # Changing them
 
