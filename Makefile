@@ -153,9 +153,11 @@ format: setup ## let ruff and clang-format lay out the source
 
 # Running.
 
+# Workers. One after the other, in the process of pytest itself, are tests that ARGS name or show.
+J ?= $(if $(filter tests/% -s --pdb,$(ARGS)),0,$(shell nproc))
 .PHONY: test
 test: setup ## every test that this host can run (WIREPATH_REQUIRE=kernel: a skip for want of root fails)
-	@$(PYTEST) $(ARGS)
+	@$(PYTEST) -n $(J) --dist=loadgroup $(ARGS)
 
 T ?= 60
 .PHONY: fuzz

@@ -6,16 +6,40 @@ nothing.
 """
 
 import os
+import shlex
+import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+WORKER = Path(__file__).parent / "harness" / "worker"
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "kernel: needs root and a kernel that loads programs")
+    # In the background of a shell it is ignored, and so it would be by what the tests interrupt.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let the tests of a group follow each other, as they do on a worker of pytest-xdist."""
+    places: dict[str, int] = {}
+    for place, item in enumerate(items):
+        mark = item.get_closest_marker("xdist_group")
+        places[item.nodeid] = places.setdefault(mark.args[0], place) if mark else place
+    items.sort(key=lambda item: places[item.nodeid])
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_setupnodes(specs: list[Any]) -> None:
+    for spec in specs:
+        spec.python = shlex.join((str(WORKER), sys.executable))
 
 
 @cache

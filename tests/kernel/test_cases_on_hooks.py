@@ -1,11 +1,12 @@
 """The case table, decided by the compiled programs: that of XDP, and those of TC."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from cases import CASES, Case
-from harness.xdp import Expected, Sent, Xdp, disagreements, moved
+from harness.xdp import Expected, Sent, Xdp, disagreements
 from wirepath.model import Model
 from wirepath.net import HOOKS, Hook, Verdict
 from wirepath.policy import Policy
@@ -17,31 +18,36 @@ _POLICIES = {case.policy: case.id for case in reversed(CASES)}
 
 
 class Loaded:
-    """Each policy once; only the last few stay, since each takes some megabytes."""
+    """Loads a policy, and keeps it for as long as it is the one asked for."""
 
-    KEPT = 8
+    def __init__(self) -> None:
+        self._asked: tuple[Hook, str] | None = None
+        self._program: Xdp | None = None
 
-    def __init__(self, hook: Hook) -> None:
-        self.hook = hook
-        self._programs: dict[str, Xdp] = {}
-
-    def __call__(self, text: str) -> Xdp:
-        program = self._programs.pop(text, None) or Xdp(Policy.parse(text), hook=self.hook)
-        self._programs[text] = program
-        if len(self._programs) > self.KEPT:
-            self._programs.pop(next(iter(self._programs))).close()
-        return program
+    def __call__(self, hook: Hook, text: str) -> Xdp:
+        if self._program is None or self._asked != (hook, text):
+            self.close()
+            self._program = Xdp(Policy.parse(text), hook=hook)
+            self._asked = hook, text
+        return self._program
 
     def close(self) -> None:
-        for program in self._programs.values():
-            program.close()
+        if self._program:
+            self._program.close()
 
 
-@pytest.fixture(scope="module", params=HOOKS)
-def loaded(request: pytest.FixtureRequest) -> Iterator[Loaded]:
-    programs = Loaded(request.param)
+@pytest.fixture(scope="module")
+def loaded() -> Iterator[Loaded]:
+    programs = Loaded()
     yield programs
     programs.close()
+
+
+def at_each_hook(text: str, value: object, name: str) -> Iterator[Any]:
+    """Have *value* at each hook; all that needs the policy *text* there is one group."""
+    for hook in HOOKS:
+        group = pytest.mark.xdist_group(f"{_POLICIES[text]}-{hook}")
+        yield pytest.param(hook, value, id=f"{hook}-{name}", marks=group)
 
 
 def is_special(program: Xdp) -> bool:
@@ -55,9 +61,12 @@ def is_special(program: Xdp) -> bool:
     return program.hook != "ingress" and not policy.rules
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
-def test_verdict(case: Case, loaded: Loaded) -> None:
-    program = loaded(case.policy)
+@pytest.mark.parametrize(
+    ("hook", "case"),
+    [each for case in CASES for each in at_each_hook(case.policy, case, case.id)],
+)
+def test_verdict(hook: Hook, case: Case, loaded: Loaded) -> None:
+    program = loaded(hook, case.policy)
     program.ban(case.bans)
     sent = Sent(case.frame, case.wire_bytes, case.now_ns)
     verdict = Verdict(case.verdict, case.reason, case.rule, case.fault)
@@ -67,12 +76,15 @@ def test_verdict(case: Case, loaded: Loaded) -> None:
     assert program.judge([sent]) == [verdict]
 
 
-@pytest.mark.parametrize("text", _POLICIES, ids=_POLICIES.get)
-@pytest.mark.parametrize("hook", HOOKS)
-def test_counts(text: str, hook: Hook) -> None:
+@pytest.mark.parametrize(
+    ("hook", "text"),
+    [each for text, name in _POLICIES.items() for each in at_each_hook(text, text, name)],
+)
+def test_counts(hook: Hook, text: str, loaded: Loaded) -> None:
     """Every rule that matches counts, not only the one that decides."""
-    policy = Policy.parse(text)
-    model = Model(moved(policy, hook), hook=hook)
+    program = loaded(hook, text)
+    program.ban([])
+    program.forget()
+    model = Model(program.policy, hook=hook)
     frames = [Sent(case.frame, case.wire_bytes, case.now_ns) for case in CASES]
-    with Xdp(policy, hook=hook) as program:
-        assert disagreements(program, Expected(model), frames) == []
+    assert disagreements(program, Expected(model), frames) == []

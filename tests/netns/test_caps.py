@@ -3,8 +3,10 @@
 import os
 import socket
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import mkdtemp
 
 import pytest
 
@@ -51,7 +53,10 @@ def test_udp_gets_what_is_due(capped: routed.Path3, cpus: int) -> None:
 
 def test_tcp_gets_most_of_it(capped: routed.Path3) -> None:
     """Through merged packets of 64 KiB: with what the wire counts, 95.6 Mbit/s are possible."""
-    assert 60e6 < routed.tcp(capped, 3, omit=2) < 98e6
+    before, begin = capped.delivered()[1], time.monotonic()
+    assert routed.tcp(capped, 3, omit=2) > 60e6
+    bits = (capped.delivered()[1] - before) * 8
+    assert bits < 1.03 * _RATE * (time.monotonic() - begin + 1)
 
 
 def test_shaping_needs_fq_and_says_so(hosts: Pair) -> None:
@@ -125,9 +130,7 @@ def groups(tmp_path: Path) -> Iterator[list[Path]]:
     mounted = tmp_path / "cgroup2"
     mounted.mkdir()
     subprocess.run(["mount", "-t", "cgroup2", "none", str(mounted)], check=True)
-    made = [mounted / f"wp{os.getpid():x}-{n}" for n in range(2)]
-    for group in made:
-        group.mkdir()
+    made = [Path(mkdtemp(dir=mounted, prefix="wp-")) for _ in range(2)]
     yield made
     for group in made:
         group.rmdir()

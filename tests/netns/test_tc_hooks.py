@@ -128,7 +128,7 @@ def test_no_packet_is_lost_or_misjudged_by_applies_under_load(
             Sender(hosts.near, outward, IPV4[1]) as sends_out,
         ):
             ends, number = time.monotonic() + _LOAD_S, 0
-            while time.monotonic() < ends:
+            while number < 3 or time.monotonic() < ends:
                 datapath.apply(one if number % 2 else two)
                 number += 1
         came = near.take() | far.take()
@@ -138,7 +138,6 @@ def test_no_packet_is_lost_or_misjudged_by_applies_under_load(
             assert {port: came[port] for port in ODD[hook]} == dict.fromkeys(ODD[hook], every)
             assert all(came[port] == [] for port in EVEN[hook])
             assert counted[hook].dropped == 2 * sender.sent > 500
-        assert number > 2
     end(bpffs)
 
 
