@@ -28,7 +28,7 @@ LAYERS: dict[str, str] = {
     "model": "errors net actions policy frame",
     "explain": "errors net policy model",
     "prefixes": "errors net native",
-    "plan": "errors net policy prefixes",
+    "plan": "errors net actions policy prefixes",
     "kernel": "errors native",
     "pcap": "errors native",
     "joint": "errors net actions policy model prefixes plan kernel pcap",

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Hashable, Iterable, Mapping
 
     from wirepath.actions.limit import Limit
+    from wirepath.actions.needs import Need
     from wirepath.net import Ban, Hook, Outcome, Packet, Prefix, Reason, Verdict, VerdictName
 
 
@@ -93,6 +94,11 @@ class Action:
     def on_answers(self) -> Action | None:
         """What is done at egress with what its rule's packets are answered by; nothing if None."""
         return None
+
+    @property
+    def needs(self) -> tuple[Need, ...]:
+        """What the host must have for it."""
+        return ()
 
     def misplaced(
         self,

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Final
 
 from wirepath.actions.action import Action, Memory
 from wirepath.actions.limit import Limit
+from wirepath.actions.needs import Sysctl
 from wirepath.net import Packet, VerdictName
 
 _SYN: Final = 0x02
@@ -27,6 +28,11 @@ class Cookie(Action):
     kind: ClassVar[str] = "cookie"
     tcp_flags: ClassVar[tuple[tuple[int, int], ...]] = ((_SYN, _ACK),)
     sysctls: ClassVar[dict[str, tuple[str, ...]]] = {"net.ipv4.tcp_syncookies": ("1", "2")}
+
+    @property
+    def needs(self) -> tuple[Sysctl, ...]:
+        """The kernel makes cookies."""
+        return tuple(Sysctl(name, values) for name, values in self.sysctls.items())
 
     @property
     def may(self) -> tuple[VerdictName, ...]:

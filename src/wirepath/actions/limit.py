@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Final, Self
 
 from wirepath import quantities
 from wirepath.actions.action import Action, Memory
+from wirepath.actions.needs import Fq
 from wirepath.document import Table, choice, closest, flag, string
 from wirepath.errors import RequestError, shown
 from wirepath.net import ADDRESS_BITS, Ban, Hook, Outcome, Packet, Prefix, Verdict, is_ipv4
@@ -151,6 +152,11 @@ class Limit(Action):
     def limits(self) -> dict[str, "Limit"]:
         """Itself."""
         return {"": self}
+
+    @property
+    def needs(self) -> tuple[Fq, ...]:
+        """What waits does so in fq."""
+        return (Fq(),) if self.shape else ()
 
     @property
     def packet_ns(self) -> int:

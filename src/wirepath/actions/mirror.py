@@ -6,9 +6,10 @@ The kernel's half is ``bpf/actions/mirror.h``.
 import re
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address
-from typing import Any, ClassVar, Final, Literal
+from typing import Any, ClassVar, Final
 
 from wirepath.actions.action import Action, Memory
+from wirepath.actions.needs import Copies, Target
 from wirepath.document import Table, string
 from wirepath.errors import RequestError, shown
 from wirepath.net import Hook, Packet
@@ -21,23 +22,6 @@ _SNAP_MOST: Final = 65_535  # MIRROR_SNAP of bpf/actions/mirror_mark.h
 _SUCH_AS: Final = '"mirror0", "vxlan:IP:VNI" or "erspan:IP:ID"'
 _DEVICE: Final = re.compile(r"[^\s/:]{1,15}")  # dev_valid_name in net/core/dev.c
 _NUMBERS: Final = {"vxlan": ("VNI", (1 << 24) - 1), "erspan": ("ERSPAN ID", (1 << 10) - 1)}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Target:
-    """Where copies go.
-
-    Attributes:
-        words: as the operator wrote it; of a device its name.
-        kind: an interface of this host, or a tunnel.
-        remote: the tunnel's other end; None for an interface.
-        number: the tunnel's: a VNI, or a session of ERSPAN.
-    """
-
-    words: str
-    kind: Literal["device", "vxlan", "erspan"] = "device"
-    remote: IPv4Address | IPv6Address | None = None
-    number: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +41,11 @@ class Mirror(Action):
     hooks: ClassVar[tuple[Hook, ...]] = ("tc_ingress", "egress")
     kind: ClassVar[str] = "mirror"
     most: ClassVar[int | None] = MIRRORS_MOST
+
+    @property
+    def needs(self) -> tuple[Copies]:
+        """The device that copies go to."""
+        return (Copies(self.to, truncated=self.snap is not None),)
 
     def decide(self, packet: Packet, memory: Memory) -> None:
         """Let *packet* go on: nobody looks on at the model."""

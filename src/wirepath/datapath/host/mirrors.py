@@ -17,7 +17,7 @@ from wirepath.kernel.maps import Map
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from wirepath.actions.mirror import Target
+    from wirepath.actions.needs import Target
     from wirepath.datapath.host.arrange import Place
     from wirepath.kernel.offloads import Feature
     from wirepath.policy import Policy
