@@ -12,7 +12,7 @@ from seeding import seeds
 
 from chance import Aim, Maker, Shooter
 from wirepath.datapath.generation.manifest import Manifest
-from wirepath.datapath.generation.slots import Succession
+from wirepath.datapath.generation.state import first_slots
 from wirepath.datapath.live.sets import Sets
 from wirepath.kernel.maps import Map
 from wirepath.model import Model, PrefixSet
@@ -42,8 +42,9 @@ class Standing:
         generation = self.xdp.generation
         self.maps = self.xdp.maps
         self.manifest = Manifest.of(
-            self.policy, {"ingress": generation.plan}, root_bits=generation.tables.root_bits,
-            mode="native", since=0, succession=Succession.first(self.policy), tc="tcx",
+            self.policy, {"ingress": generation.plan},
+            root_bits=generation.planned.tables.root_bits,
+            mode="native", since=0, slots=first_slots(self.policy), tc="tcx",
         )  # fmt: skip
 
     def tables(self, hook: str) -> dict[str, Map]:

@@ -10,13 +10,14 @@ import pytest
 from frames import Eth, IPv4, Tcp, Udp
 from wirepath.datapath.generation.load import Generation
 from wirepath.datapath.generation.manifest import Manifest
-from wirepath.datapath.generation.slots import Succession
+from wirepath.datapath.generation.state import first_slots
 from wirepath.datapath.live.ban_lists import Saved, parse_bans
 from wirepath.datapath.live.bans import Bans, Restored
 from wirepath.datapath.status import full_warnings
 from wirepath.errors import FullError
 from wirepath.kernel.program import XdpAction
 from wirepath.net import Prefix
+from wirepath.plan.slots import Slots
 from wirepath.policy import Policy
 from wirepath.prefixes import Members
 from wirepath.quantities import SECOND_NS
@@ -40,11 +41,11 @@ limit = { rate = "1/h", per = "src", ban = "1h", ban_scope = "rule" }
 class Table:
     """What holds bans, with few of them: a generation that is attached nowhere."""
 
-    def __init__(self, generation: Generation, places: Succession) -> None:
+    def __init__(self, generation: Generation, places: Slots) -> None:
         self.generation = generation
         manifest = Manifest.of(
-            generation.plan.policy, {"ingress": generation.plan}, root_bits=0,
-            mode="native", since=0, succession=places, tc="tcx",
+            generation.planned.policy, {"ingress": generation.plan}, root_bits=0,
+            mode="native", since=0, slots=places, tc="tcx",
         )  # fmt: skip
         self.bans = Bans(generation.maps, manifest, nullcontext)
 
@@ -58,9 +59,9 @@ class Table:
 
 @pytest.fixture
 def table() -> Iterator[Table]:
-    places = Succession.first(POLICY)
+    places = first_slots(POLICY)
     sizes = {"bans": ROOM}
-    with Generation.load(POLICY, Members.of([]), succession=places, sizes=sizes) as generation:
+    with Generation.load(POLICY, Members.of([]), slots=places, sizes=sizes) as generation:
         yield Table(generation, places)
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 from contextlib import contextmanager
-from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 
@@ -195,7 +194,7 @@ class Datapath:
         interface = Interface.of(name)
         pins = Pins.find()  # before anything starts a thread: it may have to change namespaces
         from wirepath.datapath.generation.load import Generation
-        from wirepath.datapath.generation.slots import Succession
+        from wirepath.datapath.generation.state import first_slots
         from wirepath.datapath.host.truncate import cut_at, cutting
         from wirepath.plan.set_files import read_contents
 
@@ -211,12 +210,12 @@ class Datapath:
                 Generation.load(
                     policy,
                     contents.members,
-                    succession=(places := replace(Succession.first(policy), surroundings=around)),
-                    describe=describing(policy, mode, places, tc := choose(tc)),
+                    slots=(slots := first_slots(policy)),
+                    describe=describing(policy, mode, slots, tc := choose(tc), around),
                     devices=(targets := devices(policy, name)),
                     ifindex=offload,
                 ) as generation,
-                generation.counting(contents.members, places.counting),
+                generation.counting(contents.members, slots.counting),
             ):
                 pin(generation, staged)
                 with (
@@ -275,17 +274,13 @@ class Datapath:
             self._swap(self.policy, members, self.manifest.surroundings)
 
     def _swap(self, policy: Policy, members: Members, around: Mapping[str, Any]) -> None:
-        from wirepath.datapath.generation import state as actions
-        from wirepath.datapath.generation.load import STATE, Generation
-        from wirepath.datapath.generation.slots import Succession
+        from wirepath.datapath.generation.load import Generation
+        from wirepath.datapath.generation.state import next_slots
         from wirepath.datapath.host.truncate import cut_at, cutting
 
-        after = Succession.after(self.manifest, policy, self.maps["rule_counters"])
-        places = replace(after, surroundings=around)
-        given = set(places.counters.values()) - set(self.manifest.counters.values())
-        self.bans.forget(given)
-        state = {name: self.maps[name] for name in STATE}
-        state |= actions.carried(self.maps, actions.state_sizes(policy, places))
+        before = self.manifest.slots
+        slots = next_slots(self.manifest, policy, self.maps)
+        self.bans.forget(set(slots.counters.values()) - set(before.counters.values()))
         tc, ifindex = self.manifest.tc, self.link.ifindex
         targets = devices(policy, self.name)
         offload = self.link.ifindex if self.manifest.mode == "offload" else 0
@@ -293,19 +288,19 @@ class Datapath:
             Generation.load(
                 policy,
                 members,
-                state=state,
-                succession=places,
-                describe=describing(policy, self.manifest.mode, places, tc),
+                before=self.maps,
+                slots=slots,
+                describe=describing(policy, self.manifest.mode, slots, tc, around),
                 devices=targets,
                 ifindex=offload,
             ) as generation,
-            generation.counting(members, places.counting, self.manifest.counting),
+            generation.counting(members, slots.counting, before.counting),
             self.pins.stage(self.name) as staged,
         ):
             pin(generation, staged)
             self.link.pin(staged / LINK)
             serving = self.pins.directory(self.name)
-            actions.hand_over(self.maps, generation.maps, self.manifest.rooms, places.rooms)
+            generation.take_over(self.maps, before.ranges)
             with (
                 cutting(staged, self.name, tc, cut_at(policy, targets), instead_of=self._cut_at()),
                 attached(staged, ifindex, tc, instead_of=serving),
@@ -317,7 +312,7 @@ class Datapath:
                     self.link.update(self.program, old=generation.program)
                     raise
         self._reopen()
-        log.info("swapped %s to generation %d", self.name, places.number)
+        log.info("swapped %s to generation %d", self.name, slots.number)
 
     def down(self) -> None:
         """Take it off the interface; nothing of it is left in the kernel."""

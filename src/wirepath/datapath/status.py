@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from wirepath.datapath import Datapath
 
 _NEARLY_FULL: Final = 0.9
+_MIRROR: Final = "mirror"  # the key of rules that mirror
 _LIFT: Final = "lift some: `wirepath unban`"
 
 
@@ -98,7 +99,7 @@ def mirror_warnings(datapath: Datapath) -> list[str]:
     from wirepath.datapath.live import counters
     from wirepath.kernel.interface import name_of
 
-    rules = [rule for rule in datapath.manifest.policy["rule"] if counters.MIRRORING in rule]
+    rules = [rule for rule in datapath.manifest.policy["rule"] if _MIRROR in rule]
     if not rules:
         return []
     counted = counters.read(datapath).rules
@@ -109,11 +110,11 @@ def mirror_warnings(datapath: Datapath) -> list[str]:
         if not name_of(datapath.tables(hook)["mirrors"][place]["ifindex"])
     }
     found = []
-    for name, to in ((rule["name"], rule[counters.MIRRORING]["to"]) for rule in rules):
+    for name, to in ((rule["name"], rule[_MIRROR]["to"]) for rule in rules):
         if name in gone:
             cure = "bring it back and `wirepath apply`"
             found.append(f"rule {name}: {to} is gone ({cure})")
-        elif failed := counted[name].mirror_failed:
+        elif failed := counted[name].own["mirror_failed"]:
             found.append(f"rule {name}: {failed} copies to {to} failed (is it up? `ip link`)")
     return found
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypedDict
+from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
 from wirepath import __version__
 from wirepath.errors import PinError
@@ -13,10 +13,10 @@ from wirepath.errors import PinError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from wirepath.datapath.generation.slots import Succession
     from wirepath.kernel.maps import Map
     from wirepath.net import Hook
-    from wirepath.plan import Plan
+    from wirepath.plan.hook import HookPlan, Rows
+    from wirepath.plan.slots import Slots
     from wirepath.policy import Policy
     from wirepath.prefixes import Tables
 
@@ -25,20 +25,6 @@ PAGE: Final = 4096  # MANIFEST_PAGE of bpf/manifest.h
 
 Tc = Literal["tcx", "clsact"]
 """How programs are attached at the hooks of TC: by links, or as filters where there are none."""
-
-
-class Rows(TypedDict):
-    """How the rows of a hook lie, for whoever writes those of a new class of sets.
-
-    Attributes:
-        sets: by dimension of sets, where its rows begin, in words.
-        residents: bits of a row that are in use.
-        words: of a whole row, with its summary.
-    """
-
-    sets: dict[str, int]
-    residents: int
-    words: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,9 +40,9 @@ class Manifest:
         policy: as `Policy.document` has it.
         counters: by rule, its slot in ``rule_counters``.
         counted: by rule, what that slot had counted for others before; not if nothing.
-        counting: by set with counters, its number in ``set_entries``.
-        rooms, secret: of limits; as in `Succession`.
-        learned_ns, surroundings: likewise.
+        counting: by set with counters, its number in ``prefix_counters``.
+        rooms, secret, learned_ns: as in `Slots`, where rooms are ranges.
+        surroundings: what was changed around it, as `wirepath.datapath.host.arrange` has it.
         ban_lengths: of the prefixes that limits ban from all rules.
         set_root_bits: of the set table.
         rows: by hook, how its rows lie.
@@ -85,34 +71,53 @@ class Manifest:
     def of(
         cls,
         policy: Policy,
-        plans: Mapping[Hook, Plan],
+        plans: Mapping[Hook, HookPlan],
         *,
         root_bits: int,
         mode: str,
         since: float,
-        succession: Succession,
+        slots: Slots,
         tc: Tc,
+        surroundings: Mapping[str, Any] | None = None,
     ) -> Self:
         """Describe a generation that was loaded from *policy*; *plans* are those of its hooks."""
-        from wirepath.datapath.generation.state import ban_lengths
+        from wirepath.plan.actions import ban_lengths
 
         return cls(
             file=policy.file,
             mode=mode,
-            generation=succession.number,
+            generation=slots.number,
             since=since,
             policy=policy.document(),
-            counters=dict(succession.counters),
-            counted={name: list(counts) for name, counts in succession.counted.items()},
-            counting=dict(succession.counting),
-            rooms={name: list(room) for name, room in succession.rooms.items()},
-            secret=list(succession.secret),
-            learned_ns=dict(succession.learned_ns),
-            surroundings=dict(succession.surroundings),
+            counters=dict(slots.counters),
+            counted={name: list(counts) for name, counts in slots.counted.items()},
+            counting=dict(slots.counting),
+            rooms={name: list(each) for name, each in slots.ranges.items()},
+            secret=list(slots.secret),
+            learned_ns=dict(slots.learned_ns),
+            surroundings=dict(surroundings or {}),
             ban_lengths=sorted(ban_lengths(policy)),
             set_root_bits=root_bits,
-            rows={hook: _rows(plan) for hook, plan in plans.items()},
+            rows={hook: plan.rows for hook, plan in plans.items()},
             tc=tc,
+        )
+
+    @property
+    def slots(self) -> Slots:
+        """The places of its names, for the next generation to keep."""
+        from wirepath.actions import counting
+        from wirepath.plan.slots import Range, Slots
+
+        own = {rule["name"]: counting(rule).own for rule in self.policy["rule"]}
+        return Slots(
+            number=self.generation,
+            counters=self.counters,
+            own={name: counters for name, counters in own.items() if counters},
+            counted=self.counted,
+            counting=self.counting,
+            ranges={name: Range(*room) for name, room in self.rooms.items()},
+            secret=tuple(self.secret),
+            learned_ns=self.learned_ns,
         )
 
     def text(self) -> bytes:
@@ -143,8 +148,8 @@ class Manifest:
 
 
 def describing(
-    policy: Policy, mode: str, places: Succession, tc: Tc
-) -> Callable[[Mapping[Hook, Plan], Tables], bytes]:
+    policy: Policy, mode: str, slots: Slots, tc: Tc, surroundings: Mapping[str, Any]
+) -> Callable[[Mapping[Hook, HookPlan], Tables], bytes]:
     """Give what writes the manifest of a generation once it is planned."""
     return lambda plans, tables: Manifest.of(
         policy,
@@ -152,14 +157,7 @@ def describing(
         root_bits=tables.root_bits,
         mode=mode,
         since=time.time(),
-        succession=places,
+        slots=slots,
         tc=tc,
+        surroundings=surroundings,
     ).text()
-
-
-def _rows(plan: Plan) -> Rows:
-    return {
-        "sets": {dimension: plan.row_base[dimension] for dimension in plan.needs},
-        "residents": len(plan.filing.residents),
-        "words": plan.summary_words + plan.words,
-    }

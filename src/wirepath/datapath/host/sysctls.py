@@ -49,10 +49,11 @@ def arranged(
 
 def _wrong(policy: Policy) -> Iterator[tuple[str, str, tuple[str, ...], str]]:
     # By rule: the setting, what it should be, and what it is.
-    for rule in policy.rules:
-        for name, values in rule.action.sysctls.items():
-            if (now := _read(name)) not in values:
-                yield rule.name, name, values, now
+    from wirepath.plan.requirements import requirements
+
+    for rule, name, values in requirements(policy).sysctls:
+        if (now := _read(name)) not in values:
+            yield rule, name, values, now
 
 
 def restore(iface: str, found: Mapping[str, str]) -> None:  # noqa: ARG001 - they are the host's

@@ -60,7 +60,7 @@ def top_keys(datapath: Datapath, count: int) -> list[TopKey]:
     rules = datapath.manifest.policy["rule"]
     if not any(rule.get("limit", {}).get("exact") for rule in rules):
         return []
-    from wirepath.datapath.generation.state import limits_of
+    from wirepath.plan.actions import limits_of
 
     slots = datapath.manifest.counters
     limits = {
