@@ -6,7 +6,10 @@ nothing.
 """
 
 import os
+import subprocess
+from collections.abc import Iterator
 from functools import cache
+from pathlib import Path
 
 import pytest
 
@@ -30,3 +33,16 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     if "kernel" in os.environ.get("WIREPATH_REQUIRE", "").split(","):
         pytest.fail(f"WIREPATH_REQUIRE=kernel, but {reason}", pytrace=False)
     pytest.skip(reason)
+
+
+@pytest.fixture
+def bpffs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A bpffs of the test's own, which wirepath takes for the machine's."""
+    from wirepath.native import lib
+
+    path = tmp_path / "bpffs"
+    path.mkdir()
+    assert lib.wp_mount_bpffs(os.fsencode(path)) == 0
+    monkeypatch.setenv("WIREPATH_BPFFS", str(path))
+    yield path
+    subprocess.run(["umount", "--lazy", str(path)], check=True)

@@ -5,10 +5,11 @@ from collections.abc import Iterator
 from random import Random
 
 import pytest
-from sequence import Executors, Moment, Sequence, executors, outcome
 
-from answered import Answer
-from frames import Eth, Fragment, Frame, HopByHop, IPv4, IPv6, Layer, Tcp, Udp, Vlan
+from harness.answered import Answer
+from harness.frames import Eth, Fragment, Frame, HopByHop, IPv4, IPv6, Layer, Tcp, Udp, Vlan
+from harness.sequence import Executors, Moment, Sequence, executors, outcome
+from harness.xdp import SECRET, Sent
 from wirepath.actions.challenge import cookie, slice_of
 from wirepath.actions.siphash import siphash
 from wirepath.datapath.generation.load import Generation
@@ -20,7 +21,6 @@ from wirepath.model import Model
 from wirepath.net import Packet
 from wirepath.plan.set_files import read_contents
 from wirepath.policy import Policy
-from xdp import SECRET, Sent
 
 S = 1_000_000_000
 MIN = 60 * S

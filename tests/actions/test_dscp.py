@@ -12,8 +12,8 @@ from scapy.layers import inet as scapy
 from scapy.layers.inet6 import IPv6 as ScapyIPv6
 from scapy.layers.l2 import Ether
 
-from chance import Aim, Maker, Shooter
-from frames import (
+from harness.chance import Aim, Maker, Shooter
+from harness.frames import (
     Ah,
     Arp,
     DestinationOptions,
@@ -34,13 +34,13 @@ from frames import (
     Vlan,
     checksum,
 )
+from harness.xdp import Expected, Sent, Xdp, agree
 from wirepath.actions.count import Count
 from wirepath.actions.dscp import Dscp
 from wirepath.actions.placed import Placed
 from wirepath.model import Model
 from wirepath.net import DSCPS, HOOKS, Hook
 from wirepath.policy import Policy
-from xdp import Expected, Sent, Xdp, agree
 
 _SKB_PASS = (1 << 32) - 1
 _XDP_PASS = 2

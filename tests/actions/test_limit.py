@@ -7,14 +7,14 @@ from random import Random
 from typing import Any
 
 import pytest
-from sequence import Moment, Sequence, executors, outcome
 
-from frames import Eth, Frame, IPv4, IPv6, Tcp, Udp, Vlan
+from harness.frames import Eth, Frame, IPv4, IPv6, Tcp, Udp, Vlan
+from harness.sequence import Moment, Sequence, executors, outcome
+from harness.xdp import Sent
 from wirepath import replay
 from wirepath.model import Model
 from wirepath.pcap import CaptureWriter, read_capture
 from wirepath.policy import Policy
-from xdp import Sent
 
 S = 1_000_000_000
 MIN = 60 * S

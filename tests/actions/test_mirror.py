@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from frames import Eth, IPv4, Tcp, Udp
+from harness.frames import Eth, IPv4, Tcp, Udp
+from harness.xdp import Expected, Sent, Xdp, agree
 from wirepath.actions.mirror import Mirror
 from wirepath.actions.placed import Placed
 from wirepath.datapath.generation.load import Generation
@@ -18,7 +19,6 @@ from wirepath.model import Model
 from wirepath.net import Hook
 from wirepath.plan.set_files import read_contents
 from wirepath.policy import Policy
-from xdp import Expected, Sent, Xdp, agree
 
 FRAME = bytes(Eth() / IPv4() / Udp(dport=53) / bytes(300))
 OWN = {"tap": "mirror_counters"}

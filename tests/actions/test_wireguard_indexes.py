@@ -6,8 +6,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from frames import Eth, Fragment, Frame, IPv4, IPv6, Layer, ServiceVlan, Tcp, Udp, Vlan
-from wireguard import COOKIE, DATA, INITIATION, RESPONSE, message
+from harness.frames import Eth, Fragment, Frame, IPv4, IPv6, Layer, ServiceVlan, Tcp, Udp, Vlan
+from harness.wireguard import COOKIE, DATA, INITIATION, RESPONSE, message
+from harness.xdp import BANS, SECRET
 from wirepath.actions import wireguard
 from wirepath.actions.wireguard import SESSION_S
 from wirepath.datapath.generation.load import Generation
@@ -17,7 +18,6 @@ from wirepath.net import Hook, Verdict
 from wirepath.plan.set_files import read_contents
 from wirepath.policy import Policy
 from wirepath.replay import judge_frames, judge_skbs
-from xdp import BANS, SECRET
 
 S = 1_000_000_000
 PORT = 51820

@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from processes import ENVIRONMENT, Wirepath, command
 
+from harness.processes import ENVIRONMENT, Wirepath, command
 from wirepath.cli import COMMANDS, main, show
 from wirepath.errors import RequestError
 from wirepath.quantities import duration

@@ -8,9 +8,10 @@ from random import Random
 from typing import TYPE_CHECKING, Self, cast
 
 import pytest
-from seeding import seeds
 
-from chance import Aim, Maker, Shooter
+from harness.chance import Aim, Maker, Shooter
+from harness.seeding import seeds
+from harness.xdp import Expected, Xdp, agree
 from wirepath.datapath.generation.manifest import Manifest
 from wirepath.datapath.generation.state import first_slots
 from wirepath.datapath.live.sets import Sets
@@ -19,7 +20,6 @@ from wirepath.model import Model, PrefixSet
 from wirepath.net import Prefix
 from wirepath.policy import Policy
 from wirepath.prefixes import Members
-from xdp import Expected, Xdp, agree
 
 if TYPE_CHECKING:
     from wirepath.datapath import Datapath

@@ -7,7 +7,8 @@ from contextlib import nullcontext
 import numpy as np
 import pytest
 
-from frames import Eth, IPv4, Tcp, Udp
+from harness.frames import Eth, IPv4, Tcp, Udp
+from harness.xdp import BANS, Sent, Xdp
 from wirepath.datapath.generation.load import Generation
 from wirepath.datapath.generation.manifest import Manifest
 from wirepath.datapath.generation.state import first_slots
@@ -21,7 +22,6 @@ from wirepath.plan.slots import Slots
 from wirepath.policy import Policy
 from wirepath.prefixes import Members
 from wirepath.quantities import SECOND_NS
-from xdp import BANS, Sent, Xdp
 
 pytestmark = pytest.mark.kernel
 

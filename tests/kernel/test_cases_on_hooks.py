@@ -5,10 +5,10 @@ from collections.abc import Iterator
 import pytest
 
 from cases import CASES, Case
+from harness.xdp import Expected, Sent, Xdp, disagreements, moved
 from wirepath.model import Model
 from wirepath.net import HOOKS, Hook, Verdict
 from wirepath.policy import Policy
-from xdp import Expected, Sent, Xdp, disagreements, moved
 
 pytestmark = pytest.mark.kernel
 

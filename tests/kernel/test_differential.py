@@ -16,12 +16,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from chance import Aim, Maker, Shooter, frames, mutant
-from frames import Eth, IPv4, IPv6, Udp, Vlan
+from harness.chance import Aim, Maker, Shooter, frames, mutant
+from harness.frames import Eth, IPv4, IPv6, Udp, Vlan
+from harness.xdp import Expected, Sent, Xdp, agree
 from wirepath.model import Model
 from wirepath.net import Ban, Fault, Prefix, Reason, format_address
 from wirepath.policy import Policy
-from xdp import Expected, Sent, Xdp, agree
 
 pytestmark = pytest.mark.kernel
 

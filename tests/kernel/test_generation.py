@@ -14,8 +14,8 @@ from random import Random
 
 import pytest
 
-from chance import Aim, Maker, Shooter, mutant
-from frames import Eth, IPv4, IPv6, Udp
+from harness.chance import Aim, Maker, Shooter, mutant
+from harness.frames import Eth, IPv4, IPv6, Udp
 from wirepath.datapath.generation import hook as module
 from wirepath.datapath.generation import write
 from wirepath.datapath.generation.load import Generation

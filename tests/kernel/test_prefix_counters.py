@@ -9,7 +9,7 @@ from typing import Self
 
 import pytest
 
-from frames import Eth, Frame, IPv4, IPv6, Udp
+from harness.frames import Eth, Frame, IPv4, IPv6, Udp
 from wirepath.datapath import Datapath
 from wirepath.datapath.generation.load import Generation
 from wirepath.datapath.generation.state import first_slots

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 
-from frames import Eth, IPv4, IPv6, Udp
+from harness.frames import Eth, IPv4, IPv6, Udp
 from wirepath.datapath.generation.load import Generation
 from wirepath.kernel.program import XdpAction
 from wirepath.model import PrefixSet

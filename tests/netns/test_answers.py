@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from pair import IFNAME, IPV4, IPV6, Pair
 
+from harness.pair import IFNAME, IPV4, IPV6, Pair
 from wirepath.datapath import Datapath
 from wirepath.policy import Policy
 

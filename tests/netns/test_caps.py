@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from living import child
-from pair import IFNAME, IPV4, Pair, ip
 
 import routed
+from harness.living import child
+from harness.pair import IFNAME, IPV4, Pair, ip
 from wirepath.cli import main
 from wirepath.datapath import Datapath
 from wirepath.datapath.live import counters

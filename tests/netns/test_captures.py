@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from pair import (
+
+import harness
+from harness.pair import (
     IFNAME,
     IPV4,
     IPV6,
@@ -19,12 +21,11 @@ from pair import (
     run,
     running,
 )
-
 from wirepath import replay
 from wirepath.pcap import Capture, read_capture
 from wirepath.policy import Policy
 
-_HERE = Path(__file__).parent
+_ANSWER_DNS = Path(harness.__file__).with_name("answer_dns.py")
 _PAGE = b"<html>" + b"wirepath " * 20_000
 _SNAP = 64
 
@@ -149,7 +150,7 @@ def converse(hosts: Pair, directory: Path, mtu: int) -> None:
     with ExitStack() as stack:
         for server in (web, sshd, ("iperf3", "-s", "-p", "5201")):
             stack.enter_context(running(near, *server))
-        names = python(str(_HERE / "answer_dns.py"))
+        names = python(str(_ANSWER_DNS))
         stack.enter_context(running(near, *names, ready="ready"))
         for port in (80, 22, 5201):
             await_port(near, port)

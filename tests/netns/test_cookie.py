@@ -5,11 +5,11 @@ import socket
 from pathlib import Path
 
 import pytest
-from flooded import PORT, connected, echo, flood, server
-from pair import IFNAME, IPV4, IPV6, Pair, python
 
-from answered import Answer
-from frames import Eth, HopByHop, IPv4, IPv6, Layer, Tcp, Vlan
+from harness.answered import Answer
+from harness.flooded import PORT, connected, echo, flood, server
+from harness.frames import Eth, HopByHop, IPv4, IPv6, Layer, Tcp, Vlan
+from harness.pair import IFNAME, IPV4, IPV6, Pair, python
 from wirepath.datapath import Datapath
 from wirepath.datapath.generation.load import Generation
 from wirepath.datapath.live import counters

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from living import ONE, OPPOSITE, PORTS, check_whole, child, end, left, serving
-from numbered import send
-from pair import IFNAME, Pair
 
+from harness.living import ONE, OPPOSITE, PORTS, check_whole, child, end, left, serving
+from harness.numbered import send
+from harness.pair import IFNAME, Pair
 from wirepath.datapath import Datapath
 from wirepath.datapath.generation.load import Generation
 from wirepath.datapath.live import counters

@@ -13,7 +13,7 @@ from pathlib import Path
 from random import Random
 from typing import Any, NoReturn
 
-from living import (
+from harness.living import (
     EVEN,
     ODD,
     ONE,
@@ -28,9 +28,8 @@ from living import (
     left,
     serving,
 )
-from numbered import Inbox, Sender, send
-from pair import IFNAME, IPV4, Pair, python, run
-
+from harness.numbered import Inbox, Sender, send
+from harness.pair import IFNAME, IPV4, Pair, python, run
 from wirepath.datapath import Datapath
 from wirepath.datapath.live import counters
 from wirepath.kernel.interface import Interface

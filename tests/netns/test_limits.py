@@ -2,9 +2,8 @@
 
 import socket
 
-from numbered import Inbox, send
-from pair import IFNAME, IPV4, IPV6, Pair, await_port, python, run, running
-
+from harness.numbered import Inbox, send
+from harness.pair import IFNAME, IPV4, IPV6, Pair, await_port, python, run, running
 from wirepath.datapath import Datapath
 from wirepath.datapath.live import counters
 from wirepath.net import Prefix

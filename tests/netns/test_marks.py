@@ -10,15 +10,15 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from pair import IFNAME, Pair, await_port, ip, python, run, running
 from scapy.layers import inet as scapy
 from scapy.layers.inet6 import IPv6 as ScapyIPv6
 from scapy.layers.l2 import Dot1Q
 from scapy.packet import Packet
 from scapy.utils import PcapReader
 
-import frames
-from frames import Eth, Udp, Vlan
+from harness import frames
+from harness.frames import Eth, Udp, Vlan
+from harness.pair import IFNAME, Pair, await_port, ip, python, run, running
 from wirepath.datapath import Datapath
 from wirepath.datapath.live import counters
 from wirepath.lab.netns import Namespace

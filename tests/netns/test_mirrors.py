@@ -13,11 +13,11 @@ from ipaddress import IPv4Address
 from pathlib import Path
 
 import pytest
-from living import left
-from pair import IFNAME, IPV4, Pair, await_port, ip, python, run, running
 from scapy.layers.inet import TCP
 from scapy.layers.l2 import Ether
 
+from harness.living import left
+from harness.pair import IFNAME, IPV4, Pair, await_port, ip, python, run, running
 from wirepath.datapath import Datapath
 from wirepath.datapath.host import mirrors
 from wirepath.datapath.live import counters

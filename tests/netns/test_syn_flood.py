@@ -3,9 +3,9 @@
 import time
 
 import pytest
-from flooded import PORT, connect, connected, echo, flood, server
-from pair import IPV4, IPV6, Pair, run
 
+from harness.flooded import PORT, connect, connected, echo, flood, server
+from harness.pair import IPV4, IPV6, Pair, run
 from wirepath.datapath.live import counters
 
 

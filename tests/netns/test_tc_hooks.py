@@ -8,7 +8,8 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from hooked import (
+
+from harness.hooked import (
     EVEN,
     MODES,
     NOTHING,
@@ -22,10 +23,9 @@ from hooked import (
     served,
     serving,
 )
-from living import child, kill
-from numbered import Inbox, Sender, send
-from pair import IFNAME, IPV4, IPV6, Pair, ip, run
-
+from harness.living import child, kill
+from harness.numbered import Inbox, Sender, send
+from harness.pair import IFNAME, IPV4, IPV6, Pair, ip, run
 from wirepath.datapath import Datapath
 from wirepath.datapath.generation.load import Generation
 from wirepath.datapath.generation.manifest import Tc

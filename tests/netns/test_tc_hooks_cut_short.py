@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hooked import MODES, NOTHING, check_nothing, end, policy, served, serving
-from living import child
-from pair import IFNAME, Pair
 
+from harness.hooked import MODES, NOTHING, check_nothing, end, policy, served, serving
+from harness.living import child
+from harness.pair import IFNAME, Pair
 from wirepath.datapath import Datapath
 from wirepath.datapath.generation.manifest import Tc
 from wirepath.errors import KernelError, RequestError

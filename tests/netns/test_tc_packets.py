@@ -14,9 +14,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from pair import IFNAME, IPV4, IPV6, Pair, ip, run
 
-from frames import Eth, Frame, IPv4, IPv6, Tcp, Udp, Vlan
+from harness.frames import Eth, Frame, IPv4, IPv6, Tcp, Udp, Vlan
+from harness.pair import IFNAME, IPV4, IPV6, Pair, ip, run
 from wirepath.datapath import Datapath
 from wirepath.datapath.live import counters
 from wirepath.lab.netns import Namespace

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 
 import pytest
-from pair import IFNAME, IPV4, IPV6, Pair, ip, run
-from tracked import (
+
+from harness.pair import IFNAME, IPV4, IPV6, Pair, ip, run
+from harness.tracked import (
     ask,
     ask_nobody,
     connections,
@@ -18,7 +19,6 @@ from tracked import (
     settled,
     talk,
 )
-
 from wirepath.datapath import Datapath
 from wirepath.datapath.live import counters
 from wirepath.lab.netns import Namespace

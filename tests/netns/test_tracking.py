@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from living import child
-from pair import IFNAME, Pair, python, run
 
+from harness.living import child
+from harness.pair import IFNAME, Pair, python, run
 from wirepath.datapath import Datapath
 from wirepath.errors import NotSupported
 from wirepath.kernel import conntrack

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from pair import IFNAME, IPV4, Pair, ip, run
 
-from wireguard import DATA, INITIATION, message, proved
+from harness.pair import IFNAME, IPV4, Pair, ip, run
+from harness.wireguard import DATA, INITIATION, message, proved
 from wirepath.actions import wireguard
 from wirepath.datapath import Datapath
 from wirepath.datapath.live import counters

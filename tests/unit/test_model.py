@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from frames import Eth, IPv4, Tcp, Udp
+from harness.frames import Eth, IPv4, Tcp, Udp
 from wirepath.explain import explain
 from wirepath.frame import parse
 from wirepath.model import Model, PrefixSet

@@ -6,7 +6,8 @@ from itertools import product
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from machine import (
+
+from harness.machine import (
     EXIT,
     NOTHING,
     R0,
@@ -27,7 +28,6 @@ from machine import (
     store,
     wide,
 )
-
 from wirepath.native import ffi, lib
 
 FD = 7

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from set_memory import (
+
+from harness.set_memory import (
     IPV4,
     LAST,
     MEMBERS,
@@ -20,7 +21,6 @@ from set_memory import (
     structs,
     written,
 )
-
 from wirepath.errors import LayoutError, RequestError
 from wirepath.native import ffi, lib
 from wirepath.net import Prefix, parse_address

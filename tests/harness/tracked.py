@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TypeVar
 
 import pytest
-from pair import IFNAME, run
 
-from frames import checksum
+from harness.frames import checksum
+from harness.pair import IFNAME, run
 from wirepath.datapath import Datapath
 from wirepath.datapath.live import counters
 from wirepath.lab.netns import Namespace

@@ -8,9 +8,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from numbered import Inbox, send
-from pair import IFNAME, IPV4, Pair
-
+from harness.numbered import Inbox, send
+from harness.pair import IFNAME, IPV4, Pair
 from wirepath.datapath import Datapath
 from wirepath.policy import Policy
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from ipaddress import ip_address
 
-from frames import FLAGS, checksum
+from harness.frames import FLAGS, checksum
 
 _ETHERTYPES = {0x0800: 4, 0x86DD: 6}
 _TAGS = {0x8100, 0x88A8}

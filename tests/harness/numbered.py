@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Self
 
-from pair import IPV4
-
+from harness.pair import IPV4
 from wirepath.lab.netns import Namespace
 
 _ROOM_BYTES = 64 << 20  # no datagram is lost for want of a reader

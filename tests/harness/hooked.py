@@ -7,10 +7,9 @@ import subprocess
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from living import gone, left
-from numbered import Inbox, send
-from pair import IFNAME, IPV4, Pair
-
+from harness.living import gone, left
+from harness.numbered import Inbox, send
+from harness.pair import IFNAME, IPV4, Pair
 from wirepath.datapath import Datapath
 from wirepath.kernel.interface import Interface
 from wirepath.net import HOOKS, Hook

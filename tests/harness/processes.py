@@ -2,13 +2,18 @@
 
 import json
 import os
+import socket
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 import wirepath
+from harness.frames import Eth, IPv4, Tcp, Udp
 from wirepath.kernel.interface import Interface
 from wirepath.lab.netns import Namespace
 
@@ -76,3 +81,27 @@ class Host:
         pins = (path for path in self.bpffs.rglob("*") if path.is_file())
         # The kernel has two files of its own there.
         return self.interface().xdp_id, sorted(str(pin) for pin in pins if pin.suffix != ".debug")
+
+
+# Frames that the policy of tests/cli judges by different rules.
+FROM_BAD = Eth() / IPv4(src="192.0.2.7") / Tcp(dport=80)
+FROM_GOOD = Eth() / IPv4(src="198.51.100.1") / Tcp(dport=80)
+FROM_OTHER = Eth() / IPv4(src="198.51.100.77") / Udp(dport=53)
+
+
+def send(host: Host, *frames: object) -> None:
+    """Put frames on the wire to wp0."""
+    with host.namespace.entered(), socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as wire:
+        wire.bind(("wp1", 0))
+        for frame in frames:
+            wire.send(bytes(frame))  # type: ignore[call-overload]
+
+
+def rules(host: Host, least: int) -> dict[str, dict[str, int]]:
+    """Wait until *least* packets have matched rules; give the counters."""
+    for _ in range(100):
+        found: dict[str, dict[str, int]] = host("stats", "--json").json()["rules"]
+        if sum(rule["packets"] for rule in found.values()) >= least:
+            return found
+        time.sleep(0.02)
+    pytest.fail(f"{found}: fewer than {least} packets arrived")

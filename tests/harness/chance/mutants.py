@@ -2,7 +2,7 @@
 
 from random import Random
 
-from xdp import Sent
+from harness.xdp import Sent
 
 # What tells lengths, kinds and offsets, by what it does to a parser when it is off.
 _TELLING = (0, 1, 4, 5, 6, 7, 8, 15, 16, 20, 40, 43, 44, 51, 58, 59, 60, 64, 128, 240, 255)

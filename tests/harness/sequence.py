@@ -4,11 +4,11 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from frames import Frame, Layer
+from harness.frames import Frame, Layer
+from harness.xdp import SECRET, Expected, Sent, Xdp
 from wirepath.model import Model
 from wirepath.net import Verdict
 from wirepath.policy import Policy
-from xdp import SECRET, Expected, Sent, Xdp
 
 Moment = tuple[int, Frame | Layer | bytes, str]
 """The clock, a frame, and what becomes of it: ``pass``, or ``REASON`` or ``REASON RULE``."""

@@ -6,11 +6,11 @@ Hypothesis for small ones, which it then shrinks.
 
 from random import Random
 
-from chance.aimed import Aim, Shooter
-from chance.mutants import mutant
-from chance.policies import Maker
+from harness.chance.aimed import Aim, Shooter
+from harness.chance.mutants import mutant
+from harness.chance.policies import Maker
+from harness.xdp import Sent
 from wirepath.policy import Policy
-from xdp import Sent
 
 __all__ = ["Aim", "Maker", "Shooter", "frames", "mutant"]
 

@@ -8,8 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from pair import IFNAME, IPV4, IPV6, Pair, await_port, ip, run, running
-
+from harness.pair import IFNAME, IPV4, IPV6, Pair, await_port, ip, run, running
 from wirepath.datapath import Datapath
 from wirepath.lab.flood import Flood
 from wirepath.lab.netns import tune_veth

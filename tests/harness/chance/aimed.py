@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 from random import Random
 
-import frames as f
+from harness import frames as f
+from harness.xdp import Sent
 from wirepath.net import ADDRESS_BITS, Prefix
 from wirepath.policy import Policy
 from wirepath.policy.addresses import Addresses
 from wirepath.policy.numbers import Numbers
-from xdp import Sent
 
 _LAST = (1 << ADDRESS_BITS) - 1
 _IPV4 = 0xFFFF << 32
