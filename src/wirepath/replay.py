@@ -97,7 +97,7 @@ def run(
     if model:
         return _by_model(policy, contents.members, capture, hook)
     from wirepath.datapath.generation.load import Generation
-    from wirepath.datapath.generation.state import bans
+    from wirepath.plan.actions import bans
 
     # There are no bans but those of limits; without any, their table need not have its room.
     sizes = {} if bans(policy) else {"bans": 1}
@@ -108,7 +108,7 @@ def run(
         judged = _named(generation, policy, traces)
         here = policy.at(hook).rules
         slots = {r.name: number for number, r in enumerate(policy.rules) if r in here}
-        return _summed(capture, counters.rules(generation.maps["rule_counters"], slots), judged)
+        return _summed(capture, counters.rules(generation.maps, slots), judged)
 
 
 # What the program wrote of every frame.
@@ -183,20 +183,19 @@ def _by_model(policy: Policy, members: Any, capture: Capture, hook: Hook) -> Rep
     from wirepath.prefixes.offline import by_name, offline
 
     decider = Model(policy, by_name(offline(Tables.build(members)), policy.sets), hook=hook)
-    counts = {r.name: [0, 0, 0, 0] for r in decider.policy.rules if r.action.counts}
+    counts = {r.name: counters.RuleCount() for r in decider.policy.rules if r.action.counts}
     judged = []
     for frame in capture:
         decision = decider.decide(frame.data, frame.time_ns, frame.wire_bytes)
         verdict = decision.verdict
         judged.append(Judged(verdict.verdict, verdict.reason, verdict.rule))
         for name in decision.matched:
-            count = counts[name]
-            count[0] += 1
-            count[1] += frame.wire_bytes
             dropped = verdict.verdict == "drop" and verdict.rule == name
-            count[2] += dropped
-            count[3] += dropped and verdict.reason == "limit_exceeded"
-    return _summed(capture, {n: counters.RuleCount(*c) for n, c in counts.items()}, judged)
+            exceeded = dropped and verdict.reason == "limit_exceeded"
+            counts[name] = counts[name].one_more(
+                frame.wire_bytes, dropped=dropped, exceeded=exceeded
+            )
+    return _summed(capture, counts, judged)
 
 
 def _summed(

@@ -14,7 +14,7 @@ from harness.chance import Aim, Maker, Shooter
 from harness.seeding import seeds
 from harness.xdp import Expected, Xdp, agree
 from wirepath.datapath.generation.manifest import Manifest
-from wirepath.datapath.generation.slots import Succession
+from wirepath.datapath.generation.state import first_slots
 from wirepath.datapath.live.set_view import SetView
 from wirepath.datapath.live.sets import Sets
 from wirepath.model import Model, PrefixSet
@@ -41,8 +41,9 @@ class Standing:
         generation = self.xdp.generation
         self.maps = self.xdp.maps
         self.manifest = Manifest.of(
-            self.policy, {"ingress": generation.plan}, root_bits=generation.tables.root_bits,
-            mode="native", since=0, succession=Succession.first(self.policy), tc="tcx",
+            self.policy, {"ingress": generation.plan},
+            root_bits=generation.planned.tables.root_bits,
+            mode="native", since=0, slots=first_slots(self.policy), tc="tcx",
         )  # fmt: skip
 
     def serving(self) -> Any:

@@ -35,5 +35,6 @@ def _age_contents(place: Path) -> None:
     with Map.open(place / "manifest") as pages:
         manifest = read_record(pages)
     del manifest["schema"], manifest["counters_schema"]
+    manifest["rooms"] = manifest.pop("ranges")
     (place / "manifest").unlink()
     pin_record(manifest | {"version": "0.1.0", "surroundings": host}, place / "manifest")

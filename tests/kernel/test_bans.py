@@ -12,13 +12,14 @@ from harness.frames import Eth, IPv4, Tcp, Udp
 from harness.xdp import BANS, Sent, Xdp
 from wirepath.datapath.generation.load import Generation
 from wirepath.datapath.generation.manifest import Manifest
-from wirepath.datapath.generation.slots import Succession
+from wirepath.datapath.generation.state import first_slots
 from wirepath.datapath.live.ban_lists import Saved, parse_bans
 from wirepath.datapath.live.ban_view import BanView, Restored, Usage
 from wirepath.datapath.status import full_warnings
 from wirepath.errors import FullError
 from wirepath.kernel.program import XdpAction
 from wirepath.net import Prefix
+from wirepath.plan.slots import Slots
 from wirepath.policy import Policy
 from wirepath.prefixes import Members
 from wirepath.quantities import SECOND_NS
@@ -44,11 +45,11 @@ limit = { rate = "1/h", per = "src", ban = "1h", ban_scope = "rule" }
 class Table:
     """What holds bans, with few of them: a generation that is attached nowhere."""
 
-    def __init__(self, generation: Generation, places: Succession) -> None:
+    def __init__(self, generation: Generation, places: Slots) -> None:
         self.generation = generation
         manifest = Manifest.of(
-            generation.plan.policy, {"ingress": generation.plan}, root_bits=0,
-            mode="native", since=0, succession=places, tc="tcx",
+            generation.planned.policy, {"ingress": generation.plan}, root_bits=0,
+            mode="native", since=0, slots=places, tc="tcx",
         )  # fmt: skip
         handles = SimpleNamespace(maps=generation.maps, manifest=manifest)
         self.bans = BanView(cast("Handles", handles))
@@ -63,9 +64,9 @@ class Table:
 
 @pytest.fixture
 def table() -> Iterator[Table]:
-    places = Succession.first(POLICY)
+    places = first_slots(POLICY)
     sizes = {"bans": ROOM}
-    with Generation.load(POLICY, Members.of([]), succession=places, sizes=sizes) as generation:
+    with Generation.load(POLICY, Members.of([]), slots=places, sizes=sizes) as generation:
         yield Table(generation, places)
 
 

@@ -18,10 +18,10 @@ import pytest
 from harness.chance import Aim, Maker, Shooter, mutant
 from harness.frames import Eth, IPv4, IPv6, Udp
 from wirepath.datapath.generation import hook as module
-from wirepath.datapath.generation.hook import HookProgram
-from wirepath.datapath.generation.load import STATE, Generation
+from wirepath.datapath.generation import write
+from wirepath.datapath.generation.load import Generation
 from wirepath.datapath.generation.manifest import Manifest
-from wirepath.datapath.generation.slots import Succession
+from wirepath.datapath.generation.state import STATE, first_slots
 from wirepath.datapath.live import counters
 from wirepath.datapath.live.ban_view import BanView
 from wirepath.errors import KernelError, RequestError
@@ -48,11 +48,11 @@ def load(policy: Policy, **options: object) -> Generation:
 
 
 def bans_of(generation: Generation) -> BanView:
-    plan = generation.plan
-    places = Succession.first(plan.policy)
+    policy = generation.planned.policy
+    slots = first_slots(policy)
     manifest = Manifest.of(
-        plan.policy, {"ingress": plan}, root_bits=0,
-        mode="native", since=0, succession=places, tc="tcx",
+        policy, {"ingress": generation.plan}, root_bits=0,
+        mode="native", since=0, slots=slots, tc="tcx",
     )  # fmt: skip
     handles = SimpleNamespace(maps=generation.maps, manifest=manifest)
     return BanView(cast("Handles", handles))
@@ -142,15 +142,15 @@ def test_state_goes_on_in_the_next_generation() -> None:
     first = Policy.parse('[[rule]]\nname = "a"\n[[rule]]\nname = "b"\naction = "drop"\n')
     second = Policy.parse('[[rule]]\nname = "b"\n[[rule]]\nname = "c"\naction = "pass"\n')
     frame = bytes(Eth() / IPv4() / Udp())
-    places = Succession.first(first)
-    with load(first, succession=places) as old:
+    places = first_slots(first)
+    with load(first, slots=places) as old:
         assert run(old, [frame]) == [XdpAction.DROP]
-        state = {name: old.maps[name] for name in STATE}
         slots = {"b": 1, "c": 2}
-        with load(second, succession=replace(places, counters=slots), state=state, sizes={}) as new:
+        after = replace(places, counters=slots)
+        with load(second, slots=after, before=old.maps, sizes={}) as new:
             assert run(new, [frame, frame]) == [XdpAction.PASS] * 2
             assert run(old, [frame]) == [XdpAction.DROP]
-            counted = counters.rules(new.maps["rule_counters"], {**slots, "a": 0})
+            counted = counters.rules(new.maps, {**slots, "a": 0})
             assert {name: count.packets for name, count in counted.items()} == {
                 "a": 2, "b": 4, "c": 2,
             }  # fmt: skip
@@ -226,9 +226,9 @@ def test_the_verifier_takes_every_mixture(seed: int, hook: Hook) -> None:
     """With room to spare: what it walks depends on what is left of the program."""
     policy = _mixture(Random(seed), hook)
     counting = dict.fromkeys(policy.sets, 0) if seed % 2 else {}
-    places = replace(Succession.first(policy), counting=counting)
+    places = replace(first_slots(policy), counting=counting)
     for replaying in (False, True):
-        with load(policy, replaying=replaying, succession=places) as generation:
+        with load(policy, replaying=replaying, slots=places) as generation:
             for program in generation.hooks.values():
                 assert program.program.verified_instructions < _BUDGET
 
@@ -242,9 +242,9 @@ def test_a_failed_load_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
 
     load(policy).close()
     before = sorted(Path("/proc/self/fd").iterdir())
-    for method in ("_write", "_write_prefixes"):
+    for name in ("write", "_write_columns"):
         with monkeypatch.context() as patch:
-            patch.setattr(HookProgram, method, fail)
+            patch.setattr(write, name, fail)
             with pytest.raises(KernelError, match="a test forbids"):
                 load(policy)
     assert sorted(Path("/proc/self/fd").iterdir()) == before

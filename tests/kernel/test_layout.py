@@ -9,7 +9,7 @@ import pytest
 
 from wirepath.errors import LayoutError
 from wirepath.kernel.btf import Btf
-from wirepath.kernel.layout import Boolean, Integer, Layout, Octets, Text
+from wirepath.kernel.layout import Array, Boolean, Integer, Layout, Octets, Record, Text, fits
 from wirepath.kernel.object import Object
 
 pytestmark = pytest.mark.kernel
@@ -118,3 +118,23 @@ def test_scalars(layout: Layout, value: object, packed: bytes) -> None:
     assert layout.pack(value) == packed
     assert layout.unpack(packed) == value
     assert np.dtype(layout.dtype).itemsize == layout.size
+
+
+def test_what_another_object_has_laid_out() -> None:
+    """Members of mine lie at the same places there; it may have more names for the same bytes."""
+    word = Integer("__u64", 8)
+    mine = Record("struct c", 16, {"packets": (0, word), "dropped": (8, word)})
+    theirs = Record("struct c", 16, {**mine.members, "mirrored": (8, word)})
+    assert fits(mine, theirs)
+    assert not fits(theirs, mine)
+    assert fits(Array("c[2]", 32, mine, 2), Array("c[2]", 32, theirs, 2))
+    for other in (
+        Record("struct c", 24, mine.members),
+        Record("struct c", 16, {"packets": (8, word), "dropped": (0, word)}),
+        Record(
+            "struct c", 16, {"packets": (0, word), "dropped": (8, Integer("__s64", 8, signed=True))}
+        ),
+        word,
+    ):
+        assert not fits(mine, other)
+    assert not fits(Array("c[2]", 32, mine, 2), Array("c[3]", 48, mine, 3))

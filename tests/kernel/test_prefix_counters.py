@@ -11,7 +11,7 @@ import pytest
 from harness.frames import Eth, Frame, IPv4, IPv6, Udp
 from wirepath.datapath import Datapath
 from wirepath.datapath.generation.load import Generation
-from wirepath.datapath.generation.slots import Succession
+from wirepath.datapath.generation.state import first_slots
 from wirepath.datapath.live.prefix_counters import PrefixCounters
 from wirepath.errors import KernelError, RequestError
 from wirepath.frame import parse
@@ -58,7 +58,7 @@ class Counting:
         self.generation = Generation.load(
             self.policy,
             members,
-            succession=replace(Succession.first(self.policy), counting=self.numbers),
+            slots=replace(first_slots(self.policy), counting=self.numbers),
             sizes={"bans": 16},
             replaying=True,
         )

@@ -86,7 +86,7 @@ def live(generation: Generation) -> Iterator[LiveSets]:
         members=maps["set_members"].memory(),
         set_classes=maps["set_classes"].memory(),
         set_head=maps["set_head"].memory(),
-        root_bits=generation.tables.root_bits,
+        root_bits=generation.planned.tables.root_bits,
     )
     with LiveSets(memory, lambda classes: pytest.fail(f"new classes: {classes}")) as sets:
         yield sets

@@ -13,8 +13,8 @@ import pytest
 
 from harness.pair import IFNAME, IPV4, Pair, ip, run
 from harness.wireguard import DATA, INITIATION, message, proved
+from wirepath.actions import wireguard
 from wirepath.datapath import Datapath
-from wirepath.datapath.generation import slots
 from wirepath.lab.netns import Namespace
 from wirepath.policy import Policy
 
@@ -154,7 +154,7 @@ def test_the_protected_host_initiates(hosts: Pair) -> None:
 
 def test_sessions_are_known_by_their_indexes(hosts: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever begins them; what is for none is dropped at once, if nothing had to be learned."""
-    monkeypatch.setattr(slots, "LEARNING_NS", 0)
+    monkeypatch.setattr(wireguard, "LEARNING_NS", 1)
     near, far = Keys.make(hosts.near), Keys.make(hosts.far)
     text = policy(near.public, ", indexes = true")
     with ExitStack() as stack:

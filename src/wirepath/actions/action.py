@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
 
 from wirepath.net import HOOKS
 
@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
     from wirepath.actions.limit import Limit
     from wirepath.actions.needs import Need
+    from wirepath.actions.placed import Placed
+    from wirepath.actions.state import StateMap
     from wirepath.net import Ban, Hook, Outcome, Packet, Prefix, Reason, Verdict, VerdictName
 
 
@@ -50,11 +52,29 @@ class Memory:
     departs_ns: int = 0
 
 
+class Counting(NamedTuple):
+    """What rules with an action count besides packets, bytes and drops.
+
+    Attributes:
+        names: what commands tell, in this order: of ``struct rule_counter``, of the map *own*, or
+            ``conformed``, which is what was not dropped.
+        own: the map of counters that are the action's alone, laid out by slot as ``rule_counters``
+            is; empty if it has none.
+    """
+
+    names: tuple[str, ...] = ()
+    own: str = ""
+
+
 class Action:
     """What a rule does with every packet that it matches.
 
     Attributes:
         kind: its name in ``enum action`` of ``bpf/packet/verdict.h``.
+        configs: the map of its structs, by rule; empty if it has none.
+        beside: maps with an entry for each of those structs.
+        states: the maps of what it remembers.
+        counting: what its rules count besides packets, bytes and drops.
         matches: what its rule must say at least of packets: the protocol, and a port; None if it
             takes any.
         hooks: where it works.
@@ -62,18 +82,20 @@ class Action:
         most: rules with it at a hook; None if there may be any number.
         reason: of `verdict`.
         tcp_flags: (all set, all clear), of the only packets that it is for; none if it is for all.
-        sysctls: settings of the kernel that it needs, and the values that will do.
     """
 
     __slots__ = ()
     kind: ClassVar[str] = "none"
+    configs: ClassVar[str] = ""
+    beside: ClassVar[tuple[str, ...]] = ()
+    states: ClassVar[tuple[StateMap, ...]] = ()
+    counting: ClassVar[Counting] = Counting()
     matches: ClassVar[int | None] = None
     hooks: ClassVar[tuple[Hook, ...]] = HOOKS
     counts: ClassVar[bool] = True
     most: ClassVar[int | None] = None
     reason: ClassVar[Reason] = "rule"
     tcp_flags: ClassVar[tuple[tuple[int, int], ...]] = ()
-    sysctls: ClassVar[Mapping[str, tuple[str, ...]]] = {}
 
     @property
     def verdict(self) -> Outcome | None:
@@ -88,6 +110,21 @@ class Action:
     @property
     def limits(self) -> Mapping[str, Limit]:
         """What it limits, by role; its struct names each of them ``ROLE_limit``."""
+        return {}
+
+    @property
+    def remembers(self) -> Mapping[StateMap, int]:
+        """How many entries of its `states` it needs, without those of its limits."""
+        return {}
+
+    @property
+    def learns_ns(self) -> int:
+        """For how long it only learns from packets before it judges by that; 0 if it does not."""
+        return 0
+
+    @property
+    def flags(self) -> Mapping[str, bool]:
+        """Constants of the data plane that are true where any rule has them true, by C name."""
         return {}
 
     @property
@@ -111,7 +148,7 @@ class Action:
         """Decide *packet*, which the rule matches; None lets the walk go on."""
         raise NotImplementedError
 
-    def lower(self) -> dict[str, Any]:
+    def lower(self, placed: Placed) -> dict[str, Any]:
         """Give its struct, ``struct KIND`` in ``bpf/actions/KIND.h``, but for its limits."""
         raise NotImplementedError
 

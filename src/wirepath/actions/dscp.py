@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
 from wirepath.actions.action import Action, Memory
+from wirepath.actions.placed import Placed
 from wirepath.document import closest
 from wirepath.errors import RequestError, shown
 from wirepath.net import DSCPS, Packet
@@ -27,11 +28,12 @@ class Dscp(Action):
     value: int
 
     kind: ClassVar[str] = "dscp"
+    configs: ClassVar[str] = "dscps"
 
     def decide(self, packet: Packet, memory: Memory) -> None:
         """Let *packet* go on: later rules see it as it arrived."""
 
-    def lower(self) -> dict[str, Any]:
+    def lower(self, placed: Placed) -> dict[str, Any]:  # noqa: ARG002 - it is alike everywhere
         """Give ``struct dscp``."""
         return {"value": self.value}
 

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any, ClassVar, Final
 
-from wirepath.actions.action import Action, Memory
+from wirepath.actions.action import Action, Counting, Memory
 from wirepath.actions.needs import Copies, Target
+from wirepath.actions.placed import Placed
+from wirepath.actions.state import StateMap
 from wirepath.document import Table, string
 from wirepath.errors import RequestError, shown
 from wirepath.net import Hook, Packet
@@ -18,6 +20,9 @@ MIRRORS_MOST: Final = 64  # MIRRORS_MAX of bpf/actions/mirror.h
 _ONE_IN_MOST: Final = 1_000_000_000
 _SNAP_LEAST: Final = 14  # an Ethernet header
 _SNAP_MOST: Final = 65_535  # MIRROR_SNAP of bpf/actions/mirror_mark.h
+
+_COUNTERS: Final = StateMap(name="mirror_counters")
+COUNTER_BLOCKS: Final = 40  # RULE_BLOCKS of bpf/stats.h
 
 _SUCH_AS: Final = '"mirror0", "vxlan:IP:VNI" or "erspan:IP:ID"'
 _DEVICE: Final = re.compile(r"[^\s/:]{1,15}")  # dev_valid_name in net/core/dev.c
@@ -40,6 +45,10 @@ class Mirror(Action):
 
     hooks: ClassVar[tuple[Hook, ...]] = ("tc_ingress", "egress")
     kind: ClassVar[str] = "mirror"
+    configs: ClassVar[str] = "mirrors"
+    beside: ClassVar[tuple[str, ...]] = ("mirror_blocks",)
+    states: ClassVar[tuple[StateMap, ...]] = (_COUNTERS,)
+    counting: ClassVar[Counting] = Counting(("mirrored", "mirror_failed"), _COUNTERS.name)
     most: ClassVar[int | None] = MIRRORS_MOST
 
     @property
@@ -47,12 +56,22 @@ class Mirror(Action):
         """The device that copies go to."""
         return (Copies(self.to, truncated=self.snap is not None),)
 
+    @property
+    def remembers(self) -> dict[StateMap, int]:
+        """Its counters have room for every slot."""
+        return {_COUNTERS: COUNTER_BLOCKS}
+
     def decide(self, packet: Packet, memory: Memory) -> None:
         """Let *packet* go on: nobody looks on at the model."""
 
-    def lower(self) -> dict[str, Any]:
-        """Give ``struct mirror``, but for the device and the slot."""
-        return {"one_in": self.one_in, "snap": self.snap or 0}
+    def lower(self, placed: Placed) -> dict[str, Any]:
+        """Give ``struct mirror``."""
+        return {
+            "ifindex": placed.devices.get(self.to.words, 0),
+            "one_in": self.one_in,
+            "snap": self.snap or 0,
+            "rule": placed.slot,
+        }
 
     def describe(self) -> str:
         """Say ``mirror to mirror0, 1 in 100, 96 bytes``."""

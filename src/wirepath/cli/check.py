@@ -39,18 +39,14 @@ def _check(options: Namespace) -> None:
 
 # Goes as far as `up` does before it meets the kernel; gives the size of each set.
 def _lowered(policy: Policy) -> dict[str, int]:
-    from wirepath.datapath.generation import state as actions
-    from wirepath.datapath.generation.slots import Succession
-    from wirepath.plan import lower
+    from wirepath.plan import plan
     from wirepath.plan.set_files import read_contents
-    from wirepath.prefixes import Tables
+    from wirepath.plan.slots import SECRETS, Slots
     from wirepath.prefixes.offline import offline
 
-    tables = Tables.build(read_contents(policy).members)
-    for hook in policy.hooks:
-        lower(policy.at(hook), tables.masks, tables.classes)
-    actions.state_sizes(policy, Succession.first(policy))
-    with offline(tables) as sets:
+    slots = Slots.first(policy, secret=[1] * SECRETS, now_ns=0)
+    planned = plan(policy, read_contents(policy).members, slots)
+    with offline(planned.tables) as sets:
         return dict(zip(policy.sets, sets.counts(), strict=False))
 
 

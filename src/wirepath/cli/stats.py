@@ -13,11 +13,10 @@ from wirepath.datapath.live import counters
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     Counts = Mapping[str, int]
 
-_COPIES: Final = ("mirrored", "mirror_failed")  # where some rule has them
 _CLEAR: Final = "\x1b[H\x1b[2J"  # ECMA-48: cursor home, erase the screen
 
 _COUNTED: Final = {
@@ -41,7 +40,7 @@ def stats(parser: ArgumentParser) -> None:
 
 
 def _stats(options: Namespace) -> None:
-    now = Datapath.open(options.iface).counters().document()
+    now = Datapath.open(options.iface).counters()
     if options.watch is None:
         _print(now, options)
     else:
@@ -49,27 +48,28 @@ def _stats(options: Namespace) -> None:
 
 
 # Opens the datapath anew each time: it may be swapped or taken down meanwhile.
-def _watch(now: dict[str, Any], options: Namespace) -> None:
+def _watch(now: counters.Stats, options: Namespace) -> None:
     at = time.monotonic()
     while True:
         time.sleep(options.watch)
         before, then = now, at
-        now = Datapath.open(options.iface).counters().document()
+        now = Datapath.open(options.iface).counters()
         at = time.monotonic()
         if sys.stdout.isatty() and not options.json:
             print(_CLEAR, end="")
-        _print(now, options, before, at - then)
+        _print(now, options, before.document(), at - then)
         if not (sys.stdout.isatty() or options.json):
             print()
         sys.stdout.flush()
 
 
 def _print(
-    now: dict[str, Any],
+    read: counters.Stats,
     options: Namespace,
     before: dict[str, Any] | None = None,
     elapsed_s: float = 1.0,
 ) -> None:
+    now = read.document()
     if options.json:
         show.document(now)
         return
@@ -86,7 +86,8 @@ def _print(
             _print_counts(what, title, now, before, elapsed_s)
     if now["rules"]:
         print()
-        _print_rules(now["rules"], before["rules"] if before else None, elapsed_s)
+        earlier = before["rules"] if before else None
+        _print_rules(now["rules"], read.own, earlier, elapsed_s)
 
 
 # A column a hook, if there are several; the rate is that of all.
@@ -107,10 +108,12 @@ def _print_counts(
 
 
 def _print_rules(
-    now: Mapping[str, Counts], before: Mapping[str, Counts] | None, elapsed_s: float
+    now: Mapping[str, Counts],
+    own: Sequence[str],
+    before: Mapping[str, Counts] | None,
+    elapsed_s: float,
 ) -> None:
-    copies = [title for title in _COPIES if any(title in rule for rule in now.values())]
-    titles = ["rule", "packets", "bytes", "dropped", *copies]
+    titles = ["rule", "packets", "bytes", "dropped", *own]
     rows: list[list[show.Cell]] = [
         [name, *(rule.get(title) for title in titles[1:])] for name, rule in now.items()
     ]
@@ -136,7 +139,7 @@ def rules(parser: ArgumentParser) -> None:
 def _rules(options: Namespace) -> None:
     datapath = Datapath.open(options.iface)
     with datapath.reading() as handles:
-        counted = counters.read(handles).rules
+        counted = counters.read(handles)
         policy = handles.policy
     listed: list[dict[str, Any]] = [
         {
@@ -144,7 +147,7 @@ def _rules(options: Namespace) -> None:
             "hook": list(rule.hooks),
             "match": rule.match.describe(),
             "action": rule.action.describe(),
-            **counted[rule.name].document(rule.action.kind),
+            **counted.rules[rule.name].document(rule.action.counting.names),
         }
         for rule in policy.rules
     ]
@@ -154,8 +157,7 @@ def _rules(options: Namespace) -> None:
         print(f"{datapath.name}: the policy has no rules")
     else:
         hooks = show.hooks([rule["hook"] for rule in listed])
-        copies = [title for title in _COPIES if any(title in rule for rule in listed)]
-        columns = ("action", "packets", "bytes", "dropped", *copies, "match")
+        columns = ("action", "packets", "bytes", "dropped", *counted.own, "match")
         show.table(
             ("name", *hooks.title, *columns),
             ([r["name"], *hooks.cell(r["hook"]), *(r.get(key) for key in columns)] for r in listed),

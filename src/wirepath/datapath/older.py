@@ -95,6 +95,7 @@ def _convert(name: str, directory: Path) -> None:
     if manifest.get("schema") == SCHEMA:
         return
     host = manifest.pop("surroundings")
+    manifest["ranges"] = manifest.pop("rooms")
     if "pacing" in host:
         host["fq"] = host.pop("pacing")
     if "mirrors" in host:

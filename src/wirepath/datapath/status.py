@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from wirepath.datapath.live.ban_view import Usage
 
 _NEARLY_FULL: Final = 0.9
+_MIRROR: Final = "mirror"  # the key of rules that mirror
 _LIFT: Final = "lift some: `wirepath unban`"
 
 
@@ -99,7 +100,7 @@ def mirror_warnings(handles: Handles) -> list[str]:
     """Say which devices that rules mirror to are gone, and which took no copies."""
     from wirepath.kernel.interface import name_of
 
-    rules = [rule for rule in handles.manifest.policy["rule"] if counters.MIRRORING in rule]
+    rules = [rule for rule in handles.manifest.policy["rule"] if _MIRROR in rule]
     if not rules:
         return []
     counted = counters.read(handles).rules
@@ -110,11 +111,11 @@ def mirror_warnings(handles: Handles) -> list[str]:
         if not name_of(handles.tables[hook]["mirrors"][place]["ifindex"])
     }
     found = []
-    for name, to in ((rule["name"], rule[counters.MIRRORING]["to"]) for rule in rules):
+    for name, to in ((rule["name"], rule[_MIRROR]["to"]) for rule in rules):
         if name in gone:
             cure = "bring it back and `wirepath apply`"
             found.append(f"rule {name}: {to} is gone ({cure})")
-        elif failed := counted[name].mirror_failed:
+        elif failed := counted[name].own.get("mirror_failed"):
             found.append(f"rule {name}: {failed} copies to {to} failed (is it up? `ip link`)")
     return found
 

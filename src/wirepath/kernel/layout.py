@@ -312,3 +312,21 @@ class Record(Layout):
             raise LayoutError(f"find {path}: it does not lie at multiples of its size")
         words: memoryview = memoryview(records).cast(_CODES[number.size])
         return words[at // number.size :: self.size // number.size]
+
+
+def fits(mine: Layout, theirs: Layout) -> bool:
+    """Tell whether whoever writes and reads *mine* may do so where *theirs* lies.
+
+    Both are of the same size, and each member of mine is one of theirs at the same place, which may
+    have more: names that it gave to the same bytes.
+    """
+    if isinstance(mine, Record) and isinstance(theirs, Record):
+        return mine.size == theirs.size and all(
+            name in theirs.members
+            and theirs.members[name][0] == offset
+            and fits(layout, theirs.members[name][1])
+            for name, (offset, layout) in mine.members.items()
+        )
+    if isinstance(mine, Array) and isinstance(theirs, Array):
+        return mine.count == theirs.count and fits(mine.element, theirs.element)
+    return bool(mine.dtype == theirs.dtype)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 from wirepath.errors import KernelError, LayoutError
 from wirepath.kernel.btf import Btf
 from wirepath.kernel.handle import checked
-from wirepath.kernel.layout import Octets
+from wirepath.kernel.layout import Octets, fits
 from wirepath.kernel.maps import Map
 from wirepath.kernel.program import Program
 from wirepath.kernel.rejection import rejection
@@ -175,11 +175,8 @@ class _Opened:
     def _compare(self, name: str, part: str, number: int, old: Map) -> None:
         theirs = getattr(old, part)
         mine = self.btf.layout(number) if number else Octets(name, 0)  # a queue has no keys
-        if isinstance(theirs, Octets):  # libbpf tells the kernel no types of queues and the like
-            same = mine.size == theirs.size
-        else:
-            same = mine.dtype == theirs.dtype
-        if not same:
+        untyped = isinstance(theirs, Octets)  # libbpf tells the kernel no types of queues
+        if not (mine.size == theirs.size if untyped else fits(mine, theirs)):
             raise LayoutError(
                 f"reuse map {name}: its {part} differs from {mine.name} of {self.name}"
             )

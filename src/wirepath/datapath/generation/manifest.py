@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypedDict
+from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
 from wirepath import __version__
 from wirepath.datapath.generation.record import dumps, read_record
@@ -13,11 +13,11 @@ from wirepath.errors import PinError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from wirepath.datapath.generation.slots import Succession
     from wirepath.kernel.links import Mode
     from wirepath.kernel.maps import Map
     from wirepath.net import Hook
-    from wirepath.plan import Plan
+    from wirepath.plan.hook import HookPlan, Rows
+    from wirepath.plan.slots import Slots
     from wirepath.policy import Policy
     from wirepath.prefixes import Tables
 
@@ -28,20 +28,6 @@ SCHEMA: Final = 2
 
 Tc = Literal["tcx", "clsact"]
 """How programs are attached at the hooks of TC: by links, or as filters where there are none."""
-
-
-class Rows(TypedDict):
-    """How the rows of a hook lie, for whoever writes those of a new class of sets.
-
-    Attributes:
-        sets: by dimension of sets, where its rows begin, in words.
-        residents: bits of a row that are in use.
-        words: of a whole row, with its summary.
-    """
-
-    sets: dict[str, int]
-    residents: int
-    words: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,9 +45,8 @@ class Manifest:
         policy: as `Policy.document` has it.
         counters: by rule, its slot in ``rule_counters``.
         counted: by rule, what that slot had counted for others before; not if nothing.
-        counting: by set with counters, its number in ``set_entries``.
-        rooms, secret: of limits; as in `Succession`.
-        learned_ns: likewise.
+        counting: by set with counters, its number in ``prefix_counters``.
+        ranges, secret, learned_ns: as in `Slots`.
         ban_lengths: of the prefixes that limits ban from all rules.
         set_root_bits: of the set table.
         rows: by hook, how its rows lie.
@@ -79,7 +64,7 @@ class Manifest:
     counters: dict[str, int]
     counted: dict[str, list[int]]
     counting: dict[str, int]
-    rooms: dict[str, list[Any]]
+    ranges: dict[str, list[Any]]
     secret: list[int]
     learned_ns: dict[str, int]
     ban_lengths: list[int]
@@ -91,33 +76,53 @@ class Manifest:
     def of(
         cls,
         policy: Policy,
-        plans: Mapping[Hook, Plan],
+        plans: Mapping[Hook, HookPlan],
         *,
         root_bits: int,
         mode: Mode,
         since: float,
-        succession: Succession,
+        slots: Slots,
         tc: Tc,
     ) -> Self:
         """Describe a generation that was loaded from *policy*; *plans* are those of its hooks."""
-        from wirepath.datapath.generation.state import ban_lengths
+        from wirepath.plan.actions import ban_lengths
 
         return cls(
             file=policy.file,
             mode=mode,
-            generation=succession.number,
+            generation=slots.number,
             since=since,
             policy=policy.document(),
-            counters=dict(succession.counters),
-            counted={name: list(counts) for name, counts in succession.counted.items()},
-            counting=dict(succession.counting),
-            rooms={name: list(room) for name, room in succession.rooms.items()},
-            secret=list(succession.secret),
-            learned_ns=dict(succession.learned_ns),
+            counters=dict(slots.counters),
+            counted={name: list(counts) for name, counts in slots.counted.items()},
+            counting=dict(slots.counting),
+            ranges={name: list(each) for name, each in slots.ranges.items()},
+            secret=list(slots.secret),
+            learned_ns=dict(slots.learned_ns),
             ban_lengths=sorted(ban_lengths(policy)),
             set_root_bits=root_bits,
-            rows={hook: _rows(plan) for hook, plan in plans.items()},
+            rows={hook: plan.rows for hook, plan in plans.items()},
             tc=tc,
+        )
+
+    @property
+    def slots(self) -> Slots:
+        """The places of its names, for the next generation to keep."""
+        from wirepath.actions import counting
+        from wirepath.plan.slots import Range, Slots
+
+        own = {}
+        if self.counters_schema == SCHEMA:  # or counters of their own begin with new slots
+            own = {rule["name"]: counting(rule).own for rule in self.policy["rule"]}
+        return Slots(
+            number=self.generation,
+            counters=self.counters,
+            own={name: counters for name, counters in own.items() if counters},
+            counted=self.counted,
+            counting=self.counting,
+            ranges={name: Range(*each) for name, each in self.ranges.items()},
+            secret=tuple(self.secret),
+            learned_ns=self.learned_ns,
         )
 
     def text(self) -> bytes:
@@ -147,8 +152,8 @@ class Manifest:
 
 
 def describing(
-    policy: Policy, mode: Mode, places: Succession, tc: Tc
-) -> Callable[[Mapping[Hook, Plan], Tables], bytes]:
+    policy: Policy, mode: Mode, slots: Slots, tc: Tc
+) -> Callable[[Mapping[Hook, HookPlan], Tables], bytes]:
     """Give what writes the manifest of a generation once it is planned."""
     return lambda plans, tables: Manifest.of(
         policy,
@@ -156,14 +161,6 @@ def describing(
         root_bits=tables.root_bits,
         mode=mode,
         since=time.time(),
-        succession=places,
+        slots=slots,
         tc=tc,
     ).text()
-
-
-def _rows(plan: Plan) -> Rows:
-    return {
-        "sets": {dimension: plan.row_base[dimension] for dimension in plan.needs},
-        "residents": len(plan.filing.residents),
-        "words": plan.summary_words + plan.words,
-    }

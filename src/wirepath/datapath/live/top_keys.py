@@ -60,7 +60,7 @@ def top_keys(handles: Handles, count: int) -> list[TopKey]:
     rules = handles.manifest.policy["rule"]
     if not any(rule.get("limit", {}).get("exact") for rule in rules):
         return []
-    from wirepath.datapath.generation.state import limits_of
+    from wirepath.plan.actions import limits_of
 
     slots = handles.manifest.counters
     limits = {slots[name]: (name, of) for name, of in limits_of(handles.policy).items() if of.exact}
