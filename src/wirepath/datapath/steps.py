@@ -220,7 +220,6 @@ class TcHooks(Step):
     def finish(self, change: Change) -> None:
         self._leave(change, change.after, change.before)
 
-    # What serves may be without a link that somebody has taken off; that is for `apply` to mend.
     def _leave(self, change: Change, serves: Pinned | None, other: Pinned | None) -> None:
         if ifindex := change.ifindex:
             with suppress(AttachError):  # the interface went away meanwhile
