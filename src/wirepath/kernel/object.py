@@ -24,9 +24,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-# Of sections that libbpf has met before, it would not ask.
-checked(lib.wp_handle_programs(), "have libbpf ask before it loads")
-
 
 class Object:
     """What one compiled file became in the kernel.
@@ -58,9 +55,6 @@ class Object:
     ) -> Self:
         """Open *path*, set its frozen constants, and load it into the kernel.
 
-        Programs of the sections ``xdp.frags`` and ``tc`` are rewritten for these constants, as
-        ``specialize.h`` says.
-
         Args:
             path: a compiled ``.bpf.o`` with BTF.
             constants: by C name, the ``const volatile`` variables to change; a struct is a dict
@@ -89,7 +83,6 @@ class Object:
             opened.set_reuse(reuse or {})
             opened.choose(programs)
             opened.offload(ifindex)
-            lib.wp_specialize_to(opened.maps.get("rodata", ffi.NULL))
             result = lib.bpf_object__load(handle)
             if result < 0:
                 raise rejection(f"load {path.name}", -result, _said())
