@@ -87,8 +87,9 @@ __noinline int defer(struct pkt *pkt, __u32 action, __u32 config)
  */
 #define ACTIONS_FINISHED (1U << ACTION_LEARN)
 
-static __noinline void finish(struct __sk_buff *skb, const struct pkt *pkt,
-			      enum verdict verdict)
+__attribute__((unused)) /* but for TC */
+static __noinline void
+finish(struct __sk_buff *skb, const struct pkt *pkt, enum verdict verdict)
 {
 	if (actions_used & 1U << ACTION_LEARN && pkt->learns)
 		learn_index(skb, pkt);
