@@ -174,7 +174,12 @@ bench: setup ## what a packet costs here, against bare XDP and the kernel's own 
 
 .PHONY: docs
 docs: setup ## do links lead somewhere, do the commands in the papers exist
-	@$(PYTEST) --quiet tests/unit/test_docs.py
+	@$(PYTEST) --quiet tests/unit/test_docs.py tests/unit/test_pictures.py
+
+.PHONY: pictures
+pictures: setup ## the pictures of the README, made again: docs/pictures/*.svg; as root
+	@$(BIN)/python docs/pictures/rules.py
+	$(BIN)/python docs/pictures/top.py
 
 .PHONY: clean
 clean: ## remove all that was built, .venv too
