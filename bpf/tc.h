@@ -144,8 +144,7 @@ static __always_inline int tc(struct __sk_buff *skb)
 		depart(skb, pkt.deferred.departs_ns);
 	if (actions_used & 1U << ACTION_MIRROR && pkt.deferred.mirrors)
 		send_copies(skb, pkt.deferred.mirrors);
-	if (actions_used & ACTIONS_FINISHED)
-		finish(skb, &pkt, verdict);
+	finish(skb, &pkt, verdict);
 	count_outcome(&pkt, verdict);
 	if (replaying) {
 		skb->cb[0] = verdict;

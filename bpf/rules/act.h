@@ -12,6 +12,7 @@
 #include "actions/challenge.h"
 #include "actions/dscp.h"
 #include "actions/limit.h"
+#include "actions/mark.h"
 #include "actions/mirror.h"
 #include "actions/reject.h"
 #include "actions/wireguard_indexes.h"
@@ -27,6 +28,8 @@ enum action {
 	ACTION_LEARN, /* of what answers to a WireGuard guard */
 	/* Those that say what the packet leaves with: the last rule wins. */
 	ACTION_DSCP,
+	ACTION_MARK,
+	ACTION_PRIORITY,
 	/* Those that look at the frame's bytes come last: byte_actions.h. */
 	ACTION_WIREGUARD,
 	ACTION_COOKIE,
@@ -82,17 +85,30 @@ __noinline int defer(struct pkt *pkt, __u32 action, __u32 config)
 	return 0;
 }
 
-/* What actions leave to the hooks of TC, besides what changes the bytes that a
- * copy has.
- */
-#define ACTIONS_FINISHED (1U << ACTION_LEARN)
+#define ACTIONS_FINISHED \
+	(1U << ACTION_LEARN | 1U << ACTION_MARK | 1U << ACTION_PRIORITY)
 
-__attribute__((unused)) /* but for TC */
-static __noinline void
-finish(struct __sk_buff *skb, const struct pkt *pkt, enum verdict verdict)
+static __noinline void finish_skb(struct __sk_buff *skb, const struct pkt *pkt,
+				  enum verdict verdict)
 {
 	if (actions_used & 1U << ACTION_LEARN && pkt->learns)
 		learn_index(skb, pkt);
+	if (actions_used & 1U << ACTION_MARK &&
+	    leaves_with(pkt, ACTION_MARK, verdict))
+		set_mark(skb, noted(pkt, ACTION_MARK));
+	if (actions_used & 1U << ACTION_PRIORITY &&
+	    leaves_with(pkt, ACTION_PRIORITY, verdict))
+		set_priority(skb, noted(pkt, ACTION_PRIORITY));
+}
+
+/* What actions leave to the hooks of TC, besides what changes the bytes that a
+ * copy has.
+ */
+static __always_inline void finish(struct __sk_buff *skb, const struct pkt *pkt,
+				   enum verdict verdict)
+{
+	if (actions_used & ACTIONS_FINISHED)
+		finish_skb(skb, pkt, verdict);
 }
 
 static __always_inline enum verdict
