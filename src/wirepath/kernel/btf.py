@@ -1,8 +1,7 @@
 """The types of a compiled object, found by name.
 
-BTF is what clang writes about every C type it saw and what the kernel keeps beside every map. It
-is read as far as a caller asks: one pass notes where each type stands, the rest is decoded when a
-type is asked for.
+BTF describes every C type that clang saw; the kernel keeps it with every map. It is decoded
+lazily: one pass finds where each type is, and a type is decoded when a caller asks for it.
 
 Source: Documentation/bpf/btf.rst.
 """
@@ -29,7 +28,7 @@ from wirepath.native import ffi, lib
 
 
 class Kind(IntEnum):
-    """BTF_KIND_*: what a type is."""
+    """The kind of a type: BTF_KIND_* of linux/btf.h."""
 
     VOID, INT, PTR, ARRAY, STRUCT, UNION, ENUM, FWD, TYPEDEF, VOLATILE = range(10)
     CONST, RESTRICT, FUNC, FUNC_PROTO, VAR, DATASEC, FLOAT, DECL_TAG, TYPE_TAG, ENUM64 = range(
@@ -37,23 +36,23 @@ class Kind(IntEnum):
     )
 
 
-# Bytes that follow a type's head: (once, for each member), by kind.
+# Bytes that follow struct btf_type, by kind: (once, for each member).
 _TAIL: Final = [(0, 0)] * len(Kind)
 _TAIL[Kind.INT] = _TAIL[Kind.VAR] = _TAIL[Kind.DECL_TAG] = (4, 0)
 _TAIL[Kind.ARRAY] = (12, 0)
 _TAIL[Kind.STRUCT] = _TAIL[Kind.UNION] = _TAIL[Kind.DATASEC] = _TAIL[Kind.ENUM64] = (0, 12)
 _TAIL[Kind.ENUM] = _TAIL[Kind.FUNC_PROTO] = (0, 8)
-# What stands before a type's name in C.
+# The keyword before a type's name in C.
 _KEYWORDS: Final = {
     Kind.STRUCT: "struct ", Kind.UNION: "union ", Kind.ENUM: "enum ", Kind.ENUM64: "enum ",
     Kind.DATASEC: "section ",
 }  # fmt: skip
-# Kinds that only say something of another type.
+# Kinds that qualify or name another type; `_Type.size` is that type's number.
 _ASIDE: Final = frozenset(
     {Kind.TYPEDEF, Kind.VOLATILE, Kind.CONST, Kind.RESTRICT, Kind.TYPE_TAG, Kind.VAR}
 )
 _NETWORK_ORDER: Final = frozenset({"__be16", "__be32", "__be64"})
-_POINTER_SIZE: Final = 8  # of the BPF machine, on every host
+_POINTER_SIZE: Final = 8  # BPF is a 64-bit machine on every host
 _MAGIC: Final = 0xEB9F
 _INT_SIGNED, _INT_BOOL = 1, 4
 _ARRAY = struct.Struct("=III")  # element, index type, count
@@ -61,10 +60,10 @@ _MEMBER = struct.Struct("=III")  # name, type, offset in bits; of a section: typ
 
 
 class _Type(NamedTuple):
-    name: int  # offset of the name
+    name: int  # offset in the string section
     info: int  # kind, number of members, a flag
-    size: int  # in bytes, or the type referred to
-    tail: int  # offset of what follows
+    size: int  # in bytes, or the number of the type referred to
+    tail: int  # offset of the bytes that follow struct btf_type
 
     @property
     def kind(self) -> Kind:
@@ -83,10 +82,10 @@ class Btf:
     """The types of one object.
 
     Args:
-        data: raw BTF, as in an ELF section ``.BTF`` and as the kernel gives it.
+        data: raw BTF, from an ELF section ``.BTF`` or from the kernel.
 
     Raises:
-        LayoutError: *data* is no BTF, or has kinds that came after Linux 6.1.
+        LayoutError: *data* is not BTF, or has kinds that are newer than Linux 6.1.
     """
 
     def __init__(self, data: bytes) -> None:
@@ -115,7 +114,7 @@ class Btf:
 
     @classmethod
     def of_kernel(cls, btf_id: int) -> "Btf":
-        """Give the BTF that the kernel keeps under *btf_id*, read once in a process.
+        """Give the BTF that the kernel keeps under *btf_id*; it is read once per process.
 
         Raises:
             KernelError: there is none, or this process may not read it.
@@ -143,8 +142,8 @@ class Btf:
                 variables (``section .rodata``), or a type's number.
 
         Raises:
-            LayoutError: there is no such type, or it has no size: a struct that is only
-                declared, or one with bit fields.
+            LayoutError: there is no such type; or it cannot be packed, because it is only declared
+                or has bit fields.
         """
         number = of if isinstance(of, int) else self._number(of)
         if number not in self._ctypes:
@@ -152,7 +151,7 @@ class Btf:
         return self._ctypes[number]
 
     def record(self, of: str | int) -> Record:
-        """Find a struct, a union or a section; see ``ctype``."""
+        """Find a struct, a union or a section of variables, as ``ctype`` does."""
         ctype = self.ctype(of)
         if not isinstance(ctype, Record):
             raise LayoutError(f"find {of}: {ctype.name} has no members")
@@ -164,15 +163,15 @@ class Btf:
         ``enum verdict { VERDICT_PASS, ... }`` gives ``{"pass": 0, ...}``, in C's order.
 
         Raises:
-            LayoutError: no variable, parameter or member in the object is of such a type.
+            LayoutError: no variable, parameter or member in the object has this type.
         """
         ctype = self.ctype(f"enum {name}")
-        assert isinstance(ctype, Enumeration)  # noqa: S101 - by its keyword
+        assert isinstance(ctype, Enumeration)  # noqa: S101 - the keyword says so
         return ctype.values
 
     def _number(self, name: str) -> int:
         if not self._names:
-            # The first of a name is the complete one: clang writes no two.
+            # Of several types with one name the first counts: clang writes only one complete one.
             for number, found in reversed(list(enumerate(self._types))):
                 if found.kind not in (Kind.FWD, Kind.FUNC, Kind.VAR):
                     self._names[self._name(found)] = number
@@ -234,7 +233,7 @@ class Btf:
 
     def _members(self, found: _Type) -> Iterator[tuple[str, tuple[int, CType]]]:
         for name, of, where in _MEMBER.iter_unpack(self._tail(found, 12)):
-            # With the flag the upper byte is the width of a bit field, 0 for a plain member.
+            # If the flag is set, the upper byte is the width of a bit field; 0 is a plain member.
             bits = where & 0xFFFFFF if found.flag else where
             if bits % 8 or (found.flag and where >> 24):
                 raise LayoutError(f"find {self._name(found)}: bit fields have no layout here")

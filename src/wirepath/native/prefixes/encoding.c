@@ -7,13 +7,14 @@ const size_t wp_fence_size = sizeof(struct fence);
 const size_t wp_leaf_size = sizeof(struct leaf);
 const size_t wp_prefix_head_size = sizeof(struct prefix_head);
 
-/* Where segment @i begins and ends inside its slot. */
+/* The first address of segment @i inside @slot. */
 static uint64_t begin_of(const struct segments *s, const struct slot *slot,
 			 size_t i)
 {
 	return i > slot->from ? s->lo[i] : slot->first;
 }
 
+/* The address after its last one. */
 static uint64_t end_of(const struct segments *s, const struct slot *slot,
 		       size_t i)
 {
@@ -21,8 +22,8 @@ static uint64_t end_of(const struct segments *s, const struct slot *slot,
 }
 
 /*
- * The longest segment's class is the background: if another one were, the
- * addresses of the longest would all be hosts.
+ * The class of the longest segment is the background: with any other, all the
+ * addresses of the longest would be hosts.
  */
 static void weigh(const struct segments *s, struct slot *slot)
 {

@@ -14,20 +14,21 @@ struct slot_change {
 	uint32_t slot, word;
 };
 
-/* Several at the same fence: its leaf was split. */
+/* A new leaf at fence @at; several at one fence mean that its leaf was split. */
 struct leaf_change {
 	size_t at;
 	struct fence fence;
 };
 
-/* How the two families differ. */
+/* The differences between the two families. */
 struct family {
 	bool ipv4;
-	size_t sequences; /* its members come in as many */
-	/* Index of the slot or leaf that holds an address. */
+	size_t sequences; /* that hold its members */
+	/* Index of the slot or fence that covers an address. */
 	size_t (*place)(const struct patch *patch, u128 addr);
-	enum table_fault (*lay)(struct patch *patch, struct sequence *members,
-				size_t count, size_t first, size_t last);
+	enum table_fault (*encode)(struct patch *patch,
+				   struct sequence *members, size_t count,
+				   size_t first, size_t last);
 };
 
 static unsigned int low_bits(const struct patch *p)
@@ -35,7 +36,7 @@ static unsigned int low_bits(const struct patch *p)
 	return 32 - p->memory->root_bits;
 }
 
-/* The valid fences. */
+/* The fences in use. */
 static struct fence *fences_of(const struct patch *p, size_t *count)
 {
 	uint64_t valid = p->memory->prefix_head->fences;
@@ -56,7 +57,7 @@ static const struct line *chunk_of(const struct patch *p, uint32_t word,
 	return &p->memory->lines[word & ROOT_LINE_MASK];
 }
 
-/* Do these lines hold what the chunk holds? */
+/* Tells whether lines hold the same words as a chunk. */
 static bool same_words(const struct patch *p, const struct line *lines,
 		       size_t count, uint32_t chunk)
 {
@@ -67,7 +68,7 @@ static bool same_words(const struct patch *p, const struct line *lines,
 	       !memcmp(lines, other, count * sizeof(*lines));
 }
 
-/* Would the slot say nothing new? */
+/* Tells whether the slot already holds the same words as the chunk. */
 static bool slot_stays(const struct patch *p, size_t slot, uint32_t chunk)
 {
 	const struct line *lines = &p->memory->lines[slot];
@@ -78,7 +79,7 @@ static bool slot_stays(const struct patch *p, size_t slot, uint32_t chunk)
 	return same_words(p, lines, count, chunk);
 }
 
-/* Slots in a row often become the same: one class.  Then one chunk does. */
+/* Adjacent slots often become equal (one class); then they share a chunk. */
 static bool as_before(const struct patch *p, uint32_t chunk)
 {
 	const struct line *lines;
@@ -146,7 +147,7 @@ static u128 segment_at(const struct segments *s, size_t i)
 	return (u128)s->hi[i] << 64 | s->lo[i];
 }
 
-/* Lay out one new leaf, which is to stand behind the fence at @at. */
+/* Writes one new leaf, for the fence at @at. */
 static enum table_fault encode_leaf(struct patch *p, size_t from, size_t to,
 				    size_t at, struct fence fence)
 {
@@ -164,9 +165,9 @@ static enum table_fault encode_leaf(struct patch *p, size_t from, size_t to,
 	return TABLE_OK;
 }
 
-/* Segments [from, to) belong behind the fence at @at: one leaf or several. */
-static enum table_fault encode_after(struct patch *p, size_t from, size_t to,
-				     size_t at, struct fence fence)
+/* Writes segments [from, to) to one or more leaves, for the fence at @at. */
+static enum table_fault encode_at_fence(struct patch *p, size_t from, size_t to,
+					size_t at, struct fence fence)
 {
 	struct leaf *leaves = p->memory->leaves;
 	enum table_fault fault;
@@ -176,7 +177,7 @@ static enum table_fault encode_after(struct patch *p, size_t from, size_t to,
 		fault = encode_leaf(p, from, to, at, fence);
 		if (!fault && !memcmp(&leaves[old], &leaves[p->leaves - 1],
 				      sizeof(*leaves))) {
-			p->leaves--; /* nothing new */
+			p->leaves--; /* it equals the old one */
 			p->leaf_count--;
 		}
 		return fault;
@@ -219,17 +220,18 @@ static enum table_fault encode_leaves(struct patch *p, struct sequence *members,
 		for (to = from + 1; to < s->count; to++)
 			if (!final && segment_at(s, to) >= next)
 				break;
-		fault = encode_after(p, from, to, at, fences[at]);
+		fault = encode_at_fence(p, from, to, at, fences[at]);
 		if (to == s->count || segment_at(s, to) != next)
-			to--; /* it reaches over the next fence */
+			to--; /* the last one continues at the next fence */
 	}
 	return fault;
 }
 
 /*
- * A packet may still be searching where fences stood before the last switch.
- * Programs run inside an RCU section, and this waits for all of them; kernels
- * with nohz_full refuse it (kernel/sched/membarrier.c), there a nap must do.
+ * A packet may still be searching the fences from before the last switch, which
+ * are about to be overwritten.  Programs run in RCU read sections, and membarrier
+ * waits for all of them.  Kernels with nohz_full refuse it
+ * (kernel/sched/membarrier.c); a sleep longer than any program takes its place.
  */
 static void wait_for_readers(void)
 {
@@ -239,7 +241,7 @@ static void wait_for_readers(void)
 		nanosleep(&nap, NULL);
 }
 
-/* Leaves were split: write all fences anew at the other end of the room. */
+/* After leaves were split: writes all fences to the other end of the room. */
 static enum table_fault encode_fences(struct patch *p, size_t count)
 {
 	size_t old_count, change = 0, room = p->memory->fences_room;
@@ -266,7 +268,7 @@ static enum table_fault encode_fences(struct patch *p, size_t count)
 	return TABLE_OK;
 }
 
-/* Lay out every run of slots or leaves that touched members reach into. */
+/* Encodes every run of slots or leaves that the touched members overlap. */
 static enum table_fault
 patch_family(struct patch *p, const struct family *family,
 	     struct sequence *members, struct sequence touched)
@@ -288,14 +290,15 @@ patch_family(struct patch *p, const struct family *family,
 			continue;
 		}
 		if (any)
-			fault = family->lay(p, members, family->sequences,
-					    first, last);
+			fault = family->encode(p, members, family->sequences,
+					       first, last);
 		first = from;
 		last = to;
 		any = true;
 	}
 	if (any && !fault)
-		fault = family->lay(p, members, family->sequences, first, last);
+		fault = family->encode(p, members, family->sequences, first,
+				       last);
 	return fault;
 }
 
