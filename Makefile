@@ -157,7 +157,7 @@ format: setup ## let ruff and clang-format lay out the source
 J ?= $(if $(filter tests/% -s --pdb,$(ARGS)),0,$(shell nproc))
 .PHONY: test
 test: setup ## every test that this host can run (WIREPATH_REQUIRE=kernel: a skip for want of root fails)
-	@$(PYTEST) -n $(J) --dist=loadgroup $(ARGS)
+	@$(PYTEST) -n $(J) --dist=worksteal $(ARGS)
 
 T ?= 60
 .PHONY: fuzz

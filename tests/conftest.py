@@ -26,16 +26,6 @@ def pytest_configure(config: pytest.Config) -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let the tests of a group follow each other, as they do on a worker of pytest-xdist."""
-    places: dict[str, int] = {}
-    for place, item in enumerate(items):
-        mark = item.get_closest_marker("xdist_group")
-        places[item.nodeid] = places.setdefault(mark.args[0], place) if mark else place
-    items.sort(key=lambda item: places[item.nodeid])
-
-
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_setupnodes(specs: list[Any]) -> None:
     for spec in specs:

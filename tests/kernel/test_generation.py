@@ -129,7 +129,7 @@ def test_bans_around_a_prefix() -> None:
         bans = bans_of(generation)
         wide, narrow, ended = map(Prefix.parse, ("10.0.0.0/8", "10.1.2.0/24", "10.1.0.0/16"))
         bans.add_all([wide, narrow, Prefix.parse("::/0"), Prefix.parse("10.1.3.0/24")])
-        bans.add(ended, for_s=1e-9)
+        bans.add_all([ended], seconds=1e-9)
         assert bans.around(Prefix.parse("10.1.2.3")) == [wide, narrow]
         assert bans.around(Prefix.parse("10.1.0.0/20")) == [wide]
         assert bans.remove(wide)

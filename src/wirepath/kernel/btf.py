@@ -2,7 +2,7 @@
 
 BTF is what clang writes about every C type it saw and what the kernel keeps beside every map. It
 is read as far as a caller asks: one pass notes where each type stands, the rest is decoded when a
-layout is made.
+type is asked for.
 
 Source: Documentation/bpf/btf.rst.
 """
@@ -14,17 +14,17 @@ from functools import cache
 from typing import Final, NamedTuple
 
 from wirepath.errors import LayoutError
-from wirepath.kernel.handle import Handle, checked
-from wirepath.kernel.layout import (
+from wirepath.kernel.ctype import (
     Array,
     Boolean,
+    CType,
     Enumeration,
     Integer,
-    Layout,
     Octets,
     Record,
     Text,
 )
+from wirepath.kernel.handle import Handle, checked
 from wirepath.native import ffi, lib
 
 
@@ -100,8 +100,8 @@ class Btf:
         except IndexError as error:
             raise LayoutError("read BTF: has a kind that came after Linux 6.1") from error
         self._names: dict[str, int] = {}
-        self._layouts: dict[int, Layout] = {}
-        self._makers: Mapping[Kind, Callable[[_Type], Layout]] = {
+        self._ctypes: dict[int, CType] = {}
+        self._makers: Mapping[Kind, Callable[[_Type], CType]] = {
             Kind.INT: self._integer,
             Kind.ENUM: self._enumeration,
             Kind.ENUM64: self._enumeration,
@@ -135,28 +135,28 @@ class Btf:
         start = self._strings + offset
         return self._data[start : self._data.index(0, start)].decode()
 
-    def layout(self, of: str | int) -> Layout:
-        """Give the layout of a type.
+    def ctype(self, of: str | int) -> CType:
+        """Find a type.
 
         Args:
             of: as C writes it (``struct set_head``, ``enum reason``, ``__u32``), a section of
                 variables (``section .rodata``), or a type's number.
 
         Raises:
-            LayoutError: there is no such type, or it has no layout: a struct that is only
+            LayoutError: there is no such type, or it has no size: a struct that is only
                 declared, or one with bit fields.
         """
         number = of if isinstance(of, int) else self._number(of)
-        if number not in self._layouts:
-            self._layouts[number] = self._make(number)
-        return self._layouts[number]
+        if number not in self._ctypes:
+            self._ctypes[number] = self._make(number)
+        return self._ctypes[number]
 
     def record(self, of: str | int) -> Record:
-        """Give the layout of a struct, a union or a section; see ``layout``."""
-        layout = self.layout(of)
-        if not isinstance(layout, Record):
-            raise LayoutError(f"find {of}: {layout.name} has no members")
-        return layout
+        """Find a struct, a union or a section; see ``ctype``."""
+        ctype = self.ctype(of)
+        if not isinstance(ctype, Record):
+            raise LayoutError(f"find {of}: {ctype.name} has no members")
+        return ctype
 
     def enum(self, name: str) -> Mapping[str, int]:
         """Give the values of ``enum`` *name* by name: lower case, without the enum's own name.
@@ -166,9 +166,9 @@ class Btf:
         Raises:
             LayoutError: no variable, parameter or member in the object is of such a type.
         """
-        layout = self.layout(f"enum {name}")
-        assert isinstance(layout, Enumeration)  # noqa: S101 - by its keyword
-        return layout.values
+        ctype = self.ctype(f"enum {name}")
+        assert isinstance(ctype, Enumeration)  # noqa: S101 - by its keyword
+        return ctype.values
 
     def _number(self, name: str) -> int:
         if not self._names:
@@ -184,7 +184,7 @@ class Btf:
         keyword: str = _KEYWORDS.get(found.kind, "")
         return keyword + self._text(found.name)
 
-    def _make(self, number: int) -> Layout:
+    def _make(self, number: int) -> CType:
         found = self._types[number]
         aside = []
         while found.kind in _ASIDE:
@@ -197,14 +197,14 @@ class Btf:
             raise LayoutError(f"find {what}: has no size in the object")
         return self._makers[found.kind](found)
 
-    def _integer(self, found: _Type) -> Layout:
+    def _integer(self, found: _Type) -> CType:
         (bits,) = struct.unpack_from("=I", self._data, found.tail)
         encoding = bits >> 24 & 0xF
         if encoding & _INT_BOOL:
             return Boolean()
         return Integer(self._text(found.name), found.size, bool(encoding & _INT_SIGNED))
 
-    def _enumeration(self, found: _Type) -> Layout:
+    def _enumeration(self, found: _Type) -> CType:
         signed = bool(found.flag)
         if found.kind == Kind.ENUM:
             each = struct.iter_unpack("=Ii" if signed else "=II", self._tail(found, 8))
@@ -217,37 +217,37 @@ class Btf:
         name = self._name(found)
         return Enumeration(name, found.size, Integer(name, found.size, signed), values)
 
-    def _array(self, found: _Type) -> Layout:
+    def _array(self, found: _Type) -> CType:
         of, _, count = _ARRAY.unpack_from(self._data, found.tail)
-        element = self.layout(of)
+        element = self.ctype(of)
         name, size = f"{element.name}[{count}]", element.size * count
         if element.size == 1 and isinstance(element, Integer):
             return (Text if element.name == "char" else Octets)(name, size)
         return Array(name, size, element, count)
 
-    def _record(self, found: _Type) -> Layout:
+    def _record(self, found: _Type) -> CType:
         members = dict(self._members(found))
         return Record(self._name(found), found.size, members, found.kind == Kind.UNION)
 
-    def _section(self, found: _Type) -> Layout:
+    def _section(self, found: _Type) -> CType:
         return Record(self._name(found), found.size, dict(self._variables(found)))
 
-    def _members(self, found: _Type) -> Iterator[tuple[str, tuple[int, Layout]]]:
+    def _members(self, found: _Type) -> Iterator[tuple[str, tuple[int, CType]]]:
         for name, of, where in _MEMBER.iter_unpack(self._tail(found, 12)):
             # With the flag the upper byte is the width of a bit field, 0 for a plain member.
             bits = where & 0xFFFFFF if found.flag else where
             if bits % 8 or (found.flag and where >> 24):
                 raise LayoutError(f"find {self._name(found)}: bit fields have no layout here")
-            layout = self.layout(of)
+            ctype = self.ctype(of)
             if name:
-                yield self._text(name), (bits // 8, layout)
-            elif isinstance(layout, Record):
-                for inner, (offset, of_inner) in layout.members.items():
+                yield self._text(name), (bits // 8, ctype)
+            elif isinstance(ctype, Record):
+                for inner, (offset, of_inner) in ctype.members.items():
                     yield inner, (bits // 8 + offset, of_inner)
 
-    def _variables(self, found: _Type) -> Iterator[tuple[str, tuple[int, Layout]]]:
+    def _variables(self, found: _Type) -> Iterator[tuple[str, tuple[int, CType]]]:
         for variable, offset, _ in _MEMBER.iter_unpack(self._tail(found, 12)):
-            yield self._text(self._types[variable].name), (offset, self.layout(variable))
+            yield self._text(self._types[variable].name), (offset, self.ctype(variable))
 
     def _tail(self, found: _Type, each: int) -> bytes:
         return self._data[found.tail : found.tail + each * found.vlen]

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from wirepath.errors import FullError
 from wirepath.kernel.btf import Btf
+from wirepath.kernel.ctype import CType, Integer, Octets
 from wirepath.kernel.handle import Handle, checked, open_pin, telling
-from wirepath.kernel.layout import Integer, Layout, Octets
 from wirepath.native import ffi, lib
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ _BATCH: Final = 16384  # entries a system call when reading
 class Map(Handle):
     """One map, typed by the BTF that the kernel keeps beside it.
 
-    ``map[key]`` takes and gives what ``layout`` makes of the C types: ints, dicts, bytes. A map of
+    ``map[key]`` takes and gives what ``ctype`` makes of the C types: ints, dicts, bytes. A map of
     one value for every CPU gives a list of them; a value written to it goes to the first CPU, and
     all others get zeros, so that the sum is what was written.
 
@@ -84,21 +84,21 @@ class Map(Handle):
         return Btf.of_kernel(self._info.btf_id)
 
     @property
-    def key(self) -> Layout:
+    def key(self) -> CType:
         """What a key is; bytes if the object did not say."""
         if self._info.type in _ARRAYS:
             return Integer("__u32", self.key_size)
-        return self._layout(self._info.key_type, self.key_size)
+        return self._ctype(self._info.key_type, self.key_size)
 
     @property
-    def value(self) -> Layout:
+    def value(self) -> CType:
         """What a value is; bytes if the object did not say."""
-        return self._layout(self._info.value_type, self.value_size)
+        return self._ctype(self._info.value_type, self.value_size)
 
-    def _layout(self, number: int, size: int) -> Layout:
+    def _ctype(self, number: int, size: int) -> CType:
         if not (self._info.btf_id and number):
             return Octets(self.name, size)
-        return Btf.of_kernel(self._info.btf_id).layout(number)
+        return Btf.of_kernel(self._info.btf_id).ctype(number)
 
     # Entries
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 from wirepath.errors import KernelError, LayoutError
 from wirepath.kernel.btf import Btf
+from wirepath.kernel.ctype import Octets, fits
 from wirepath.kernel.handle import checked
-from wirepath.kernel.layout import Octets, fits
 from wirepath.kernel.maps import Map
 from wirepath.kernel.program import Program
 from wirepath.kernel.rejection import rejection
@@ -144,14 +144,14 @@ class _Opened:
         for variable, value in constants.items():
             if variable not in homes:
                 raise LayoutError(f"load {self.name}: has no constant {variable} (rebuild it)")
-            section, offset, layout = homes[variable]
+            section, offset, ctype = homes[variable]
             size = ffi.new("size_t *")
             start = ffi.cast("uint8_t *", lib.wp_initial_value(self.maps[section], size))
             try:
-                packed = layout.pack(value)
+                packed = ctype.pack(value)
             except LayoutError as error:
                 raise LayoutError(f"set constant {variable}: {error}") from error
-            ffi.memmove(start + offset, packed, layout.size)
+            ffi.memmove(start + offset, packed, ctype.size)
 
     def set_sizes(self, sizes: Mapping[str, int]) -> None:
         for name, entries in sizes.items():
@@ -167,7 +167,7 @@ class _Opened:
 
     def _compare(self, name: str, part: str, number: int, old: Map) -> None:
         theirs = getattr(old, part)
-        mine = self.btf.layout(number) if number else Octets(name, 0)  # a queue has no keys
+        mine = self.btf.ctype(number) if number else Octets(name, 0)  # a queue has no keys
         untyped = isinstance(theirs, Octets)  # libbpf tells the kernel no types of queues
         if not (mine.size == theirs.size if untyped else fits(mine, theirs)):
             raise LayoutError(

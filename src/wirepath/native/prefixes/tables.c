@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "prefixes/address.h"
-#include "prefixes/layout.h"
+#include "prefixes/encoding.h"
 #include "prefixes/tables.h"
 
 /* 9 words a slot, the mean: so nearly all slots fit a line. */
@@ -17,7 +17,7 @@ static const struct range ipv4_range = { 0, IPV4_FIRST, 0, IPV4_LAST };
 static const struct range ipv6_range = { 0, 0, UINT64_MAX, UINT64_MAX };
 
 /* Lay out all slots and return their words; without lines, only count them. */
-static size_t lay_lines(const struct tables *t, struct chunks *chunks)
+static size_t encode_lines(const struct tables *t, struct chunks *chunks)
 {
 	const struct segments *s = &t->ipv4_segments;
 	size_t at = 0, words = 0;
@@ -32,10 +32,10 @@ static size_t lay_lines(const struct tables *t, struct chunks *chunks)
 		words += slot.words;
 		if (slot.words <= LINE_WORDS) {
 			if (line)
-				wp_lay_slot(s, &slot, t->root_bits, line);
+				wp_encode_slot(s, &slot, t->root_bits, line);
 			continue;
 		}
-		word = wp_lay_chunk(s, &slot, t->root_bits, chunks);
+		word = wp_encode_chunk(s, &slot, t->root_bits, chunks);
 		if (line)
 			*line = (struct line){ { word } };
 	}
@@ -53,7 +53,7 @@ static void choose_root_bits(struct tables *t, size_t classes)
 	/* A word stands for two segments at most: so many need no counting. */
 	while (t->root_bits < ROOT_BITS_MAX &&
 	       (t->ipv4_segments.count / 2 > MAX_WORDS(t->root_bits) ||
-		lay_lines(t, &none) > MAX_WORDS(t->root_bits)))
+		encode_lines(t, &none) > MAX_WORDS(t->root_bits)))
 		t->root_bits++;
 }
 
@@ -69,7 +69,7 @@ static enum table_fault size_up(struct tables *t, size_t classes,
 		return TABLE_CLASSES;
 	else
 		t->root_bits = root_bits;
-	lay_lines(t, &chunks);
+	encode_lines(t, &chunks);
 	t->lines = chunks.used;
 	t->leaves = (t->ipv6_segments.count + LEAF_FILL - 1) / LEAF_FILL;
 	if (t->lines > ROOT_LINE_MASK)
@@ -231,15 +231,15 @@ void wp_tables_write(const struct tables *t, struct line *lines,
 	const struct segments *s = &t->ipv6_segments;
 	struct chunks chunks = { .lines = lines, .room = t->lines };
 
-	lay_lines(t, &chunks);
+	encode_lines(t, &chunks);
 	for (size_t i = 0; i < t->leaves; i++) {
 		size_t from = i * LEAF_FILL, to = from + LEAF_FILL;
 
 		fences[i].hi = s->hi[from];
 		fences[i].lo = s->lo[from];
 		fences[i].leaf = i;
-		wp_lay_leaf(s, from, to < s->count ? to : s->count, &fences[i],
-			    &leaves[i]);
+		wp_encode_leaf(s, from, to < s->count ? to : s->count,
+			       &fences[i], &leaves[i]);
 	}
 	head->fences = t->leaves; /* from index 0 */
 }

@@ -90,8 +90,8 @@ static bool as_before(const struct patch *p, uint32_t chunk)
 	return same_words(p, lines, count, chunk);
 }
 
-static enum table_fault lay_slots(struct patch *p, struct sequence *members,
-				  size_t count, size_t first, size_t last)
+static enum table_fault encode_slots(struct patch *p, struct sequence *members,
+				     size_t count, size_t first, size_t last)
 {
 	struct range range = {
 		.first_lo = IPV4_FIRST + ((uint64_t)first << low_bits(p)),
@@ -107,7 +107,7 @@ static enum table_fault lay_slots(struct patch *p, struct sequence *members,
 		struct slot content =
 			wp_slot(&p->segments, &at, slot, root_bits);
 		size_t used = p->chunks.used;
-		uint32_t word = wp_lay_chunk(
+		uint32_t word = wp_encode_chunk(
 			&p->segments, &content, root_bits, &p->chunks);
 
 		if (p->chunks.used > p->chunks.room)
@@ -147,8 +147,8 @@ static u128 segment_at(const struct segments *s, size_t i)
 }
 
 /* Lay out one new leaf, which is to stand behind the fence at @at. */
-static enum table_fault lay_leaf(struct patch *p, size_t from, size_t to,
-				 size_t at, struct fence fence)
+static enum table_fault encode_leaf(struct patch *p, size_t from, size_t to,
+				    size_t at, struct fence fence)
 {
 	const struct live_memory *memory = p->memory;
 
@@ -158,22 +158,22 @@ static enum table_fault lay_leaf(struct patch *p, size_t from, size_t to,
 		     p->leaf_count, &p->leaf_room))
 		return TABLE_MEMORY;
 	fence.leaf = p->leaves++;
-	wp_lay_leaf(&p->segments, from, to, &fence,
-		    &memory->leaves[fence.leaf]);
+	wp_encode_leaf(&p->segments, from, to, &fence,
+		       &memory->leaves[fence.leaf]);
 	p->leaf_changes[p->leaf_count++] = (struct leaf_change){ at, fence };
 	return TABLE_OK;
 }
 
 /* Segments [from, to) belong behind the fence at @at: one leaf or several. */
-static enum table_fault lay_behind(struct patch *p, size_t from, size_t to,
-				   size_t at, struct fence fence)
+static enum table_fault encode_after(struct patch *p, size_t from, size_t to,
+				     size_t at, struct fence fence)
 {
 	struct leaf *leaves = p->memory->leaves;
 	enum table_fault fault;
 	size_t old = fence.leaf;
 
 	if (to - from <= LEAF_KEYS) {
-		fault = lay_leaf(p, from, to, at, fence);
+		fault = encode_leaf(p, from, to, at, fence);
 		if (!fault && !memcmp(&leaves[old], &leaves[p->leaves - 1],
 				      sizeof(*leaves))) {
 			p->leaves--; /* nothing new */
@@ -184,7 +184,7 @@ static enum table_fault lay_behind(struct patch *p, size_t from, size_t to,
 	do {
 		size_t end = from + LEAF_FILL < to ? from + LEAF_FILL : to;
 
-		fault = lay_leaf(p, from, end, at, fence);
+		fault = encode_leaf(p, from, end, at, fence);
 		from = end;
 		if (from < to) {
 			fence.hi = p->segments.hi[from];
@@ -194,8 +194,8 @@ static enum table_fault lay_behind(struct patch *p, size_t from, size_t to,
 	return fault;
 }
 
-static enum table_fault lay_leaves(struct patch *p, struct sequence *members,
-				   size_t count, size_t first, size_t last)
+static enum table_fault encode_leaves(struct patch *p, struct sequence *members,
+				      size_t count, size_t first, size_t last)
 {
 	const struct segments *s = &p->segments;
 	size_t fence_count, from = 0, to;
@@ -219,7 +219,7 @@ static enum table_fault lay_leaves(struct patch *p, struct sequence *members,
 		for (to = from + 1; to < s->count; to++)
 			if (!final && segment_at(s, to) >= next)
 				break;
-		fault = lay_behind(p, from, to, at, fences[at]);
+		fault = encode_after(p, from, to, at, fences[at]);
 		if (to == s->count || segment_at(s, to) != next)
 			to--; /* it reaches over the next fence */
 	}
@@ -240,7 +240,7 @@ static void wait_for_readers(void)
 }
 
 /* Leaves were split: write all fences anew at the other end of the room. */
-static enum table_fault lay_fences(struct patch *p, size_t count)
+static enum table_fault encode_fences(struct patch *p, size_t count)
 {
 	size_t old_count, change = 0, room = p->memory->fences_room;
 	const struct fence *old = fences_of(p, &old_count);
@@ -302,7 +302,7 @@ patch_family(struct patch *p, const struct family *family,
 enum table_fault wp_patch_ipv4(struct patch *p, struct sequence *members,
 			       struct sequence touched)
 {
-	static const struct family ipv4 = { true, 2, slot_of, lay_slots };
+	static const struct family ipv4 = { true, 2, slot_of, encode_slots };
 
 	return patch_family(p, &ipv4, members, touched);
 }
@@ -310,7 +310,7 @@ enum table_fault wp_patch_ipv4(struct patch *p, struct sequence *members,
 enum table_fault wp_patch_ipv6(struct patch *p, struct sequence *members,
 			       struct sequence touched)
 {
-	static const struct family ipv6 = { false, 4, fence_of, lay_leaves };
+	static const struct family ipv6 = { false, 4, fence_of, encode_leaves };
 	enum table_fault fault = patch_family(p, &ipv6, members, touched);
 	size_t old_count, count;
 
@@ -320,7 +320,7 @@ enum table_fault wp_patch_ipv6(struct patch *p, struct sequence *members,
 	count = old_count;
 	for (size_t i = 1; i < p->leaf_count; i++)
 		count += p->leaf_changes[i].at == p->leaf_changes[i - 1].at;
-	return count > old_count ? lay_fences(p, count) : TABLE_OK;
+	return count > old_count ? encode_fences(p, count) : TABLE_OK;
 }
 
 void wp_patch_begin(struct patch *p)

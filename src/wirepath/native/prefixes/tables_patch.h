@@ -8,7 +8,7 @@
 #ifndef WP_TABLES_PATCH_H
 #define WP_TABLES_PATCH_H
 
-#include "prefixes/layout.h"
+#include "prefixes/encoding.h"
 #include "prefixes/sweep.h"
 #include "prefixes/tables_live.h"
 

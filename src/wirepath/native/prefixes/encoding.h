@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * layout.h - segments laid out as prefix_layout.h says, and looked up there.
+ * encoding.h - segments in the form that prefix_layout.h describes, and lookup.
  *
  * The same functions lay out whole tables and single slots and leaves of live
  * ones.
  */
-#ifndef WP_LAYOUT_H
-#define WP_LAYOUT_H
+#ifndef WP_ENCODING_H
+#define WP_ENCODING_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -45,20 +45,21 @@ struct slot wp_slot(const struct segments *segments, size_t *at,
 		    uint32_t number, unsigned int root_bits);
 
 /* Lay out a slot that fits one line. */
-void wp_lay_slot(const struct segments *segments, const struct slot *slot,
-		 unsigned int root_bits, struct line *line);
+void wp_encode_slot(const struct segments *segments, const struct slot *slot,
+		    unsigned int root_bits, struct line *line);
 
 /*
  * Lay out any slot in lines of its own; returns the word that leads there.
  * Where chunks->used grows past the room, nothing is written: so sizes are
  * counted.  A slot too large for a chunk takes more than there can be.
  */
-uint32_t wp_lay_chunk(const struct segments *segments, const struct slot *slot,
-		      unsigned int root_bits, struct chunks *chunks);
+uint32_t wp_encode_chunk(const struct segments *segments,
+			 const struct slot *slot, unsigned int root_bits,
+			 struct chunks *chunks);
 
 /* Lay out a leaf that begins at @first with segments [from, to). */
-void wp_lay_leaf(const struct segments *segments, size_t from, size_t to,
-		 const struct fence *first, struct leaf *leaf);
+void wp_encode_leaf(const struct segments *segments, size_t from, size_t to,
+		    const struct fence *first, struct leaf *leaf);
 
 /* The class of an address: what the data plane does, in plain C. */
 uint16_t wp_lookup(const struct line *lines, unsigned int root_bits,

@@ -34,7 +34,7 @@ Buffer = bytes | bytearray | memoryview
 Writable = bytearray | memoryview
 
 
-class Layout(ABC):
+class CType(ABC):
     """One C type.
 
     Attributes:
@@ -72,7 +72,7 @@ class Layout(ABC):
     @property
     @abstractmethod
     def dtype(self) -> Any:
-        """What ``numpy.dtype()`` takes for this type. Equal for equal layouts."""
+        """What ``numpy.dtype()`` takes for this type. Equal for types that lie alike."""
 
     @abstractmethod
     def write(self, buffer: Writable, offset: int, value: object) -> None:
@@ -88,7 +88,7 @@ class Layout(ABC):
 
 
 @dataclass(frozen=True, slots=True)
-class Integer(Layout):
+class Integer(CType):
     """A number, up to 128 bits."""
 
     name: str
@@ -118,7 +118,7 @@ class Integer(Layout):
 
 
 @dataclass(frozen=True, slots=True)
-class Boolean(Layout):
+class Boolean(CType):
     """A C bool."""
 
     name: str = "bool"
@@ -141,7 +141,7 @@ class Boolean(Layout):
 
 
 @dataclass(frozen=True, slots=True)
-class Enumeration(Layout):
+class Enumeration(CType):
     """A C enum.
 
     Attributes:
@@ -174,7 +174,7 @@ class Enumeration(Layout):
 
 
 @dataclass(frozen=True, slots=True)
-class Text(Layout):
+class Text(CType):
     """An array of char: UTF-8, NUL-padded, and without a NUL if it fills the array."""
 
     name: str
@@ -198,7 +198,7 @@ class Text(Layout):
 
 
 @dataclass(frozen=True, slots=True)
-class Octets(Layout):
+class Octets(CType):
     """An array of 8-bit integers, or a type that nothing is known of."""
 
     name: str
@@ -221,12 +221,12 @@ class Octets(Layout):
 
 
 @dataclass(frozen=True, slots=True)
-class Array(Layout):
+class Array(CType):
     """A fixed number of one type."""
 
     name: str
     size: int
-    element: Layout
+    element: CType
     count: int
 
     @property
@@ -250,17 +250,17 @@ class Array(Layout):
 
 
 @dataclass(frozen=True, slots=True)
-class Record(Layout):
+class Record(CType):
     """A struct, a union, or a section of variables.
 
     Attributes:
-        members: ``{name: (offset in bytes, layout)}``, those of unnamed members included.
+        members: ``{name: (offset in bytes, ctype)}``, those of unnamed members included.
         union: whether they overlap, so that only one is written.
     """
 
     name: str
     size: int
-    members: Mapping[str, tuple[int, Layout]]
+    members: Mapping[str, tuple[int, CType]]
     union: bool = False
 
     @property
@@ -268,7 +268,7 @@ class Record(Layout):
         """Named fields at their offsets."""
         return {
             "names": list(self.members),
-            "formats": [layout.dtype for _, layout in self.members.values()],
+            "formats": [ctype.dtype for _, ctype in self.members.values()],
             "offsets": [offset for offset, _ in self.members.values()],
             "itemsize": self.size,
         }
@@ -283,14 +283,12 @@ class Record(Layout):
         if self.union and len(value) != 1:
             raise LayoutError(f"pack {self.name}: {len(value)} members given, not one")
         for name, item in value.items():
-            at, layout = self.members[name]
-            layout.write(buffer, offset + at, item)
+            at, ctype = self.members[name]
+            ctype.write(buffer, offset + at, item)
 
     def read(self, buffer: Buffer, offset: int) -> dict[str, object]:
         """Read a dict."""
-        return {
-            name: layout.read(buffer, offset + at) for name, (at, layout) in self.members.items()
-        }
+        return {name: ctype.read(buffer, offset + at) for name, (at, ctype) in self.members.items()}
 
     def column(self, records: Buffer, path: str) -> memoryview:
         """Give one number of each of *records*, which lie side by side, in place.
@@ -302,10 +300,10 @@ class Record(Layout):
         at, inside = 0, self
         *outer, last = path.split(".")
         for name in outer:
-            offset, layout = inside.members[name]
-            if not isinstance(layout, Record):
-                raise LayoutError(f"find {path}: {layout.name} has no members")
-            at, inside = at + offset, layout
+            offset, ctype = inside.members[name]
+            if not isinstance(ctype, Record):
+                raise LayoutError(f"find {path}: {ctype.name} has no members")
+            at, inside = at + offset, ctype
         offset, number = inside.members[last]
         at += offset
         if at % number.size or self.size % number.size:
@@ -314,7 +312,7 @@ class Record(Layout):
         return words[at // number.size :: self.size // number.size]
 
 
-def fits(mine: Layout, theirs: Layout) -> bool:
+def fits(mine: CType, theirs: CType) -> bool:
     """Tell whether whoever writes and reads *mine* may do so where *theirs* lies.
 
     Both are of the same size, and each member of mine is one of theirs at the same place, which may
@@ -324,8 +322,8 @@ def fits(mine: Layout, theirs: Layout) -> bool:
         return mine.size == theirs.size and all(
             name in theirs.members
             and theirs.members[name][0] == offset
-            and fits(layout, theirs.members[name][1])
-            for name, (offset, layout) in mine.members.items()
+            and fits(ctype, theirs.members[name][1])
+            for name, (offset, ctype) in mine.members.items()
         )
     if isinstance(mine, Array) and isinstance(theirs, Array):
         return mine.count == theirs.count and fits(mine.element, theirs.element)
