@@ -7,12 +7,14 @@ Nothing heavy is imported before it is needed: ``status`` and ``ban`` start fast
 from __future__ import annotations
 
 import logging
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Self
 
 from wirepath.datapath import change
-from wirepath.datapath.access import Access, choose_name, settle
+from wirepath.datapath.access import Access, choose_name, homes, settle
 from wirepath.datapath.attach import choose
-from wirepath.datapath.generation.pinned import INGRESS, Pinned
+from wirepath.datapath.generation.pinned import INGRESS
+from wirepath.datapath.handles import Handles
 from wirepath.datapath.host.place import Place
 from wirepath.datapath.live.bans import Bans
 from wirepath.datapath.live.sets import Sets
@@ -21,12 +23,12 @@ from wirepath.errors import AttachError
 from wirepath.kernel.bpffs import Pins
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from contextlib import AbstractContextManager
 
     from wirepath.datapath.attach import Attachment
     from wirepath.datapath.diff import Difference
     from wirepath.datapath.generation.manifest import Manifest, Tc
-    from wirepath.datapath.handles import Handles
     from wirepath.datapath.live.counters import Stats
     from wirepath.datapath.status import Status
     from wirepath.kernel.links import Mode
@@ -52,9 +54,9 @@ class Datapath:
         sets: of prefixes.
     """
 
-    def __init__(self, name: str, pins: Pins) -> None:
+    def __init__(self, name: str, pins: Pins, *, home: str | None = None) -> None:
         self.name = name
-        self._access = Access(name, pins)
+        self._access = Access(home or name, pins)
         self.bans = Bans(self._access)
         self.sets = Sets(self._access)
 
@@ -68,7 +70,7 @@ class Datapath:
         """Name the interfaces of this network namespace that are up."""
         pins = Pins.find()
         settle(pins)
-        return pins.names()
+        return sorted(homes(pins))
 
     @classmethod
     def open(cls, name: str | None = None) -> Self:
@@ -81,7 +83,9 @@ class Datapath:
         pins = Pins.find()
         settle(pins)
         with pins.locked(shared=True):
-            found = cls(choose_name(name, pins.names()), pins)
+            up = homes(pins)
+            chosen = choose_name(name, sorted(up))
+            found = cls(chosen, pins, home=up[chosen])
             found._access.serving().close()
         return found
 
@@ -141,14 +145,14 @@ class Datapath:
             policy=policy,
             members=read_contents(policy, skip_bad=skip_bad).members,
             needs=requirements(policy),
-            place=Place(iface=name, sysctl=sysctl, qdisc=qdisc),
+            place=Place(iface=name, device=name, sysctl=sysctl, qdisc=qdisc),
             mode=mode,
             tc=choose(tc),
         )
         with pins.locked():
             change.recover(pins)
-            _make_way(pins, name)
-            change.put_up(pins, order)
+            with _left(pins, name) as left:
+                change.put_up(pins, order, left)
         return cls(name, pins)
 
     def difference(self, policy: Policy, *, skip_bad: bool = False) -> Difference:
@@ -187,7 +191,7 @@ class Datapath:
                 policy=policy,
                 members=contents.members,
                 needs=needs,
-                place=Place(iface=self.name, sysctl=sysctl, qdisc=qdisc),
+                place=Place(iface=handles.iface, device=handles.device, sysctl=sysctl, qdisc=qdisc),
                 mode=handles.manifest.mode,
                 tc=handles.manifest.tc,
             )
@@ -240,13 +244,24 @@ class Datapath:
             return model(handles, hook)
 
 
-# Removes what is left of an interface of that name that is gone, and of what it had arranged.
-def _make_way(pins: Pins, name: str) -> None:
-    number = pins.serving(name)
-    if number is None:
+# What is left of an interface of that name whose program was lost: its state goes on.
+@contextmanager
+def _left(pins: Pins, name: str) -> Iterator[Handles | None]:
+    if homes(pins).get(name, name) != name:
+        raise _is_up(name)
+    left = change.pinned(pins, name, pins.serving(name))
+    if left is None:
+        yield None
         return
-    left = Pinned(name, number, pins.generation(name, number))
-    if left.ifindex:
-        cure = f"`wirepath apply {name} POLICY` swaps policies, `wirepath down {name}` ends it"
-        raise AttachError(f"attach {name}", what="wirepath is up there", cure=cure)
-    change.take_down(pins, left)
+    if attached := left.interface:
+        if attached.name == name:
+            raise _is_up(name)
+        what = f"what is pinned under that name is on {attached.name}, which was renamed"
+        raise AttachError(f"attach {name}", what=what, cure=f"`wirepath down {attached.name}`")
+    with Handles.open(name, left.directory) as handles:
+        yield handles
+
+
+def _is_up(name: str) -> AttachError:
+    cure = f"`wirepath apply {name} POLICY` swaps policies, `wirepath down {name}` ends it"
+    return AttachError(f"attach {name}", what="wirepath is up there", cure=cure)

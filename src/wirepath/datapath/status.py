@@ -32,6 +32,7 @@ class Status:
             limits were ``refused`` for want of it since some were lifted.
         conntrack: the rule of nft that has connections tracked; None if no rule asks for it.
         packets, bytes: judged so far.
+        filtering: whether packets meet the program of ingress.
         warnings: what an operator should look at, a line each.
     """
 
@@ -50,6 +51,7 @@ class Status:
     conntrack: str | None
     packets: int
     bytes: int
+    filtering: bool
     warnings: tuple[str, ...]
 
     def document(self) -> dict[str, Any]:
@@ -64,7 +66,7 @@ def status(handles: Handles) -> Status:
     bans = BanView(handles).usage()
     counted = counters.Outcomes.together(counters.hooks(handles).values())
     return Status(
-        iface=handles.iface,
+        iface=handles.device,
         mode=manifest.mode,
         policy=manifest.file,
         generation=manifest.generation,
@@ -79,6 +81,7 @@ def status(handles: Handles) -> Status:
         conntrack=handles.host.get("conntrack"),
         packets=counted.packets,
         bytes=counted.bytes,
+        filtering=not handles.loss,
         warnings=(*warnings(handles, bans), *_untracked(handles)),
     )
 
@@ -87,11 +90,12 @@ def warnings(handles: Handles, bans: Usage) -> list[str]:
     """Say what an operator should look at."""
     found = []
     running = handles.link.program_id
-    if not handles.link.ifindex:
-        found.append("the interface is gone (`wirepath down` removes what is left)")
+    if loss := handles.loss:
+        cure = f"`wirepath apply {handles.iface} POLICY` attaches it again, `wirepath down` ends it"
+        found.append(f"nothing is filtered: {loss} ({cure})")
     elif running != handles.program.id:
         found.append(f"program {running} runs there, which is not ours")
-    if handles.link.ifindex:
+    else:
         found += _out_of_place(handles)
     return found + mirror_warnings(handles) + full_warnings(bans)
 

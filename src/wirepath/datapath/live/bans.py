@@ -51,7 +51,7 @@ class Bans:
             FullError: the table is full; says how many were banned before.
         """
         asked = [Prefix.of(prefix) for prefix in prefixes]
-        with self._access.changing() as handles:
+        with self._access.writing() as handles:
             BanView(handles).add_all(asked, seconds)
 
     def restore(self, bans: BanList, seconds: float | None = None) -> Restored:
@@ -62,7 +62,7 @@ class Bans:
         Raises:
             FullError: the table is full; says how many were banned before.
         """
-        with self._access.changing() as handles:
+        with self._access.writing() as handles:
             return BanView(handles).restore(bans, seconds)
 
     def remove(self, prefix: Prefix | str) -> bool:
@@ -71,7 +71,7 @@ class Bans:
         Returns:
             Whether one was in force.
         """
-        with self._access.changing() as handles:
+        with self._access.writing() as handles:
             return BanView(handles).remove(Prefix.of(prefix))
 
     def remove_all(self, prefixes: Members | None = None) -> int:
@@ -80,7 +80,7 @@ class Bans:
         Returns:
             How many were in force.
         """
-        with self._access.changing() as handles:
+        with self._access.writing() as handles:
             return BanView(handles).remove_all(prefixes)
 
     def sweep(self) -> int:
@@ -89,7 +89,7 @@ class Bans:
         Returns:
             How many there were.
         """
-        with self._access.changing() as handles:
+        with self._access.writing() as handles:
             return BanView(handles).sweep()
 
     def all(self) -> list[BanEntry]:

@@ -89,7 +89,7 @@ class Sets:
         from wirepath.prefixes import Members
 
         listed = _members(prefixes)
-        with self._access.changing() as handles:
+        with self._access.writing() as handles:
             view = SetView(handles)
             number = view.number(name)
             others = view.members_but(number)
@@ -101,7 +101,7 @@ class Sets:
         from wirepath.prefixes import Dirty, Full
 
         listed = _members(prefixes)
-        with self._access.changing() as handles:
+        with self._access.writing() as handles:
             view = SetView(handles)
             number = view.number(name)
             try:
