@@ -135,6 +135,19 @@ def test_python(path: Path) -> None:
     assert not wrong
 
 
+# Of the package of actions: what all of them share, and limits, which are parts of others.
+SHARED = {f"wirepath.actions.{name}" for name in ("action", "limit", "needs", "placed", "state")}
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_no_other_part_knows_an_action(path: Path) -> None:
+    """An action says itself what it needs, so nothing else asks which one a rule has."""
+    if path.parent.name == "actions":
+        return
+    named = {name for name in imported(path.read_text()) if name.startswith("wirepath.actions.")}
+    assert named <= SHARED
+
+
 def includes(path: Path) -> list[str]:
     return re.findall(r'^\s*#\s*include\s+"([^"]+)"', path.read_text(), re.MULTILINE)
 
