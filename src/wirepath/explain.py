@@ -1,4 +1,4 @@
-"""What would happen to an address, and why: the answer of ``wirepath test ADDRESS``."""
+"""Explanations of what a policy does to an address, for ``wirepath test ADDRESS``."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,12 +13,12 @@ from wirepath.policy.sketch import Sketch
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A rule that a packet from the address could meet.
+    """A rule that matches some or all packets from the address.
 
     Attributes:
-        rule: what it matches and does.
-        certain: it matches whatever else the packet is.
-        depends: if not certain, the keys that are open: ``dport 22``.
+        rule: the rule.
+        certain: it matches all packets from the address that reach it.
+        depends: if not certain, the conditions that are open: ``dport 22``.
     """
 
     rule: Rule
@@ -28,17 +28,17 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """What is known of packets from one address.
+    """The explanation for packets from one address.
 
     Attributes:
         address: the source.
-        hook: where they are.
-        sets: that it is in.
-        ban: in force.
-        never_block: it is a management source.
-        steps: rules that match or could, in order, up to the first that surely ends the walk;
+        hook: the hook at which packets are judged.
+        sets: the sets that contain the address.
+        ban: the ban in force on it, if any.
+        never_block: the address is in ``never_block``.
+        steps: rules that match or could, in order, up to the first that certainly ends the walk;
             empty if the guard decides.
-        verdict: for a packet that meets none of the uncertain steps.
+        verdict: for a packet that matches none of the uncertain steps.
         possible: every verdict that some packet from the address may get.
     """
 
@@ -52,7 +52,7 @@ class Explanation:
     possible: frozenset[str]
 
     def document(self) -> dict[str, Any]:
-        """Give it as plain values, for ``--json``."""
+        """Give the explanation as plain values, for ``--json``."""
         return {
             "address": format_address(self.address),
             "hook": self.hook,
@@ -84,14 +84,14 @@ def explain(
     proto: int | None = None,
     dport: int | None = None,
 ) -> Explanation:
-    """Say what packets from *address* would get.
+    """Explain what happens to packets from *address*.
 
     Args:
-        model: the policy, its sets and bans.
+        model: the policy with its sets and bans.
         address: the source.
-        now_ns: the clock that bans expire by.
-        proto: of the packets; any if None.
-        dport: their destination port; any if None, and then they may have none.
+        now_ns: time on the clock by which bans expire.
+        proto: protocol of the packets; any if None.
+        dport: their destination port; if None, any port or none.
     """
     sets = tuple(name for name, members in model.sets.items() if address in members)
     ban = model.ban(address, now_ns)
@@ -109,7 +109,7 @@ def explain(
 
 
 def _sketches(address: int, proto: int | None, dport: int | None) -> list[Sketch]:
-    # One a protocol that the packet may have; a port narrows them to two.
+    # One sketch for each protocol that the packet may have; a port narrows them to two.
     family: Literal[4, 6] = 4 if is_ipv4(address) else 6
     if proto is None and dport is None:
         return [Sketch(family=family, source=address)]
