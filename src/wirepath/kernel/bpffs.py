@@ -16,6 +16,7 @@ from __future__ import annotations
 import fcntl
 import logging
 import os
+import threading
 import time
 from contextlib import contextmanager, suppress
 from errno import EAGAIN, ENOENT, EPERM
@@ -39,6 +40,15 @@ _POLL_S: Final = 0.02
 _SERVING: Final = "serving"
 _CHANGING: Final = "changing"
 _NEXT: Final = "next"  # what `serving` is about to be, for as long as a rename takes
+
+
+class _Held(threading.local):
+    # The directories whose lock this thread holds alone.
+    def __init__(self) -> None:
+        self.roots: set[Path] = set()
+
+
+_held: Final = _Held()
 
 
 def bpffs() -> Path:
@@ -103,13 +113,21 @@ class Pins:
     def locked(self, *, shared: bool = False, patience_s: float = _PATIENCE_S) -> Iterator[None]:
         """Hold the lock; the kernel releases it when the process ends. An empty directory goes.
 
+        A thread that holds it alone may ask for it again, in either way, and has it at once.
+
         Raises:
             KernelError: EAGAIN, another process held it for *patience_s*; or EACCES and the like.
         """
+        if self._root in _held.roots:
+            yield
+            return
         fd = self._lock(fcntl.LOCK_SH if shared else fcntl.LOCK_EX, patience_s)
         try:
+            if not shared:
+                _held.roots.add(self._root)
             yield
         finally:
+            _held.roots.discard(self._root)
             for directory in (self._root, self.older_staging):
                 with suppress(OSError):  # it is not empty, or not there
                     directory.rmdir()

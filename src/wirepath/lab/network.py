@@ -54,6 +54,11 @@ class Host:
     ipv6: str
     port: str
 
+    def document(self) -> dict[str, Any]:
+        """Give it as plain values, for JSON."""
+        names = ("interface", "mac", "ipv4", "ipv6")
+        return {"namespace": self.namespace.name} | {name: getattr(self, name) for name in names}
+
 
 class Lab:
     """The network by its name; as a context, it exists for the time of the context.

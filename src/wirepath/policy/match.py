@@ -31,7 +31,7 @@ _NEEDS: Final[Mapping[str, frozenset[int]]] = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Match:
     """Every key that is there must hold; without any, every IP packet matches.
 
@@ -117,6 +117,9 @@ class Match:
     def describe(self) -> str:
         """Say it in one line: ``src @bad, proto tcp, dport 22``."""
         return ", ".join(p.describe() for p in self.predicates()) or "every ip packet"
+
+    def __repr__(self) -> str:
+        return f"<match {self.describe()}>"
 
     def document(self) -> dict[str, Any]:
         """Give the table that `read` reads."""
