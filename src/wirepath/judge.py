@@ -133,7 +133,7 @@ def _replay(policy: Policy, capture: Capture, hook: Hook, *, model: bool, skip_b
 def _traces(generation: Generation, capture: Capture, hook: Hook) -> NDArray[Any]:
     import numpy as np
 
-    traces = np.zeros(len(capture), dtype=np.dtype(generation.btf.layout("struct trace").dtype))
+    traces = np.zeros(len(capture), dtype=np.dtype(generation.btf.ctype("struct trace").dtype))
     traces["now_ns"] = capture.times_ns
     traces["wire_bytes"] = capture.wire
     offsets, lengths = memoryview(capture.offsets), memoryview(capture.captured)

@@ -121,7 +121,7 @@ class Marker:
     def __call__(self, frame: bytes, wire_bytes: int = 0, **known: int) -> bytes:
         program = self.xdp.generation.program
         if self.hook == "ingress":
-            trace = np.zeros(1, np.dtype(self.xdp.generation.btf.layout("struct trace").dtype))
+            trace = np.zeros(1, np.dtype(self.xdp.generation.btf.ctype("struct trace").dtype))
             trace["wire_bytes"] = wire_bytes or len(frame)
             run = program.test_run(frame, metadata=trace.tobytes())
             assert run.retval == _XDP_PASS

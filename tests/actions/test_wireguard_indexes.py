@@ -76,7 +76,7 @@ class Both:
         self, hook: Hook, now: int, frame: Frame | Layer | bytes, wire: int | None = None
     ) -> str:
         data = bytes(frame)
-        traces = np.zeros(1, dtype=self.generation.btf.layout("struct trace").dtype)
+        traces = np.zeros(1, dtype=self.generation.btf.ctype("struct trace").dtype)
         traces["now_ns"], traces["wire_bytes"] = now, wire or len(data)
         run = judge_frames if hook == "ingress" else judge_skbs
         lengths, offsets = np.array([len(data)], dtype="u4"), np.zeros(1, dtype="u8")

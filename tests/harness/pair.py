@@ -1,6 +1,7 @@
 """Two hosts on one cable: plain veths with every offload on, as Linux makes them."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -14,7 +15,8 @@ from wirepath.lab.netns import Namespace
 IFNAME = "wp0"
 IPV4 = ("198.51.100.1", "198.51.100.2")
 IPV6 = ("2001:db8:a::1", "2001:db8:a::2")
-_PATIENCE_S = 10.0
+_PATIENCE_S = 30.0
+_QUIET_S = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +89,20 @@ def await_line(stream: IO[str] | None, word: str) -> None:
         if word in line:
             return
     raise AssertionError(f"{word!r} never came: {lines}")
+
+
+def await_written(tcpdump: "subprocess.Popen[str]") -> None:
+    """Wait until *tcpdump*, in immediate mode, has written all that came, and no more comes.
+
+    SIGUSR1 has it say how much that is; before it says so again, it has looked for more.
+    """
+    assert tcpdump.stdout
+    before, said = "", "nothing"
+    while said != before:
+        time.sleep(_QUIET_S)
+        tcpdump.send_signal(signal.SIGUSR1)
+        before, said = said, tcpdump.stdout.readline()
+    assert " 0 packets dropped by kernel" in said, "the capture is not whole"
 
 
 def await_port(host: Namespace, port: int, address: str = IPV4[0]) -> None:

@@ -81,7 +81,7 @@ class Xdp:
         )
         self.maps = self.generation.maps
         btf = self.generation.btf
-        self._trace = np.dtype(btf.layout("struct trace").dtype)
+        self._trace = np.dtype(btf.ctype("struct trace").dtype)
         self._names = {name: list(btf.enum(name)) for name in ("verdict", "reason", "fault")}
         self._slots = {rule.name: number for number, rule in enumerate(policy.rules)}
 

@@ -18,7 +18,7 @@ from scapy.utils import PcapReader
 
 from harness import frames
 from harness.frames import Eth, Udp, Vlan
-from harness.pair import IFNAME, Pair, await_port, ip, python, run, running
+from harness.pair import IFNAME, Pair, await_port, await_written, ip, python, run, running
 from wirepath.datapath import Datapath
 from wirepath.lab.netns import Namespace
 from wirepath.net import HOOKS, Hook
@@ -95,9 +95,9 @@ def captured(host: Namespace, path: Path) -> Iterator[list[Packet]]:
     # What it may keep of a packet says how many its buffer holds.
     watch = ("tcpdump", "-i", IFNAME, "-Q", "in", "-s", "2048", "-B", "16384", "--immediate-mode",
              "-U", "-Z", "root", "-w", str(path), "ip or ip6 or vlan")  # fmt: skip
-    with running(host, *watch, ready="listening"):
+    with running(host, *watch, ready="listening") as process:
         yield packets
-        time.sleep(0.5)
+        await_written(process)
     with PcapReader(str(path)) as reader:
         packets += list(reader)
 

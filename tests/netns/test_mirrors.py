@@ -17,7 +17,7 @@ from scapy.layers.inet import TCP
 from scapy.layers.l2 import Ether
 
 from harness.living import left
-from harness.pair import IFNAME, IPV4, Pair, await_port, ip, python, run, running
+from harness.pair import IFNAME, IPV4, Pair, await_port, await_written, ip, python, run, running
 from wirepath.datapath import Datapath
 from wirepath.datapath.host import mirrors
 from wirepath.datapath.live import counters
@@ -32,7 +32,6 @@ MIRROR, SEEN_AT = "mirror0", "ids0"
 OFF = ("tso", "gso", "tx")
 UNDERLAY = ("203.0.113.1", "203.0.113.2")
 PAGE_BYTES = 3_000_000
-_BLOCK_S = 1.5  # tcpdump gets packets in blocks, at the latest after a second
 _PCAP_HEAD, _PCAP_RECORD = 24, struct.Struct("=IIII")
 
 
@@ -70,6 +69,9 @@ def capturing(host: Namespace, name: str, file: Path, what: str, *also: str) -> 
         "-i",
         name,
         "-U",
+        "--immediate-mode",
+        "-s",
+        "2048",
         "-B",
         "32768",
         "-w",
@@ -78,10 +80,7 @@ def capturing(host: Namespace, name: str, file: Path, what: str, *also: str) -> 
     )
     with running(host, *words, what, ready="listening on") as process:
         yield
-        time.sleep(_BLOCK_S)
-        process.terminate()
-        assert process.stdout
-        assert "\n0 packets dropped by kernel" in process.stdout.read(), "the capture is not whole"
+        await_written(process)
 
 
 def frames(file: Path) -> list[bytes]:

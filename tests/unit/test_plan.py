@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from wirepath.datapath.generation.write import constants
-from wirepath.kernel.layout import Array, Integer, Layout, Octets, Record
+from wirepath.kernel.ctype import Array, CType, Integer, Octets, Record
 from wirepath.plan import Planned, plan
 from wirepath.plan.actions import STATES
 from wirepath.plan.slots import SECRETS, Slots
@@ -92,8 +92,8 @@ def plans(made: Planned) -> list[Plan]:
 class Types:
     """Types of an object with one section of variables, and an enum."""
 
-    def __init__(self, **variables: Layout) -> None:
-        self.variables = {name: (0, layout) for name, layout in variables.items()}
+    def __init__(self, **variables: CType) -> None:
+        self.variables = {name: (0, ctype) for name, ctype in variables.items()}
 
     def record(self, name: str) -> Record:
         assert name == "section .rodata"
@@ -107,7 +107,7 @@ WORD = Integer("__u32", 4)
 
 
 @pytest.mark.parametrize(
-    ("layout", "value", "resolved"),
+    ("ctype", "value", "resolved"),
     [
         (WORD, 5, 5),
         (WORD, Bits("colour", {"red", "blue"}), 0b10001),
@@ -121,6 +121,6 @@ WORD = Integer("__u32", 4)
         ),
     ],
 )
-def test_members_of_enums_become_numbers(layout: Layout, value: object, resolved: object) -> None:
-    types: Any = Types(variable=layout)
+def test_members_of_enums_become_numbers(ctype: CType, value: object, resolved: object) -> None:
+    types: Any = Types(variable=ctype)
     assert constants({"variable": value}, types) == {"variable": resolved}

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 from wirepath.datapath import older
 from wirepath.datapath.generation.pinned import LINK, Pinned
-from wirepath.datapath.steps import STEPS, Change, Order
+from wirepath.datapath.order import Order
+from wirepath.datapath.steps import STEPS, Change, Publish, Withdraw
 from wirepath.errors import WirepathError
 from wirepath.kernel.bpffs import Transition
 from wirepath.kernel.links import XdpLink
@@ -147,7 +148,8 @@ def recover(pins: Pins) -> None:
         change = _left_behind(pins, name)
         if change.committed and (change.before or change.after):
             log.warning("finished a change of %s that was cut short", name)
-            STEPS[-1].do(change)
+            Withdraw().do(change)
+            Publish().do(change)
             finish(change)
         else:
             log.warning("undid a change of %s that was cut short", name)
@@ -172,8 +174,11 @@ def pinned(pins: Pins, name: str, number: int | None) -> Pinned | None:
     return None if number is None else Pinned(name, number, pins.generation(name, number))
 
 
-# Nothing says which generation serves: the one that does it, if there is any.
+# Nothing says which generation serves: it is the one that does, or all of them go.
 def _unnoted(pins: Pins, name: str) -> Transition:
-    there = [Pinned(name, n, pins.generation(name, n)) for n in pins.generations(name)]
+    numbers = pins.generations(name)
+    there = [Pinned(name, number, pins.generation(name, number)) for number in numbers]
     serving = next((each.number for each in there if each.serves), None)
-    return Transition(None, serving)
+    if serving is not None:
+        return Transition(None, serving)
+    return Transition(max(numbers, default=None), None)

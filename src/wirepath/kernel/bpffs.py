@@ -1,14 +1,14 @@
-"""Where links and maps outlive the process: a directory an interface, under the bpffs.
+"""The pins that let links and maps outlive the process: one bpffs directory per interface.
 
     /sys/fs/bpf/wirepath/eth0/7/            generation 7, complete
     /sys/fs/bpf/wirepath/eth0/serving       symbolic link: ``7``, the generation that serves
-    /sys/fs/bpf/wirepath/eth0/changing      symbolic link: ``7-8``, the change that is under way
+    /sys/fs/bpf/wirepath/eth0/changing      symbolic link: ``7-8``, the change in progress
 
-An interface is up if ``serving`` is there. The name changes what it points to by one rename, so a
-reader finds one whole generation. Interfaces of another network namespace than the machine's own
-have ``wirepath:COOKIE`` instead of ``wirepath``, since interface names repeat there.
+An interface is up if ``serving`` exists. One rename replaces it, so a reader always finds one
+whole generation. Interface names repeat in other network namespaces, so theirs are under
+``wirepath:COOKIE`` instead of ``wirepath``.
 
-Source: kernel/bpf/inode.c: a bpffs holds pins, directories and symbolic links; no name has a dot.
+Source: kernel/bpf/inode.c (a bpffs holds pins, directories and symbolic links; names have no dot).
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ log = logging.getLogger(__name__)
 
 _USUAL: Final = "/sys/fs/bpf"
 _ROOT: Final = "run it as root"
-_PATIENCE_S: Final = 10.0  # an apply takes well under one
+_PATIENCE_S: Final = 10.0  # an apply takes well under a second
 _POLL_S: Final = 0.02
 _SERVING: Final = "serving"
 _CHANGING: Final = "changing"
-_NEXT: Final = "next"  # what `serving` is about to be, for as long as a rename takes
+_NEXT: Final = "next"  # the next `serving`, before it is renamed
 
 
 class _Held(threading.local):
@@ -52,10 +52,10 @@ _held: Final = _Held()
 
 
 def bpffs() -> Path:
-    """Find the bpffs: at ``$WIREPATH_BPFFS`` or /sys/fs/bpf; mount it if there is none.
+    """Find the bpffs at ``$WIREPATH_BPFFS`` or /sys/fs/bpf; mount one if there is none.
 
-    A command under ``ip netns exec`` is in a mount namespace that ends with it. Then this process
-    moves to the home mount namespace first, for good.
+    A command under ``ip netns exec`` runs in a mount namespace that ends with the command. In that
+    case this process first moves to the home mount namespace, and stays there.
 
     Raises:
         KernelError: it cannot be mounted, or the home mount namespace cannot be entered.
@@ -75,7 +75,7 @@ def bpffs() -> Path:
 
 
 class Transition(NamedTuple):
-    """From which generation to which a change goes; None: wirepath is not up there."""
+    """The generations before and after a change; None where wirepath is not up."""
 
     before: int | None
     after: int | None
@@ -85,15 +85,15 @@ class Transition(NamedTuple):
 
     @classmethod
     def read(cls, text: str) -> Self:
-        """Read what ``str`` writes."""
+        """Read a transition from the text that ``str`` gives."""
         return cls(*(int(number) if number else None for number in text.split("-")))
 
 
 class Pins:
     """The pins of every interface of this network namespace.
 
-    A process that reads several of them holds the lock shared, one that changes them holds it
-    alone; ``locked`` gives it, the other methods rely on it.
+    ``locked`` takes the lock: shared to read more than one pin, exclusive to change any. The other
+    methods rely on the caller to hold it.
 
     Args:
         root: a bpffs.
@@ -102,21 +102,24 @@ class Pins:
     def __init__(self, root: Path) -> None:
         own = "wirepath" if at_home("net") else f"wirepath:{network_cookie()}"
         self._root = root / own
-        self.older_staging = root / f"{own}:new"  # of versions that did not number generations
+        self.older_staging = root / f"{own}:new"  # of versions before numbered generations
 
     @classmethod
     def find(cls) -> Self:
-        """Find those of this machine; see ``bpffs``."""
+        """Find the pins in this machine's bpffs; see ``bpffs``."""
         return cls(bpffs())
 
     @contextmanager
     def locked(self, *, shared: bool = False, patience_s: float = _PATIENCE_S) -> Iterator[None]:
-        """Hold the lock; the kernel releases it when the process ends. An empty directory goes.
+        """Hold the lock while the body runs; the kernel releases it if the process dies.
+
+        Empty directories are removed on the way out.
 
         A thread that holds it alone may ask for it again, in either way, and has it at once.
 
         Raises:
-            KernelError: EAGAIN, another process held it for *patience_s*; or EACCES and the like.
+            KernelError: another process held the lock for *patience_s* seconds (EAGAIN), or the
+                directory cannot be opened (EACCES and the like).
         """
         if self._root in _held.roots:
             yield
@@ -133,7 +136,7 @@ class Pins:
                     directory.rmdir()
             os.close(fd)
 
-    # A directory that is removed while a process waits for its lock has a successor to wait for.
+    # The directory may be removed while we wait for its lock; then we lock the one made after it.
     def _lock(self, how: int, patience_s: float) -> int:
         doing = f"lock {self._root}"
         while True:
@@ -156,10 +159,10 @@ class Pins:
             os.close(fd)
 
     def names(self) -> list[str]:
-        """Name the interfaces where a generation serves, sorted.
+        """Name the interfaces where wirepath is up, sorted.
 
         Raises:
-            KernelError: EACCES, this process is not root.
+            KernelError: this process is not root (EACCES).
         """
         return [name for name in self._all() if self.serving(name) is not None]
 
@@ -175,44 +178,44 @@ class Pins:
         return self.directory(name) / str(number)
 
     def serving(self, name: str) -> int | None:
-        """Tell which generation of *name* serves; None if wirepath is not up there."""
+        """Return the number of the generation that serves; None if wirepath is not up on *name*."""
         text = _link(self.directory(name) / _SERVING)
         return None if text is None else int(text)
 
     def changing(self, name: str) -> Transition | None:
-        """Tell which change of *name* is under way, or was when its process died."""
+        """Return the change of *name* that is in progress, or was when its process died."""
         text = _link(self.directory(name) / _CHANGING)
         return None if text is None else Transition.read(text)
 
     def unsettled(self) -> list[str]:
-        """Name the interfaces that a process is changing, or was when it died.
+        """Name the interfaces with a change in progress or left unfinished, sorted.
 
-        Those that an older version of wirepath put up are among them.
+        Interfaces that an older version of wirepath brought up are included.
         """
         odd = [name for name in self._all() if not self.is_settled(name)]
         return sorted({*odd, *interface_names(self.older_staging)})
 
     def generations(self, name: str) -> list[int]:
-        """Number the generations of *name* that are pinned, ascending."""
+        """Return the numbers of the pinned generations of *name*, ascending."""
         with telling(f"look at {self.directory(name)}", cure=_ROOT), suppress(FileNotFoundError):
             entries = (entry.name for entry in self.directory(name).iterdir())
             return sorted(int(entry) for entry in entries if entry.isdigit())
         return []
 
     def is_settled(self, name: str) -> bool:
-        """Tell whether a generation of *name* serves and no change is under way."""
+        """Tell whether *name* is up and no change of it is in progress."""
         return self.serving(name) is not None and self.changing(name) is None
 
-    # Changing them
+    # Changes
 
     def begin(self, name: str, transition: Transition) -> Path | None:
-        """Note that *transition* begins, and make an empty directory for the next generation.
+        """Record that *transition* begins, and make an empty directory for the next generation.
 
         Returns:
-            That directory; None if no generation comes next.
+            That directory; None if the transition has no next generation.
 
         Raises:
-            KernelError: EEXIST, another change was left half done; it has to be recovered first.
+            KernelError: another change was left unfinished and must be recovered first (EEXIST).
         """
         place = self.directory(name)
         _make_own(place)
@@ -225,10 +228,10 @@ class Pins:
             return staged
 
     def publish(self, name: str, number: int) -> None:
-        """Let generation *number* be the one that serves, by one rename.
+        """Let generation *number* serve, by one rename.
 
         Raises:
-            KernelError: nothing has changed.
+            KernelError: the rename failed; nothing has changed.
         """
         place = self.directory(name)
         with telling(f"publish {name}"):
@@ -237,38 +240,38 @@ class Pins:
             (place / _NEXT).rename(place / _SERVING)
 
     def withdraw(self, name: str) -> None:
-        """Let no generation of *name* be the one that serves; what is pinned stays."""
+        """Let no generation of *name* serve; the pins stay."""
         with telling(f"withdraw {name}"):
             (self.directory(name) / _SERVING).unlink(missing_ok=True)
 
     def discard(self, name: str, number: int) -> None:
-        """Remove what is pinned of a generation; none is no error."""
+        """Remove the pins of a generation, if there are any."""
         with telling(f"remove generation {number} of {name}"):
             remove_tree(self.generation(name, number))
 
     def retire(self, name: str, *, keep: int = 0) -> None:
-        """Remove all generations before the one that serves, but for the last *keep* of them."""
+        """Remove all generations older than the one that serves, except the newest *keep*."""
         serving = self.serving(name)
         older = [n for n in self.generations(name) if serving is None or n < serving]
         for number in older[: len(older) - keep]:
             self.discard(name, number)
 
     def end(self, name: str) -> None:
-        """Note that the change is over. A directory without any generation goes with the note."""
+        """Record that the change is over. A directory that holds no generation is removed."""
         place = self.directory(name)
         with telling(f"settle {name}"):
             (place / _NEXT).unlink(missing_ok=True)
             (place / _CHANGING).unlink(missing_ok=True)
-        with suppress(OSError):  # generations are there
+        with suppress(OSError):  # it still holds generations
             place.rmdir()
 
     def remove(self, name: str) -> None:
-        """Remove all that is pinned of *name*; nothing is no error."""
+        """Remove all pins of *name*, if there are any."""
         with telling(f"remove pins of {name}"):
             remove_tree(self.directory(name))
 
     def remove_all(self) -> None:
-        """Remove all that is pinned in this network namespace, once nothing of it is needed."""
+        """Remove all pins of this network namespace."""
         for directory in (self._root, self.older_staging):
             for name in interface_names(directory):
                 remove_tree(directory / _to_pin(name))
@@ -294,7 +297,7 @@ def _flock(fd: int, how: int, patience_s: float, doing: str) -> None:
         time.sleep(_POLL_S)
 
 
-# A bpffs may be open to everybody, and then anyone could make our directory first.
+# Where any user may write to the bpffs, another one could have made our directory first.
 def _make_own(directory: Path) -> None:
     with telling(f"make {directory}", cure=_ROOT):
         directory.mkdir(mode=0o700, exist_ok=True)
@@ -310,7 +313,7 @@ def _to_pin(interface: str) -> str:
 
 
 def interface_names(directory: Path) -> list[str]:
-    """Name the interfaces that have an entry in *directory*, sorted; none if it is not there."""
+    """Name the interfaces that have an entry in *directory*, sorted; none if it does not exist."""
     with telling(f"look at {directory}", cure=_ROOT), suppress(FileNotFoundError):
         return sorted(entry.name.replace(":", ".") for entry in directory.iterdir())
     return []
@@ -323,7 +326,7 @@ def _link(path: Path) -> str | None:
 
 
 def remove_tree(directory: Path) -> None:
-    """Remove *directory* and all that is pinned in it; nothing is done if it is not there."""
+    """Remove *directory* and all pins in it, if it exists."""
     with telling(f"remove {directory}", cure=_ROOT):
         if not directory.exists():
             return

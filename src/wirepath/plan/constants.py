@@ -33,7 +33,7 @@ def constants(hook: Hook, lowered: Classifier, slots: Slots) -> dict[str, object
         },
         "dimensions_used": Bits(DIMENSION, lowered.dimensions),
         "actions_used": Bits("action", kinds),
-        "literal_root_bits": lowered.literals.layout.root_bits,
+        "literal_root_bits": lowered.literals.table.root_bits,
         "prefix_counters_config": {
             "counting": bool(slots.counting),
             "number": _set_numbers(lowered, slots),

@@ -167,13 +167,13 @@ def _needs_literals(lowered: Classifier) -> bool:
 def _literals(lowered: Classifier) -> dict[str, Table]:
     if not _needs_literals(lowered):
         return {}
-    layout = lowered.literals.layout
-    return {f"literal_{part}": Table(entries=getattr(layout, part)) for part in _PREFIX_TABLE}
+    table = lowered.literals.table
+    return {f"literal_{part}": Table(entries=getattr(table, part)) for part in _PREFIX_TABLE}
 
 
 def _literals_in_place(lowered: Classifier) -> tuple[InPlace, ...]:
     if not _needs_literals(lowered):
         return ()
     maps = {part: f"literal_{part}" for part in _PREFIX_TABLE}
-    layout = lowered.literals.layout
-    return (InPlace(layout.write, maps | {"prefix_head": "literal_head"}),)
+    table = lowered.literals.table
+    return (InPlace(table.write, maps | {"prefix_head": "literal_head"}),)

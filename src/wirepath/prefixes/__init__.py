@@ -6,21 +6,21 @@ production. How it lies there is ``bpf/prefixes/prefix_layout.h``'s to say; the 
 
 from wirepath.prefixes.live import Change, Dirty, Full, LiveSets, SetMemory
 from wirepath.prefixes.members import BadLine, Members, ParsedList, format_members, parse_list
-from wirepath.prefixes.tables import Layout, Tables, layout_segments, lookup, set_rows
+from wirepath.prefixes.tables import ClassTable, Tables, build_class_table, lookup, set_rows
 
 __all__ = [
     "BadLine",
     "Change",
+    "ClassTable",
     "Dirty",
     "Full",
-    "Layout",
     "LiveSets",
     "Members",
     "ParsedList",
     "SetMemory",
     "Tables",
+    "build_class_table",
     "format_members",
-    "layout_segments",
     "lookup",
     "parse_list",
     "set_rows",

@@ -40,7 +40,7 @@ def room(ctype: str, memory: ReadableBuffer) -> int:
     return memoryview(memory).nbytes // int(getattr(lib, f"wp_{ctype}_size"))
 
 
-class Layout:
+class ClassTable:
     """A table from address to class, laid out but not yet written.
 
     Attributes:
@@ -81,7 +81,7 @@ class Layout:
         )
 
 
-class Tables(Layout):
+class Tables(ClassTable):
     """The table of all sets: an address's class names the sets it is in.
 
     Attributes:
@@ -139,12 +139,12 @@ class Tables(Layout):
         )
 
 
-def layout_segments(
+def build_class_table(
     starts_hi: ReadableBuffer,
     starts_lo: ReadableBuffer,
     classes: ReadableBuffer,
     root_bits: int | None = None,
-) -> Layout:
+) -> ClassTable:
     """Lay out segments whose classes the caller has given.
 
     Args:
@@ -162,7 +162,7 @@ def layout_segments(
     numbers = ffi.from_buffer("uint16_t[]", classes)
     if not len(hi) == len(lo) == len(numbers):
         raise ValueError("segments: as many upper halves as lower ones and classes")
-    return Layout(lib.wp_tables_from_segments(hi, lo, numbers, len(hi), root_bits or 0))
+    return ClassTable(lib.wp_tables_from_segments(hi, lo, numbers, len(hi), root_bits or 0))
 
 
 def lookup(

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from wirepath.kernel.layout import Array, Octets, Record
+from wirepath.kernel.ctype import Array, Octets, Record
 from wirepath.plan.tables import Bits, ByEnum, Members
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from wirepath.kernel.btf import Btf
-    from wirepath.kernel.layout import Layout
+    from wirepath.kernel.ctype import CType
     from wirepath.kernel.maps import Map
     from wirepath.plan.tables import Plan, Table
 
@@ -48,24 +48,24 @@ def write(plan: Plan, maps: Mapping[str, Map], btf: Btf) -> None:
         each.write(**{keyword: maps[name].memory() for keyword, name in each.maps.items()})
 
 
-def _resolved(value: object, layout: Layout, btf: Btf) -> object:
+def _resolved(value: object, ctype: CType, btf: Btf) -> object:
     match value:
         case Bits(enum, names):
             numbers = btf.enum(enum)
             return sum(1 << numbers[name] for name in names)
         case ByEnum(enum, values):
-            return _elements(values, btf.enum(enum), layout)
-        case dict() if isinstance(layout, Record):
-            members = layout.members
+            return _elements(values, btf.enum(enum), ctype)
+        case dict() if isinstance(ctype, Record):
+            members = ctype.members
             return {name: _resolved(of, members[name][1], btf) for name, of in value.items()}
     return value
 
 
 def _elements(
-    values: Mapping[str, int], numbers: Mapping[str, int], layout: Layout
+    values: Mapping[str, int], numbers: Mapping[str, int], ctype: CType
 ) -> list[int] | bytes:
-    of_bytes = isinstance(layout, Octets)
-    elements = [0] * (layout.count if isinstance(layout, Array) else layout.size)
+    of_bytes = isinstance(ctype, Octets)
+    elements = [0] * (ctype.count if isinstance(ctype, Array) else ctype.size)
     for name, value in values.items():
         elements[numbers[name]] = value
     return bytes(elements) if of_bytes else elements

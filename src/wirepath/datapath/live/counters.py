@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from wirepath.datapath.handles import Handles
-    from wirepath.kernel.layout import Array, Record
+    from wirepath.kernel.ctype import Array, Record
     from wirepath.kernel.maps import Map
 
 RULES: Final = "rule_counters"
