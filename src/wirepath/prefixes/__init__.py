@@ -1,7 +1,7 @@
-"""Prefix tables: lists of prefixes in, memory that packets are judged by out.
+"""Prefix tables: lists of prefixes become the memory in which packets look up addresses.
 
-Everything here works on memory that the caller gives: plain buffers in tests, mapped BPF maps in
-production. How it lies there is ``bpf/prefixes/prefix_layout.h``'s to say; the work is done in C.
+All functions work on memory that the caller provides: plain buffers in tests, mapped BPF maps in
+production. ``bpf/prefixes/prefix_layout.h`` defines its layout; the work is done in C.
 """
 
 from wirepath.prefixes.live import Change, Dirty, Full, LiveSets, SetMemory
