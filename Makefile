@@ -127,9 +127,9 @@ C_SOURCES := $(filter-out %/_native.c,$(wildcard \
 BPF_HEADERS := $(wildcard bpf/*.h bpf/*/*.h)
 
 .PHONY: check
-check: lint types format-check headers layers ## all that looks at the source and runs nothing of it
+check: lint types format-check headers layers budget-check ## all that looks at the source, and what its programs cost the kernel
 
-.PHONY: lint types format-check headers layers
+.PHONY: lint types format-check headers layers budget-check
 lint: setup
 	@$(BIN)/ruff check --quiet .
 	$(BIN)/ruff format --check . || {
@@ -145,6 +145,8 @@ headers: setup # each must compile alone
 	done
 layers: setup
 	@$(PYTEST) --quiet tests/unit/test_layers.py
+budget-check: setup # says so if it cannot ask the kernel; WIREPATH_REQUIRE=kernel: then it fails
+	@CLANG=$(CLANG) $(BIN)/python bench/budget.py
 
 .PHONY: format
 format: setup ## let ruff and clang-format lay out the source
@@ -171,6 +173,10 @@ demo: setup ## a host under a flood goes on serving; as root
 .PHONY: bench
 bench: setup ## what a packet costs here, against bare XDP and the kernel's own filters; as root
 	@$(BIN)/python bench/run.py $(ARGS)
+
+.PHONY: budget
+budget: setup ## write down what the data plane costs the verifier, in stack and in code: bench/budget.toml
+	@CLANG=$(CLANG) $(BIN)/python bench/budget.py --write
 
 .PHONY: docs
 docs: setup ## do links lead somewhere, do the commands in the papers exist

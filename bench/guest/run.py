@@ -16,7 +16,8 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator
+import threading
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -61,12 +62,23 @@ def main() -> int:
         [image] = (asked.kernel / "boot").glob("vmlinuz-*")
         append = "console=ttyS0 quiet panic=-1 rdinit=/init"
         argv = [*_QEMU, "-kernel", image, "-initrd", initrd, "-append", append]
-        done = subprocess.run(
-            argv, stdout=subprocess.PIPE, text=True, timeout=asked.timeout, check=False
-        )
-    print(done.stdout)
-    found = re.search(r"^guest: exit (\d+)", done.stdout, re.MULTILINE)
+        said = _boot(argv, asked.timeout)
+    found = re.search(r"^guest: exit (\d+)", said, re.MULTILINE)
     return int(found[1]) if found else 1
+
+
+# Prints what the guest says as it says it, so that it is there after a time-out, too.
+def _boot(argv: Sequence[str | Path], timeout: int) -> str:
+    said = []
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as guest:
+        assert guest.stdout is not None
+        killer = threading.Timer(timeout, guest.kill)
+        killer.start()
+        for line in guest.stdout:
+            print(line, end="", flush=True)
+            said.append(line)
+        killer.cancel()
+    return "".join(said)
 
 
 def _build(directory: Path, kernel: Path, file: Path) -> Path:
