@@ -13,7 +13,7 @@ from harness.xdp import SECRET, Sent
 from wirepath.actions.challenge import cookie, slice_of
 from wirepath.actions.siphash import siphash
 from wirepath.datapath.generation.load import Generation
-from wirepath.datapath.generation.slots import Succession
+from wirepath.datapath.generation.state import first_slots
 from wirepath.errors import PolicyError
 from wirepath.frame import parse
 from wirepath.kernel.program import XdpAction
@@ -218,8 +218,8 @@ def test_sequences_by_chance(seed: int) -> None:
 def program() -> Iterator[Generation]:
     policy = Policy.parse(challenging())
     members = read_contents(policy).members
-    places = Succession.first(policy)
-    with Generation.load(policy, members, sizes={"bans": 1}, succession=places) as generation:
+    places = first_slots(policy)
+    with Generation.load(policy, members, sizes={"bans": 1}, slots=places) as generation:
         yield generation
 
 

@@ -27,7 +27,7 @@ class Crowd:
 
     def __init__(self, xdp: Xdp) -> None:
         self._program = xdp.generation.program
-        self._trace = np.dtype(xdp.generation.btf.layout("struct trace").dtype)
+        self._trace = np.dtype(xdp.generation.btf.ctype("struct trace").dtype)
 
     def passed(
         self, sources: NDArray[np.uint8], now_ns: int, step_ns: float = 0

@@ -247,8 +247,8 @@ def test_scapy_says_the_same(program: Generation, ip: Layer, size: int) -> None:
 @pytest.mark.parametrize("seed", range(6))
 def test_by_chance(program: Generation, seed: int) -> None:
     """Whatever comes, the answer is one that a host understands; and the model agrees."""
-    random, model = Random(seed), Model(program.plan.policy)
-    shooter = Shooter(random, Aim.at(program.plan.policy))
+    random, model = Random(seed), Model(program.planned.policy)
+    shooter = Shooter(random, Aim.at(program.planned.policy))
     frames = [bytes(shooter.frame()) for _ in range(300)]
     frames += [mutant(random, frame).data for frame in frames]
     for frame in frames:

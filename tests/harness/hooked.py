@@ -91,8 +91,8 @@ def end(bpffs: Any) -> None:
     """Take it down, and look that nothing of it is left."""
     with Datapath.open(IFNAME) as datapath:
         hooks = datapath.status().hooks
-        tables = [datapath.tables(hook) for hook in hooks]
-        maps = [each.id for each in {k: v for some in tables for k, v in some.items()}.values()]
+        with datapath.reading() as handles:
+            maps = [each.id for maps in handles.tables.values() for each in maps.values()]
         datapath.down()
     check_nothing(bpffs)
     assert gone("prog", [place["program_id"] for place in hooks.values()])

@@ -115,8 +115,9 @@ def check_whole(hosts: Pair, bpffs: Path) -> None:
 
 def end(bpffs: Path) -> None:
     with Datapath.open(IFNAME) as datapath:
-        maps = [each.id for each in datapath.maps.values()]
-        program = datapath.program.id
+        with datapath.reading() as handles:
+            maps = [each.id for each in handles.maps.values()]
+            program = handles.program.id
         datapath.down()
     assert not left(bpffs)
     assert gone("prog", [program])

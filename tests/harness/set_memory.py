@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from wirepath.native import lib
 from wirepath.net import Prefix
-from wirepath.prefixes import Layout, SetMemory, Tables, lookup
+from wirepath.prefixes import ClassTable, SetMemory, Tables, lookup
 
 IPV4 = 0xFFFF << 32
 LAST = (1 << 128) - 1
@@ -27,7 +27,7 @@ class Slack:
     classes: int = 500
 
 
-def written(table: Layout) -> dict[str, bytearray]:
+def written(table: ClassTable) -> dict[str, bytearray]:
     memory = {
         "lines": structs("line", table.lines),
         "fences": structs("fence", table.fences),

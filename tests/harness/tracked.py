@@ -13,7 +13,6 @@ import pytest
 from harness.frames import checksum
 from harness.pair import IFNAME, run
 from wirepath.datapath import Datapath
-from wirepath.datapath.live import counters
 from wirepath.lab.netns import Namespace
 from wirepath.net import Hook
 
@@ -77,7 +76,7 @@ def connections(host: Namespace) -> list[str]:
 def counted_by_us(hook: Hook) -> dict[str, int]:
     """Give what the datapath here has counted."""
     with Datapath.open(IFNAME) as datapath:
-        return dict(counters.read(datapath).hooks[hook].states)
+        return dict(datapath.counters().hooks[hook].states)
 
 
 def settled(read: Callable[[], T]) -> T:

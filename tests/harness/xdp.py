@@ -13,15 +13,15 @@ import numpy as np
 import pytest
 
 from wirepath.datapath.generation.load import Generation
-from wirepath.datapath.generation.slots import Succession
+from wirepath.datapath.generation.state import first_slots
 from wirepath.datapath.live import counters
+from wirepath.judge import judge_frames, judge_skbs
 from wirepath.kernel.program import XdpAction
 from wirepath.model import Model
 from wirepath.net import Ban, Hook, Verdict
 from wirepath.plan.set_files import read_contents
 from wirepath.policy import Policy
 from wirepath.prefixes import Members
-from wirepath.replay import judge_frames, judge_skbs
 
 BANS = 256  # room in the table of bans: a million entries would take as long as all the rest
 SECRET = tuple(0x9E3779B97F4A7C15 * n % (1 << 64) | 1 for n in range(1, 7))
@@ -75,13 +75,13 @@ class Xdp:
         self.policy = policy = moved(policy, hook)
         self.hook = hook
         contents = read_contents(policy).members if members is None else members
-        places = replace(Succession.first(policy), counting={}, secret=SECRET)
+        places = replace(first_slots(policy), counting={}, secret=SECRET)
         self.generation = Generation.load(
-            policy, contents, replaying=True, sizes={"bans": BANS}, succession=places, hooks=[hook]
+            policy, contents, replaying=True, sizes={"bans": BANS}, slots=places, hooks=[hook]
         )
         self.maps = self.generation.maps
         btf = self.generation.btf
-        self._trace = np.dtype(btf.layout("struct trace").dtype)
+        self._trace = np.dtype(btf.ctype("struct trace").dtype)
         self._names = {name: list(btf.enum(name)) for name in ("verdict", "reason", "fault")}
         self._slots = {rule.name: number for number, rule in enumerate(policy.rules)}
 
@@ -148,7 +148,7 @@ class Xdp:
 
     def counted(self) -> dict[str, counters.RuleCount]:
         """What every rule has counted since the program was loaded, or since `forget`."""
-        return counters.rules(self.maps["rule_counters"], self._slots)
+        return counters.rules(self.maps, self._slots)
 
 
 class Expected:
@@ -156,7 +156,8 @@ class Expected:
 
     def __init__(self, model: Model) -> None:
         self.model = model
-        self._counts = {r.name: [0, 0, 0, 0] for r in model.policy.rules if r.action.counts}
+        rules = [rule.name for rule in model.policy.rules if rule.action.counts]
+        self._counts = dict.fromkeys(rules, counters.RuleCount())
 
     def judge(self, frames: Iterable[Sent]) -> list[Verdict]:
         return [self._judge(frame) for frame in frames]
@@ -165,16 +166,14 @@ class Expected:
         decision = self.model.decide(frame.data, frame.now_ns, frame.wire_bytes)
         verdict = decision.verdict
         for name in decision.matched:
-            count = self._counts[name]
-            count[0] += 1
-            count[1] += frame.wire
             dropped = verdict.verdict == "drop" and verdict.rule == name
-            count[2] += dropped
-            count[3] += dropped and verdict.reason == "limit_exceeded"
+            exceeded = dropped and verdict.reason == "limit_exceeded"
+            count = self._counts[name]
+            self._counts[name] = count.one_more(frame.wire, dropped=dropped, exceeded=exceeded)
         return verdict
 
     def counted(self) -> dict[str, counters.RuleCount]:
-        return {name: counters.RuleCount(*count) for name, count in self._counts.items()}
+        return dict(self._counts)
 
 
 def agree(xdp: Xdp, expected: Expected, frames: Sequence[Sent]) -> None:

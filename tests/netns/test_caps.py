@@ -15,7 +15,6 @@ from harness.living import child
 from harness.pair import IFNAME, IPV4, Pair, ip
 from wirepath.cli import main
 from wirepath.datapath import Datapath
-from wirepath.datapath.live import counters
 from wirepath.errors import KernelError, NotSupported, RequestError
 from wirepath.kernel import qdisc
 from wirepath.kernel.interface import Interface
@@ -38,7 +37,7 @@ def capped(path: routed.Path3) -> Iterator[routed.Path3]:
         datapath = Datapath.up(routed.IFNAME, Policy.parse(_CAP))
     yield path
     with path.router.entered(), datapath:
-        assert counters.read(datapath).rules["cap"].exceeded > 0
+        assert datapath.counters().rules["cap"].exceeded > 0
         datapath.down()
 
 
@@ -88,7 +87,8 @@ def test_fq_is_there_until_down(hosts: Pair, monkeypatch: pytest.MonkeyPatch) ->
     policy = Policy.parse(_SHAPED)
     with Datapath.up(IFNAME, policy, qdisc=True) as datapath:
         assert qdisc.paces(index)
-        assert datapath.manifest.surroundings.keys() == {"pacing"}
+        with datapath.reading() as handles:
+            assert handles.host.keys() == {"fq"}
         datapath.apply(Policy.parse(_CAP))
         datapath.apply(policy)
         assert qdisc.paces(index)
@@ -98,7 +98,7 @@ def test_fq_is_there_until_down(hosts: Pair, monkeypatch: pytest.MonkeyPatch) ->
 
 def test_fq_is_gone_if_attaching_fails(hosts: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(qdisc, "_PACER", "pfifo")
-    monkeypatch.setattr("wirepath.datapath.pin", _refuse)
+    monkeypatch.setattr("wirepath.datapath.generation.load.Generation.pin", _refuse)
     index = Interface.of(IFNAME).index
     before = qdisc.root(index)
     with pytest.raises(KernelError, match="pin"):
@@ -149,7 +149,7 @@ def test_each_cgroup_has_a_cap_of_its_own(hosts: Pair, groups: list[Path], exact
         for group, passed in ((groups[0], 3), (groups[1], 6), (groups[0], 6)):
             pid = child(lambda group=group: _send_from(group, 5))
             os.waitpid(pid, 0)
-            counted = counters.read(datapath).rules["cap"]
+            counted = datapath.counters().rules["cap"]
             assert counted.packets - counted.dropped == passed
         datapath.down()
 

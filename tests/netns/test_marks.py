@@ -21,7 +21,6 @@ from harness import frames
 from harness.frames import Eth, Udp, Vlan
 from harness.pair import IFNAME, Pair, await_port, await_written, ip, python, run, running
 from wirepath.datapath import Datapath
-from wirepath.datapath.live import counters
 from wirepath.lab.netns import Namespace
 from wirepath.net import HOOKS, Hook
 from wirepath.policy import Policy
@@ -151,7 +150,7 @@ def test_a_body_over_tcp(hosts: Pair, beyond: Namespace, tmp_path: Path, hook: H
                     sent, came = send_body(hosts, address)
             assert sent == came
             check_segments([packet for packet in packets if scapy.TCP in packet], family)
-        counted = counters.read(datapath).rules["bulk"]
+        counted = datapath.counters().rules["bulk"]
         if hook != "ingress":
             assert counted.bytes > 2000 * counted.packets, "the kernel had nothing merged"
         datapath.down()

@@ -6,7 +6,6 @@ import pytest
 
 from harness.flooded import PORT, connect, connected, echo, flood, server
 from harness.pair import IPV4, IPV6, Pair, run
-from wirepath.datapath.live import counters
 
 
 def challenging(value: str) -> str:
@@ -21,7 +20,7 @@ def test_a_client_proves_itself_and_does_not_notice(hosts: Pair, address: str) -
             took = time.monotonic() - begun
             connected(hosts, address).close()
             echo(first)
-        reasons = counters.read(datapath).outcomes.reasons
+        reasons = datapath.counters().outcomes.reasons
         assert reasons["challenge"].packets == 2  # its SYN, and its RST
         assert took < 0.9  # the timer of a first SYN takes a second
 

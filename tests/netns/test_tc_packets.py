@@ -18,7 +18,7 @@ import pytest
 from harness.frames import Eth, Frame, IPv4, IPv6, Tcp, Udp, Vlan
 from harness.pair import IFNAME, IPV4, IPV6, Pair, ip, run
 from wirepath.datapath import Datapath
-from wirepath.datapath.live import counters
+from wirepath.datapath.live.counters import Outcomes
 from wirepath.lab.netns import Namespace
 from wirepath.net import Hook
 from wirepath.policy import Policy
@@ -52,7 +52,7 @@ TAGS = {"five": "vlan = 5, dport = 9", "hundred": "vlan = 100, dport = 9", "any"
 
 
 def counted(datapath: Datapath, name: str) -> tuple[int, int]:
-    count = counters.read(datapath).rules[name]
+    count = datapath.counters().rules[name]
     return count.packets, count.bytes
 
 
@@ -134,11 +134,11 @@ def wire_bytes(host: Namespace, direction: str) -> int:
     return int(shown["stats64"][direction]["bytes"])
 
 
-def sent(datapath: Datapath, near: Namespace) -> tuple[counters.Outcomes, int]:
+def sent(datapath: Datapath, near: Namespace) -> tuple[Outcomes, int]:
     """What egress has counted, and the interface, of the same packets: others come in between."""
     while True:
         went = wire_bytes(near, "tx")
-        outcomes = counters.read(datapath).hooks["egress"]
+        outcomes = datapath.counters().hooks["egress"]
         if wire_bytes(near, "tx") == went:
             return outcomes, went
 
@@ -168,9 +168,9 @@ def test_bytes_of_what_was_merged(hosts: Pair, bpffs: Path, version: int) -> Non
     offloads(hosts.near, "gro", "on")
     addresses = IPV4 if version == 4 else IPV6
     with Datapath.up(IFNAME, rules(("tc_ingress",), all="")) as datapath:
-        before = counters.read(datapath).hooks
+        before = datapath.counters().hooks
         with stream(hosts.far, hosts.near, addresses[0]):
-            now = counters.read(datapath).hooks
+            now = datapath.counters().hooks
         grown = {hook: now[hook].bytes - before[hook].bytes for hook in now}
         packets = {hook: now[hook].packets - before[hook].packets for hook in now}
         assert grown["ingress"] == grown["tc_ingress"]  # XDP has them one by one
@@ -245,7 +245,7 @@ def test_packets_too_large_for_their_length_field(hosts: Pair, bpffs: Path, vers
     policy = rules(("egress",), long="length = 65535", web='proto = "tcp", dport = 5001')
     with Datapath.up(IFNAME, policy) as datapath:
         with stream(hosts.near, hosts.far, addresses[1]):
-            outcomes = counters.read(datapath).hooks["egress"]
+            outcomes = datapath.counters().hooks["egress"]
         assert not any(count.packets for count in outcomes.faults.values())
         assert counted(datapath, "long")[0] > 0
         assert counted(datapath, "web")[1] > _SENT_BYTES
@@ -284,6 +284,6 @@ def test_headers_in_pages(hosts: Pair, bpffs: Path, frame: object) -> None:
     with Datapath.up(IFNAME, rules(("egress",), nine="dport = 9")) as datapath:
         put_in_pages(hosts.near, data)
         assert counted(datapath, "nine") == (1, len(data))
-        outcomes = counters.read(datapath).hooks["egress"]
+        outcomes = datapath.counters().hooks["egress"]
         assert outcomes.reasons["malformed"].packets == 0
         datapath.down()

@@ -20,7 +20,6 @@ from harness.tracked import (
     talk,
 )
 from wirepath.datapath import Datapath
-from wirepath.datapath.live import counters
 from wirepath.lab.netns import Namespace
 from wirepath.net import Hook
 from wirepath.policy import Policy
@@ -170,7 +169,7 @@ def test_new_connections_are_limited(hosts: Pair) -> None:
             assert mine.recv(9) == b"!"
         arrived = sum(not each.connect_ex((IPV4[0], 8001)) for each in crowd)
         allowed = 50 + 50 * (time.monotonic() - began)
-        counted = counters.read(datapath)
+        counted = datapath.counters()
         assert 50 <= arrived <= allowed + 1
         assert counted.rules["crowd"].dropped >= 200 - allowed
         assert counted.hooks["tc_ingress"].states["established"] >= 500

@@ -1,16 +1,16 @@
-"""How a C type lies in memory: Python values in, bytes out, and back.
+"""C types as they are in memory: Python values to bytes and back.
 
 ===================  =====================================  ======================================
 C                    Python                                 note
 ===================  =====================================  ======================================
-integer              int                                    ``__be16`` and friends: network order
+integer              int                                    ``__be16`` and so on: network order
 bool                 bool
-enum                 str: lower case, no common prefix      int is taken too, and given if unnamed
+enum                 str: lower case, no common prefix      accepts int; gives int if unnamed
 char[n]              str                                    ends at the first NUL
 8-bit integer[n]     bytes
 T[n]                 list
-struct               dict by member                         an unnamed member's members are its own
-union                dict: one member in, all of them out
+struct               dict by member                         members of unnamed members count too
+union                dict                                   pack takes one member, unpack gives all
 ===================  =====================================  ======================================
 """
 
@@ -34,7 +34,7 @@ Buffer = bytes | bytearray | memoryview
 Writable = bytearray | memoryview
 
 
-class Layout(ABC):
+class CType(ABC):
     """One C type.
 
     Attributes:
@@ -46,10 +46,10 @@ class Layout(ABC):
     size: int
 
     def pack(self, value: object) -> bytes:
-        """Lay *value* out.
+        """Give the bytes of *value*.
 
         Args:
-            value: what the table above says for this type; every member and element is given.
+            value: of the Python type that the table above lists, with every member and element.
 
         Raises:
             LayoutError: members are missing or unknown, or a number does not fit.
@@ -72,24 +72,24 @@ class Layout(ABC):
     @property
     @abstractmethod
     def dtype(self) -> Any:
-        """What ``numpy.dtype()`` takes for this type. Equal for equal layouts."""
+        """The argument of ``numpy.dtype()`` for this type; equal for types of equal form."""
 
     @abstractmethod
     def write(self, buffer: Writable, offset: int, value: object) -> None:
-        """Lay *value* out in place; *buffer* must be large enough and zero there."""
+        """Write *value* at *offset*, where *buffer* must be large enough and zero."""
 
     @abstractmethod
     def read(self, buffer: Buffer, offset: int) -> object:
-        """Read without looking at the size of *buffer*."""
+        """Read the value at *offset*; the caller has checked that *buffer* holds it."""
 
     def refuse(self, value: object) -> LayoutError:
-        """Make the error that says *value* is not of this type."""
+        """Make the error that says that *value* does not fit this type."""
         return LayoutError(f"pack {self.name}: {value!r} does not fit {self.size} bytes")
 
 
 @dataclass(frozen=True, slots=True)
-class Integer(Layout):
-    """A number, up to 128 bits."""
+class Integer(CType):
+    """An integer of up to 128 bits."""
 
     name: str
     size: int
@@ -98,7 +98,7 @@ class Integer(Layout):
 
     @property
     def dtype(self) -> Any:
-        """``<u4`` and the like; numpy has no 128-bit numbers, they are opaque bytes."""
+        """``<u4`` and the like. 128-bit integers become opaque bytes, since numpy has none."""
         if self.size > _WIDEST:
             return f"V{self.size}"
         return f"{'<' if self.order == 'little' else '>'}{'i' if self.signed else 'u'}{self.size}"
@@ -118,7 +118,7 @@ class Integer(Layout):
 
 
 @dataclass(frozen=True, slots=True)
-class Boolean(Layout):
+class Boolean(CType):
     """A C bool."""
 
     name: str = "bool"
@@ -141,12 +141,12 @@ class Boolean(Layout):
 
 
 @dataclass(frozen=True, slots=True)
-class Enumeration(Layout):
+class Enumeration(CType):
     """A C enum.
 
     Attributes:
-        number: what stores it.
-        values: by name, lower case, without the prefix.
+        number: the integer type that stores it.
+        values: by name, lower case, without the common prefix.
     """
 
     name: str
@@ -156,7 +156,7 @@ class Enumeration(Layout):
 
     @property
     def dtype(self) -> Any:
-        """That of its numbers."""
+        """The dtype of the integer that stores it."""
         return self.number.dtype
 
     def write(self, buffer: Writable, offset: int, value: object) -> None:
@@ -168,14 +168,14 @@ class Enumeration(Layout):
         self.number.write(buffer, offset, value)
 
     def read(self, buffer: Buffer, offset: int) -> str | int:
-        """Read a name; the number if it has none."""
+        """Read a name, or the number if it has no name."""
         number = self.number.read(buffer, offset)
         return next((name for name, of in self.values.items() if of == number), number)
 
 
 @dataclass(frozen=True, slots=True)
-class Text(Layout):
-    """An array of char: UTF-8, NUL-padded, and without a NUL if it fills the array."""
+class Text(CType):
+    """An array of char: UTF-8, padded with NULs; text that fills the array has no NUL."""
 
     name: str
     size: int
@@ -192,14 +192,14 @@ class Text(Layout):
         buffer[offset : offset + len(raw)] = raw
 
     def read(self, buffer: Buffer, offset: int) -> str:
-        """Read a str; what is no UTF-8 shows as replacement characters."""
+        """Read a str; bytes that are not UTF-8 become replacement characters."""
         raw = bytes(buffer[offset : offset + self.size])
         return raw.split(b"\0", 1)[0].decode(errors="replace")
 
 
 @dataclass(frozen=True, slots=True)
-class Octets(Layout):
-    """An array of 8-bit integers, or a type that nothing is known of."""
+class Octets(CType):
+    """An array of 8-bit integers, or a type of which only the size is known."""
 
     name: str
     size: int
@@ -210,7 +210,7 @@ class Octets(Layout):
         return ("u1", (self.size,))
 
     def write(self, buffer: Writable, offset: int, value: object) -> None:
-        """Write exactly so many bytes."""
+        """Write bytes of exactly this size."""
         if not isinstance(value, bytes | bytearray | memoryview) or len(value) != self.size:
             raise self.refuse(value)
         buffer[offset : offset + self.size] = value
@@ -221,12 +221,12 @@ class Octets(Layout):
 
 
 @dataclass(frozen=True, slots=True)
-class Array(Layout):
-    """A fixed number of one type."""
+class Array(CType):
+    """An array: a fixed number of elements of one type."""
 
     name: str
     size: int
-    element: Layout
+    element: CType
     count: int
 
     @property
@@ -250,17 +250,17 @@ class Array(Layout):
 
 
 @dataclass(frozen=True, slots=True)
-class Record(Layout):
+class Record(CType):
     """A struct, a union, or a section of variables.
 
     Attributes:
-        members: ``{name: (offset in bytes, layout)}``, those of unnamed members included.
-        union: whether they overlap, so that only one is written.
+        members: ``{name: (offset in bytes, ctype)}``, those of unnamed members included.
+        union: whether the members overlap, so that exactly one is written.
     """
 
     name: str
     size: int
-    members: Mapping[str, tuple[int, Layout]]
+    members: Mapping[str, tuple[int, CType]]
     union: bool = False
 
     @property
@@ -268,7 +268,7 @@ class Record(Layout):
         """Named fields at their offsets."""
         return {
             "names": list(self.members),
-            "formats": [layout.dtype for _, layout in self.members.values()],
+            "formats": [ctype.dtype for _, ctype in self.members.values()],
             "offsets": [offset for offset, _ in self.members.values()],
             "itemsize": self.size,
         }
@@ -283,32 +283,48 @@ class Record(Layout):
         if self.union and len(value) != 1:
             raise LayoutError(f"pack {self.name}: {len(value)} members given, not one")
         for name, item in value.items():
-            at, layout = self.members[name]
-            layout.write(buffer, offset + at, item)
+            at, ctype = self.members[name]
+            ctype.write(buffer, offset + at, item)
 
     def read(self, buffer: Buffer, offset: int) -> dict[str, object]:
         """Read a dict."""
-        return {
-            name: layout.read(buffer, offset + at) for name, (at, layout) in self.members.items()
-        }
+        return {name: ctype.read(buffer, offset + at) for name, (at, ctype) in self.members.items()}
 
     def column(self, records: Buffer, path: str) -> memoryview:
-        """Give one number of each of *records*, which lie side by side, in place.
+        """Give a view of one member across an array of records.
 
         Args:
-            records: whole ones; what is written to the column is written there.
-            path: of an unsigned member in this machine's order: ``bits``, or ``addr.hi``.
+            records: an array of this type; writes to the view go there.
+            path: of an unsigned member in host byte order: ``bits``, or ``addr.hi``.
         """
         at, inside = 0, self
         *outer, last = path.split(".")
         for name in outer:
-            offset, layout = inside.members[name]
-            if not isinstance(layout, Record):
-                raise LayoutError(f"find {path}: {layout.name} has no members")
-            at, inside = at + offset, layout
+            offset, ctype = inside.members[name]
+            if not isinstance(ctype, Record):
+                raise LayoutError(f"find {path}: {ctype.name} has no members")
+            at, inside = at + offset, ctype
         offset, number = inside.members[last]
         at += offset
         if at % number.size or self.size % number.size:
             raise LayoutError(f"find {path}: it does not lie at multiples of its size")
         words: memoryview = memoryview(records).cast(_CODES[number.size])
         return words[at // number.size :: self.size // number.size]
+
+
+def fits(mine: CType, theirs: CType) -> bool:
+    """Tell whether memory of type *theirs* can be read and written as *mine*.
+
+    Both must have the same size, and *theirs* must have every member of *mine* at the same offset.
+    *Theirs* may have more members: further names for the same bytes.
+    """
+    if isinstance(mine, Record) and isinstance(theirs, Record):
+        return mine.size == theirs.size and all(
+            name in theirs.members
+            and theirs.members[name][0] == offset
+            and fits(ctype, theirs.members[name][1])
+            for name, (offset, ctype) in mine.members.items()
+        )
+    if isinstance(mine, Array) and isinstance(theirs, Array):
+        return mine.count == theirs.count and fits(mine.element, theirs.element)
+    return bool(mine.dtype == theirs.dtype)

@@ -1,19 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0
 #include "prefixes/address.h"
-#include "prefixes/layout.h"
+#include "prefixes/encoding.h"
 
 const size_t wp_line_size = sizeof(struct line);
 const size_t wp_fence_size = sizeof(struct fence);
 const size_t wp_leaf_size = sizeof(struct leaf);
 const size_t wp_prefix_head_size = sizeof(struct prefix_head);
 
-/* Where segment @i begins and ends inside its slot. */
+/* The first address of segment @i inside @slot. */
 static uint64_t begin_of(const struct segments *s, const struct slot *slot,
 			 size_t i)
 {
 	return i > slot->from ? s->lo[i] : slot->first;
 }
 
+/* The address after its last one. */
 static uint64_t end_of(const struct segments *s, const struct slot *slot,
 		       size_t i)
 {
@@ -21,8 +22,8 @@ static uint64_t end_of(const struct segments *s, const struct slot *slot,
 }
 
 /*
- * The longest segment's class is the background: if another one were, the
- * addresses of the longest would all be hosts.
+ * The class of the longest segment is the background: with any other, all the
+ * addresses of the longest would be hosts.
  */
 static void weigh(const struct segments *s, struct slot *slot)
 {
@@ -66,9 +67,9 @@ struct slot wp_slot(const struct segments *s, size_t *at, uint32_t number,
 	return slot;
 }
 
-static uint32_t *lay_boundaries(const struct segments *s,
-				const struct slot *slot, unsigned int root_bits,
-				uint32_t *word)
+static uint32_t *encode_boundaries(const struct segments *s,
+				   const struct slot *slot,
+				   unsigned int root_bits, uint32_t *word)
 {
 	*word++ = s->class[slot->from];
 	for (size_t i = slot->from + 1; i < slot->to; i++)
@@ -76,8 +77,8 @@ static uint32_t *lay_boundaries(const struct segments *s,
 	return word;
 }
 
-static uint32_t *lay_hosts(const struct segments *s, const struct slot *slot,
-			   unsigned int root_bits, uint32_t *word)
+static uint32_t *encode_hosts(const struct segments *s, const struct slot *slot,
+			      unsigned int root_bits, uint32_t *word)
 {
 	*word++ = slot->background;
 	for (size_t i = slot->from; i < slot->to; i++) {
@@ -91,25 +92,25 @@ static uint32_t *lay_hosts(const struct segments *s, const struct slot *slot,
 	return word;
 }
 
-static void lay_words(const struct segments *s, const struct slot *slot,
-		      unsigned int root_bits, uint32_t *word, size_t words)
+static void encode_words(const struct segments *s, const struct slot *slot,
+			 unsigned int root_bits, uint32_t *word, size_t words)
 {
 	uint32_t *end = word + words;
 
-	word = (slot->hosts ? lay_hosts
-			    : lay_boundaries)(s, slot, root_bits, word);
+	word = (slot->hosts ? encode_hosts
+			    : encode_boundaries)(s, slot, root_bits, word);
 	for (uint32_t last = word[-1]; word < end; word++)
 		*word = last;
 }
 
-void wp_lay_slot(const struct segments *s, const struct slot *slot,
-		 unsigned int root_bits, struct line *line)
+void wp_encode_slot(const struct segments *s, const struct slot *slot,
+		    unsigned int root_bits, struct line *line)
 {
-	lay_words(s, slot, root_bits, line->word, LINE_WORDS);
+	encode_words(s, slot, root_bits, line->word, LINE_WORDS);
 }
 
-uint32_t wp_lay_chunk(const struct segments *s, const struct slot *slot,
-		      unsigned int root_bits, struct chunks *chunks)
+uint32_t wp_encode_chunk(const struct segments *s, const struct slot *slot,
+			 unsigned int root_bits, struct chunks *chunks)
 {
 	size_t first = chunks->used;
 	unsigned int shift = 0;
@@ -118,13 +119,13 @@ uint32_t wp_lay_chunk(const struct segments *s, const struct slot *slot,
 		shift++;
 	chunks->used += shift > CHUNK_STEPS ? ROOT_LINE_MASK + 1 : 1U << shift;
 	if (chunks->used <= chunks->room)
-		lay_words(s, slot, root_bits, chunks->lines[first].word,
-			  LINE_WORDS << shift);
+		encode_words(s, slot, root_bits, chunks->lines[first].word,
+			     LINE_WORDS << shift);
 	return ROOT_CHUNK | shift << ROOT_SHIFT_AT | first;
 }
 
-void wp_lay_leaf(const struct segments *s, size_t from, size_t to,
-		 const struct fence *first, struct leaf *leaf)
+void wp_encode_leaf(const struct segments *s, size_t from, size_t to,
+		    const struct fence *first, struct leaf *leaf)
 {
 	leaf->hi[0] = first->hi;
 	leaf->lo[0] = first->lo;

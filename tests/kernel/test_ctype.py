@@ -9,7 +9,7 @@ import pytest
 
 from wirepath.errors import LayoutError
 from wirepath.kernel.btf import Btf
-from wirepath.kernel.layout import Boolean, Integer, Layout, Octets, Text
+from wirepath.kernel.ctype import Array, Boolean, CType, Integer, Octets, Record, Text, fits
 from wirepath.kernel.object import Object
 
 pytestmark = pytest.mark.kernel
@@ -35,32 +35,32 @@ def btf(compiled: Compile) -> Btf:
 
 
 def test_round_trip(btf: Btf) -> None:
-    layout = btf.record("struct entry")
-    packed = layout.pack(ENTRY)
-    assert len(packed) == layout.size == 56
-    back = layout.unpack(packed)
+    ctype = btf.record("struct entry")
+    packed = ctype.pack(ENTRY)
+    assert len(packed) == ctype.size == 56
+    back = ctype.unpack(packed)
     word = struct.pack("=I", 0x01020304)
     assert back == ENTRY | {"word": {"whole": 0x01020304, "bytes": word}}
 
 
 def test_byte_order_is_in_the_type(btf: Btf) -> None:
-    layout = btf.record("struct entry")
-    packed = layout.pack(ENTRY)
-    at, pair = layout.members["pair"]
+    ctype = btf.record("struct entry")
+    packed = ctype.pack(ENTRY)
+    at, pair = ctype.members["pair"]
     assert packed[at : at + 2] == b"\x00\x50"
-    at, _ = layout.members["network"]
+    at, _ = ctype.members["network"]
     assert packed[at : at + 4] == b"\xc0\x00\x02\x01"
     assert pair.name == "struct inner[2]"
 
 
 def test_numpy_reads_the_same(btf: Btf) -> None:
-    layout = btf.record("struct entry")
-    rows = np.frombuffer(layout.pack(ENTRY) * 3, dtype=np.dtype(layout.dtype))
+    ctype = btf.record("struct entry")
+    rows = np.frombuffer(ctype.pack(ENTRY) * 3, dtype=np.dtype(ctype.dtype))
     assert rows["name"][1] == b"eth0"
     assert rows["pair"]["port"][2].tolist() == [80, 443]
     assert rows["network"].tolist() == [0xC0000201] * 3
     assert rows["word"]["whole"][0] == 0x01020304
-    assert rows.itemsize == layout.size
+    assert rows.itemsize == ctype.size
 
 
 @pytest.mark.parametrize(
@@ -82,16 +82,16 @@ def test_numpy_reads_the_same(btf: Btf) -> None:
 )
 def test_what_does_not_fit(btf: Btf, change: dict[str, object], message: str) -> None:
     with pytest.raises(LayoutError, match=message):
-        btf.layout("struct entry").pack(ENTRY | change)
+        btf.ctype("struct entry").pack(ENTRY | change)
 
 
 def test_what_is_left_out_is_named(btf: Btf) -> None:
     with pytest.raises(LayoutError, match=r"members differ: loud$"):
-        btf.layout("struct sample_config").pack({"answer": 1})
+        btf.ctype("struct sample_config").pack({"answer": 1})
 
 
 def test_names_of_enums(btf: Btf) -> None:
-    colour = btf.layout("enum colour")
+    colour = btf.ctype("enum colour")
     assert colour.pack("green") == colour.pack(1)
     assert colour.unpack(colour.pack(1)) == "green"
     assert colour.unpack(colour.pack(77)) == 77
@@ -99,13 +99,13 @@ def test_names_of_enums(btf: Btf) -> None:
 
 def test_short_buffers(btf: Btf) -> None:
     with pytest.raises(LayoutError, match=r"unpack struct entry: 3 bytes, not 56"):
-        btf.layout("struct entry").unpack(b"123")
+        btf.ctype("struct entry").unpack(b"123")
     with pytest.raises(LayoutError, match=r"read BTF: starts with 0x0"):
         Btf(bytes(24))
 
 
 @pytest.mark.parametrize(
-    ("layout", "value", "packed"),
+    ("ctype", "value", "packed"),
     [
         (Integer("__u128", 16, order="big"), 1 << 100, (1 << 100).to_bytes(16, "big")),
         (Integer("__s16", 2, signed=True, order="little"), -2, b"\xfe\xff"),
@@ -114,7 +114,27 @@ def test_short_buffers(btf: Btf) -> None:
         (Octets("__u8[2]", 2), b"\x00\x01", b"\x00\x01"),
     ],
 )
-def test_scalars(layout: Layout, value: object, packed: bytes) -> None:
-    assert layout.pack(value) == packed
-    assert layout.unpack(packed) == value
-    assert np.dtype(layout.dtype).itemsize == layout.size
+def test_scalars(ctype: CType, value: object, packed: bytes) -> None:
+    assert ctype.pack(value) == packed
+    assert ctype.unpack(packed) == value
+    assert np.dtype(ctype.dtype).itemsize == ctype.size
+
+
+def test_what_another_object_has_laid_out() -> None:
+    """Members of mine lie at the same places there; it may have more names for the same bytes."""
+    word = Integer("__u64", 8)
+    mine = Record("struct c", 16, {"packets": (0, word), "dropped": (8, word)})
+    theirs = Record("struct c", 16, {**mine.members, "mirrored": (8, word)})
+    assert fits(mine, theirs)
+    assert not fits(theirs, mine)
+    assert fits(Array("c[2]", 32, mine, 2), Array("c[2]", 32, theirs, 2))
+    for other in (
+        Record("struct c", 24, mine.members),
+        Record("struct c", 16, {"packets": (8, word), "dropped": (0, word)}),
+        Record(
+            "struct c", 16, {"packets": (0, word), "dropped": (8, Integer("__s64", 8, signed=True))}
+        ),
+        word,
+    ):
+        assert not fits(mine, other)
+    assert not fits(Array("c[2]", 32, mine, 2), Array("c[3]", 48, mine, 3))

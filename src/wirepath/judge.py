@@ -1,4 +1,4 @@
-"""A capture judged by a policy, at the capture's own clock, attached to nothing.
+"""Frames of a capture judged by a policy, at the capture's own clock, attached to nothing.
 
 The real program runs on every frame by test run; or the Python model decides, without privilege.
 """
@@ -8,13 +8,15 @@ from __future__ import annotations
 from array import array
 from collections import Counter
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from wirepath.datapath.live import counters
 from wirepath.kernel.program import skb_dtype
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
+    from typing import SupportsBytes
 
     from _typeshed import ReadableBuffer
     from numpy.typing import NDArray
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     from wirepath.datapath.generation.load import Generation
     from wirepath.kernel.program import Program
     from wirepath.net import Hook
-    from wirepath.pcap import Capture
+    from wirepath.pcap import Capture, Frame
     from wirepath.policy import Policy
 
 _CHUNK: Final = 65_536  # frames a call into C: some 0.1 s, so that an interrupt is heard
@@ -36,9 +38,9 @@ class Judged(NamedTuple):
     rule: str | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Replay:
-    """What became of a capture.
+    """What became of the frames of a capture.
 
     Attributes:
         frames, bytes: that it has; bytes as they were on the wire.
@@ -53,6 +55,10 @@ class Replay:
     reasons: Mapping[str, int]
     rules: Mapping[str, counters.RuleCount]
     judged: Sequence[Judged]
+
+    def __repr__(self) -> str:
+        verdicts = ", ".join(f"{count:,} {verdict}" for verdict, count in self.verdicts.items())
+        return f"<replay of {self.frames:,} frame{'s' * (self.frames != 1)}: {verdicts}>"
 
     def document(self, *, frames: bool = False) -> dict[str, Any]:
         """Give it as plain values, for JSON; with every frame, numbered from 1, if asked."""
@@ -70,34 +76,46 @@ class Replay:
         return document
 
 
-def run(
+def replay(
     policy: Policy,
-    capture: Capture,
+    capture: str | Path | Capture | Iterable[SupportsBytes | Frame],
     *,
     hook: Hook = "ingress",
     model: bool = False,
     skip_bad: bool = False,
 ) -> Replay:
-    """Judge every frame of *capture* by *policy*.
+    """Judge every frame of *capture* by *policy*, attached to nothing.
 
     Args:
         policy: a valid one.
-        capture: that was read.
+        capture: a pcap or pcapng file, by its path or as it was read; or frames, each as bytes
+            from the Ethernet header on.
         hook: where the frames are; rules for others are not among those of the result.
         model: whether the Python model decides, which needs no privilege and is slow.
         skip_bad: whether to go without the bad lines of set files.
 
     Raises:
+        CaptureError: the file cannot be read as a capture.
         PolicyError: a list has bad lines.
         KernelError: the program cannot be loaded or run.
     """
+    from wirepath.pcap import Capture, read_capture
+
+    if isinstance(capture, Capture):
+        return _replay(policy, capture, hook, model=model, skip_bad=skip_bad)
+    made = read_capture(capture) if isinstance(capture, str | Path) else Capture.of(capture)
+    with made as opened:
+        return _replay(policy, opened, hook, model=model, skip_bad=skip_bad)
+
+
+def _replay(policy: Policy, capture: Capture, hook: Hook, *, model: bool, skip_bad: bool) -> Replay:
     from wirepath.plan.set_files import read_contents
 
     contents = read_contents(policy, skip_bad=skip_bad)
     if model:
         return _by_model(policy, contents.members, capture, hook)
     from wirepath.datapath.generation.load import Generation
-    from wirepath.datapath.generation.state import bans
+    from wirepath.plan.actions import bans
 
     # There are no bans but those of limits; without any, their table need not have its room.
     sizes = {} if bans(policy) else {"bans": 1}
@@ -108,14 +126,14 @@ def run(
         judged = _named(generation, policy, traces)
         here = policy.at(hook).rules
         slots = {r.name: number for number, r in enumerate(policy.rules) if r in here}
-        return _summed(capture, counters.rules(generation.maps["rule_counters"], slots), judged)
+        return _summed(capture, counters.rules(generation.maps, slots), judged)
 
 
 # What the program wrote of every frame.
 def _traces(generation: Generation, capture: Capture, hook: Hook) -> NDArray[Any]:
     import numpy as np
 
-    traces = np.zeros(len(capture), dtype=np.dtype(generation.btf.layout("struct trace").dtype))
+    traces = np.zeros(len(capture), dtype=np.dtype(generation.btf.ctype("struct trace").dtype))
     traces["now_ns"] = capture.times_ns
     traces["wire_bytes"] = capture.wire
     offsets, lengths = memoryview(capture.offsets), memoryview(capture.captured)
@@ -183,20 +201,19 @@ def _by_model(policy: Policy, members: Any, capture: Capture, hook: Hook) -> Rep
     from wirepath.prefixes.offline import by_name, offline
 
     decider = Model(policy, by_name(offline(Tables.build(members)), policy.sets), hook=hook)
-    counts = {r.name: [0, 0, 0, 0] for r in decider.policy.rules if r.action.counts}
+    counts = {r.name: counters.RuleCount() for r in decider.policy.rules if r.action.counts}
     judged = []
     for frame in capture:
         decision = decider.decide(frame.data, frame.time_ns, frame.wire_bytes)
         verdict = decision.verdict
         judged.append(Judged(verdict.verdict, verdict.reason, verdict.rule))
         for name in decision.matched:
-            count = counts[name]
-            count[0] += 1
-            count[1] += frame.wire_bytes
             dropped = verdict.verdict == "drop" and verdict.rule == name
-            count[2] += dropped
-            count[3] += dropped and verdict.reason == "limit_exceeded"
-    return _summed(capture, {n: counters.RuleCount(*c) for n, c in counts.items()}, judged)
+            exceeded = dropped and verdict.reason == "limit_exceeded"
+            counts[name] = counts[name].one_more(
+                frame.wire_bytes, dropped=dropped, exceeded=exceeded
+            )
+    return _summed(capture, counts, judged)
 
 
 def _summed(
