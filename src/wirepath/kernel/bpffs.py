@@ -121,16 +121,17 @@ class Pins:
             KernelError: another process held the lock for *patience_s* seconds (EAGAIN), or the
                 directory cannot be opened (EACCES and the like).
         """
-        if self._root in _held.roots:
+        held = _held.roots
+        if self._root in held:
             yield
             return
         fd = self._lock(fcntl.LOCK_SH if shared else fcntl.LOCK_EX, patience_s)
         try:
             if not shared:
-                _held.roots.add(self._root)
+                held.add(self._root)
             yield
         finally:
-            _held.roots.discard(self._root)
+            held.discard(self._root)
             for directory in (self._root, self.older_staging):
                 with suppress(OSError):  # it is not empty, or not there
                     directory.rmdir()
