@@ -157,7 +157,7 @@ format: setup ## let ruff and clang-format lay out the source
 J ?= $(if $(filter tests/% -s --pdb,$(ARGS)),0,$(shell nproc))
 .PHONY: test
 test: setup ## every test that this host can run (WIREPATH_REQUIRE=kernel: a skip for want of root fails)
-	@$(PYTEST) -n $(J) --dist=loadgroup $(ARGS)
+	@$(PYTEST) -n $(J) --dist=worksteal $(ARGS)
 
 T ?= 60
 .PHONY: fuzz
@@ -174,7 +174,12 @@ bench: setup ## what a packet costs here, against bare XDP and the kernel's own 
 
 .PHONY: docs
 docs: setup ## do links lead somewhere, do the commands in the papers exist
-	@$(PYTEST) --quiet tests/unit/test_docs.py
+	@$(PYTEST) --quiet tests/unit/test_docs.py tests/unit/test_pictures.py
+
+.PHONY: pictures
+pictures: setup ## the pictures of the README, made again: docs/pictures/*.svg; as root
+	@$(BIN)/python docs/pictures/rules.py
+	$(BIN)/python docs/pictures/top.py
 
 .PHONY: clean
 clean: ## remove all that was built, .venv too

@@ -16,6 +16,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
+
+# How long one example takes depends on what else the machine does.
+settings.register_profile("suite", deadline=None)
+settings.load_profile("suite")
 
 WORKER = Path(__file__).parent / "harness" / "worker"
 
@@ -24,16 +29,6 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "kernel: needs root and a kernel that loads programs")
     # In the background of a shell it is ignored, and so it would be by what the tests interrupt.
     signal.signal(signal.SIGINT, signal.default_int_handler)
-
-
-@pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let the tests of a group follow each other, as they do on a worker of pytest-xdist."""
-    places: dict[str, int] = {}
-    for place, item in enumerate(items):
-        mark = item.get_closest_marker("xdist_group")
-        places[item.nodeid] = places.setdefault(mark.args[0], place) if mark else place
-    items.sort(key=lambda item: places[item.nodeid])
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -4,6 +4,7 @@ Tests compare the compiled program with it frame by frame; ``wirepath test`` use
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from types import MappingProxyType
 from typing import Generic, NamedTuple, TypeVar
 
 from wirepath.actions.action import Memory
@@ -113,11 +114,13 @@ class Decision(NamedTuple):
         matched: every rule that matched and counts the packet, in order; if a rule decided, it is
             the last.
         departs_ns: earliest departure time on the clock that was given; 0 for at once.
+        leaves_with: values that rules give to a packet that passes, by their action.
     """
 
     verdict: Verdict
     matched: tuple[str, ...] = ()
     departs_ns: int = 0
+    leaves_with: Mapping[str, int] = MappingProxyType({})
 
 
 class Model:
@@ -210,15 +213,19 @@ class Model:
 
     def _walk(self, packet: Packet, now_ns: int) -> Decision:
         matched, departs_ns = [], 0
+        leaves_with: dict[str, int] = {}
+        verdict: Verdict | None = None
         for rule in self.policy.rules:
             if rule.match.holds(packet, self.sets):
                 if rule.action.counts:
                     matched.append(rule.name)
                 memory = self._memories[rule.name]
                 memory.now_ns, memory.departs_ns = now_ns, departs_ns
+                memory.leaves_with = leaves_with
                 verdict = rule.action.decide(packet, memory)
                 departs_ns = memory.departs_ns
                 if verdict:
-                    return Decision(verdict, tuple(matched), departs_ns)
-        verdict = Verdict(self.policy.datapath.default, "default")
-        return Decision(verdict, tuple(matched), departs_ns)
+                    break
+        verdict = verdict or Verdict(self.policy.datapath.default, "default")
+        passes = verdict.verdict == "pass"
+        return Decision(verdict, tuple(matched), departs_ns, leaves_with if passes else {})

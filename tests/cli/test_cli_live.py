@@ -64,7 +64,7 @@ def test_watching(up: Host) -> None:
         lines = [watching.stdout.readline() for _ in range(3)]
         assert all(line.startswith(b'{"iface": "wp0"') for line in lines)
         watching.send_signal(2)
-        assert watching.wait(5) == 130
+        assert watching.wait(30) == 130
 
 
 def test_status(up: Host, policy: Path) -> None:

@@ -23,7 +23,7 @@ from wirepath.policy import Policy
 from wirepath.prefixes import Members
 
 if TYPE_CHECKING:
-    from wirepath.datapath.handles import Access
+    from wirepath.datapath.access import Access
 
 pytestmark = pytest.mark.kernel
 

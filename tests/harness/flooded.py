@@ -16,6 +16,7 @@ from wirepath.lab.traffic import random_sources, syn, written_out
 from wirepath.policy import Policy
 
 PORT = 7000
+_GOING = 50_000  # packets, after which a flood has filled what it can fill
 
 # Echoes whatever comes, from any number of clients.
 SERVER = f"""
@@ -72,7 +73,9 @@ def flood(hosts: Pair) -> Iterator[Flood]:
     traffic = written_out(syn(IPV4[0], PORT, mac=link["address"]), forged)
     with Flood(hosts.far, IFNAME, traffic) as sending:
         sending.start(seconds=60)
-        time.sleep(0.5)
+        while sending.sent < _GOING:
+            assert sending.running
+            time.sleep(0.01)
         yield sending
         sending.stop()
 

@@ -15,7 +15,7 @@ from wirepath.lab.netns import Namespace
 IFNAME = "wp0"
 IPV4 = ("198.51.100.1", "198.51.100.2")
 IPV6 = ("2001:db8:a::1", "2001:db8:a::2")
-_PATIENCE_S = 10.0
+_PATIENCE_S = 30.0
 _QUIET_S = 0.1
 
 

@@ -18,7 +18,7 @@ from wirepath.net import Hook
 
 T = TypeVar("T")
 
-_PATIENCE_S = 5.0
+_PATIENCE_S = 20.0
 _QUIET_S = 0.2
 
 STATES = ("new", "established", "related", "invalid", "untracked")

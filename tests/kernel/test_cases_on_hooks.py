@@ -1,8 +1,5 @@
 """The case table, decided by the compiled programs: that of XDP, and those of TC."""
 
-from collections.abc import Iterator
-from typing import Any
-
 import pytest
 
 from cases import CASES, Case
@@ -13,41 +10,9 @@ from wirepath.policy import Policy
 
 pytestmark = pytest.mark.kernel
 
-# By the first case that has it; all frames of the table go through each.
-_POLICIES = {case.policy: case.id for case in reversed(CASES)}
-
-
-class Loaded:
-    """Loads a policy, and keeps it for as long as it is the one asked for."""
-
-    def __init__(self) -> None:
-        self._asked: tuple[Hook, str] | None = None
-        self._program: Xdp | None = None
-
-    def __call__(self, hook: Hook, text: str) -> Xdp:
-        if self._program is None or self._asked != (hook, text):
-            self.close()
-            self._program = Xdp(Policy.parse(text), hook=hook)
-            self._asked = hook, text
-        return self._program
-
-    def close(self) -> None:
-        if self._program:
-            self._program.close()
-
-
-@pytest.fixture(scope="module")
-def loaded() -> Iterator[Loaded]:
-    programs = Loaded()
-    yield programs
-    programs.close()
-
-
-def at_each_hook(text: str, value: object, name: str) -> Iterator[Any]:
-    """Have *value* at each hook; all that needs the policy *text* there is one group."""
-    for hook in HOOKS:
-        group = pytest.mark.xdist_group(f"{_POLICIES[text]}-{hook}")
-        yield pytest.param(hook, value, id=f"{hook}-{name}", marks=group)
+_CASES: dict[str, list[Case]] = {}
+for _case in CASES:
+    _CASES.setdefault(_case.policy, []).append(_case)
 
 
 def is_special(program: Xdp) -> bool:
@@ -61,30 +26,26 @@ def is_special(program: Xdp) -> bool:
     return program.hook != "ingress" and not policy.rules
 
 
-@pytest.mark.parametrize(
-    ("hook", "case"),
-    [each for case in CASES for each in at_each_hook(case.policy, case, case.id)],
-)
-def test_verdict(hook: Hook, case: Case, loaded: Loaded) -> None:
-    program = loaded(hook, case.policy)
-    program.ban(case.bans)
-    sent = Sent(case.frame, case.wire_bytes, case.now_ns)
-    verdict = Verdict(case.verdict, case.reason, case.rule, case.fault)
+def expected(program: Xdp, case: Case) -> Verdict:
     if is_special(program):
-        expected = Expected(Model(program.policy, bans=case.bans, hook=program.hook))
-        [verdict] = expected.judge([sent])
-    assert program.judge([sent]) == [verdict]
+        model = Model(program.policy, bans=case.bans, hook=program.hook)
+        return model.decide(case.frame, case.now_ns, case.wire_bytes).verdict
+    return Verdict(case.verdict, case.reason, case.rule, case.fault)
 
 
-@pytest.mark.parametrize(
-    ("hook", "text"),
-    [each for text, name in _POLICIES.items() for each in at_each_hook(text, text, name)],
-)
-def test_counts(hook: Hook, text: str, loaded: Loaded) -> None:
-    """Every rule that matches counts, not only the one that decides."""
-    program = loaded(hook, text)
-    program.ban([])
-    program.forget()
-    model = Model(program.policy, hook=hook)
-    frames = [Sent(case.frame, case.wire_bytes, case.now_ns) for case in CASES]
-    assert disagreements(program, Expected(model), frames) == []
+# One test for a policy at a hook, since loading it takes longer than judging all the table.
+@pytest.mark.parametrize("cases", _CASES.values(), ids=lambda cases: cases[0].id)
+@pytest.mark.parametrize("hook", HOOKS)
+def test_verdicts_and_counts(cases: list[Case], hook: Hook) -> None:
+    """Every case of a policy; then, on the frames of all, that each rule that matches counts."""
+    sent = {case.id: Sent(case.frame, case.wire_bytes, case.now_ns) for case in CASES}
+    judged = {}
+    with Xdp(Policy.parse(cases[0].policy), hook=hook) as program:
+        for case in cases:
+            program.ban(case.bans)
+            [judged[case.id]] = program.judge([sent[case.id]])
+        assert judged == {case.id: expected(program, case) for case in cases}
+        program.ban([])
+        program.forget()
+        model = Model(program.policy, hook=hook)
+        assert disagreements(program, Expected(model), list(sent.values())) == []

@@ -112,9 +112,9 @@ def test_bans_end_by_the_clock(address: str) -> None:
     frame = bytes(Eth() / source / Udp())
     with load(Policy.parse("")) as generation:
         bans = bans_of(generation)
-        bans.add_all([Prefix.parse(address)], seconds=0.2)
+        bans.add_all([Prefix.parse(address)], seconds=1.0)
         assert run(generation, [frame]) == [XdpAction.DROP]
-        time.sleep(0.25)
+        time.sleep(1.05)
         assert run(generation, [frame]) == [XdpAction.PASS]
         bans.add_all([Prefix.parse(address)])
         assert run(generation, [frame]) == [XdpAction.DROP]
@@ -129,7 +129,7 @@ def test_bans_around_a_prefix() -> None:
         bans = bans_of(generation)
         wide, narrow, ended = map(Prefix.parse, ("10.0.0.0/8", "10.1.2.0/24", "10.1.0.0/16"))
         bans.add_all([wide, narrow, Prefix.parse("::/0"), Prefix.parse("10.1.3.0/24")])
-        bans.add(ended, for_s=1e-9)
+        bans.add_all([ended], seconds=1e-9)
         assert bans.around(Prefix.parse("10.1.2.3")) == [wide, narrow]
         assert bans.around(Prefix.parse("10.1.0.0/20")) == [wide]
         assert bans.remove(wide)

@@ -28,7 +28,7 @@ def serving(hosts: Pair, policy: str) -> Iterator[Datapath]:
 def client(hosts: Pair, address: str, kind: socket.SocketKind) -> socket.socket:
     with hosts.far.entered():
         made = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, kind)
-    made.settimeout(5)
+    made.settimeout(20)
     return made
 
 

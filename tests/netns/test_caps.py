@@ -98,7 +98,7 @@ def test_fq_is_there_until_down(hosts: Pair, monkeypatch: pytest.MonkeyPatch) ->
 
 def test_fq_is_gone_if_attaching_fails(hosts: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(qdisc, "_PACER", "pfifo")
-    monkeypatch.setattr("wirepath.datapath.attach.pin", _refuse)
+    monkeypatch.setattr("wirepath.datapath.generation.load.Generation.pin", _refuse)
     index = Interface.of(IFNAME).index
     before = qdisc.root(index)
     with pytest.raises(KernelError, match="pin"):

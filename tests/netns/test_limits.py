@@ -27,6 +27,7 @@ _TRY = (
     "import socket, sys\n"
     "try:\n"
     "    with socket.create_connection((sys.argv[1], 2222), timeout=0.8) as it:\n"
+    "        it.settimeout(20)\n"
     "        print(it.recv(64).decode())\n"
     "except TimeoutError:\n"
     "    print('refused')\n"

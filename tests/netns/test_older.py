@@ -14,7 +14,7 @@ from harness.living import ONE, OPPOSITE, child, end, left, serving
 from harness.older import age
 from harness.pair import IFNAME, IPV4, Pair, ip
 from harness.stopping import stop_at
-from wirepath.datapath import Datapath, attach
+from wirepath.datapath import Datapath
 from wirepath.datapath.generation.load import Generation
 from wirepath.datapath.generation.manifest import Tc
 from wirepath.errors import PinError, RequestError
@@ -94,7 +94,7 @@ def test_a_change_that_the_older_one_left_half_done(hosts: Pair, bpffs: Path, se
         Generation.load(OPPOSITE, read_contents(OPPOSITE).members) as generation,
         XdpLink.open(serving_now / "link") as link,
     ):
-        attach.pin(generation, other)
+        generation.pin(other)
         link.pin(other / "link")
     assert datapath.policy == ONE
     assert serving(hosts) == "odd"

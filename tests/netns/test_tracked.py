@@ -114,7 +114,7 @@ def test_translated(counting: Pair, inside: Namespace, hook: Hook) -> None:
     with far.entered():
         client = socket.socket()
     with server, client:
-        client.settimeout(5)
+        client.settimeout(20)
         client.connect((IPV4[0], 8080))
         theirs, _ = server.accept()
         with theirs:
@@ -179,7 +179,7 @@ def test_new_connections_are_limited(hosts: Pair) -> None:
 
 def _connected(host: Namespace) -> socket.socket:
     with host.entered():
-        return socket.create_connection((IPV4[0], 8001), timeout=5)
+        return socket.create_connection((IPV4[0], 8001), timeout=20)
 
 
 def _begin(host: Namespace) -> socket.socket:

@@ -4,41 +4,36 @@ One file an action: what the operator writes, how it lowers, how the model decid
 half of each has the same stem, where it has one: ``bpf/actions/X.h``.
 """
 
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Final, NamedTuple
+from collections.abc import Iterator, Mapping
+from importlib import import_module
+from pkgutil import iter_modules
+from typing import Any, Final
 
-from wirepath.actions import challenge, count, dscp, limit, mirror, reject, verdict, wireguard
-from wirepath.actions.action import Action, Counting
-from wirepath.actions.cookie import Cookie
+from wirepath.actions.action import Action, Counting, Key
+from wirepath.actions.count import Count
 from wirepath.document import Table
 
 __all__ = ["Action", "counting", "kinds", "read"]
 
 
-class _Key(NamedTuple):
-    # What a key of a rule asks for: how it is read, and the actions that come of it.
-    read: Callable[[Table], Action | None]
-    kinds: tuple[type[Action], ...]
+# An action is there by its file alone: every module that has `RULE_KEYS` is asked.
+def _found() -> dict[str, Key]:
+    keys: dict[str, Key] = {}
+    for module in iter_modules(__path__):
+        keys |= getattr(import_module(f"{__name__}.{module.name}"), "RULE_KEYS", {})
+    return keys
 
 
-_KEYS: Final[Mapping[str, _Key]] = {
-    "action": _Key(lambda rule: rule.one("action", verdict.read, None), (verdict.Decide,)),
-    "challenge": _Key(challenge.read, (challenge.Challenge, Cookie)),
-    "dscp": _Key(lambda rule: rule.one("dscp", dscp.read, None), (dscp.Dscp,)),
-    "limit": _Key(limit.read, (limit.Limit,)),
-    "wireguard": _Key(wireguard.read, (wireguard.WireGuard, wireguard.Learn)),
-    "reject": _Key(reject.read, (reject.Reject,)),
-    "mirror": _Key(mirror.read, (mirror.Mirror,)),
-}
+_KEYS: Final[Mapping[str, Key]] = _found()
 
 
 def read(rule: Table) -> Action:
     """Take the action's key from *rule*; without any, the rule counts."""
-    asked = [key for key in _KEYS if rule.take(key) is not None]
-    found = [(key, action) for key in asked if (action := _KEYS[key].read(rule))]
+    there = rule.present(_KEYS)
+    found = [(key, action) for key in rule if key in there and (action := _KEYS[key].read(rule))]
     for key, _ in found[1:]:
         rule.wrong(key, f"a second action (one a rule: `{found[0][0]}` is there; write two rules)")
-    return found[0][1] if found else count.Count()
+    return found[0][1] if found else Count()
 
 
 def kinds() -> Iterator[type[Action]]:
@@ -49,4 +44,4 @@ def kinds() -> Iterator[type[Action]]:
 def counting(rule: Mapping[str, Any]) -> Counting:
     """Say what *rule* counts, a rule as `Policy.document` has it."""
     asked = (key for name, key in _KEYS.items() if name in rule)
-    return next((key.kinds[0].counting for key in asked), count.Count.counting)
+    return next((key.kinds[0].counting for key in asked), Count.counting)

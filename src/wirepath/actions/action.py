@@ -8,13 +8,26 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
 from wirepath.net import HOOKS
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Hashable, Iterable, Mapping
+    from collections.abc import Callable, Collection, Hashable, Iterable, Mapping
 
     from wirepath.actions.limit import Limit
     from wirepath.actions.needs import Need
     from wirepath.actions.placed import Placed
     from wirepath.actions.state import StateMap
+    from wirepath.document import Table
     from wirepath.net import Ban, Hook, Outcome, Packet, Prefix, Reason, Verdict, VerdictName
+
+
+class Key(NamedTuple):
+    """What a key of a rule asks for.
+
+    Attributes:
+        read: takes it, and notes what is wrong.
+        kinds: the actions that come of it, and that they come with.
+    """
+
+    read: Callable[[Table], Action | None]
+    kinds: tuple[type[Action], ...]
 
 
 class Bans(Protocol):
@@ -40,6 +53,7 @@ class Memory:
         sessions: WireGuard's, of all rules: by index, until when it is good, ns.
         learned_ns: when sessions are known; None: they never are.
         departs_ns: when the packet at hand may leave; 0 if at once.
+        leaves_with: what the packet at hand leaves with if it passes, by the action that says so.
     """
 
     rule: str
@@ -50,6 +64,7 @@ class Memory:
     sessions: dict[int, int] = field(default_factory=dict)
     learned_ns: int | None = None
     departs_ns: int = 0
+    leaves_with: dict[str, int] = field(default_factory=dict)
 
 
 class Counting(NamedTuple):
@@ -70,7 +85,7 @@ class Action:
     """What a rule does with every packet that it matches.
 
     Attributes:
-        kind: its name in ``enum action`` of ``bpf/packet/verdict.h``.
+        kind: its name in ``enum action`` of ``bpf/rules/act.h``.
         configs: the map of its structs, by rule; empty if it has none.
         beside: maps with an entry for each of those structs.
         states: the maps of what it remembers.
@@ -78,6 +93,7 @@ class Action:
         matches: what its rule must say at least of packets: the protocol, and a port; None if it
             takes any.
         hooks: where it works.
+        absent: why it does not work elsewhere; empty if that goes without saying.
         counts: whether its rule counts packets, and is one of the operator's.
         most: rules with it at a hook; None if there may be any number.
         reason: of `verdict`.
@@ -92,6 +108,7 @@ class Action:
     counting: ClassVar[Counting] = Counting()
     matches: ClassVar[int | None] = None
     hooks: ClassVar[tuple[Hook, ...]] = HOOKS
+    absent: ClassVar[str] = ""
     counts: ClassVar[bool] = True
     most: ClassVar[int | None] = None
     reason: ClassVar[Reason] = "rule"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
 from wirepath import quantities
-from wirepath.actions.action import Action, Memory
+from wirepath.actions.action import Action, Key, Memory
 from wirepath.actions.answers import RST, may_be_answered
 from wirepath.actions.cookie import Cookie
 from wirepath.actions.limit import BURST_MOST_S, Limit, Per
@@ -153,3 +153,6 @@ def _time(value: Any) -> int:
     if seconds > BURST_MOST_S:
         raise RequestError(f"{shown(value)}: too long (at most 24h)")
     return seconds
+
+
+RULE_KEYS: Final = {"challenge": Key(read, (Challenge, Cookie))}

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Final, Self
 
 from wirepath import quantities
-from wirepath.actions.action import Action, Counting, Memory
+from wirepath.actions.action import Action, Counting, Key, Memory
 from wirepath.actions.needs import Fq
 from wirepath.actions.placed import Placed
 from wirepath.actions.state import StateMap
@@ -379,3 +379,6 @@ def _keys(value: Any) -> int:
     if count > KEYS_MOST:
         raise RequestError(f"{shown(value)}: too many keys (at most {KEYS_MOST})")
     return count
+
+
+RULE_KEYS: Final = {"limit": Key(read, (Limit,))}

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any, ClassVar, Final
 
-from wirepath.actions.action import Action, Counting, Memory
+from wirepath.actions.action import Action, Counting, Key, Memory
 from wirepath.actions.needs import Copies, Target
 from wirepath.actions.placed import Placed
 from wirepath.actions.state import StateMap
@@ -145,3 +145,6 @@ def _whole(value: Any, what: str, least: int, most: int) -> int:
     if isinstance(value, int) and not isinstance(value, bool) and least <= value <= most:
         return value
     raise RequestError(f"{shown(value)}: {what} (they go from {least} to {most})")
+
+
+RULE_KEYS: Final = {"mirror": Key(read, (Mirror,))}

@@ -6,7 +6,7 @@ The kernel's half is ``bpf/actions/reject.h``; ``bpf/rewrite/rewrite.h`` writes 
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
-from wirepath.actions.action import Action, Memory
+from wirepath.actions.action import Action, Key, Memory
 from wirepath.actions.answers import may_be_answered
 from wirepath.actions.limit import Limit, Per
 from wirepath.actions.placed import Placed
@@ -90,3 +90,6 @@ def _packets(value: Any) -> Rate:
     if rate.bits:
         raise RequestError(f'{shown(value)}: answers are counted (write them like "100/s")')
     return rate
+
+
+RULE_KEYS: Final = {"reject": Key(read, (Reject,))}

@@ -14,7 +14,7 @@ from hashlib import blake2s
 from typing import Any, ClassVar, Final, Self
 
 from wirepath.actions import blake2s as blocks
-from wirepath.actions.action import Action, Counting, Memory
+from wirepath.actions.action import Action, Counting, Key, Memory
 from wirepath.actions.limit import LIMITED, Limit, Per
 from wirepath.actions.placed import Placed
 from wirepath.actions.state import StateMap
@@ -269,3 +269,6 @@ def _rate(value: Any) -> Rate:
     if rate.bits:
         raise RequestError(f'{shown(value)}: bits, of messages (write packets like "20/s")')
     return rate
+
+
+RULE_KEYS: Final = {"wireguard": Key(read, (WireGuard, Learn))}

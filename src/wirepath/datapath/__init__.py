@@ -10,13 +10,13 @@ import logging
 from typing import TYPE_CHECKING, Self
 
 from wirepath.datapath import change
+from wirepath.datapath.access import Access, choose_name, settle
 from wirepath.datapath.attach import choose
 from wirepath.datapath.generation.pinned import INGRESS, Pinned
-from wirepath.datapath.handles import Access, choose_name, settle
 from wirepath.datapath.host.place import Place
 from wirepath.datapath.live.bans import Bans
 from wirepath.datapath.live.sets import Sets
-from wirepath.datapath.steps import Order
+from wirepath.datapath.order import Order
 from wirepath.errors import AttachError
 from wirepath.kernel.bpffs import Pins
 

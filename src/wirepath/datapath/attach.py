@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from wirepath.datapath.generation.pinned import INGRESS, LINK, PROGRAM
+from wirepath.datapath.generation.pinned import LINK, PROGRAM
 from wirepath.errors import PinError
 from wirepath.kernel import tcx
 from wirepath.kernel.clsact import Filter
@@ -18,7 +18,6 @@ from wirepath.kernel.tcx import TcxLink
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from wirepath.datapath.generation.load import Generation
     from wirepath.datapath.generation.manifest import Tc
     from wirepath.kernel.tcx import Direction
 
@@ -54,20 +53,6 @@ class Attachment(NamedTuple):
 def choose(asked: Tc | None) -> Tc:
     """Give *asked*, or the best way to attach to the hooks of TC that this kernel has."""
     return asked or ("tcx" if tcx.supported() else "clsact")
-
-
-def pin(generation: Generation, directory: Path) -> None:
-    """Pin *generation* in *directory*; the hooks of TC get a directory each inside."""
-    from wirepath.datapath.generation.load import SHARED
-
-    for hook, program in generation.hooks.items():
-        own = directory if hook == INGRESS else directory / hook
-        if own != directory:
-            own.mkdir(mode=0o700)
-        for name, each in program.loaded.maps.items():
-            if "rodata" not in name and (own == directory or name not in SHARED):
-                each.pin(own / name)
-        program.program.pin(own / (INGRESS if own == directory else PROGRAM))
 
 
 def attachment(directory: Path, hook: Direction, ifindex: int, tc: Tc) -> Attachment:

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 from wirepath.datapath import older
 from wirepath.datapath.generation.pinned import LINK, Pinned
-from wirepath.datapath.steps import STEPS, Change, Order, Publish, Withdraw
+from wirepath.datapath.order import Order
+from wirepath.datapath.steps import STEPS, Change, Publish, Withdraw
 from wirepath.errors import WirepathError
 from wirepath.kernel.bpffs import Transition
 from wirepath.kernel.links import XdpLink

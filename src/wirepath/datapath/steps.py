@@ -24,33 +24,8 @@ if TYPE_CHECKING:
     from wirepath.datapath.generation.build import Next
     from wirepath.datapath.generation.manifest import Tc
     from wirepath.datapath.handles import Handles
-    from wirepath.datapath.host.place import Place
+    from wirepath.datapath.order import Order
     from wirepath.kernel.bpffs import Pins
-    from wirepath.kernel.links import Mode
-    from wirepath.plan.requirements import Requirements
-    from wirepath.policy import Policy
-    from wirepath.prefixes import Members
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
-    """What is to serve.
-
-    Attributes:
-        policy: a valid one.
-        members: the contents of its sets, numbered in its order.
-        needs: of the host.
-        place: where, and what may be changed there.
-        mode: where the program of ingress runs.
-        tc: how programs are attached at the hooks of TC.
-    """
-
-    policy: Policy
-    members: Members
-    needs: Requirements
-    place: Place
-    mode: Mode
-    tc: Tc
 
 
 @dataclass(kw_only=True)
@@ -164,7 +139,7 @@ class Load(Step):
 
         if change.after and change.order:
             change.next = Next.load(change.order, change.handles, change.ifindex)
-            attach.pin(change.next.loaded, change.after.directory)
+            change.next.loaded.pin(change.after.directory)
             if change.before:
                 attach.share_links(change.before.directory, change.after.directory)
 

@@ -49,22 +49,30 @@ class SkbRun(NamedTuple):
     Attributes:
         retval: the return value.
         tstamp: earliest departure time, ns.
+        mark, priority: ``skb->mark`` and ``skb->priority``.
         cb: ``skb->cb`` as the program left it.
         frame: the frame as the program left it.
     """
 
     retval: int
     tstamp: int
+    mark: int
+    priority: int
     cb: tuple[int, ...]
     frame: bytes
 
 
-def skb_dtype() -> dict[str, list[Any]]:
+def skb_dtype() -> dict[str, Any]:
     """Give the argument of ``numpy.dtype()`` for ``struct wp_skb`` of ``native/bpf/runs.h``."""
     fields = ffi.typeof("struct wp_skb").fields
     formats = [_format(field.type) for _, field in fields]
     offsets = [field.offset for _, field in fields]
-    return {"names": [name for name, _ in fields], "formats": formats, "offsets": offsets}
+    return {
+        "names": [name for name, _ in fields],
+        "formats": formats,
+        "offsets": offsets,
+        "itemsize": ffi.sizeof("struct wp_skb"),
+    }
 
 
 def _format(ctype: Any) -> Any:
@@ -204,7 +212,7 @@ class Program(Handle):
 
         Args:
             frame: up to 3,072 bytes; a frame under 14 bytes is filled up to that with 0xff.
-            known: fields of the skb: ``tstamp``, ``mark`` or ``gso_segs``.
+            known: fields of the skb: ``tstamp``, ``mark``, ``priority`` or ``gso_segs``.
 
         Raises:
             KernelError: the length or a field is out of bounds (EINVAL).
@@ -216,7 +224,7 @@ class Program(Handle):
         result = lib.wp_skb_run(self.fd, data, len(data), found, out, size)
         checked(result, f"run {self.name}")
         left = bytes(ffi.buffer(out, size[0]))
-        return SkbRun(found.retval, found.tstamp, tuple(found.cb), left)
+        return SkbRun(found.retval, found.tstamp, found.mark, found.priority, tuple(found.cb), left)
 
     def skb_runs(
         self, data: Readable, offsets: Readable, lengths: Readable, skbs: Writable

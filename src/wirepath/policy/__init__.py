@@ -345,7 +345,9 @@ def _read_rules(tables: list[Table], sets: Collection[str]) -> tuple[Rule, ...]:
             right = [f'"{hook}"' for hook in action.hooks]
             listed = f"[{', '.join(right)}]" if len(right) > 1 else right[0]
             cure = f"write hook = {listed}"
-            table.wrong("hook", f"{shown(elsewhere[0])}: `{action.kind}` is not for there ({cure})")
+            why = f": {action.absent}" if action.absent else ""
+            message = f"`{action.kind}` is not for there{why} ({cure})"
+            table.wrong("hook", f"{shown(elsewhere[0])}: {message}")
         for key, message in action.misplaced(hooks):
             table.table(action.kind, "").wrong(key, message)
         rules.append(Rule(name=name, match=match, action=action, hooks=hooks))

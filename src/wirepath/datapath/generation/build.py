@@ -14,7 +14,7 @@ from wirepath.datapath.live.ban_view import BanView
 if TYPE_CHECKING:
     from wirepath.datapath.handles import Handles
     from wirepath.datapath.live.prefix_counters import Replacement
-    from wirepath.datapath.steps import Order
+    from wirepath.datapath.order import Order
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Final, Self
 from wirepath.datapath.generation import state, write
 from wirepath.datapath.generation.hook import HookProgram
 from wirepath.datapath.generation.manifest import PAGE
+from wirepath.datapath.generation.pinned import INGRESS, PROGRAM
 from wirepath.datapath.live.ban_lengths import Lengths
 from wirepath.plan import plan
 from wirepath.plan.sets import SETS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
+    from pathlib import Path
 
     from wirepath.datapath.live.prefix_counters import Replacement
     from wirepath.kernel.btf import Btf
@@ -131,6 +133,21 @@ class Generation:
     def program(self) -> Program:
         """What judges packets at the first hook."""
         return self._first.program
+
+    def pin(self, directory: Path) -> None:
+        """Pin all of it in *directory*; the hooks of TC get a directory each inside.
+
+        Raises:
+            PinError: there is something of that name.
+        """
+        for hook, program in self.hooks.items():
+            own = directory if hook == INGRESS else directory / hook
+            if own != directory:
+                own.mkdir(mode=0o700)
+            for name, each in program.loaded.maps.items():
+                if "rodata" not in name and (own == directory or name not in SHARED):
+                    each.pin(own / name)
+            program.program.pin(own / (INGRESS if own == directory else PROGRAM))
 
     def take_over(self, before: Mapping[str, Map], ranges: Mapping[str, Range]) -> None:
         """Let rules that stay find what they remember; to be called right before this one serves.

@@ -13,7 +13,7 @@ from wirepath.net import Prefix
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from wirepath.datapath.handles import Access
+    from wirepath.datapath.access import Access
     from wirepath.datapath.live.ban_lists import BanList
     from wirepath.datapath.live.ban_view import BanEntry, Restored, Usage
     from wirepath.prefixes import Members

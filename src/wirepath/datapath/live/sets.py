@@ -15,7 +15,8 @@ from wirepath.net import Prefix
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from wirepath.datapath.handles import Access, Handles
+    from wirepath.datapath.access import Access
+    from wirepath.datapath.handles import Handles
     from wirepath.datapath.live.prefix_counters import PrefixCount
     from wirepath.prefixes import Change, Members
 

@@ -149,6 +149,7 @@ int wp_skb_run(int prog_fd, const void *frame, uint32_t size,
 	struct __sk_buff ctx = {
 		.tstamp = skb->tstamp,
 		.mark = skb->mark,
+		.priority = skb->priority,
 		.gso_segs = skb->gso_segs,
 	};
 	union bpf_attr attr = {
@@ -173,6 +174,8 @@ int wp_skb_run(int prog_fd, const void *frame, uint32_t size,
 	}
 	err = test_run(&attr);
 	skb->tstamp = ctx.tstamp;
+	skb->mark = ctx.mark;
+	skb->priority = ctx.priority;
 	skb->retval = attr.test.retval;
 	memcpy(skb->cb, ctx.cb, sizeof(skb->cb));
 	if (out)

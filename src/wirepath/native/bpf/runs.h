@@ -47,8 +47,9 @@ uint64_t wp_test_runs(int prog_fd, const struct wp_frames *frames);
 
 /* The fields of struct __sk_buff that a test run can set or read. */
 struct wp_skb {
-	uint64_t tstamp; /* in and out */
-	uint32_t mark;   /* in */
+	uint64_t tstamp; /* in and out, as the next two */
+	uint32_t mark;   /* a replay gives the length on the wire there */
+	uint32_t priority;
 	uint32_t gso_segs;
 	uint32_t cb[5]; /* out */
 	uint32_t retval;
