@@ -156,7 +156,7 @@ format: setup ## format the source with ruff and clang-format
 # Workers of pytest. Tests that ARGS names, or that use the terminal, run in pytest's own process.
 J ?= $(if $(filter tests/% -s --pdb,$(ARGS)),0,$(shell nproc))
 .PHONY: test
-test: setup ## every test that this host can run (WIREPATH_REQUIRE=kernel: a skip for want of root fails)
+test: setup ## every test that this host can run (WIREPATH_REQUIRE=kernel: a skip for lack of root fails)
 	@$(PYTEST) -n $(J) --dist=worksteal $(ARGS)
 
 T ?= 60

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * mark.h - what the kernel is to know of a packet beside its bytes: skb->mark
+ * mark.h - what the kernel is to know of a packet besides its bytes: skb->mark
  * and skb->priority; the last rule that says one wins.
  *
  * They are set when the walk is over and copies are made: a tunnel would route

@@ -148,7 +148,10 @@ class Table:
         return Table(self.document, value or {}, (*self.path, key), label)
 
     def tables(self, key: str, shape: str) -> "list[Table]":
-        """Return the array of tables *key*; each label has the ``name`` of the table, if any."""
+        """Give the array of tables *key*, each labelled with its ``name`` if it has one.
+
+        Without a name it is its line that tells it apart, or else its position, from 0.
+        """
         value = self.take(key)
         if value is None:
             return []
@@ -158,8 +161,12 @@ class Table:
         found = []
         for at, item in enumerate(value):
             name = item.get("name")
-            label = f"{key}.{name}" if isinstance(name, str) else key
-            found.append(Table(self.document, item, (*self.path, key, at), label))
+            path = (*self.path, key, at)
+            if isinstance(name, str):
+                label = f"{key}.{name}"
+            else:
+                label = key if self.document.line(path) else f"{key}[{at}]"
+            found.append(Table(self.document, item, path, label))
         return found
 
     def one(self, key: str, read: Callable[[Any], T], default: D) -> T | D:

@@ -114,7 +114,7 @@ class Decision(NamedTuple):
         matched: every rule that matched and counts the packet, in order; if a rule decided, it is
             the last.
         departs_ns: earliest departure time on the clock that was given; 0 for at once.
-        leaves_with: values that rules give to a packet that passes, by their action.
+        leaves_with: what rules set on a packet that passes, by their action.
     """
 
     verdict: Verdict

@@ -5,8 +5,9 @@ An address is an ``int`` of 128 bits.  IPv4 is mapped into ::ffff:0:0/96 (RFC 42
 """
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
-from ipaddress import AddressValueError, IPv4Address, IPv6Address
+from ipaddress import AddressValueError, IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import Literal, NamedTuple, Self
 
 from wirepath.errors import RequestError
@@ -104,7 +105,7 @@ def format_address(address: int) -> str:
     return str(IPv4Address(address & 0xFFFFFFFF) if is_ipv4(address) else IPv6Address(address))
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@dataclass(frozen=True, slots=True, order=True, repr=False)
 class Prefix:
     """The addresses that share their first *bits* bits.
 
@@ -142,13 +143,25 @@ class Prefix:
         return prefix
 
     @classmethod
-    def of(cls, value: "Prefix | str") -> "Prefix":
-        """Return *value* if it is a prefix, or parse it if it is text.
+    def of(cls, value: "AnyPrefix") -> "Prefix":
+        """Give *value* itself if it is a prefix; read it if it is text or of `ipaddress`.
 
         Raises:
-            RequestError: the text is not a prefix.
+            RequestError: it is no prefix.
         """
-        return cls.parse(value) if isinstance(value, str) else value
+        return value if isinstance(value, Prefix) else cls.parse(str(value))
+
+    @classmethod
+    def all_of(cls, values: "AnyPrefix | Iterable[AnyPrefix]") -> "list[Prefix]":
+        """Read one prefix or several, each as `of` does.
+
+        Raises:
+            RequestError: one of them is no prefix.
+        """
+        # A network of `ipaddress` iterates over its addresses, and a text over its characters.
+        if isinstance(values, Iterable) and not isinstance(values, str | IPv4Network | IPv6Network):
+            return [cls.of(value) for value in values]
+        return [cls.of(values)]
 
     @classmethod
     def around(cls, address: int, bits: int) -> Self:
@@ -186,6 +199,13 @@ class Prefix:
         if self.bits == ADDRESS_BITS:
             return text
         return f"{text}/{self.bits - _MAPPED_BITS if self.is_ipv4 else self.bits}"
+
+    def __repr__(self) -> str:
+        return f"Prefix.of('{self}')"
+
+
+AnyPrefix = Prefix | str | IPv4Address | IPv6Address | IPv4Network | IPv6Network
+"""What is read as a prefix wherever one is asked for."""
 
 
 def _mask(bits: int) -> int:
@@ -249,7 +269,7 @@ class Packet:
     ct: Ct = "untracked"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Verdict:
     """The verdict on a packet, and the reason for it.
 
@@ -264,6 +284,11 @@ class Verdict:
     reason: Reason
     rule: str | None = None
     fault: Fault | None = None
+
+    def __repr__(self) -> str:
+        more = f", rule={self.rule!r}" if self.rule else ""
+        more += f", fault={self.fault!r}" if self.fault else ""
+        return f"Verdict({self.verdict!r}, {self.reason!r}{more})"
 
 
 @dataclass(frozen=True, slots=True)

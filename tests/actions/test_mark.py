@@ -1,4 +1,4 @@
-"""Marks and priorities: what packets leave with beside their bytes, by model and program."""
+"""Marks and priorities: what packets leave with besides their bytes, by model and program."""
 
 # ruff: noqa: S311 - a seed, so that it fails again
 from collections.abc import Iterable
@@ -168,7 +168,7 @@ SSH, WEB, DNS = IPv4() / Tcp(dport=22), IPv6() / Tcp(dport=443), IPv4() / Udp(dp
             DNS,
             {"mark": 9, "priority": 0x20001},
         ),
-        # Rules behind a verdict say nothing any more.
+        # Rules after a verdict say nothing any more.
         (rules(("mark = 7", ""), ('action = "pass"', ""), ("mark = 8", "")), SSH, {"mark": 7}),
         (rules(("mark = 7", ""), ('action = "drop"', "")), WEB, {}),
         # What is no IP, and management, passes before any rule.

@@ -13,11 +13,11 @@ from wirepath.actions import wireguard
 from wirepath.actions.wireguard import SESSION_S
 from wirepath.datapath.generation.load import Generation
 from wirepath.datapath.generation.state import first_slots
+from wirepath.judge import judge_frames, judge_skbs
 from wirepath.model import Model
 from wirepath.net import Hook, Verdict
 from wirepath.plan.set_files import read_contents
 from wirepath.policy import Policy
-from wirepath.replay import judge_frames, judge_skbs
 
 S = 1_000_000_000
 PORT = 51820

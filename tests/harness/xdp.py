@@ -15,13 +15,13 @@ import pytest
 from wirepath.datapath.generation.load import Generation
 from wirepath.datapath.generation.state import first_slots
 from wirepath.datapath.live import counters
+from wirepath.judge import judge_frames, judge_skbs
 from wirepath.kernel.program import XdpAction
 from wirepath.model import Model
 from wirepath.net import Ban, Hook, Verdict
 from wirepath.plan.set_files import read_contents
 from wirepath.policy import Policy
 from wirepath.prefixes import Members
-from wirepath.replay import judge_frames, judge_skbs
 
 BANS = 256  # room in the table of bans: a million entries would take as long as all the rest
 SECRET = tuple(0x9E3779B97F4A7C15 * n % (1 << 64) | 1 for n in range(1, 7))

@@ -193,6 +193,8 @@ _PARTING: dict[str, dict[str, object]] = {
     "capped-cgroup": {"limit": {"rate": "9mbit", "per": "cgroup"}},
     "shaped": {"limit": {"rate": "9mbit", "per": "dst", "shape": True}},
     "marked": {"dscp": "EF"},
+    "marked-beside": {"mark": 7},
+    "in-a-class": {"priority": "1:10"},
     "copied": {"mirror": {"to": "nowhere", "one_in": 9, "snap": 99}},
 }
 _BUDGET = 500_000  # instructions that the verifier walks, of the million that it is willing to

@@ -4,7 +4,7 @@ One file an action: what the operator writes, how it lowers, how the model decid
 half of each has the same stem, where it has one: ``bpf/actions/X.h``.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from importlib import import_module
 from pkgutil import iter_modules
 from typing import Any, Final
@@ -13,7 +13,7 @@ from wirepath.actions.action import Action, Counting, Key
 from wirepath.actions.count import Count
 from wirepath.document import Table
 
-__all__ = ["Action", "counting", "kinds", "read"]
+__all__ = ["Action", "counting", "keys", "kinds", "read"]
 
 
 # An action is there by its file alone: every module that has `RULE_KEYS` is asked.
@@ -34,6 +34,11 @@ def read(rule: Table) -> Action:
     for key, _ in found[1:]:
         rule.wrong(key, f"a second action (one a rule: `{found[0][0]}` is there; write two rules)")
     return found[0][1] if found else Count()
+
+
+def keys() -> Collection[str]:
+    """Name the keys of a rule that ask for an action."""
+    return _KEYS.keys()
 
 
 def kinds() -> Iterator[type[Action]]:

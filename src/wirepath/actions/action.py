@@ -87,7 +87,7 @@ class Action:
     Attributes:
         kind: its name in ``enum action`` of ``bpf/rules/act.h``.
         configs: the map of its structs, by rule; empty if it has none.
-        beside: maps with an entry for each of those structs.
+        parallel: maps with an entry for each of those structs.
         states: the maps of what it remembers.
         counting: what its rules count besides packets, bytes and drops.
         matches: what its rule must say at least of packets: the protocol, and a port; None if it
@@ -103,7 +103,7 @@ class Action:
     __slots__ = ()
     kind: ClassVar[str] = "none"
     configs: ClassVar[str] = ""
-    beside: ClassVar[tuple[str, ...]] = ()
+    parallel: ClassVar[tuple[str, ...]] = ()
     states: ClassVar[tuple[StateMap, ...]] = ()
     counting: ClassVar[Counting] = Counting()
     matches: ClassVar[int | None] = None

@@ -1,4 +1,4 @@
-"""``mark`` and ``priority``: what the kernel is to know of a packet beside its bytes.
+"""``mark`` and ``priority``: what the kernel is to know of a packet besides its bytes.
 
 They are ``skb->mark``, by which routing rules and nft tell packets apart, and ``skb->priority``, by
 which a qdisc chooses a class. The walk goes on. The kernel's half is ``bpf/actions/mark.h``.

@@ -46,7 +46,7 @@ class Mirror(Action):
     hooks: ClassVar[tuple[Hook, ...]] = ("tc_ingress", "egress")
     kind: ClassVar[str] = "mirror"
     configs: ClassVar[str] = "mirrors"
-    beside: ClassVar[tuple[str, ...]] = ("mirror_blocks",)
+    parallel: ClassVar[tuple[str, ...]] = ("mirror_blocks",)
     states: ClassVar[tuple[StateMap, ...]] = (_COUNTERS,)
     counting: ClassVar[Counting] = Counting(("mirrored", "mirror_failed"), _COUNTERS.name)
     most: ClassVar[int | None] = MIRRORS_MOST

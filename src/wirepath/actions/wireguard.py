@@ -32,7 +32,7 @@ SESSION_S: Final = 240  # the same in bpf/actions/wireguard_indexes.h
 _SEEN_S: Final = 300  # SEEN_S of bpf/actions/wireguard_seen.h
 LEARNING_NS: Final = 180 * SECOND_NS
 """How long sessions are learned before what is for none is dropped: REJECT_AFTER_TIME of section
-6.1.  Sessions live no longer, so whoever watches for so long knows all that are in use."""
+6.1.  Sessions live no longer, so all that are in use are known then."""
 
 _SEEN: Final = StateMap(name="wireguard_seen")
 _SEEN_BUCKETS: Final = 4096  # SEEN_BUCKETS of bpf/actions/wireguard_seen.h

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -124,7 +123,7 @@ def _apply(options: Namespace) -> None:
                 "iface": datapath.name,
                 "applied": not options.dry_run,
                 "generation": generation,
-                "difference": asdict(difference),
+                "difference": difference.document(),
                 "conntrack": after,
             }
         )

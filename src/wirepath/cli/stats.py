@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any, Final
 from wirepath.cli import show
 from wirepath.cli.parser import add_live, interval
 from wirepath.datapath import Datapath
-from wirepath.datapath.live import counters
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
     from collections.abc import Mapping, Sequence
+
+    from wirepath.datapath.live.counters import Stats
 
     Counts = Mapping[str, int]
 
@@ -48,7 +49,7 @@ def _stats(options: Namespace) -> None:
 
 
 # Opens the datapath anew each time: it may be swapped or taken down meanwhile.
-def _watch(now: counters.Stats, options: Namespace) -> None:
+def _watch(now: Stats, options: Namespace) -> None:
     at = time.monotonic()
     while True:
         time.sleep(options.watch)
@@ -64,7 +65,7 @@ def _watch(now: counters.Stats, options: Namespace) -> None:
 
 
 def _print(
-    read: counters.Stats,
+    read: Stats,
     options: Namespace,
     before: dict[str, Any] | None = None,
     elapsed_s: float = 1.0,
@@ -138,26 +139,16 @@ def rules(parser: ArgumentParser) -> None:
 
 def _rules(options: Namespace) -> None:
     datapath = Datapath.open(options.iface)
-    with datapath.reading() as handles:
-        counted = counters.read(handles)
-        policy = handles.policy
-    listed: list[dict[str, Any]] = [
-        {
-            "name": rule.name,
-            "hook": list(rule.hooks),
-            "match": rule.match.describe(),
-            "action": rule.action.describe(),
-            **counted.rules[rule.name].document(rule.action.counting.names),
-        }
-        for rule in policy.rules
-    ]
+    rules = datapath.rules()
+    listed = [rule.document() for rule in rules]
     if options.json:
         show.document({"iface": datapath.name, "rules": listed})
     elif not listed:
         print(f"{datapath.name}: the policy has no rules")
     else:
-        hooks = show.hooks([rule["hook"] for rule in listed])
-        columns = ("action", "packets", "bytes", "dropped", *counted.own, "match")
+        hooks = show.hooks([rule.hooks for rule in rules])
+        own = dict.fromkeys(name for rule in rules for name in rule.count.own)
+        columns = ("action", "packets", "bytes", "dropped", *own, "match")
         show.table(
             ("name", *hooks.title, *columns),
             ([r["name"], *hooks.cell(r["hook"]), *(r.get(key) for key in columns)] for r in listed),

@@ -7,6 +7,8 @@ Nothing heavy is imported before it is needed: ``status`` and ``ban`` start fast
 from __future__ import annotations
 
 import logging
+import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Self
 
 from wirepath.datapath import change
@@ -21,6 +23,7 @@ from wirepath.errors import AttachError
 from wirepath.kernel.bpffs import Pins
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from contextlib import AbstractContextManager
 
     from wirepath.datapath.attach import Attachment
@@ -28,7 +31,9 @@ if TYPE_CHECKING:
     from wirepath.datapath.generation.manifest import Manifest, Tc
     from wirepath.datapath.handles import Handles
     from wirepath.datapath.live.counters import Stats
+    from wirepath.datapath.live.rules import LiveRule
     from wirepath.datapath.status import Status
+    from wirepath.explanation import AnyAddress, Explanation
     from wirepath.kernel.links import Mode
     from wirepath.model import Model
     from wirepath.net import Hook
@@ -42,9 +47,16 @@ log = logging.getLogger(__name__)
 class Datapath:
     """The datapath on one interface, whatever generation serves there.
 
+    `up` puts a policy on an interface, `open` finds what serves there; no object is made otherwise.
+
     It keeps nothing open: every call looks at what serves at that moment, so that an object may
     live for months, in any thread, next to other processes that change the same datapath. Each
     call raises RequestError once wirepath is not up there any more.
+
+    Programs, tables and bans are in the kernel and need no process. So leaving a ``with`` block
+    changes nothing; `temporarily` is for those that should end with it.
+
+    An object belongs to the network namespace of the thread that made it.
 
     Attributes:
         name: of the interface.
@@ -86,12 +98,34 @@ class Datapath:
         return found
 
     def reading(self) -> AbstractContextManager[Handles]:
-        """Open what serves now, to read it."""
+        """Open what serves now, to read it; for wirepath itself, which knows what is inside."""
         return self._access.reading()
 
     def changing(self) -> AbstractContextManager[Handles]:
-        """Open what serves now, and keep every other process from changing it meanwhile."""
+        """Keep everybody else from reading and changing it until the block ends.
+
+        Calls of this thread, of any `Datapath`, go on as ever, and find nothing changed by others
+        in between. Other threads and processes wait, and raise KernelError with EAGAIN after 10 s.
+        What the context yields is open maps, for wirepath itself.
+
+        Raises:
+            RequestError: wirepath is not up there.
+            KernelError: EAGAIN, another one held the lock for 10 s.
+        """
         return self._access.changing()
+
+    @contextmanager
+    def temporarily(self) -> Iterator[Self]:
+        """Take it down when the block ends, for tests and notebooks: ``with ....temporarily():``.
+
+        Nothing is taken down if it was already, even if another one is up there by then.
+        """
+        with self._access.reading() as handles:
+            link = handles.link.id
+        try:
+            yield self
+        finally:
+            self._end(link)
 
     def __enter__(self) -> Self:
         return self
@@ -199,6 +233,17 @@ class Datapath:
         with self._access.changing() as handles:
             change.take_down(self._access.pins, handles.pinned)
 
+    # Takes it down if the XDP link *link*, which lasts from `up` to `down`, is there still.
+    def _end(self, link: int) -> None:
+        pins = self._access.pins
+        with pins.locked():
+            change.recover(pins)
+            if pins.serving(self.name) is None:
+                return
+            with self._access.serving() as handles:
+                if handles.link.id == link:
+                    change.take_down(pins, handles.pinned)
+
     # Asking
 
     @property
@@ -220,8 +265,39 @@ class Datapath:
         with self._access.reading() as handles:
             return status(handles)
 
+    def rules(self) -> list[LiveRule]:
+        """List the rules in the order they are walked, each with what it has counted."""
+        from wirepath.datapath.live.rules import rules
+
+        with self._access.reading() as handles:
+            return rules(handles)
+
+    def explain(
+        self,
+        address: AnyAddress,
+        *,
+        hook: Hook = INGRESS,
+        proto: int | str | None = None,
+        dport: int | None = None,
+    ) -> Explanation:
+        """Say what packets from *address* would get now, by the policy, its sets and the bans.
+
+        Args:
+            address: the source.
+            hook: where the packets are.
+            proto: their protocol, by name or number; any if None.
+            dport: their destination port; any if None, and then they may have none.
+
+        Raises:
+            RequestError: there is no such address, protocol or port.
+        """
+        from wirepath.explanation import explain_by
+
+        now_ns = time.monotonic_ns()
+        return explain_by(self.model(hook), address, now_ns=now_ns, proto=proto, dport=dport)
+
     def counters(self) -> Stats:
-        """Read all counters."""
+        """Read all counters: of packets by verdict and reason at each hook, and of rules."""
         from wirepath.datapath.live import counters
 
         with self._access.reading() as handles:

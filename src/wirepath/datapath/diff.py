@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import asdict, dataclass, fields
+from typing import TYPE_CHECKING, Any
 
 from wirepath.datapath.live.set_view import SetView
 
@@ -30,9 +30,9 @@ class SetChange:
     removed: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Difference:
-    """What changes, by name.
+    """What a new policy changes, by name.
 
     Attributes:
         rules_added, rules_removed, rules_changed: rules; a changed one keeps its counters.
@@ -67,6 +67,15 @@ class Difference:
             or self.sets
             or self.counting
         )
+
+    def document(self) -> dict[str, Any]:
+        """Give it as plain values, for JSON."""
+        return asdict(self)
+
+    def __repr__(self) -> str:
+        values = ((each.name, getattr(self, each.name)) for each in fields(self))
+        changes = [f"{name}={value!r}" for name, value in values if value]
+        return f"Difference({', '.join(changes)})"
 
 
 def difference(handles: Handles, policy: Policy, contents: Contents) -> Difference:

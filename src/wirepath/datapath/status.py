@@ -18,7 +18,7 @@ _MIRROR: Final = "mirror"  # the key of rules that mirror
 _LIFT: Final = "lift some: `wirepath unban`"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Status:
     """One datapath, as it is now.
 
@@ -55,6 +55,11 @@ class Status:
     def document(self) -> dict[str, Any]:
         """Give it as plain values, for JSON."""
         return asdict(self)
+
+    def __repr__(self) -> str:
+        what = f"generation {self.generation} of {self.policy}, {self.packets:,} packets"
+        warned = f", {len(self.warnings)} warnings" if self.warnings else ""
+        return f"<status of {self.iface}: {self.mode}, {what}{warned}>"
 
 
 def status(handles: Handles) -> Status:

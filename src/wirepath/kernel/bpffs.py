@@ -16,6 +16,7 @@ from __future__ import annotations
 import fcntl
 import logging
 import os
+import threading
 import time
 from contextlib import contextmanager, suppress
 from errno import EAGAIN, ENOENT, EPERM
@@ -39,6 +40,15 @@ _POLL_S: Final = 0.02
 _SERVING: Final = "serving"
 _CHANGING: Final = "changing"
 _NEXT: Final = "next"  # the next `serving`, before it is renamed
+
+
+class _Held(threading.local):
+    # The directories whose lock this thread holds alone.
+    def __init__(self) -> None:
+        self.roots: set[Path] = set()
+
+
+_held: Final = _Held()
 
 
 def bpffs() -> Path:
@@ -105,14 +115,22 @@ class Pins:
 
         Empty directories are removed on the way out.
 
+        A thread that holds it alone may ask for it again, in either way, and has it at once.
+
         Raises:
             KernelError: another process held the lock for *patience_s* seconds (EAGAIN), or the
                 directory cannot be opened (EACCES and the like).
         """
+        if self._root in _held.roots:
+            yield
+            return
         fd = self._lock(fcntl.LOCK_SH if shared else fcntl.LOCK_EX, patience_s)
         try:
+            if not shared:
+                _held.roots.add(self._root)
             yield
         finally:
+            _held.roots.discard(self._root)
             for directory in (self._root, self.older_staging):
                 with suppress(OSError):  # it is not empty, or not there
                     directory.rmdir()

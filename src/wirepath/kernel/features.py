@@ -2,10 +2,10 @@
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from errno import EPERM
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from wirepath.errors import KernelError
 from wirepath.kernel import tcx
@@ -37,6 +37,10 @@ class Finding:
     ok: bool | None
     detail: str
     cure: str = ""
+
+    def document(self) -> dict[str, Any]:
+        """Give it as plain values, for JSON."""
+        return asdict(self)
 
 
 def system() -> list[Finding]:

@@ -4,7 +4,7 @@ import os
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from wirepath.errors import RequestError
 from wirepath.kernel.interface import Interface
@@ -24,6 +24,11 @@ class HostStatus:
     host: Host
     xdp: int
     processes: list[int]
+
+    def document(self) -> dict[str, Any]:
+        """Give it as plain values, for JSON."""
+        now = {"xdp_program": self.xdp or None, "processes": self.processes}
+        return self.host.document() | now
 
 
 def up(name: str = "wp") -> Lab:

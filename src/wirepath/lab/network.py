@@ -54,6 +54,11 @@ class Host:
     ipv6: str
     port: str
 
+    def document(self) -> dict[str, Any]:
+        """Give it as plain values, for JSON."""
+        names = ("interface", "mac", "ipv4", "ipv6")
+        return {"namespace": self.namespace.name} | {name: getattr(self, name) for name in names}
+
 
 class Lab:
     """The network, known by its name; as a context manager, it exists while the body runs.

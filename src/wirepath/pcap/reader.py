@@ -8,10 +8,10 @@ import mmap
 import os
 import stat
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, Final, NamedTuple, Self
+from typing import Any, Final, NamedTuple, Self, SupportsBytes
 
 from wirepath.errors import CaptureError, errno_name
 
@@ -67,8 +67,26 @@ class Capture:
         self.captured = array("I", bytes(4 * frames))
         self.wire = array("I", bytes(4 * frames))
 
+    @classmethod
+    def of(cls, frames: Iterable[SupportsBytes | Frame]) -> Self:
+        """Make a capture of frames; those that are bytes alone are whole, at time 0."""
+        known = [
+            each if isinstance(each, Frame) else Frame(0, len(data := bytes(each)), data)
+            for each in frames
+        ]
+        capture = cls(Path("frames"), b"".join(frame.data for frame in known), len(known))
+        offset = 0
+        for at, (time_ns, wire_bytes, data) in enumerate(known):
+            capture.times_ns[at], capture.wire[at] = time_ns, wire_bytes
+            capture.offsets[at], capture.captured[at] = offset, len(data)
+            offset += len(data)
+        return capture
+
     def __len__(self) -> int:
         return len(self.offsets)
+
+    def __repr__(self) -> str:
+        return f"<capture {self.path}: {len(self):,} frames>"
 
     def __iter__(self) -> Iterator[Frame]:
         fields = zip(self.times_ns, self.wire, self.offsets, self.captured, strict=True)
@@ -87,13 +105,14 @@ class Capture:
             self.data.close()
 
 
-def read_capture(path: Path) -> Capture:
-    """Read the capture in the file or pipe *path*.
+def read_capture(path: str | Path) -> Capture:
+    """Read the capture in the file, or pipe, *path*.
 
     Raises:
         CaptureError: the file cannot be opened, is not a capture, ends inside a frame, contradicts
             itself, or has a frame that is not Ethernet.
     """
+    path = Path(path)
     data = _contents(path)
     with ExitStack() as undo:
         if isinstance(data, mmap.mmap):

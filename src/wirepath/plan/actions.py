@@ -81,8 +81,8 @@ def tables(policy: Policy, slots: Slots, devices: Mapping[str, int]) -> dict[str
         if rule.action.configs and rule.name not in limits:
             records[rule.action.configs].append(_struct(rule, slots, devices, limits))
     lowered = {name: Table(entries=len(of), records=of) for name, of in records.items()}
-    beside = {name: kind.configs for kind in actions.kinds() for name in kind.beside}
-    return lowered | {name: Table(entries=len(records[of])) for name, of in beside.items()}
+    parallel = {name: kind.configs for kind in actions.kinds() for name in kind.parallel}
+    return lowered | {name: Table(entries=len(records[of])) for name, of in parallel.items()}
 
 
 def _tables() -> Iterator[str]:

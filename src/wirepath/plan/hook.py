@@ -31,7 +31,7 @@ _PREFIX_TABLE: Final = ("lines", "fences", "leaves")
 
 
 class Rows(TypedDict):
-    """How the rows of a hook lie, for whoever writes those of a new class of sets.
+    """How the rows of a hook lie, which a new class of sets adds to.
 
     Attributes:
         sets: by dimension of sets, where its rows begin, in words.

@@ -63,7 +63,7 @@ class Slots:
 
         Args:
             policy: that is to serve.
-            secret: as in `Slots`; nobody may guess it.
+            secret: as in `Slots`; it must not be guessed.
             now_ns: the monotonic clock.
         """
         return cls(

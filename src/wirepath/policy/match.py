@@ -31,7 +31,7 @@ _NEEDS: Final[Mapping[str, frozenset[int]]] = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Match:
     """The conditions of a rule, all of which must hold; without any, every IP packet matches.
 
@@ -118,6 +118,9 @@ class Match:
     def describe(self) -> str:
         """Describe it in one line: ``src @bad, proto tcp, dport 22``."""
         return ", ".join(p.describe() for p in self.predicates()) or "every ip packet"
+
+    def __repr__(self) -> str:
+        return f"<match {self.describe()}>"
 
     def document(self) -> dict[str, Any]:
         """Give the table from which `read` makes an equal match."""

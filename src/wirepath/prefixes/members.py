@@ -124,6 +124,9 @@ class Members:
         )
         return hi, lo, bits, sets
 
+    def __repr__(self) -> str:
+        return f"<{len(self):,} prefixes>"
+
     def __iter__(self) -> Iterator[tuple[Prefix, int]]:
         for hi, lo, bits, set_id in zip(*self.columns(), strict=True):
             yield Prefix(hi << 64 | lo, bits), set_id

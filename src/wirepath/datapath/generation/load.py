@@ -66,7 +66,7 @@ class Generation:
             policy: a valid one.
             members: the contents of its sets, numbered in its order.
             before: maps of the generation before, by name; what it remembers goes on.
-            slots: the places of its names; whoever gives them writes the counters of prefixes
+            slots: the places of its names; a caller that gives them writes the counters of prefixes
                 (`PrefixCounters`). Rules are in file order and no prefix is counted if None.
             describe: gives the text of the manifest, of whole pages; none is written if None.
             sizes: capacities of maps to change, by name.

@@ -18,7 +18,7 @@ from wirepath.errors import FullError
 from wirepath.net import Ban, Prefix
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from wirepath.datapath.handles import Handles
     from wirepath.datapath.live.ban_lists import BanList
@@ -30,7 +30,7 @@ _LOW: Final = (1 << 64) - 1
 SECOND_NS: Final = 1_000_000_000
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class BanEntry:
     """One ban in force.
 
@@ -58,6 +58,53 @@ class BanEntry:
             "remaining_s": self.remaining_s,
             "packets": self.packets,
             "bytes": self.bytes,
+        }
+
+    def __repr__(self) -> str:
+        ends = "until lifted" if self.remaining_s is None else f"for {self.remaining_s:.0f} s"
+        by = f", by rule {self.rule}" if self.rule else ""
+        scope = f", for rule {self.scope} alone" if self.scope else ""
+        return f"<ban of {self.prefix} {ends}{by}{scope}: {self.packets:,} packets>"
+
+
+class Banned(NamedTuple):
+    """What was banned.
+
+    Attributes:
+        prefixes: as asked for, in order.
+        seconds: for how long; None if until they are lifted.
+        never_blocked: those of them that pass all the same, since `never_block` names them.
+    """
+
+    prefixes: tuple[Prefix, ...]
+    seconds: float | None
+    never_blocked: tuple[Prefix, ...]
+
+    def document(self) -> dict[str, Any]:
+        """Give it as plain values, for JSON."""
+        return {
+            "banned": list(map(str, self.prefixes)),
+            "for_s": self.seconds,
+            "never_blocked": list(map(str, self.never_blocked)),
+        }
+
+
+class Lifted(NamedTuple):
+    """What was asked to be lifted.
+
+    Attributes:
+        prefixes: whose ban was in force, and is lifted.
+        not_banned: the others; by each, the bans in force that hold for all of it.
+    """
+
+    prefixes: tuple[Prefix, ...]
+    not_banned: Mapping[Prefix, Sequence[Prefix]]
+
+    def document(self) -> dict[str, Any]:
+        """Give it as plain values, for JSON."""
+        return {
+            "unbanned": list(map(str, self.prefixes)),
+            "not_banned": list(map(str, self.not_banned)),
         }
 
 
@@ -108,14 +155,17 @@ class BanView:
 
     # Setting
 
-    def add_all(self, prefixes: Iterable[Prefix], seconds: float | None = None) -> None:
+    def add_all(self, prefixes: Iterable[Prefix], seconds: float | None = None) -> Banned:
         """Ban *prefixes* for some *seconds* from now, or for good; older bans are replaced.
 
         Raises:
             FullError: the table is full; says how many were banned before.
         """
-        end = _end(seconds)
-        self._write([(p.address >> 64, p.address & _LOW, p.bits, 0, end, 0) for p in prefixes])
+        asked, end = tuple(prefixes), _end(seconds)
+        self._write([(p.address >> 64, p.address & _LOW, p.bits, 0, end, 0) for p in asked])
+        management = list(map(Prefix.parse, self._manifest.policy["datapath"]["never_block"]))
+        exempt = (p for p in asked if any(outer.covers(p) for outer in management))
+        return Banned(asked, seconds, tuple(exempt))
 
     def restore(self, bans: BanList, seconds: float | None = None) -> Restored:
         """Ban whom a file names: saved ones for the time that is left, the others as `add`.
@@ -181,6 +231,12 @@ class BanView:
         if keys:
             self._lifted()
         return any(expires > now for expires in expiries)
+
+    def lift(self, prefixes: Iterable[Prefix]) -> Lifted:
+        """Lift the bans of exactly each of *prefixes*, as `remove`, and say what holds still."""
+        asked = {prefix: self.remove(prefix) for prefix in prefixes}
+        not_banned = {prefix: self.around(prefix) for prefix, was in asked.items() if not was}
+        return Lifted(tuple(prefix for prefix, was in asked.items() if was), not_banned)
 
     def remove_all(self, prefixes: Members | None = None) -> int:
         """Lift the bans of exactly *prefixes*, as `remove`; every ban if None.

@@ -5,9 +5,11 @@ Every method opens what serves at that moment and closes it again; see `wirepath
 
 from __future__ import annotations
 
+from math import isfinite
 from typing import TYPE_CHECKING
 
 from wirepath.datapath.live.ban_view import BanView
+from wirepath.errors import RequestError
 from wirepath.net import Prefix
 
 if TYPE_CHECKING:
@@ -15,14 +17,17 @@ if TYPE_CHECKING:
 
     from wirepath.datapath.access import Access
     from wirepath.datapath.live.ban_lists import BanList
-    from wirepath.datapath.live.ban_view import BanEntry, Restored, Usage
+    from wirepath.datapath.live.ban_view import BanEntry, Banned, Lifted, Restored, Usage
+    from wirepath.net import AnyPrefix
     from wirepath.prefixes import Members
 
 
 class Bans:
     """The bans of one datapath: sources that are dropped ahead of every rule, until they expire.
 
-    A prefix may be given as a `Prefix` or as text: ``"203.0.113.5"``, ``"2001:db8::/32"``.
+    A prefix may be given as text (``"203.0.113.5"``, ``"2001:db8::/32"``), as a `Prefix`, or as an
+    address or network of `ipaddress`. Iterating gives a `BanEntry` for each ban in force, and
+    ``in`` tells whether one holds for all of a prefix.
 
     Every method raises RequestError if wirepath is not up there any more, or a text is no prefix.
     """
@@ -36,23 +41,30 @@ class Bans:
     def __iter__(self) -> Iterator[BanEntry]:
         return iter(self.all())
 
-    def add(self, prefix: Prefix | str, seconds: float | None = None) -> None:
+    def __contains__(self, prefix: AnyPrefix) -> bool:
+        return bool(self.around(prefix))
+
+    def add(self, prefix: AnyPrefix, seconds: float | None = None) -> Banned:
         """Ban *prefix* for some *seconds* from now, or until `remove`; an older ban is replaced.
 
         Raises:
             FullError: the table is full, even without those that have expired.
         """
-        self.add_all([prefix], seconds)
+        return self.add_all([prefix], seconds)
 
-    def add_all(self, prefixes: Iterable[Prefix | str], seconds: float | None = None) -> None:
+    def add_all(self, prefixes: Iterable[AnyPrefix], seconds: float | None = None) -> Banned:
         """Ban many at once, as `add` does.
 
         Raises:
             FullError: the table is full; says how many were banned before.
         """
-        asked = [Prefix.of(prefix) for prefix in prefixes]
+        asked = Prefix.all_of(prefixes)
+        if seconds is not None and not (isfinite(seconds) and seconds > 0):
+            raise RequestError(
+                f"ban for {seconds} s: not a time (give seconds, or none for a ban without end)"
+            )
         with self._access.changing() as handles:
-            BanView(handles).add_all(asked, seconds)
+            return BanView(handles).add_all(asked, seconds)
 
     def restore(self, bans: BanList, seconds: float | None = None) -> Restored:
         """Ban what a file lists: saved bans for the time that is left, the others as `add` does.
@@ -65,14 +77,21 @@ class Bans:
         with self._access.changing() as handles:
             return BanView(handles).restore(bans, seconds)
 
-    def remove(self, prefix: Prefix | str) -> bool:
+    def remove(self, prefix: AnyPrefix) -> bool:
         """Lift the bans of exactly *prefix*, for all packets and for those of single rules.
 
         Returns:
             Whether one was in force.
         """
+        asked = Prefix.of(prefix)
         with self._access.changing() as handles:
-            return BanView(handles).remove(Prefix.of(prefix))
+            return BanView(handles).remove(asked)
+
+    def lift(self, prefixes: Iterable[AnyPrefix]) -> Lifted:
+        """Lift the bans of several prefixes, as `remove` does, and say which were not banned."""
+        asked = Prefix.all_of(prefixes)
+        with self._access.changing() as handles:
+            return BanView(handles).lift(asked)
 
     def remove_all(self, prefixes: Members | None = None) -> int:
         """Lift the bans of exactly *prefixes*, as `remove` does; every ban if None.
@@ -97,10 +116,11 @@ class Bans:
         with self._access.reading() as handles:
             return BanView(handles).all()
 
-    def around(self, prefix: Prefix | str) -> list[Prefix]:
+    def around(self, prefix: AnyPrefix) -> list[Prefix]:
         """List the bans in force that hold for all of *prefix*, the widest first."""
+        asked = Prefix.of(prefix)
         with self._access.reading() as handles:
-            return BanView(handles).around(Prefix.of(prefix))
+            return BanView(handles).around(asked)
 
     def usage(self) -> Usage:
         """Say how full the table is."""

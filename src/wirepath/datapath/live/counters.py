@@ -118,7 +118,7 @@ class Outcomes:
         }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Stats:
     """All counters of a datapath.
 
@@ -154,6 +154,11 @@ class Stats:
                 name: count.document(self.names.get(name, ())) for name, count in self.rules.items()
             },
         }
+
+    def __repr__(self) -> str:
+        verdicts = self.outcomes.document()["verdicts"]
+        counted = ", ".join(f"{count:,} {verdict}" for verdict, count in verdicts.items())
+        return f"<counters of {self.iface}: {counted}>"
 
 
 def read(handles: Handles) -> Stats:

@@ -41,6 +41,10 @@ class PrefixCount(NamedTuple):
     packets: int
     bytes: int
 
+    def document(self) -> dict[str, Any]:
+        """Give it as plain values, for JSON."""
+        return {"prefix": str(self.prefix), "packets": self.packets, "bytes": self.bytes}
+
 
 class Replacement(NamedTuple):
     """Counters of other prefixes that are to take the place of those there are.

@@ -18,15 +18,19 @@ if TYPE_CHECKING:
     from wirepath.datapath.access import Access
     from wirepath.datapath.handles import Handles
     from wirepath.datapath.live.prefix_counters import PrefixCount
+    from wirepath.net import AnyPrefix
     from wirepath.prefixes import Change, Members
 
-    Prefixes = Members | Iterable[Prefix | str]
+    Prefixes = Members | AnyPrefix | Iterable[AnyPrefix]
 
 
 class Sets:
     """The sets of one datapath, by name.
 
-    Prefixes may be given as `Members`, or as `Prefix` objects and texts: ``["203.0.113.0/24"]``.
+    Prefixes may be given one at a time or several together: as text (``"203.0.113.0/24"``), as
+    `Prefix` objects, or as addresses and networks of `ipaddress`. Iterating gives the names.
+
+    Changes hold until the next `Datapath.apply`, which reads the policy and its files again.
 
     Every method raises RequestError if wirepath is not up there any more, if there is no such set,
     or if a text is no prefix.
@@ -56,8 +60,12 @@ class Sets:
         with self._access.reading() as handles:
             return SetView(handles).counts()
 
+    def prefixes(self, name: str) -> list[Prefix]:
+        """List the prefixes of a set, by address."""
+        return [prefix for prefix, _ in self.members(name)]
+
     def members(self, name: str) -> Members:
-        """Copy the prefixes of a set, in order."""
+        """Copy the prefixes of a set, in order: as one array, for sets of a million."""
         with self._access.reading() as handles:
             return SetView(handles).members(name)
 
@@ -131,4 +139,4 @@ def _members(prefixes: Prefixes) -> Members:
 
     if isinstance(prefixes, Members):
         return prefixes
-    return Members.of([Prefix.of(prefix) for prefix in prefixes])
+    return Members.of(Prefix.all_of(prefixes))

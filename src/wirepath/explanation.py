@@ -2,16 +2,22 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address
 from typing import Any, Literal
 
+from wirepath.errors import RequestError
 from wirepath.model import Model
-from wirepath.net import Ban, Hook, Verdict, format_address, is_ipv4
-from wirepath.policy import Rule
+from wirepath.net import Ban, Hook, Verdict, format_address, is_ipv4, parse_address
+from wirepath.policy import Policy, Rule
 from wirepath.policy.names import ICMP, ICMPV6, TCP, UDP
+from wirepath.policy.numbers import FIELDS
 from wirepath.policy.sketch import Sketch
 
+AnyAddress = str | IPv4Address | IPv6Address | int
+"""What is read as an address; a number of 128 bits is one already."""
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True, slots=True, repr=False)
 class Step:
     """A rule that matches some or all packets from the address.
 
@@ -25,18 +31,22 @@ class Step:
     certain: bool
     depends: tuple[str, ...] = ()
 
+    def __repr__(self) -> str:
+        when = "always" if self.certain else f"if {', '.join(self.depends)}"
+        return f"<{self.rule.name} {when}: {self.rule.action.describe()}>"
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True, slots=True, repr=False)
 class Explanation:
     """The explanation for packets from one address.
 
     Attributes:
-        address: the source.
-        hook: the hook at which packets are judged.
-        sets: the sets that contain the address.
-        ban: the ban in force on it, if any.
-        never_block: the address is in ``never_block``.
-        steps: rules that match or could, in order, up to the first that certainly ends the walk;
+        address: the source, as a number of 128 bits.
+        hook: where they are.
+        sets: that it is in.
+        ban: in force.
+        never_block: it is a management source.
+        steps: rules that match or could, in order, up to the first that surely ends the walk;
             empty if the guard decides.
         verdict: for a packet that matches none of the uncertain steps.
         possible: every verdict that some packet from the address may get.
@@ -50,6 +60,9 @@ class Explanation:
     steps: tuple[Step, ...]
     verdict: Verdict
     possible: frozenset[str]
+
+    def __repr__(self) -> str:
+        return f"<{format_address(self.address)} at {self.hook}: {self.verdict!r}>"
 
     def document(self) -> dict[str, Any]:
         """Give the explanation as plain values, for ``--json``."""
@@ -77,22 +90,62 @@ class Explanation:
 
 
 def explain(
-    model: Model,
-    address: int,
+    policy: Policy,
+    address: AnyAddress,
     *,
-    now_ns: int = 0,
-    proto: int | None = None,
+    hook: Hook = "ingress",
+    proto: int | str | None = None,
     dport: int | None = None,
+    skip_bad: bool = False,
 ) -> Explanation:
-    """Explain what happens to packets from *address*.
+    """Say what packets from *address* would get under *policy*, without a kernel.
 
     Args:
-        model: the policy with its sets and bans.
+        policy: a valid one; the files of its sets are read.
         address: the source.
-        now_ns: time on the clock by which bans expire.
-        proto: protocol of the packets; any if None.
-        dport: their destination port; if None, any port or none.
+        hook: where the packets are.
+        proto: their protocol, by name or number; any if None.
+        dport: their destination port; any if None, and then they may have none.
+        skip_bad: whether to go without the bad lines of set files.
+
+    Raises:
+        RequestError: there is no such address, protocol or port.
+        PolicyError: a list has bad lines.
     """
+    from wirepath.plan.set_files import read_contents
+    from wirepath.prefixes import Tables
+    from wirepath.prefixes.offline import by_name, offline
+
+    members = read_contents(policy, skip_bad=skip_bad).members
+    with offline(Tables.build(members)) as sets:
+        model = Model(policy, by_name(sets, policy.sets), hook=hook)
+        return explain_by(model, address, proto=proto, dport=dport)
+
+
+def explain_by(
+    model: Model,
+    address: AnyAddress,
+    *,
+    now_ns: int = 0,
+    proto: int | str | None = None,
+    dport: int | None = None,
+) -> Explanation:
+    """Say what packets from *address* would get by *model*: its policy, its sets and its bans.
+
+    Args:
+        model: which knows the hook too.
+        address: the source.
+        now_ns: the clock that bans expire by.
+        proto: as in `explain`.
+        dport: likewise.
+
+    Raises:
+        RequestError: there is no such address, protocol or port.
+    """
+    address = address if isinstance(address, int) else parse_address(str(address))
+    proto, dport = _number("proto", proto), _number("dport", dport)
+    if dport is not None and proto not in (None, TCP, UDP):
+        raise RequestError("dport: only tcp and udp have ports (leave out dport or proto)")
     sets = tuple(name for name, members in model.sets.items() if address in members)
     ban = model.ban(address, now_ns)
     never_block = model.is_never_blocked(address)
@@ -106,6 +159,15 @@ def explain(
         verdict = _end(model, steps)
     possible = frozenset({verdict.verdict, *(v for step in steps for v in step.rule.action.may)})
     return Explanation(address, model.hook, sets, ban, never_block, steps, verdict, possible)
+
+
+def _number(key: str, value: int | str | None) -> int | None:
+    if value is None:
+        return None
+    low, high = FIELDS[key].read(value)
+    if low != high:
+        raise RequestError(f"{key} {value}: a range (name one)")
+    return low
 
 
 def _sketches(address: int, proto: int | None, dport: int | None) -> list[Sketch]:

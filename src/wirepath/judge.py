@@ -1,4 +1,4 @@
-"""A capture judged by a policy, at the capture's own clock, attached to nothing.
+"""Frames of a capture judged by a policy, at the capture's own clock, attached to nothing.
 
 The real program runs on every frame by test run; or the Python model decides, without privilege.
 """
@@ -8,13 +8,15 @@ from __future__ import annotations
 from array import array
 from collections import Counter
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from wirepath.datapath.live import counters
 from wirepath.kernel.program import skb_dtype
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
+    from typing import SupportsBytes
 
     from _typeshed import ReadableBuffer
     from numpy.typing import NDArray
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     from wirepath.datapath.generation.load import Generation
     from wirepath.kernel.program import Program
     from wirepath.net import Hook
-    from wirepath.pcap import Capture
+    from wirepath.pcap import Capture, Frame
     from wirepath.policy import Policy
 
 _CHUNK: Final = 65_536  # frames a call into C: some 0.1 s, so that an interrupt is heard
@@ -36,9 +38,9 @@ class Judged(NamedTuple):
     rule: str | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Replay:
-    """What became of a capture.
+    """What became of the frames of a capture.
 
     Attributes:
         frames, bytes: that it has; bytes as they were on the wire.
@@ -53,6 +55,10 @@ class Replay:
     reasons: Mapping[str, int]
     rules: Mapping[str, counters.RuleCount]
     judged: Sequence[Judged]
+
+    def __repr__(self) -> str:
+        verdicts = ", ".join(f"{count:,} {verdict}" for verdict, count in self.verdicts.items())
+        return f"<replay of {self.frames:,} frame{'s' * (self.frames != 1)}: {verdicts}>"
 
     def document(self, *, frames: bool = False) -> dict[str, Any]:
         """Give it as plain values, for JSON; with every frame, numbered from 1, if asked."""
@@ -70,27 +76,39 @@ class Replay:
         return document
 
 
-def run(
+def replay(
     policy: Policy,
-    capture: Capture,
+    capture: str | Path | Capture | Iterable[SupportsBytes | Frame],
     *,
     hook: Hook = "ingress",
     model: bool = False,
     skip_bad: bool = False,
 ) -> Replay:
-    """Judge every frame of *capture* by *policy*.
+    """Judge every frame of *capture* by *policy*, attached to nothing.
 
     Args:
         policy: a valid one.
-        capture: that was read.
+        capture: a pcap or pcapng file, by its path or as it was read; or frames, each as bytes
+            from the Ethernet header on.
         hook: where the frames are; rules for others are not among those of the result.
         model: whether the Python model decides, which needs no privilege and is slow.
         skip_bad: whether to go without the bad lines of set files.
 
     Raises:
+        CaptureError: the file cannot be read as a capture.
         PolicyError: a list has bad lines.
         KernelError: the program cannot be loaded or run.
     """
+    from wirepath.pcap import Capture, read_capture
+
+    if isinstance(capture, Capture):
+        return _replay(policy, capture, hook, model=model, skip_bad=skip_bad)
+    made = read_capture(capture) if isinstance(capture, str | Path) else Capture.of(capture)
+    with made as opened:
+        return _replay(policy, opened, hook, model=model, skip_bad=skip_bad)
+
+
+def _replay(policy: Policy, capture: Capture, hook: Hook, *, model: bool, skip_bad: bool) -> Replay:
     from wirepath.plan.set_files import read_contents
 
     contents = read_contents(policy, skip_bad=skip_bad)
