@@ -43,7 +43,7 @@ _NEXT: Final = "next"  # the next `serving`, before it is renamed
 
 
 class _Held(threading.local):
-    # The directories whose lock this thread holds alone.
+    # The directories whose lock this thread holds exclusively.
     def __init__(self) -> None:
         self.roots: set[Path] = set()
 
@@ -113,9 +113,8 @@ class Pins:
     def locked(self, *, shared: bool = False, patience_s: float = _PATIENCE_S) -> Iterator[None]:
         """Hold the lock while the body runs; the kernel releases it if the process dies.
 
-        Empty directories are removed on the way out.
-
-        A thread that holds it alone may ask for it again, in either way, and has it at once.
+        Empty directories are removed on the way out. A thread that holds the lock exclusively may
+        take it again, shared or exclusive.
 
         Raises:
             KernelError: another process held the lock for *patience_s* seconds (EAGAIN), or the
