@@ -28,7 +28,7 @@ help: ## this list
 # Setting up. Slow steps leave a stamp in the directory that they make.
 
 .PHONY: setup
-setup: $(VENV)/installed.stamp ## what the other commands need: packages, .venv, the compiled parts
+setup: $(VENV)/installed.stamp ## install what the other commands need: packages, .venv, compiled parts
 	@$(MAKE) --no-print-directory --silent bpf
 
 build/packages.stamp: Makefile
@@ -127,9 +127,9 @@ C_SOURCES := $(filter-out %/_native.c,$(wildcard \
 BPF_HEADERS := $(wildcard bpf/*.h bpf/*/*.h)
 
 .PHONY: check
-check: lint types format-check headers layers ## all that looks at the source and runs nothing of it
+check: lint types format-check headers layers budget-check ## static checks, and the budget of what the programs cost
 
-.PHONY: lint types format-check headers layers
+.PHONY: lint types format-check headers layers budget-check
 lint: setup
 	@$(BIN)/ruff check --quiet .
 	$(BIN)/ruff format --check . || {
@@ -145,9 +145,11 @@ headers: setup # each must compile alone
 	done
 layers: setup
 	@$(PYTEST) --quiet tests/unit/test_layers.py
+budget-check: setup # says so if it cannot ask the kernel; WIREPATH_REQUIRE=kernel: then it fails
+	@CLANG=$(CLANG) $(BIN)/python bench/budget.py
 
 .PHONY: format
-format: setup ## let ruff and clang-format lay out the source
+format: setup ## format the source with ruff and clang-format
 	@$(BIN)/ruff format --quiet .
 	$(BIN)/clang-format -i $(C_SOURCES)
 
@@ -156,12 +158,12 @@ format: setup ## let ruff and clang-format lay out the source
 # Workers of pytest. Tests that ARGS names, or that use the terminal, run in pytest's own process.
 J ?= $(if $(filter tests/% -s --pdb,$(ARGS)),0,$(shell nproc))
 .PHONY: test
-test: setup ## every test that this host can run (WIREPATH_REQUIRE=kernel: a skip for want of root fails)
+test: setup ## every test that this host can run (WIREPATH_REQUIRE=kernel: a skip for lack of root fails)
 	@$(PYTEST) -n $(J) --dist=worksteal $(ARGS)
 
 T ?= 60
 .PHONY: fuzz
-fuzz: setup ## any bytes into model and kernel, for T=60 seconds
+fuzz: setup ## random input to model and kernel, for T=60 seconds
 	@WIREPATH_FUZZ_S=$(T) $(PYTEST) tests/fuzz $(ARGS)
 
 .PHONY: demo
@@ -169,11 +171,15 @@ demo: setup ## a host under a flood goes on serving; as root
 	@$(BIN)/python -m wirepath.lab.demo $(ARGS)
 
 .PHONY: bench
-bench: setup ## what a packet costs here, against bare XDP and the kernel's own filters; as root
+bench: setup ## the cost of a packet here, compared with bare XDP and the kernel's own filters; as root
 	@$(BIN)/python bench/run.py $(ARGS)
 
+.PHONY: budget
+budget: setup ## write down what the data plane costs the verifier, in stack and in code: bench/budget.toml
+	@CLANG=$(CLANG) $(BIN)/python bench/budget.py --write
+
 .PHONY: docs
-docs: setup ## do links lead somewhere, do the commands in the papers exist
+docs: setup ## check the links and commands in the docs
 	@$(PYTEST) --quiet tests/unit/test_docs.py tests/unit/test_pictures.py
 
 .PHONY: pictures
@@ -182,7 +188,7 @@ pictures: setup ## the pictures of the README, made again: docs/pictures/*.svg; 
 	$(BIN)/python docs/pictures/top.py
 
 .PHONY: clean
-clean: ## remove all that was built, .venv too
+clean: ## remove everything that was built, and .venv
 	@rm -rf build dist $(VENV) src/*.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 	rm -f src/wirepath/native/_native.c src/wirepath/native/*.so

@@ -1,9 +1,9 @@
-"""What packets cost on their whole way, side by side: CPU ns a packet over veth, on one CPU.
+"""The cost of packets on their whole path, compared: CPU ns per packet over veth, on one CPU.
 
-Every subject gets a namespace and a veth of its own and stays attached; a generator floods them in
-turn, A B C A B C, beginning with another one each time.  A figure is the CPU time of the generating
-thread, to which the kernel charges the receiver's softirq, divided by the packets.  What else the
-machine does disturbs caches only; still, read ratios, not nanoseconds.
+Every subject has its own namespace and veth and stays attached.  A generator floods the subjects in
+turn, A B C A B C, beginning with another one each time.  A figure is the CPU time per packet of the
+generator's thread, to which the kernel charges the receiver's softirq.  Other load on the machine
+disturbs only the caches; still, trust ratios more than nanoseconds.
 
     python bench/path.py --sources 100000 build/bare.bpf.o:bare_drop mine.bpf.o:program
 """
@@ -25,19 +25,19 @@ from wirepath.lab.traffic import Traffic, from_sources, random_sources, udp
 from wirepath.net import Hook
 
 BARE = Path(__file__).parents[1] / "build" / "bare.bpf.o"
-_WARM_UP = 20_000  # packets, so that the first slice finds what later ones find
-_LOST = 0.05  # of a slice: what overflows a ring costs less than what arrives
+_WARM_UP = 20_000  # packets, so that the first slice runs under the conditions of later ones
+_LOST = 0.05  # of a slice; more is reported, since lost packets cost less than others
 
 
 @dataclass(frozen=True)
 class Subject:
-    """Something that packets are sent through.
+    """A packet filter whose cost is measured.
 
     Attributes:
-        name: for the table.
-        attach: called with the interface's name in the receiver's namespace; what it returns keeps
-            the subject in place until it is left.
-        traffic: what to send it, if not what the others get.
+        name: its name in the table.
+        attach: called with the name of the interface, in the receiver's namespace; the subject is
+            attached while the context that it returns is entered.
+        traffic: the packets to send through it, if not the same as for others.
     """
 
     name: str
@@ -47,12 +47,12 @@ class Subject:
 
 @dataclass
 class Cost:
-    """What a subject came to.
+    """The measured cost of a subject.
 
     Attributes:
         name: of the subject.
-        ns: CPU time a packet, a figure a repetition.
-        ratios: the same against the first subject's figure of that repetition.
+        ns: CPU time per packet, for each repetition.
+        ratios: quotient of *ns* and that of the first subject, for each repetition.
     """
 
     name: str
@@ -61,12 +61,12 @@ class Cost:
 
     @property
     def median(self) -> float:
-        """CPU ns a packet."""
+        """Median CPU ns per packet."""
         return statistics.median(self.ns)
 
     @property
     def ratio(self) -> float:
-        """How many times the first subject's cost, the median of paired ratios."""
+        """Cost relative to the first subject: the median of the ratios."""
         return statistics.median(self.ratios)
 
     def __str__(self) -> str:
@@ -77,7 +77,7 @@ class Cost:
 @dataclass(frozen=True)
 class _Load:
     traffic: Traffic
-    seconds: float  # a slice
+    seconds: float  # per slice
     cpu: int | None
     wires: Callable[[str], AbstractContextManager[Wire]]
 
@@ -85,13 +85,13 @@ class _Load:
 @dataclass(frozen=True)
 class _Lane:
     subject: Subject
-    way: Wire
+    wire: Wire
     flood: Flood
-    count: int  # packets a slice
+    count: int  # packets per slice
 
 
 def program(path: Path, name: str, hook: Hook = "ingress") -> Subject:
-    """Make a subject of a program that needs nothing but to be loaded."""
+    """Make a subject from a program that needs no setup besides loading."""
 
     @contextmanager
     def attach(ifname: str) -> Iterator[None]:
@@ -114,15 +114,15 @@ def compare(
     cpu: int | None = None,
     wires: Callable[[str], AbstractContextManager[Wire]] = wire,
 ) -> list[Cost]:
-    """Send *traffic* through each of *subjects*; the first is what the others are held against.
+    """Measure the cost of *traffic* through each of *subjects*, relative to the first.
 
     Args:
         subjects: at least one.
-        traffic: for those that have none of their own.
-        repetitions: slices a subject.
-        seconds: of a slice; one far shorter measures how a test run begins and ends.
-        cpu: where generator and receivers run.
-        wires: makes a subject's wire, called with its number.
+        traffic: for subjects that have none of their own.
+        repetitions: slices per subject.
+        seconds: duration of a slice; much shorter ones measure mostly their beginning and end.
+        cpu: CPU of generator and receivers.
+        wires: makes the wire of a subject; called with the number of the subject.
     """
     costs = [Cost(subject.name) for subject in subjects]
     load = _Load(traffic, seconds, cpu, wires)
@@ -138,41 +138,41 @@ def compare(
 
 
 def _lane(stack: ExitStack, number: int, subject: Subject, load: _Load) -> _Lane:
-    way = stack.enter_context(load.wires(str(number)))
-    stack.enter_context(_attached(way, subject))
+    veth = stack.enter_context(load.wires(str(number)))
+    stack.enter_context(_attached(veth, subject))
     traffic = subject.traffic or load.traffic
-    flood = stack.enter_context(Flood(way.sender, IFNAME, traffic, cpu=load.cpu))
+    flood = stack.enter_context(Flood(veth.sender, IFNAME, traffic, cpu=load.cpu))
     count = _WARM_UP
     for _ in range(2):
         cost = flood.run(packets=count, seconds=load.seconds).cpu_ns
         count = max(1_000, int(load.seconds * 1e9 / cost))
-    return _Lane(subject, way, flood, count)
+    return _Lane(subject, veth, flood, count)
 
 
 @contextmanager
-def _attached(way: Wire, subject: Subject) -> Iterator[None]:
+def _attached(veth: Wire, subject: Subject) -> Iterator[None]:
     with ExitStack() as inside:
-        with way.receiver.entered():
-            inside.enter_context(subject.attach(way.ifname))
+        with veth.receiver.entered():
+            inside.enter_context(subject.attach(veth.ifname))
         try:
             yield
         finally:
-            with way.receiver.entered():
+            with veth.receiver.entered():
                 inside.close()
 
 
 def _slice(lane: _Lane) -> float:
     lane.flood.run(packets=lane.count // 10)
-    before = lane.way.received()
+    before = lane.wire.received()
     result = lane.flood.run(packets=lane.count)
-    arrived = lane.way.received() - before
+    arrived = lane.wire.received() - before
     if arrived < lane.count * (1 - _LOST):
         print(f"{lane.subject.name}: {1 - arrived / lane.count:.0%} of the packets did not arrive")
     return result.cpu_s / arrived * 1e9
 
 
 def main() -> None:
-    """Compare objects named on the command line."""
+    """Compare programs named on the command line."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("objects", nargs="+", help="OBJECT:PROGRAM; the first is the baseline")
     parser.add_argument("--sources", type=int, default=100_000, help="random, in turn")

@@ -1,7 +1,8 @@
 """The kernel's own filters, as subjects: nftables, ipset with iptables, filters of tc.
 
-Those of IP judge in the raw table before routing and connection tracking, where they are cheapest.
-A veth with GRO takes the generator's frames without any XDP program, as a driver without XDP would.
+The filters of the IP layer are in the raw table, before routing and connection tracking, where they
+are cheapest.  With GRO, a veth receives the generator's frames without an XDP program, like a
+driver that has no XDP.
 """
 
 import subprocess
@@ -28,7 +29,7 @@ def _nft_table(name: str, text: str) -> Iterator[None]:
 
 @contextmanager
 def nft_rules(rules: Iterable[str], _ifname: str) -> Iterator[None]:
-    """Walk *rules*, in the words of nft, one after the other; what none decides is dropped."""
+    """Walk *rules*, in nft syntax, one after the other; drop packets that none decides on."""
     chain = _CHAIN.replace("accept", "drop")
     body = "\n".join(rules)
     with _nft_table("inet bench", f"chain raw {{ {chain}\n{body}\n}}\n"):
@@ -37,7 +38,7 @@ def nft_rules(rules: Iterable[str], _ifname: str) -> Iterator[None]:
 
 @contextmanager
 def nft_netdev(rules: Iterable[str], hook: Direction, ifname: str) -> Iterator[None]:
-    """Walk *rules*, in the words of nft, at the interface's own hook; what none decides passes."""
+    """Walk *rules*, in nft syntax, at a netdev hook; pass packets that none decides on."""
     side = hook.removeprefix("tc_")
     chain = f"type filter hook {side} device {ifname} priority 0; policy accept;"
     body = "\n".join(rules)
@@ -47,7 +48,7 @@ def nft_netdev(rules: Iterable[str], hook: Direction, ifname: str) -> Iterator[N
 
 @contextmanager
 def tc_filters(filters: Iterable[str], hook: Direction, ifname: str) -> Iterator[None]:
-    """Walk *filters*, in the words of ``tc filter`` behind its priority, as clsact does."""
+    """Walk *filters* on clsact; each is the part of ``tc filter`` after the priority."""
     side = hook.removeprefix("tc_")
     subprocess.run(["tc", "qdisc", "add", "dev", ifname, "clsact"], check=True)
     try:
@@ -60,7 +61,7 @@ def tc_filters(filters: Iterable[str], hook: Direction, ifname: str) -> Iterator
 
 @contextmanager
 def nft_set(addresses: Iterable[str], _ifname: str) -> Iterator[None]:
-    """Drop what comes from IPv4 *addresses*, a hash set."""
+    """Drop packets from IPv4 *addresses*, by a hash set of nftables."""
     elements = ",".join(addresses)
     declared = f"set listed {{ type ipv4_addr; elements = {{ {elements} }} }}"
     rule = "ip saddr @listed counter drop"
@@ -70,7 +71,7 @@ def nft_set(addresses: Iterable[str], _ifname: str) -> Iterator[None]:
 
 @contextmanager
 def ipset(addresses: Iterable[str], _ifname: str) -> Iterator[None]:
-    """Drop what comes from IPv4 *addresses*, by iptables and a hash:ip set."""
+    """Drop packets from IPv4 *addresses*, by iptables and a hash:ip set."""
     members = [f"add listed {address}" for address in addresses]
     size = f"maxelem {len(members)} hashsize {max(1024, len(members))}"
     _feed(["ipset", "restore"], "\n".join([f"create listed hash:ip {size}", *members, ""]))

@@ -1,4 +1,4 @@
-"""What is measured, as a table to read and as lines to keep."""
+"""Results of measurements: tables to print and lines to record."""
 
 import json
 import platform
@@ -20,13 +20,13 @@ class Row:
     """One figure.
 
     Attributes:
-        name: of what was measured.
+        name: of the subject.
         value: the median.
-        unit: of *value*: ``ns`` of CPU a packet, ``ms``, ``frames/s``.
-        low, high: the extremes; 0 for a mere count.
-        ratio: how many times the table's first row, the median of paired ratios; None: no ratio.
-        goal: what *ratio* should not exceed, or *value* where there is no ratio; None: no goal.
-        at_least: whether *goal* is to be reached instead.
+        unit: of *value*: ``ns`` of CPU per packet, ``ms``, ``frames/s``.
+        low, high: the extremes; 0 for a plain count.
+        ratio: cost relative to the first row, the median of paired ratios; None: no ratio.
+        goal: upper bound of *ratio*, or of *value* if there is no ratio; None: no goal.
+        at_least: whether *goal* is a lower bound instead.
     """
 
     name: str
@@ -40,7 +40,7 @@ class Row:
 
     @property
     def met(self) -> bool | None:
-        """Whether the goal is reached; None if there is none."""
+        """Whether the goal is met; None if there is none."""
         if self.goal is None:
             return None
         figure = self.value if self.ratio is None else self.ratio
@@ -59,11 +59,11 @@ class Row:
 
 @dataclass
 class Table:
-    """Figures of one run that may be held against each other.
+    """Figures of one run that can be compared with each other.
 
     Attributes:
         title: what was measured, and how.
-        rows: ratios are to the first.
+        rows: the figures; ratios are relative to the first one.
     """
 
     title: str
@@ -74,7 +74,7 @@ class Table:
 
 
 def costs(title: str, measured: Sequence[Cost], goals: dict[str, float] | None = None) -> Table:
-    """Make a table of what packets cost; *goals* are ratios by name."""
+    """Make a table of the costs of packets; *goals* are ratios by name."""
     rows = [
         Row(
             cost.name,
@@ -91,7 +91,7 @@ def costs(title: str, measured: Sequence[Cost], goals: dict[str, float] | None =
 
 
 def added(title: str, measured: Sequence[Cost], to: str) -> Table:
-    """Make a table of how much more packets cost than *to*, the median of paired differences."""
+    """Make a table of costs in addition to subject *to*: medians of paired differences."""
     base = next(cost for cost in measured if cost.name == to)
     table = Table(title)
     for cost in measured:
@@ -108,24 +108,24 @@ def times(name: str, runs: Sequence[float], *, goal: float | None = None) -> Row
 
 
 def timed(action: Callable[[], object]) -> float:
-    """Tell how long *action* takes, in seconds."""
+    """Run *action* and return how long it takes, in seconds."""
     begun = time.perf_counter()
     action()
     return time.perf_counter() - begun
 
 
 def keep(case: str, table: Table) -> None:
-    """Append every figure of *table* to ``results/CASE.jsonl``, with what it depends on."""
+    """Append every figure of *table* to ``results/CASE.jsonl``, with its provenance."""
     directory = HERE / "results"
     directory.mkdir(exist_ok=True)
-    here = surroundings()
+    here = provenance()
     with (directory / f"{case}.jsonl").open("a") as lines:
         for row in table.rows:
             lines.write(json.dumps({"table": table.title, **asdict(row), **here}) + "\n")
 
 
-def surroundings() -> dict[str, Any]:
-    """Say when, on which machine and kernel, by which compiler and of which commit."""
+def provenance() -> dict[str, Any]:
+    """Return time, machine, kernel, compiler and commit, by name."""
     cpus = Path("/proc/cpuinfo").read_text()
     model = next((line.split(":")[1] for line in cpus.splitlines() if "model name" in line), "")
     return {

@@ -1,4 +1,4 @@
-"""A client and a server with a router between them, whose way to the server a subject may cap."""
+"""A client, a router and a server; a subject may cap the router's interface to the server."""
 
 import json
 import os
@@ -15,10 +15,10 @@ from typing import Final
 from wirepath.lab.netns import Namespace
 from wirepath.lab.signals import ends_on_signals
 
-IFNAME: Final = "wp0"  # of the router, to the server; and of both others
+IFNAME: Final = "wp0"  # of the router, to the server; also of client and server
 CLIENT, SERVER = "198.51.100.2", "203.0.113.2"
 _ROUTER: Final = {"client": "198.51.100.1", "server": "203.0.113.1"}
-_PORT: Final = 9  # closed, and no answers come: the server has no way for them
+_PORT: Final = 9  # closed
 _PAYLOAD: Final = 1_400
 _PAUSE_S: Final = 0.0005
 _PATIENCE_S: Final = 10.0
@@ -26,10 +26,10 @@ _PATIENCE_S: Final = 10.0
 
 @dataclass(frozen=True)
 class Path3:
-    """Three namespaces in a row, with plain veths between them.
+    """Three namespaces in a row, connected by plain veths.
 
     Attributes:
-        client, router, server: of which the router forwards.
+        client, router, server: the namespaces; the router forwards.
     """
 
     client: Namespace
@@ -37,7 +37,7 @@ class Path3:
     server: Namespace
 
     def delivered(self) -> tuple[int, int]:
-        """Count what the server's interface has taken: packets and bytes of whole frames."""
+        """Return packets, and bytes of whole frames, that the server's interface has received."""
         with self.server.netlink() as netlink:
             [link] = netlink.get_links(ifname=IFNAME)
         statistics = link.get_attr("IFLA_STATS64")
@@ -46,7 +46,7 @@ class Path3:
 
 @contextmanager
 def routed(name: str) -> Iterator[Path3]:
-    """Make the path for the time of the context; *name* tells several of one process apart."""
+    """Make the path while the body runs; *name* must be unique within the process."""
     ends = [Namespace(f"wp-{os.getpid():x}-{name}{end}") for end in "crs"]
     with ends_on_signals():
         try:
@@ -76,10 +76,10 @@ def _connect(router: Namespace, port: str, end: Namespace, gateway: str, address
 
 @dataclass(frozen=True)
 class Delivered:
-    """What came through.
+    """The result of a transfer.
 
     Attributes:
-        sent_bits, bits: of whole frames, as they were sent and as they came.
+        sent_bits, bits: bits of whole frames, sent and received.
         seconds: from the first packet to the last.
     """
 
@@ -105,16 +105,16 @@ def udp(path: Path3, bits_per_s: float, seconds: float, cpus: int) -> Delivered:
 
 
 def refill() -> None:
-    """Let the burst of a second come back."""
+    """Wait until a burst of one second has refilled."""
     time.sleep(1.2)
 
 
-# The first packet would wait for its neighbour's address, and others be dropped meanwhile.
+# Resolves the neighbours' addresses; otherwise packets would be dropped meanwhile.
 def _resolve(path: Path3) -> None:
     path.client.run(["ping", "-c", "1", "-W", "2", SERVER], capture_output=True)
 
 
-# Gives when it began and ended, and how many packets were sent.
+# Returns the times of begin and end, and the number of packets sent.
 def _send(
     client: Namespace, cpu: int, bits_per_s: float, begin: float, seconds: float
 ) -> tuple[float, float, int]:
@@ -130,14 +130,14 @@ def _send(
             try:
                 sender.send(payload)
             except ConnectionRefusedError:
-                sender.send(payload)  # told of an earlier one; this one has not gone out
+                sender.send(payload)  # reports an earlier packet; this one was not sent
             sent += 1
         time.sleep(_PAUSE_S)
     return start, time.monotonic(), sent
 
 
 def tcp(path: Path3, seconds: int, omit: int = 0) -> float:
-    """Let iperf3 send for *seconds*, after *omit* that do not count; gives bits/s of payload."""
+    """Run iperf3 for *seconds* after *omit* seconds that do not count; return payload bits/s."""
     server = path.server.spawn(["iperf3", "-s", "-1", "--forceflush"], stdout=-3, stderr=-3)
     try:
         _await_listener(path)

@@ -1,8 +1,8 @@
-"""Rules on five dimensions and packets to judge by them, drawn from a seed.
+"""Random rules on five dimensions, and packets for them, reproducible by a seed.
 
-``realistic`` resembles the access lists of a network's edge: hosts and networks that cluster, well
-known ports, few wildcards in both addresses at once.  ``hostile`` is what no classifier likes: in
-every single dimension a rule covers a quarter of all packets, so that only all five together tell.
+``realistic`` resembles access lists at the edge of a network: clustered hosts and networks, well
+known ports, few wildcards in both addresses at once.  ``hostile`` is the worst case: in every
+dimension a rule covers a quarter of all packets, so that only all five together select.
 """
 
 import random
@@ -28,20 +28,20 @@ _SERVICES = (
     *(993, 995, 1080, 1194, 1433, 1521, 1701, 1723, 1812, 1883, 2049, 3128, 3306, 3389, 4500),
     *(5060, 5222, 5432, 6379, 6443, 8080, 8443, 9090, 9200, 11211, 27017),
 )
-INSIDE = "10.0.0.0/8"  # where packets of `realistic` rules go
+INSIDE = "10.0.0.0/8"  # destinations of packets for `realistic` rules
 _FRAME_BYTES = 64
 _IP_BYTES = 46
 
 
 @dataclass(frozen=True)
 class Span:
-    """Numbers from *low* to *high*, both included."""
+    """A range of numbers, *low* and *high* included."""
 
     low: int
     high: int
 
     def draw(self, rng: random.Random) -> int:
-        """Give one of them."""
+        """Draw a random number of the range."""
         return rng.randint(self.low, self.high)
 
 
@@ -52,12 +52,12 @@ EVERY_PROTO = Span(0, 255)
 
 @dataclass(frozen=True)
 class Rule:
-    """One rule; ports are only bound where the protocol has some.
+    """One rule. Ports are restricted only where the protocol has ports.
 
     Attributes:
-        src, dst: IPv4 prefixes, as the addresses that they span.
+        src, dst: IPv4 prefixes, as ranges of addresses.
         sport, dport: ports.
-        proto: IP protocol; None: every one.
+        proto: IP protocol; None for any.
     """
 
     src: Span
@@ -68,14 +68,14 @@ class Rule:
 
 
 def prefix(address: int, bits: int) -> Span:
-    """Give what *address*/*bits* spans."""
+    """Return the range of addresses in *address*/*bits*."""
     hosts = (1 << 32 - bits) - 1
     return Span(address & ~hosts, address | hosts)
 
 
 def draw(kind: Kind, count: int, seed: int = 1) -> list[Rule]:
-    """Draw *count* rules; a longer list of the same seed begins with a shorter one."""
-    rng = random.Random(seed)  # noqa: S311 - repeatable is what it has to be
+    """Draw *count* rules; with the same seed, a longer list begins with the shorter one."""
+    rng = random.Random(seed)  # noqa: S311 - it must be repeatable
     rules = _realistic(rng) if kind == "realistic" else _hostile(rng)
     return [next(rules) for _ in range(count)]
 
@@ -142,7 +142,7 @@ def _wirepath_keys(rule: Rule) -> Iterator[tuple[str, str]]:
 
 
 def nft_rules(rules: Sequence[Rule]) -> list[str]:
-    """Write *rules* in the words of nft, each with a counter as each of ours has."""
+    """Write *rules* in nft syntax, each with a counter, since ours count too."""
     return [f"{' '.join(_nft_words(rule))} counter drop" for rule in rules]
 
 
@@ -158,9 +158,9 @@ def _nft_words(rule: Rule) -> Iterator[str]:
 
 
 def u32_filters(rules: Sequence[Rule]) -> list[str]:
-    """Write *rules* in the words of ``tc filter``, for u32, which knows masks but no ranges.
+    """Write *rules* as ``tc filter`` arguments for u32, which has masks but no ranges.
 
-    A rule becomes as many filters as its ranges of ports have masks.
+    A rule becomes several filters, one for each combination of masks of its port ranges.
     """
     return [words for rule in rules for words in _u32(rule)]
 
@@ -177,7 +177,7 @@ def _u32(rule: Rule) -> Iterator[str]:
         yield " ".join(["u32", *parts, *sport, *dport])
 
 
-# The fewest values with masks that cover just these ports, as what u32 matches by.
+# The fewest u32 matches, each a value with a mask, that together cover exactly *ports*.
 def _masks(key: str, ports: Span) -> list[list[str]]:
     if ports == EVERY_PORT:
         return [[]]
@@ -192,7 +192,7 @@ def _masks(key: str, ports: Span) -> list[list[str]]:
 
 
 def flower_filters(rules: Sequence[Rule]) -> list[str]:
-    """Write *rules* in the words of ``tc filter``, for flower."""
+    """Write *rules* as ``tc filter`` arguments for flower."""
     return [f"flower {' '.join(_flower(rule))}" for rule in rules]
 
 
@@ -212,18 +212,18 @@ def _cidr(span: Span) -> str:
 
 
 def packets(rules: Sequence[Rule], count: int, seed: int = 1) -> list[bytes]:
-    """Draw frames: a half aimed at one of *rules* each, a half at a mixture of two of them."""
-    rng = random.Random(seed)  # noqa: S311 - repeatable is what it has to be
+    """Draw frames; half of them match one of *rules* each, half are mixtures of two rules."""
+    rng = random.Random(seed)  # noqa: S311 - it must be repeatable
     fields = np.array([_aim(rng, rules) for _ in range(count)], dtype=np.int64)
     return [row.tobytes() for row in _frames(fields)]
 
 
 def misses(rules: Sequence[Rule], count: int, seed: int = 1) -> list[bytes]:
-    """Draw frames aimed at a mixture of two of *rules* each that match none of them.
+    """Draw frames that are similar to *rules* but match none of them.
 
-    Nor do they match any rule of a shorter list.  There have to be many rules.
+    Neither do they match any rule of a shorter list.  There must be many rules.
     """
-    rng = random.Random(seed)  # noqa: S311 - repeatable is what it has to be
+    rng = random.Random(seed)  # noqa: S311 - it must be repeatable
     missing = np.empty((0, 5), dtype=np.int64)
     while len(missing) < count:
         fields = np.array([_aim(rng, rules) for _ in range(count)], dtype=np.int64)
@@ -255,7 +255,7 @@ def _aim(rng: random.Random, rules: Sequence[Rule]) -> tuple[int, int, int, int,
 
 
 def _frames(fields: NDArray[np.int64]) -> NDArray[np.uint8]:
-    # IPv4 of 46 bytes; L4 checksums are 0: whoever drops a packet does not look at them.
+    # IPv4 of 46 bytes; L4 checksums are 0, since the subjects do not check them.
     src, dst, sport, dport, proto = fields.T
     frames = np.zeros((len(fields), _FRAME_BYTES), dtype=np.uint8)
     frames[:, :12] = np.frombuffer(bytes.fromhex("0200000000010200000000fe"), dtype=np.uint8)

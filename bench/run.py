@@ -1,8 +1,8 @@
 """Measure wirepath on this machine: ``python bench/run.py [CASE ...]``.
 
-Everything that is compared runs side by side in one process, in turn; figures are medians.  They
-are printed, with the goals that they are to reach, and appended to ``bench/results/CASE.jsonl``.
-Needs root, and a machine that has little else to do.
+All subjects of a comparison run in turn in one process; figures are medians.  They are printed with
+their goals and appended to ``bench/results/CASE.jsonl``.  Needs root and a machine without other
+load.
 """
 
 import argparse
@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from results import Table, keep, surroundings
+from results import Table, keep, provenance
 
 CASES: Final = (
     "blocklist", "rules", "limits", "caps", "wireguard", "synflood", "edge",
@@ -24,7 +24,7 @@ _QUICK: Final = 5
 
 
 def main() -> int:
-    """Run the cases asked for; returns 1 if a goal was missed."""
+    """Run the requested cases; return 1 if a goal was missed."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument(
         "cases", nargs="*", metavar="CASE", help=f"of {', '.join(CASES)}; all if none"
@@ -34,7 +34,7 @@ def main() -> int:
     asked = parser.parse_args()
     if unknown := set(asked.cases) - set(CASES):
         parser.error(f"no case {', '.join(sorted(unknown))} (there are {', '.join(CASES)})")
-    print("\n".join(f"{what:8} {value}" for what, value in surroundings().items()))
+    print("\n".join(f"{name:8} {value}" for name, value in provenance().items()))
     missed = 0
     for case in asked.cases or CASES:
         for table in _measure(case, _QUICK if asked.quick else _REPETITIONS):

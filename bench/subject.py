@@ -1,4 +1,4 @@
-"""wirepath as a subject of the measurements: the one place that knows its Python interface."""
+"""wirepath as a subject of measurements."""
 
 import socket
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from wirepath.policy import Policy
 
 @contextmanager
 def attach(policy: Path, ifname: str) -> Iterator[Datapath]:
-    """Put the policy file *policy* on an interface of this namespace for the context's time."""
+    """Bring the policy file *policy* up on an interface while the body runs."""
     with Datapath.up(ifname, Policy.load(policy)) as datapath:
         try:
             yield datapath
@@ -25,7 +25,7 @@ def attach(policy: Path, ifname: str) -> Iterator[Datapath]:
 
 @contextmanager
 def attach_at(policy: Path, hook: Direction, ifname: str) -> Iterator[None]:
-    """Put what *policy* says at *hook* on an interface, and nothing at other hooks."""
+    """Attach the program of *policy* for *hook* alone to an interface."""
     ifindex = socket.if_nametoindex(ifname)
     with (
         loaded(policy, hook) as generation,
@@ -35,9 +35,9 @@ def attach_at(policy: Path, hook: Direction, ifname: str) -> Iterator[None]:
 
 
 def loaded(policy: Path, *hooks: Hook) -> Generation:
-    """Load the policy file *policy*, attached to nothing; leaving its context unloads it.
+    """Load the policy file *policy* without an interface; leaving its context unloads it.
 
-    Programs are those of *hooks*, of all that the policy has rules at if none is given.
+    Loads the programs of *hooks*; if none is given, of all hooks at which the policy has rules.
     """
     read = Policy.load(policy)
     return Generation.load(read, read_contents(read).members, hooks=hooks or None)

@@ -1,4 +1,4 @@
-"""A veth between two namespaces, for one measurement: to a receiver, past it, or through it."""
+"""Veths between two namespaces for measurements, with different fates of passed packets."""
 
 import os
 from collections.abc import Iterator
@@ -21,12 +21,14 @@ _BRIDGE_FILTERS: Final = Path("/proc/sys/net/bridge")
 
 @dataclass(frozen=True)
 class Wire:
-    """Both ends are called ``wp0``; the receiver has an address and hears every source.
+    """A veth between two namespaces. Both ends are called ``wp0``.
+
+    The receiver has an address and a route to every source.
 
     Attributes:
-        sender: what is redirected into its end arrives at the other.
-        receiver: where a subject is attached.
-        ifname: the receiver's interface that the subject is attached to.
+        sender: the namespace of the generator, which redirects frames into the veth.
+        receiver: the namespace of the subject.
+        ifname: the receiver's interface to which the subject is attached.
     """
 
     sender: Namespace
@@ -34,11 +36,11 @@ class Wire:
     ifname: str = IFNAME
 
     def received(self) -> int:
-        """Count the packets that came by: taken by the receiver's end, or sent on by it."""
+        """Return the number of packets that the interface has received, or sent on if it is wp1."""
         return self._statistic("rx_packets" if self.ifname == IFNAME else "tx_packets")
 
     def overflowed(self) -> int:
-        """Count the packets that found its ring full."""
+        """Return the number of packets lost because the ring was full."""
         return self._statistic("rx_dropped")
 
     def _statistic(self, name: str) -> int:
@@ -49,7 +51,7 @@ class Wire:
 
 @contextmanager
 def wire(name: str) -> Iterator[Wire]:
-    """Make a wire for the time of the context; *name* tells several of one process apart."""
+    """Make a wire while the body runs; *name* must be unique within the process."""
     with _made(name, IFNAME) as made:
         _connect(made, MAC)
         yield made
@@ -57,10 +59,10 @@ def wire(name: str) -> Iterator[Wire]:
 
 @contextmanager
 def past(name: str) -> Iterator[Wire]:
-    """Make a wire whose receiver is not the one that frames to ``MAC`` are for.
+    """Make a wire whose receiver has another address than ``MAC``.
 
-    The stack throws them away as soon as the hooks of TC have let them pass, which is the shortest
-    way that there is behind these.
+    The stack drops frames to ``MAC`` right after the hook of TC, which is the shortest path for
+    packets that pass it.
     """
     with _made(name, IFNAME) as made:
         _connect(made, _NOT_MAC)
@@ -69,7 +71,7 @@ def past(name: str) -> Iterator[Wire]:
 
 @contextmanager
 def home(name: str, network: str) -> Iterator[Wire]:
-    """Make a wire whose receiver has all addresses of *network*, and no ports open."""
+    """Make a wire whose receiver has all addresses of *network* and no open ports."""
     with wire(name) as made:
         made.receiver.run(["ip", "route", "add", "local", network, "dev", "lo"], check=True)
         yield made
@@ -77,10 +79,10 @@ def home(name: str, network: str) -> Iterator[Wire]:
 
 @contextmanager
 def through(name: str) -> Iterator[Wire]:
-    """Make a wire whose receiver sends frames to ``MAC`` on, over another veth.
+    """Make a wire whose receiver forwards frames to ``MAC``, by a bridge and another veth.
 
-    A bridge is the cheapest forwarding that the kernel has: what a program of TC redirects does not
-    meet netfilter's egress hook.  At the far end nobody wants them.
+    A bridge is the cheapest forwarding of the kernel that passes netfilter's egress hook; packets
+    that a TC program redirects do not pass it.  The far end drops the frames.
     """
     with _made(name, _ONWARD) as made:
         _connect(made, _NOT_MAC)
@@ -129,4 +131,4 @@ def _send_on(made: Wire) -> None:
     made.receiver.run(learnt, check=True)
     with made.receiver.entered():
         for filters in _BRIDGE_FILTERS.glob("bridge-nf-call-*"):
-            filters.write_text("0")  # or bridged packets pass the IP stack's filters too
+            filters.write_text("0")  # otherwise bridged packets pass IP filters too

@@ -9,6 +9,7 @@
 #include <bpf/bpf_helpers.h>
 
 #include "manifest.h"
+#include "packet/scratch.h"
 #include "pipeline.h"
 #include "rewrite/rewrite.h"
 #include "rewrite/rewrite_dscp.h"
@@ -76,32 +77,42 @@ static __noinline void remark(struct xdp_md *ctx, const struct pkt *pkt)
 		write_dscp(&frame, pkt, dscp);
 }
 
-SEC("xdp.frags")
-int ingress(struct xdp_md *ctx)
+static __always_inline enum verdict
+judge_frame(struct xdp_md *ctx, struct pkt *pkt)
 {
 	struct frame frame = frame_of(ctx);
-	struct pkt pkt = {
-		.frame_bytes = bpf_xdp_get_buff_len(ctx),
-		.vlan = VLAN_ABSENT,
-		.rule = RULE_NONE,
-	};
 	enum verdict verdict;
 	struct trace *trace;
 
+	begin_pkt(pkt);
+	pkt->frame_bytes = bpf_xdp_get_buff_len(ctx);
 	trace = trace_of(ctx);
 	if (trace)
-		trace_read(&pkt, trace);
-	frame.bytes = pkt.frame_bytes;
-	verdict = pipeline(&pkt, &frame);
+		trace_read(pkt, trace);
+	frame.bytes = pkt->frame_bytes;
+	verdict = pipeline(pkt, &frame);
 	if (actions_used & ACTIONS_THAT_ANSWER && verdict == VERDICT_TX)
-		verdict = answer(ctx, &pkt);
+		verdict = answer(ctx, pkt);
 	if (actions_used & 1U << ACTION_DSCP &&
-	    leaves_with(&pkt, ACTION_DSCP, verdict))
-		remark(ctx, &pkt);
-	count_outcome(&pkt, verdict);
+	    leaves_with(pkt, ACTION_DSCP, verdict))
+		remark(ctx, pkt);
+	count_outcome(pkt, verdict);
 	trace = trace_of(ctx); /* an answer has moved it */
 	if (trace)
-		trace_write(&pkt, trace, verdict);
+		trace_write(pkt, trace, verdict);
+	return verdict;
+}
+
+SEC("xdp.frags")
+int ingress(struct xdp_md *ctx)
+{
+	struct scratch *scratch = take_scratch();
+	enum verdict verdict;
+
+	if (!scratch)
+		return XDP_ABORTED;
+	verdict = judge_frame(ctx, &scratch->pkt);
+	release_scratch(scratch);
 	return xdp_action(verdict);
 }
 

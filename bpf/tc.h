@@ -13,6 +13,7 @@
 #include <linux/pkt_cls.h>
 #include <bpf/bpf_helpers.h>
 
+#include "packet/scratch.h"
 #include "pipeline.h"
 #include "rewrite/rewrite_dscp.h"
 #include "stats.h"
@@ -33,10 +34,8 @@ static __always_inline __u32 bytes_of(struct __sk_buff *skb)
 /* What the kernel knows of a packet beside its bytes. */
 static __always_inline void begin(struct pkt *pkt, struct __sk_buff *skb)
 {
-	__builtin_memset(pkt, 0, sizeof(*pkt));
+	begin_pkt(pkt);
 	pkt->frame_bytes = bytes_of(skb);
-	pkt->vlan = VLAN_ABSENT;
-	pkt->rule = RULE_NONE;
 	pkt->segments = skb->gso_segs;
 	pkt->segment_bytes = skb->gso_size;
 	/* A tag may have been taken out of the bytes, and is one of theirs. */
@@ -54,8 +53,8 @@ static __always_inline void begin(struct pkt *pkt, struct __sk_buff *skb)
 	}
 }
 
-static __always_inline enum verdict
-judge(struct __sk_buff *skb, struct pkt *pkt)
+/* Global: the verifier walks it once, although a packet may come twice. */
+__noinline int walk_skb(struct __sk_buff *skb, struct pkt *pkt)
 {
 	struct frame frame = {
 		.ctx = skb,
@@ -64,6 +63,8 @@ judge(struct __sk_buff *skb, struct pkt *pkt)
 		.bytes = bytes_of(skb),
 	};
 
+	if (!pkt)
+		return VERDICT_DROP;
 	begin(pkt, skb);
 	return pipeline(pkt, &frame);
 }
@@ -126,32 +127,41 @@ static __always_inline void depart(struct __sk_buff *skb, __u64 departs_ns)
 		skb->tstamp = departs_ns;
 }
 
-static __always_inline int tc(struct __sk_buff *skb)
+static __always_inline enum verdict
+judge_skb(struct __sk_buff *skb, struct pkt *pkt)
 {
 	enum verdict verdict;
-	struct pkt pkt;
 
-#pragma clang loop unroll(disable)
-	for (int i = 0; i < 2; i++) {
-		verdict = judge(skb, &pkt);
-		if (!pkt.unseen || i || bring_into_reach(skb))
-			break;
-	}
+	verdict = walk_skb(skb, pkt);
+	if (pkt->unseen && !bring_into_reach(skb))
+		verdict = walk_skb(skb, pkt);
 	if (actions_used & 1U << ACTION_DSCP &&
-	    leaves_with(&pkt, ACTION_DSCP, verdict))
-		remark_skb(skb, &pkt);
-	if (limit_config.shapes && pkt.deferred.departs_ns)
-		depart(skb, pkt.deferred.departs_ns);
-	if (actions_used & 1U << ACTION_MIRROR && pkt.deferred.mirrors)
-		send_copies(skb, pkt.deferred.mirrors);
-	finish(skb, &pkt, verdict);
-	count_outcome(&pkt, verdict);
+	    leaves_with(pkt, ACTION_DSCP, verdict))
+		remark_skb(skb, pkt);
+	if (limit_config.shapes && pkt->deferred.departs_ns)
+		depart(skb, pkt->deferred.departs_ns);
+	if (actions_used & 1U << ACTION_MIRROR && pkt->deferred.mirrors)
+		send_copies(skb, pkt->deferred.mirrors);
+	finish(skb, pkt, verdict);
+	count_outcome(pkt, verdict);
 	if (replaying) {
 		skb->cb[0] = verdict;
-		skb->cb[1] = pkt.reason;
-		skb->cb[2] = pkt.fault;
-		skb->cb[3] = pkt.rule;
+		skb->cb[1] = pkt->reason;
+		skb->cb[2] = pkt->fault;
+		skb->cb[3] = pkt->rule;
 	}
+	return verdict;
+}
+
+static __always_inline int tc(struct __sk_buff *skb)
+{
+	struct scratch *scratch = take_scratch();
+	enum verdict verdict;
+
+	if (!scratch)
+		return TC_ACT_SHOT;
+	verdict = judge_skb(skb, &scratch->pkt);
+	release_scratch(scratch);
 	return verdict == VERDICT_DROP ? TC_ACT_SHOT : TC_ACT_UNSPEC;
 }
 

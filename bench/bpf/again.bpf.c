@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * again.bpf.c - the same frame again for every run of a test: whatever the
- * program under test has made of it is undone, then that program is called.
+ * again.bpf.c - restores the frame before every run of a test, then calls the
+ * program under test.  Otherwise each run would see the changes of the last.
  */
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * bare.bpf.c - the least a program can do: what every cost is held against.
+ * bare.bpf.c - the smallest programs, to which every cost is compared.
  */
 #include <linux/bpf.h>
 #include <linux/pkt_cls.h>
@@ -18,7 +18,7 @@ int bare_pass(struct xdp_md *ctx)
 	return XDP_PASS;
 }
 
-/* As a program at a hook of TC leaves a packet that it does not drop. */
+/* What a program at a hook of TC returns for a packet that it does not drop. */
 SEC("tc")
 int bare_next(struct __sk_buff *skb)
 {

@@ -1,1 +1,1 @@
-"""What is measured, a module a subject: each has ``measure``, which yields tables."""
+"""The cases, one module each; its function ``measure`` yields tables."""

@@ -1,4 +1,4 @@
-"""Block lists: sources that are listed, and sources that are not."""
+"""Block lists: the cost of packets from listed and from other sources."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -16,7 +16,7 @@ from wirepath.lab.traffic import Traffic, addresses, from_sources, random_source
 
 HOSTS = 100_000
 MANY = 1_000_000
-OTHERS = 2  # a seed whose addresses are not those of seed 1
+OTHERS = 2  # a seed for other addresses than those of seed 1
 _POLICY = """\
 [set.listed]
 files = ["{file}"]
@@ -29,7 +29,7 @@ action = "drop"
 
 
 def measure(directory: Path, repetitions: int) -> Iterator[Table]:
-    """Measure lists of different sizes and kinds; *directory* is for their files."""
+    """Measure lists of different sizes and kinds; their files go to *directory*."""
     hosts, many = random_sources(HOSTS), random_sources(MANY)
     yield _hits(directory, repetitions, hosts)
     yield _against(
@@ -49,7 +49,7 @@ def measure(directory: Path, repetitions: int) -> Iterator[Table]:
 
 
 def listing(directory: Path, name: str, prefixes: list[str]) -> Path:
-    """Write a list and a policy that drops what is on it; give the policy."""
+    """Write a list and a policy that drops its sources; return the policy file."""
     (directory / f"{name}.txt").write_text("\n".join(prefixes) + "\n")
     policy = directory / f"{name}.toml"
     policy.write_text(_POLICY.format(file=f"{name}.txt"))
@@ -90,7 +90,7 @@ def _against(
 
 
 def _mixed(count: int) -> tuple[list[str], NDArray[np.uint8]]:
-    # Prefixes, and sources inside the IPv4 ones: an address of its own in each.
+    # Returns prefixes, and one source address inside each IPv4 prefix.
     rng = np.random.default_rng(1)
     lengths = rng.choice(
         [12, 16, 20, 22, 24, 28, 32], count, p=[0.001, *[0.083] * 3, 0.35, 0.1, 0.3]

@@ -1,4 +1,4 @@
-"""Caps at egress: whether UDP gets what is due and TCP nearly all of it, and what a cap costs."""
+"""Caps at egress: the rates that UDP and TCP reach, and the cost of a cap."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,11 +15,11 @@ from wirepath.lab.traffic import udp
 from wirepath.plan.set_files import read_contents
 from wirepath.policy import Policy
 
-_RATE: Final = 100e6  # bits a second
+_RATE: Final = 100e6  # bits per second
 _OVERLOAD: Final = 3
 _CPUS: Final = (1, 2)
 _SECONDS: Final = 3.0
-_TCP_SECONDS, _TCP_OMIT = 5, 2  # the burst is used up in the seconds that do not count
+_TCP_SECONDS, _TCP_OMIT = 5, 2  # the omitted seconds use up the burst
 _RUNS: Final = 200_000
 
 _RULE: Final = '[[rule]]\nname = "cap"\nhook = "egress"\n{}\n'
@@ -32,8 +32,8 @@ _COST: Final = {
 }
 
 
-def measure(directory: Path, repetitions: int) -> Iterator[Table]:  # noqa: ARG001 - as all cases
-    """Measure UDP and TCP through a router that caps, then one packet through the program."""
+def measure(directory: Path, repetitions: int) -> Iterator[Table]:  # noqa: ARG001 - the signature of all cases
+    """Measure UDP and TCP through a router with a cap, then the cost of one packet."""
     with routed.routed("cap") as path, _capped(path):
         rows = [row for cpus in _CPUS for row in _udp(path, cpus)]
         yield Table(f"UDP, {_OVERLOAD} times 100 Mbit/s, against rate x time + burst", rows)
@@ -57,7 +57,7 @@ def _capped(path: routed.Path3) -> Iterator[None]:
 def _udp(path: routed.Path3, cpus: int) -> Iterator[Row]:
     routed.refill()
     found = routed.udp(path, _OVERLOAD * _RATE, _SECONDS, cpus)
-    ratio = found.bits / (_RATE * found.seconds + _RATE)  # the burst is a second's worth
+    ratio = found.bits / (_RATE * found.seconds + _RATE)  # the burst is one second's worth
     for which, goal, at_least in (("at least", 0.98, True), ("at most", 1.02, False)):
         name = f"{cpus} CPUs, {which}" if cpus > 1 else f"1 CPU, {which}"
         yield Row(name, ratio, "of it", ratio, ratio, goal=goal, at_least=at_least)

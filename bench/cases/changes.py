@@ -1,4 +1,4 @@
-"""How long changes take: sets loaded, entries added, policies applied, packets meanwhile."""
+"""The duration of changes: loading sets, adding prefixes, applying policies under load."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -23,7 +23,7 @@ _APPLIES: Final = 100
 
 
 def measure(directory: Path, repetitions: int) -> Iterator[Table]:
-    """Measure in this process, through the Python interface."""
+    """Measure changes in this process, by the Python interface."""
     with wire("change") as way:
         yield _loading(way, directory, repetitions)
         yield _adding(way, directory)
@@ -83,7 +83,7 @@ def _apply(datapath: Datapath, policy: Path) -> None:
 
 
 def _under_load(way: Wire, directory: Path) -> Table:
-    # Two policies that drop the same packets by different rules: any that passes is misjudged.
+    # Both policies drop all packets, by different lists, so a packet that passes is an error.
     sources = random_sources(1_000)
     first = listing(directory, "first", addresses(sources))
     second = listing(directory, "second", [str(IPv4Address(2**32 - 1)), *addresses(sources)])

@@ -1,4 +1,4 @@
-"""How long an operator waits: whole processes, from the shell's point of view."""
+"""The duration of commands, as whole processes."""
 
 import os
 import subprocess
@@ -35,7 +35,7 @@ def measure(directory: Path, repetitions: int) -> Iterator[Table]:
             for command in _COMMANDS:
                 argv = [sys.executable, "-m", "wirepath", *command]
                 took = timed(partial(run, argv))
-                if repetition:  # the first one compiles
+                if repetition:  # the first one compiles modules
                     runs[command[0]].append(took)
     rows = [times("python, doing nothing", bare)]
     rows += [
@@ -44,7 +44,7 @@ def measure(directory: Path, repetitions: int) -> Iterator[Table]:
     yield Table("commands, from start to exit", rows)
 
 
-# With modules compiled, as an installed package has them, whatever this shell does about that.
+# Modules are compiled, as in an installed package, even if the environment prevents it.
 def _run(argv: list[str], *, compiled: Path) -> "subprocess.CompletedProcess[Any]":
     environment = {**os.environ, "PYTHONPYCACHEPREFIX": str(compiled)}
     environment.pop("PYTHONDONTWRITEBYTECODE", None)

@@ -1,4 +1,4 @@
-"""Limits: what one costs beside a rule that only counts, and whether its rate is kept."""
+"""Limits: their cost compared with a rule that only counts, and the accuracy of rates."""
 
 import time
 from collections.abc import Iterator
@@ -30,15 +30,15 @@ _LIMIT: Final = 'limit = {{ rate = "100/s", per = "src", keys = {0}{1} }}'
 
 _OVERLOAD: Final = 10
 _CPUS: Final = 2
-_SLICE: Final = 100_000  # frames a call, so that time is looked at
+_SLICE: Final = 100_000  # frames per call; the time is checked between calls
 _SECONDS: Final = 3.0
-_INTERVALS: Final = 6  # at least
-_BURST: Final = 4  # packets: more than come of a key between two that conform,
-_PAUSE: Final = 0.1  # and as many as are due while a busy machine keeps us waiting
+_INTERVALS: Final = 6  # of a run, at least
+_BURST: Final = 4  # packets, at least: more than arrive of one key in an interval
+_PAUSE: Final = 0.1  # s; the burst also covers a pause of a busy machine
 
 
 def measure(directory: Path, repetitions: int) -> Iterator[Table]:
-    """Measure the cost over many sources, then the rate on two CPUs at ten times the contract."""
+    """Measure the cost with many sources, then rates on two CPUs at ten times the limit."""
     for count in (_FEW, _MANY):
         yield _cost(directory, count, "pass", repetitions)
         yield _cost(directory, count, "drop", repetitions)
@@ -48,8 +48,8 @@ def measure(directory: Path, repetitions: int) -> Iterator[Table]:
     yield table
 
 
-# What conforms goes on to a closed port, as it does behind a rule that counts; or is dropped by the
-# program itself, which shows what a limit costs alone.
+# Conforming packets either go on to a closed port, as with a rule that counts, or the program drops
+# them, which shows the cost of the limit alone.
 def _cost(directory: Path, sources: int, default: str, repetitions: int) -> Table:
     limits = {
         "count": "",
@@ -65,13 +65,13 @@ def _cost(directory: Path, sources: int, default: str, repetitions: int) -> Tabl
     subjects.append(program(BARE, f"bare_{default}"))
     traffic = from_sources(udp(ADDRESS, 9, mac=MAC), random_sources(sources))
     measured = compare(subjects, traffic, repetitions=repetitions)
-    way = "on to a closed port" if default == "pass" else "dropped behind it"
+    way = "on to a closed port" if default == "pass" else "dropped after it"
     title = f"a rule with a limit that all conform to, {sources:,} sources, {way}"
     goals = {"limit": 1.3, "limit per rule": 1.3} if default == "pass" else None
     return costs(title, measured, goals)
 
 
-# A key passes its burst and then a whole packet every interval; the time ends half-way between two.
+# Each key passes its burst, then one packet per interval. The run ends halfway between two.
 def _rate(keys: int) -> Iterator[Row]:
     offered = _passed(_policy(keys, 1_000_000_000), keys, 0.5)[1]
     interval = _OVERLOAD * keys / offered
@@ -94,7 +94,7 @@ def _policy(keys: int, an_hour: int, burst: int = 1_000_000) -> Policy:
 
 
 def _passed(policy: Policy, keys: int, seconds: float) -> tuple[int, float, float]:
-    # Packets that conformed, packets a second that were offered, and how long that took.
+    # Returns packets that conformed, offered packets per second, and seconds.
     frame = np.frombuffer(udp(ADDRESS, 9, mac=MAC).frame, dtype=np.uint8)
     frames = np.tile(frame, (max(keys, _SLICE), 1))
     frames[:, 26:30] = np.resize(random_sources(keys), (len(frames), 4))
@@ -111,7 +111,7 @@ def _passed(policy: Policy, keys: int, seconds: float) -> tuple[int, float, floa
     return counted.packets - counted.dropped, sent / elapsed, elapsed
 
 
-# Gives how many were sent, and how long that took.
+# Returns the number of packets sent, and seconds.
 def _send(
     to: Program, frames: np.ndarray, cpu: int, together: Barrier, seconds: float
 ) -> tuple[int, float]:

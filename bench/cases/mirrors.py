@@ -1,4 +1,4 @@
-"""Mirrors: copies of all packets beside those of tc's own mirred, and what few copies cost."""
+"""Mirrors: the cost of copying all packets, compared with tc mirred, and of few copies."""
 
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
@@ -19,11 +19,11 @@ from wirepath.lab.traffic import from_sources, random_sources, udp
 _WAYS: Final[Sequence[Way]] = (
     ("egress", "through a bridge", through),
     ("tc_ingress", "on to a closed port", wire),
-    ("tc_ingress", "thrown away behind it", past),
+    ("tc_ingress", "dropped right after it", past),
 )
 _SOURCES: Final = 100_000
 _TO: Final = "mirror0"
-_FAR: Final = "mirror1"  # where copies arrive, for nobody
+_FAR: Final = "mirror1"  # where copies arrive and are dropped
 _GOAL_ALL: Final = 1.2
 _GOAL_FEW: Final = 1.1
 _RULE: Final = '[[rule]]\nname = "tap"\nhook = "{hook}"\nmatch = {{ proto = "udp" }}\n{action}\n'
@@ -32,7 +32,7 @@ _MIRRED: Final = f"u32 match ip protocol 17 0xff action mirred egress mirror dev
 
 
 def measure(directory: Path, repetitions: int) -> Iterator[Table]:
-    """Measure a copy of every packet and of one in 1,000, at both hooks."""
+    """Measure copies of every packet and of one in 1,000, at both hooks of TC."""
     for hook, way, wires in _WAYS:
         every = _subject(directory, "mirror of all", hook, _MIRROR.format(to=_TO, one_in=1))
         few = _subject(directory, "one in 1,000", hook, _MIRROR.format(to=_TO, one_in=1_000))
@@ -53,7 +53,7 @@ def _subject(directory: Path, name: str, hook: Direction, action: str) -> Subjec
     return Subject(name, partial(_with_mirror, partial(subject.attach, policy)))
 
 
-# wirepath has a program at ingress whatever its rules are, so mirred is given one.
+# wirepath always has a program at ingress, so tc mirred gets a bare one too.
 def _mirred(hook: Direction) -> Subject:
     bare = program(BARE, "bare_pass")
 

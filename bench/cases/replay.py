@@ -1,4 +1,4 @@
-"""How fast a capture is judged by the real program."""
+"""The speed of a replay by the compiled program."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +17,7 @@ _GOAL: Final = 300_000  # frames/s
 
 
 def measure(directory: Path, repetitions: int) -> Iterator[Table]:
-    """Measure reading, judging and counting, without starting Python."""
+    """Measure reading, judging and counting, without the start of Python."""
     rules = rulesets.draw("realistic", _RULES)
     policy = directory / "replay.toml"
     policy.write_text(rulesets.wirepath_policy(rules))

@@ -1,4 +1,4 @@
-"""Rules on five dimensions: what more of them cost, beside nftables."""
+"""Rules on five dimensions: the cost by their number, compared with nftables."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -18,9 +18,10 @@ _FRAMES: Final = 100_000
 
 
 def measure(directory: Path, repetitions: int) -> Iterator[Table]:
-    """Measure sets of rules against their first rule alone, on the same packets, all dropped.
+    """Measure lists of rules relative to their first rule alone, on the same packets.
 
-    Goals are for realistic rules; what hostile ones cost is there to be known.
+    All packets are dropped. Only realistic rules have goals; hostile ones are measured for
+    information.
     """
     for kind in get_args(Kind):
         for count, goal in _GOALS.items():

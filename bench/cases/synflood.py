@@ -1,4 +1,4 @@
-"""SYN floods: what becomes of real connections, and what a SYN costs."""
+"""SYN floods: the share of real connections that succeed, and the cost of a SYN."""
 
 import select
 import socket
@@ -30,7 +30,7 @@ from wirepath.policy import Policy
 
 PORT: Final = 80
 CLIENTS: Final = [f"192.0.2.{n}" for n in range(10, 210)]
-FORGED: Final = 262_144  # sources of the flood
+FORGED: Final = 262_144  # source addresses of the flood
 AGAIN: Final = BARE.with_name("again.bpf.o")
 _PATIENCE_S: Final = 3.0
 _SPACING_S: Final = 0.02
@@ -46,7 +46,7 @@ while True:
     server.accept()[0].close()
 """
 
-# On the senders' side: what the server says to forged addresses ends here.
+# For the senders' side: drops the answers of the server to forged addresses.
 _SENDERS: Final = """
 [datapath]
 default = "drop"
@@ -66,13 +66,13 @@ challenge = {}
 
 @dataclass(frozen=True)
 class Way:
-    """A way to meet the flood.
+    """A defence against the flood.
 
     Attributes:
-        name: for the table.
-        policy: of the server.
-        cookies: its tcp_syncookies.
-        goal: the share of connections that should succeed, in percent; None: no goal.
+        name: its name in the table.
+        policy: the policy of the server.
+        cookies: the sysctl tcp_syncookies of the server.
+        goal: percentage of connections that should succeed; None: no goal.
     """
 
     name: str
@@ -94,7 +94,7 @@ WAYS: Final = (
 
 
 def measure(directory: Path, repetitions: int) -> Iterator[Table]:  # noqa: ARG001 - no files
-    """Measure connections through a flood, then the cost of a SYN."""
+    """Measure connections during a flood, then the cost of a SYN."""
     yield _connections(max(1, repetitions // 5))
     yield _costs(repetitions)
 
@@ -160,7 +160,7 @@ def _down(end: Namespace, datapath: Datapath) -> None:
 
 
 def _through(made: Wire, way: Way) -> tuple[float, float]:
-    # The share of connections that succeed, in percent, and packets of the flood a second.
+    # Returns the percentage of connections that succeed, and packets per second of the flood.
     traffic = written_out(syn(ADDRESS, PORT, mac=MAC), random_sources(FORGED))
     with _serving(made, way), Flood(made.sender, IFNAME, traffic) as flood:
         over = threading.Event()
@@ -177,7 +177,7 @@ def _through(made: Wire, way: Way) -> tuple[float, float]:
 
 
 def _pace(flood: Flood, over: threading.Event) -> None:
-    # In bursts, since one cannot be slowed down; a receiver may well be slower than asked for.
+    # In bursts, since a flood has no rate of its own; the receiver may be slower than the rate.
     due = time.monotonic()
     while not over.is_set():
         flood.run(packets=int(_PPS * _BURST_S))

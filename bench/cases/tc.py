@@ -1,8 +1,8 @@
-"""The hooks of TC: rules that match nothing, beside tc's own filters and nftables.
+"""The hooks of TC: rules that match nothing, compared with tc's own filters and nftables.
 
-What passes goes the shortest way that there is: into a bridge's other port at egress, at tc_ingress
-to a port where nobody listens, and, as a second case, to nobody: frames for another host are thrown
-away right behind the hook.  So little hides what the hook costs, and there nothing does.
+Passed packets take the shortest path, so that it hides little of the cost of the hook.  At egress
+they go through a bridge.  At tc_ingress they go to a closed port; in a second case they are for
+another host, and the stack drops them right after the hook, which hides nothing.
 """
 
 import json
@@ -32,20 +32,20 @@ _FRAMES: Final = 100_000
 _NOTHING: Final = "no program"
 
 Way = tuple[Direction, str, Callable[[str], AbstractContextManager[Wire]]]
-"""A hook, where packets go that it lets pass, and what makes the wire for that."""
+"""A hook, the path of passed packets, and the function that makes a wire for it."""
 
 _WAYS: Final[Sequence[Way]] = (
     ("egress", "through a bridge", through),
     ("tc_ingress", "on to a closed port", partial(home, network=rulesets.INSIDE)),
-    ("tc_ingress", "thrown away behind it", past),
+    ("tc_ingress", "dropped right after it", past),
 )
 _TEST_FRAMES: Final = 20
-_RUNS: Final = 20_000  # a frame
+_RUNS: Final = 20_000  # per frame
 _NEXT: Final = 0xFFFFFFFF  # TC_ACT_UNSPEC
 
 
 def measure(directory: Path, repetitions: int) -> Iterator[Table]:
-    """Measure the whole way at both hooks, then the programs alone."""
+    """Measure the whole path at both hooks, then the programs alone."""
     rules = rulesets.draw("realistic", max(_COUNTS))
     frames = rulesets.misses(rules, _FRAMES)
     flower = _has_flower(rules[:1])
@@ -101,7 +101,7 @@ def _has_flower(rules: Sequence[Rule]) -> bool:
             return False
 
 
-# Both hooks run the same code.  A few frames again and again: memory is in the cache.
+# One hook is enough, since both run the same code.  Few frames, so that memory is cached.
 def _alone(
     directory: Path, rules: Sequence[Rule], frames: Sequence[bytes], repetitions: int
 ) -> Table:
@@ -129,7 +129,7 @@ def _ratio(runs: Sequence[float], first: Sequence[float]) -> float:
     return median(a / b for a, b in zip(runs, first, strict=True))
 
 
-# The kernel tells whole nanoseconds of a frame; the mean tells more.
+# The kernel reports whole nanoseconds per frame; the mean over frames is finer.
 def _nanoseconds(it: Program, frames: Sequence[bytes], file: Path) -> float:
     took = []
     for frame in frames:
@@ -137,8 +137,8 @@ def _nanoseconds(it: Program, frames: Sequence[bytes], file: Path) -> float:
         argv = ["bpftool", "-j", "prog", "run", "id", str(it.id), "data_in", str(file)]
         argv += ["repeat", str(_RUNS)]
         done = subprocess.run(argv, capture_output=True, text=True, check=True)
-        said = json.loads(done.stdout)
-        if said["retval"] not in (_NEXT, -1):
-            raise AssertionError(f"a frame that nothing matches was not passed: {said}")
-        took.append(said["duration"])
+        result = json.loads(done.stdout)
+        if result["retval"] not in (_NEXT, -1):
+            raise AssertionError(f"a frame that nothing matches was not passed: {result}")
+        took.append(result["duration"])
     return mean(took)

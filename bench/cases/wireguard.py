@@ -1,4 +1,4 @@
-"""A guarded WireGuard port: messages that pass it, and what does not."""
+"""A guarded WireGuard port: the cost of messages that pass and of those that do not."""
 
 from base64 import b64encode
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ _RUNS: Final = 20_000
 _PORT: Final = 51820
 _KEY: Final = bytes(range(32))
 _DATA: Final = b"\4\0\0\0" + bytes(28)
-_PLAIN: Final = b"\1\0\0\0" + bytes(112)  # an initiation in front of its mac1
+_PLAIN: Final = b"\1\0\0\0" + bytes(112)  # an initiation up to its mac1
 _GOALS: Final = {"guarded": 2.5}
 _GOAL_NS: Final = 500
 _RULE: Final = """\
@@ -31,7 +31,7 @@ match = {{ proto = "udp", dport = {port} }}
 
 
 def measure(directory: Path, repetitions: int) -> Iterator[Table]:
-    """Measure the check of the format on the whole way, and mac1 by test runs."""
+    """Measure the format check on the whole path, and the mac1 check by test runs."""
     guard = _policy(directory, "guard", "wireguard = {}")
     proof = _policy(
         directory, "proof", f'wireguard = {{ public_key = "{b64encode(_KEY).decode()}" }}'
@@ -66,7 +66,7 @@ def _from_many(payload: bytes) -> Traffic:
 
 
 def _by_test_run(policy: Path, repetitions: int) -> Iterator[Row]:
-    # A run sees the same frame again: a right initiation is a repeat from the second one on.
+    # All runs see the same frame, so a correct initiation is a replay from the second run on.
     secret = blake2s(b"mac1----" + _KEY).digest()
     right = blake2s(_PLAIN, key=secret, digest_size=16).digest()
     frames = {

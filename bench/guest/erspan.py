@@ -1,4 +1,4 @@
-"""Whether an ERSPAN collector gets what is mirrored to it: to be run in a guest, see ``run.py``."""
+"""Test that an ERSPAN collector receives mirrored frames; run in a guest by ``run.py``."""
 
 import platform
 import socket
@@ -12,17 +12,17 @@ from wirepath.datapath import Datapath
 from wirepath.lab.netns import Namespace
 from wirepath.policy import Policy
 
-_TAPPED, _COLLECTING = "wp0", "wp1"  # each with its peer in the other namespace, of the same name
+_TAPPED, _COLLECTING = "wp0", "wp1"  # each has a peer of the same name in the other namespace
 _FRAMES: Final = 50
 _PATIENCE_S: Final = 10.0
 _RULE: Final = '[[rule]]\nname = "tap"\nhook = "egress"\nmirror = {{ to = "erspan:{}:77" }}\n'
-_REMOTES: Final = {"192.0.2.2": 20, "2001:db8::2": 40}  # with the bytes of an outer IP header
+_REMOTES: Final = {"192.0.2.2": 20, "2001:db8::2": 40}  # with the size of the outer IP header
 _GRE: Final = b"\x10\0\x88\xbe"  # with a sequence number, ERSPAN type II
-_HEADERS: Final = 16  # GRE's and ERSPAN's
+_HEADERS: Final = 16  # bytes of the GRE and ERSPAN headers
 
 
 def main() -> int:
-    """Print what arrives at the collector; returns 1 unless that is every frame, unchanged."""
+    """Print how many frames arrive at the collector; return 1 unless all do, unchanged."""
     here, far = Namespace("e-here"), Namespace("e-far")
     print(f"kernel {platform.release()}")
     for host in (here, far):
@@ -44,7 +44,7 @@ def _cable(here: Namespace, far: Namespace) -> None:
 def _measure(here: Namespace, far: Namespace, remote: str) -> int:
     frames = [_frame(number) for number in range(_FRAMES)]
     with far.entered(), _raw(_COLLECTING) as collector, here.entered(), _raw(_TAPPED) as out:
-        # The first packet to a neighbour waits for its address, and few may.
+        # Resolve the neighbour first: only a few packets may wait for its address.
         here.run(["ping", "-c", "1", remote])
         with Datapath.up(_TAPPED, Policy.parse(_RULE.format(remote))) as datapath:
             for frame in frames:
@@ -62,7 +62,7 @@ def _raw(name: str) -> socket.socket:
     return raw
 
 
-# IPv4 of a protocol for experiments (RFC 3692).
+# IPv4 with a protocol number for experiments (RFC 3692).
 def _frame(number: int) -> bytes:
     payload = number.to_bytes(2, "big") + bytes(60 + number)
     ends = bytes([198, 51, 100, 1, 198, 51, 100, 2])
@@ -70,7 +70,7 @@ def _frame(number: int) -> bytes:
     return b"\2\0\0\0\0\2\2\0\0\0\0\1\x08\0" + header + payload
 
 
-# The frames inside of what arrives, of our session.
+# Yields the inner frames of received packets of our session.
 def _unwrapped(collector: socket.socket, ip_bytes: int) -> Iterator[bytes]:
     until = time.monotonic() + _PATIENCE_S
     collector.settimeout(2)

@@ -1,7 +1,4 @@
-"""Whether this kernel takes the data plane: every example, at the hooks of its rules.
-
-To be run in a guest, see ``run.py``.
-"""
+"""Test that this kernel loads every example policy; run in a guest by ``run.py``."""
 
 import platform
 import sys
@@ -17,7 +14,7 @@ _EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
 def main() -> int:
-    """Print what becomes of each; returns 1 if one is refused."""
+    """Print the result for each example; return 1 if one is refused."""
     refused = 0
     print(f"kernel {platform.release()}")
     for file in sorted(_EXAMPLES.glob("*.toml")):
@@ -25,11 +22,11 @@ def main() -> int:
         begun = time.monotonic()
         try:
             Generation.load(policy, read_contents(policy).members, sizes={"bans": 16}).close()
-            said = "loaded"
+            result = "loaded"
         except KernelError as error:
             refused += 1
-            said = str(error)
-        print(f"{file.stem:20} {time.monotonic() - begun:5.1f} s  {said}", flush=True)
+            result = str(error)
+        print(f"{file.stem:20} {time.monotonic() - begun:5.1f} s  {result}", flush=True)
     return 1 if refused else 0
 
 

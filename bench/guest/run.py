@@ -1,12 +1,12 @@
-"""Run a Python file of ours under another kernel: ``python bench/guest/run.py KERNEL FILE``.
+"""Run a Python file of the project under another kernel: ``python bench/guest/run.py KERNEL FILE``.
 
-KERNEL is a directory that a Debian kernel package was unpacked to::
+KERNEL is a directory with an unpacked Debian kernel package::
 
     apt-get download linux-image-6.1.0-56-cloud-amd64 && dpkg -x linux-image-*.deb KERNEL
 
-What the file needs goes into an initramfs: Python, our packages and objects, iproute2, iperf3.
-QEMU interprets the guest (TCG), so its times are no measurements; rates that it keeps are.
-Needs qemu-system-x86 and busybox-static; touches nothing outside a temporary directory.
+The guest runs from an initramfs with Python, the project's packages and objects, iproute2 and
+iperf3.  QEMU emulates the CPU (TCG), so durations in the guest mean nothing, but rates that it
+keeps do.  Needs qemu-system-x86 and busybox-static; changes nothing outside a temporary directory.
 """
 
 import argparse
@@ -16,7 +16,8 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator
+import threading
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -50,7 +51,7 @@ busybox poweroff -f
 
 
 def main() -> int:
-    """Build the guest and boot it; returns what the file exits with."""
+    """Build the guest and boot it; return the exit code of the file."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("kernel", type=Path, help="where a kernel package was unpacked to")
     parser.add_argument("file", type=Path, help="to run, below the project's directory")
@@ -61,12 +62,23 @@ def main() -> int:
         [image] = (asked.kernel / "boot").glob("vmlinuz-*")
         append = "console=ttyS0 quiet panic=-1 rdinit=/init"
         argv = [*_QEMU, "-kernel", image, "-initrd", initrd, "-append", append]
-        done = subprocess.run(
-            argv, stdout=subprocess.PIPE, text=True, timeout=asked.timeout, check=False
-        )
-    print(done.stdout)
-    found = re.search(r"^guest: exit (\d+)", done.stdout, re.MULTILINE)
+        said = _boot(argv, asked.timeout)
+    found = re.search(r"^guest: exit (\d+)", said, re.MULTILINE)
     return int(found[1]) if found else 1
+
+
+# Prints what the guest says as it says it, so that it is there after a time-out, too.
+def _boot(argv: Sequence[str | Path], timeout: int) -> str:
+    said = []
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as guest:
+        assert guest.stdout is not None
+        killer = threading.Timer(timeout, guest.kill)
+        killer.start()
+        for line in guest.stdout:
+            print(line, end="", flush=True)
+            said.append(line)
+        killer.cancel()
+    return "".join(said)
 
 
 def _build(directory: Path, kernel: Path, file: Path) -> Path:
@@ -90,7 +102,7 @@ def _build(directory: Path, kernel: Path, file: Path) -> Path:
     return initrd
 
 
-# Those that are asked for, each behind those that it needs.
+# Yields the requested modules, each after the modules that it needs.
 def _modules(kernel: Path) -> Iterator[tuple[str, bytes]]:
     files = {path.name.split(".")[0].replace("-", "_"): path for path in kernel.rglob("*.ko*")}
     seen: set[str] = set()
@@ -118,7 +130,7 @@ def _tools(root: Path) -> None:
     _libraries(root, found)
 
 
-# Beside each other where the loader looks for them.
+# Copies the libraries that programs need to the same paths, where the loader looks for them.
 def _libraries(root: Path, of: Iterable[Path]) -> None:
     for path in of:
         said = subprocess.run(["ldd", path], capture_output=True, text=True, check=False).stdout

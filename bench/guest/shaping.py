@@ -1,4 +1,4 @@
-"""What a kernel with fq makes of ``shape = true``: to be run in a guest, see ``run.py``."""
+"""Test ``shape = true`` on a kernel with fq; run in a guest by ``run.py``."""
 
 import platform
 import sys
@@ -10,7 +10,7 @@ from wirepath.kernel import qdisc
 from wirepath.kernel.interface import Interface
 from wirepath.policy import Policy
 
-_GOAL_BPS: Final = 95e6  # of payload; with what the wire counts, 95.6 are possible
+_GOAL_BPS: Final = 95e6  # of payload; 95.6e6 is the most, since limits count whole frames
 _RULE: Final = """
 [[rule]]
 name = "cap"
@@ -27,7 +27,7 @@ _SECONDS, _OMIT = 5, 2
 
 
 def main() -> int:
-    """Print what TCP gets in each way; returns 1 if shaping misses its goal."""
+    """Print the rate of TCP in each case; return 1 if shaping misses its goal."""
     reached = True
     with routed.routed("g") as path:
         print(f"kernel {platform.release()}, uncapped {routed.tcp(path, 2) / 1e6:.0f} Mbit/s")

@@ -144,31 +144,46 @@ static long parse_extension(__u32 nth, struct chain *chain)
 	return !!(chain->fragment & bpf_htons(IPV6_OFFSET));
 }
 
-static __always_inline enum verdict
-parse_extensions(struct pkt *pkt, struct cursor *c)
+/* Walk the chain that begins at @start.  Returns the bytes that it has, or
+ * below 0 the verdict.  Few packets have one: its stack is not the walk's.
+ */
+static __noinline int skip_extensions(struct pkt *pkt, void *start, void *end,
+				      __u32 left)
 {
 	struct chain chain = {
-		.start = c->pos,
-		.end = c->end,
-		.left = c->left,
+		.start = start,
+		.end = end,
+		.left = left,
 		.proto = pkt->proto,
 	};
 
-	if (!extension_kinds[pkt->proto].unit)
-		return VERDICT_CONTINUE;
 	bpf_loop(EXTENSION_DEPTH + 1, parse_extension, &chain, 0);
-	c->pos = chain.start + (chain.offset & CHAIN_MASK);
-	c->left = chain.left;
 	pkt->proto = chain.proto;
 	if (chain.fragment & bpf_htons(IPV6_OFFSET))
 		pkt->fragment = FRAGMENT_LATER;
 	else if (chain.fragment & bpf_htons(IPV6_MORE))
 		pkt->fragment = FRAGMENT_FIRST;
 	/* else none, or atomic (RFC 6946): a whole packet */
-	if (!chain.fault)
+	if (chain.fault && !chain.unseen)
+		return -(int)malformed(pkt, chain.fault);
+	if (chain.fault)
+		return -(int)unseen(pkt, chain.fault);
+	return chain.offset;
+}
+
+static __always_inline enum verdict
+parse_extensions(struct pkt *pkt, struct cursor *c)
+{
+	int bytes;
+
+	if (!extension_kinds[pkt->proto].unit)
 		return VERDICT_CONTINUE;
-	return chain.unseen ? unseen(pkt, chain.fault)
-			    : malformed(pkt, chain.fault);
+	bytes = skip_extensions(pkt, c->pos, c->end, c->left);
+	if (bytes < 0)
+		return -bytes;
+	c->pos += bytes & CHAIN_MASK;
+	c->left -= bytes;
+	return VERDICT_CONTINUE;
 }
 
 #endif

@@ -16,7 +16,7 @@
 
 struct byte_actions {
 	struct pkt *pkt;
-	const struct frame *frame;
+	struct frame frame;
 };
 
 /* Its own stack, which the walk does not need at the same time. */
@@ -42,7 +42,7 @@ static long next_byte_action(__u32 nth, struct byte_actions *e)
 	if (!pkt->byte_action.action)
 		return 1;
 	pkt->rule = pkt->byte_action.rule;
-	pkt->byte_action.verdict = run_byte_action(e->frame, pkt);
+	pkt->byte_action.verdict = run_byte_action(&e->frame, pkt);
 	count_rule(pkt->rule, pkt, pkt->byte_action.verdict);
 	if (pkt->byte_action.verdict)
 		return 1;
@@ -54,7 +54,7 @@ static long next_byte_action(__u32 nth, struct byte_actions *e)
 static __always_inline enum verdict
 rules(struct pkt *pkt, const struct frame *frame)
 {
-	struct byte_actions walk = { .pkt = pkt, .frame = frame };
+	struct byte_actions walk = { .pkt = pkt, .frame = *frame };
 
 	if (!frame->byte_actions || !(actions_used & ACTIONS_ON_BYTES))
 		return classify(pkt);

@@ -81,35 +81,47 @@ static __always_inline __u32 suiting(const struct block *block, __u64 lanes)
 	return bits;
 }
 
-/* The lowest clause of @list that holds, from @from up to before @best.
+/* Whose candidate it is, of the @j of a block. */
+static __always_inline __u32 clause_in(const struct block *block, __u32 j)
+{
+	return block->low[j] >> CLAUSE_AT;
+}
+
+/* Clauses from @from up to before @end, as one number: the stack is tight. */
+static __always_inline __u64 range_of(__u32 from, __u32 end)
+{
+	return (__u64)from << 32 | end;
+}
+
+/* The lowest clause of @list that holds and is in @range; its end if none is.
  * Global: the verifier walks the loop only once.
  */
 __noinline __u32 lowest_candidate(const struct classes *classes, __u32 list,
-				  __u64 lanes, __u32 from, __u32 best)
+				  __u64 lanes, __u64 range)
 {
 	__u32 at = list >> LIST_BITS, end = at + (list & LIST_MASK);
 
 	if (!classes)
-		return best;
+		return range;
 	for (int i = 0; i < LIST_BLOCKS && at < end; i++, at++) {
 		struct block *block = bpf_map_lookup_elem(&blocks, &at);
 		__u32 suits;
 
-		if (!block || block->low[0] >> CLAUSE_AT >= best)
+		if (!block || clause_in(block, 0) >= (__u32)range)
 			break;
 		suits = suiting(block, lanes);
 		if (!suits)
 			continue;
 #pragma clang loop unroll(disable)
 		for (int j = 0; j < BLOCK_CANDIDATES; j++) {
-			__u32 clause = block->low[j] >> CLAUSE_AT;
+			__u32 clause = clause_in(block, j);
 
-			if (suits >> j & 1 && clause >= from &&
+			if (suits >> j & 1 && range_of(clause + 1, 0) > range &&
 			    holds(clause, classes))
-				return clause < best ? clause : best;
+				return clause < (__u32)range ? clause : range;
 		}
 	}
-	return best;
+	return range;
 }
 
 static __always_inline struct class_lists *
@@ -168,11 +180,11 @@ __noinline __u32 next_candidate(const struct classes *classes, __u32 from)
 		if (!of)
 			continue;
 		if (of->wide)
-			best = lowest_candidate(classes, of->wide, lanes, from,
-						best);
+			best = lowest_candidate(classes, of->wide, lanes,
+						range_of(from, best));
 		if (of->narrow)
 			best = lowest_candidate(classes, of->narrow, lanes,
-						from, best);
+						range_of(from, best));
 	}
 	return best;
 }

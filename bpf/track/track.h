@@ -144,38 +144,25 @@ track_error(struct pkt *pkt, struct flow *flow, const struct frame *frame)
 	return VERDICT_CONTINUE;
 }
 
-static __always_inline enum verdict
-look_up(struct pkt *pkt, const struct frame *frame)
+/* On a stack of its own.  The frame comes in parts, or it would have to lie on
+ * that of the hook.
+ */
+static __noinline enum verdict look_up(struct pkt *pkt, void *ctx, void *data,
+				       void *end)
 {
+	struct frame frame = { .ctx = ctx, .data = data, .end = end };
 	struct flow flow = { .family = pkt->family };
 	enum verdict verdict = VERDICT_CONTINUE;
 
 	if (pkt->has_ports)
-		track_flow(pkt, &flow, frame->ctx);
+		track_flow(pkt, &flow, ctx);
 	else if (has_quote(pkt))
-		verdict = track_error(pkt, &flow, frame);
+		verdict = track_error(pkt, &flow, &frame);
 	else if (pkt->has_type)
 		pkt->ct = icmp_state(pkt);
 	if (!verdict)
 		count_tracked(pkt);
 	return verdict;
-}
-
-/* Both have a stack of their own.  A frame that byte actions see lies on that of its
- * hook anyway; any other is given in parts, or it would have to.
- */
-static __noinline enum verdict
-look_up_whole(struct pkt *pkt, const struct frame *frame)
-{
-	return look_up(pkt, frame);
-}
-
-static __noinline enum verdict
-look_up_parts(struct pkt *pkt, void *ctx, void *data, void *end)
-{
-	struct frame frame = { .ctx = ctx, .data = data, .end = end };
-
-	return look_up(pkt, &frame);
 }
 
 /* Once a packet, if some rule asks. */
@@ -184,9 +171,7 @@ track(struct pkt *pkt, const struct frame *frame)
 {
 	if (!(dimensions_used >> DIMENSION_CT & 1))
 		return VERDICT_CONTINUE;
-	if (frame->byte_actions)
-		return look_up_whole(pkt, frame);
-	return look_up_parts(pkt, frame->ctx, frame->data, frame->end);
+	return look_up(pkt, frame->ctx, frame->data, frame->end);
 }
 
 #endif

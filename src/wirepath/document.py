@@ -148,9 +148,10 @@ class Table:
         return Table(self.document, value or {}, (*self.path, key), label)
 
     def tables(self, key: str, shape: str) -> "list[Table]":
-        """Give the array of tables *key*, each labelled with its ``name`` if it has one.
+        """Return the array of tables *key*; each label has the ``name`` of the table, if any.
 
-        Without a name it is its line that tells it apart, or else its position, from 0.
+        Tables without a name are told apart by their lines; in a document without lines, the label
+        has their position, from 0.
         """
         value = self.take(key)
         if value is None:

@@ -14,7 +14,7 @@ from wirepath.policy.numbers import FIELDS
 from wirepath.policy.sketch import Sketch
 
 AnyAddress = str | IPv4Address | IPv6Address | int
-"""What is read as an address; a number of 128 bits is one already."""
+"""The types that functions accept as an address; an int is a number of 128 bits."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -42,11 +42,11 @@ class Explanation:
 
     Attributes:
         address: the source, as a number of 128 bits.
-        hook: where they are.
-        sets: that it is in.
-        ban: in force.
-        never_block: it is a management source.
-        steps: rules that match or could, in order, up to the first that surely ends the walk;
+        hook: the hook at which packets are judged.
+        sets: the sets that contain the address.
+        ban: the ban in force on it, if any.
+        never_block: the address is in ``never_block``.
+        steps: rules that match or could, in order, up to the first that certainly ends the walk;
             empty if the guard decides.
         verdict: for a packet that matches none of the uncertain steps.
         possible: every verdict that some packet from the address may get.
@@ -98,19 +98,19 @@ def explain(
     dport: int | None = None,
     skip_bad: bool = False,
 ) -> Explanation:
-    """Say what packets from *address* would get under *policy*, without a kernel.
+    """Explain what *policy* does to packets from *address*, without a kernel.
 
     Args:
-        policy: a valid one; the files of its sets are read.
+        policy: the policy; the files of its sets are read.
         address: the source.
-        hook: where the packets are.
-        proto: their protocol, by name or number; any if None.
-        dport: their destination port; any if None, and then they may have none.
-        skip_bad: whether to go without the bad lines of set files.
+        hook: the hook at which packets are judged.
+        proto: protocol of the packets, by name or number; any if None.
+        dport: their destination port; if None, any port or none.
+        skip_bad: whether to skip bad lines of set files.
 
     Raises:
-        RequestError: there is no such address, protocol or port.
-        PolicyError: a list has bad lines.
+        RequestError: the address, protocol or port is not valid.
+        PolicyError: a set file has bad lines.
     """
     from wirepath.plan.set_files import read_contents
     from wirepath.prefixes import Tables
@@ -130,17 +130,17 @@ def explain_by(
     proto: int | str | None = None,
     dport: int | None = None,
 ) -> Explanation:
-    """Say what packets from *address* would get by *model*: its policy, its sets and its bans.
+    """Explain what happens to packets from *address* by *model*: its policy, sets and bans.
 
     Args:
-        model: which knows the hook too.
+        model: the model of a policy at one hook.
         address: the source.
-        now_ns: the clock that bans expire by.
+        now_ns: time on the clock by which bans expire.
         proto: as in `explain`.
-        dport: likewise.
+        dport: as in `explain`.
 
     Raises:
-        RequestError: there is no such address, protocol or port.
+        RequestError: the address, protocol or port is not valid.
     """
     address = address if isinstance(address, int) else parse_address(str(address))
     proto, dport = _number("proto", proto), _number("dport", dport)

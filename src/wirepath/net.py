@@ -144,19 +144,19 @@ class Prefix:
 
     @classmethod
     def of(cls, value: "AnyPrefix") -> "Prefix":
-        """Give *value* itself if it is a prefix; read it if it is text or of `ipaddress`.
+        """Return *value* if it is a prefix; convert it if it is text or an object of `ipaddress`.
 
         Raises:
-            RequestError: it is no prefix.
+            RequestError: *value* is not a prefix.
         """
         return value if isinstance(value, Prefix) else cls.parse(str(value))
 
     @classmethod
     def all_of(cls, values: "AnyPrefix | Iterable[AnyPrefix]") -> "list[Prefix]":
-        """Read one prefix or several, each as `of` does.
+        """Convert one prefix or several, as `of` does.
 
         Raises:
-            RequestError: one of them is no prefix.
+            RequestError: one of them is not a prefix.
         """
         # A network of `ipaddress` iterates over its addresses, and a text over its characters.
         if isinstance(values, Iterable) and not isinstance(values, str | IPv4Network | IPv6Network):
@@ -205,7 +205,7 @@ class Prefix:
 
 
 AnyPrefix = Prefix | str | IPv4Address | IPv6Address | IPv4Network | IPv6Network
-"""What is read as a prefix wherever one is asked for."""
+"""The types that functions accept as a prefix."""
 
 
 def _mask(bits: int) -> int:

@@ -211,11 +211,12 @@ def test_no_bpffs(host: Host, policy: Path) -> None:
 
 @pytest.fixture
 def aged(host: Host, policy: Path) -> Host:
-    """Put up a datapath that says another version did."""
+    """Put up a datapath whose manifest says that a newer version wrote it."""
     assert host("up", "wp0", policy).code == 0
     (manifest,) = host.bpffs.rglob("manifest")
     with Map.open(manifest) as pages, pages.memory() as memory:
         text = bytes(memory).replace(b'"version":"', b'"version":"9', 1)
+        text = text.replace(b'"schema":', b'"schema":9', 1)
         memory[:] = text[: len(memory)]
     return host
 
@@ -234,7 +235,7 @@ def test_pins_of_another_version(aged: Host, policy: Path) -> None:
     ):
         said = aged(*arguments).refused(1)
         assert said.startswith("open wp0: wirepath 9"), said
-        assert "put it up, this is" in said
+        assert "put it up, whose manifest this one" in said
     assert aged("up", "wp0", policy).code != 0
     assert aged.state() == before
 

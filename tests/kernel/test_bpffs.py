@@ -4,7 +4,9 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -144,12 +146,18 @@ def test_a_change_that_was_left_is_in_the_way_of_the_next(pins: Pins) -> None:
 
 def test_the_lock_keeps_writers_apart(pins: Pins) -> None:
     other = Pins(pins.directory("x").parents[1])
-    with pins.locked():
+
+    def ask(**how: Any) -> None:
+        with other.locked(**how):
+            pass
+
+    with pins.locked(), ThreadPoolExecutor(1) as thread:
         message = r"lock .*: another wirepath has held it for 0.1 s \[EAGAIN\] \(wait for it"
-        with pytest.raises(KernelError, match=message), other.locked(patience_s=0.1):
-            pass
-        with pytest.raises(KernelError), other.locked(shared=True, patience_s=0):
-            pass
+        with pytest.raises(KernelError, match=message):
+            thread.submit(ask, patience_s=0.1).result()
+        with pytest.raises(KernelError):
+            thread.submit(ask, shared=True, patience_s=0).result()
+        ask(patience_s=0)  # the thread that holds it has it at once
     with pins.locked(shared=True), other.locked(shared=True):
         pass
     with other.locked(patience_s=0):

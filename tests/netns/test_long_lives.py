@@ -200,6 +200,20 @@ def test_what_wider_bans_hold(datapath: Datapath) -> None:
     datapath.down()
 
 
+def test_bans_are_saved_and_restored(datapath: Datapath) -> None:
+    datapath.bans.add("203.0.113.5", seconds=60)
+    datapath.bans.add("2001:db8::/32")
+    text, count = datapath.bans.save()
+    before = [ban.prefix for ban in datapath.bans]
+    assert count == len(before) == datapath.bans.remove_all()
+    with pytest.raises(RequestError, match=r"^restore bans: line 3: 203.0.113.500: "):
+        datapath.bans.restore(text + b"203.0.113.500\n")
+    assert list(datapath.bans) == []
+    assert datapath.bans.restore(text + b"203.0.113.7\n", seconds=5).banned == 3
+    assert [ban.prefix for ban in datapath.bans] == sorted([*before, Prefix.of("203.0.113.7")])
+    datapath.down()
+
+
 @pytest.mark.parametrize("seconds", [0, -1, float("nan"), float("inf")])
 def test_times_that_are_none(datapath: Datapath, seconds: float) -> None:
     with pytest.raises(RequestError, match="not a time"):

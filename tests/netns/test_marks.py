@@ -1,6 +1,7 @@
 """Marks on real traffic, looked at behind the host that writes them, by tcpdump and scapy."""
 
 import hashlib
+import json
 import os
 import socket
 import time
@@ -60,6 +61,16 @@ _SERVE = (
 )
 
 
+def await_forwarding(near: Namespace) -> None:
+    """Wait until both ports of the bridge forward; the kernel may be late to see a carrier."""
+    deadline = time.monotonic() + 30
+    states: list[str] = []
+    while states != ["forwarding"] * 2:
+        assert time.monotonic() < deadline, states
+        time.sleep(0.02)
+        states = [port["state"] for port in json.loads(run(near, "bridge", "-j", "link"))]
+
+
 @pytest.fixture
 def beyond(hosts: Pair) -> Iterator[Namespace]:
     """A third host; the near one is a bridge between it and the far one."""
@@ -83,6 +94,7 @@ def beyond(hosts: Pair) -> Iterator[Namespace]:
         ip(host, "addr", "add", f"{_BEYOND[6]}/64", "dev", IFNAME, "nodad")
         for each in (hosts.far, host):
             run(each, "sysctl", "-qw", "net.ipv4.tcp_ecn=1")
+        await_forwarding(near)
         yield host
     finally:
         host.remove()
@@ -144,10 +156,20 @@ def test_a_body_over_tcp(hosts: Pair, beyond: Namespace, tmp_path: Path, hook: H
         datapath.down()
 
 
+def sent_once(data: list[Packet]) -> Iterator[Packet]:
+    """Leave out what TCP has sent again, which it does without ECN (RFC 3168 section 6.1.5)."""
+    ahead = data[0][scapy.TCP].seq
+    for packet in data:
+        segment = packet[scapy.TCP]
+        if (segment.seq - ahead) % (1 << 32) < 1 << 31:
+            ahead = segment.seq + len(segment.payload)
+            yield packet
+
+
 def check_segments(segments: list[Packet], family: int) -> None:
     assert {mark(packet)[0] for packet in segments} == {34}
     data = [packet for packet in segments if len(packet) > 1000]
-    assert {mark(packet)[1] for packet in data} == {2}
+    assert {mark(packet)[1] for packet in sent_once(data)} == {2}
     assert max(map(len, data)) <= 1514
     assert len(data) >= _SIZE // 1460
     first = [packet for packet in segments if "S" in packet[scapy.TCP].flags]

@@ -2,6 +2,7 @@
 
 import inspect
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -39,6 +40,12 @@ def test_each_name(name: str) -> None:
     for called, member in vars(public).items():
         if inspect.isfunction(member) and not called.startswith("_"):
             assert member.__doc__, f"{name}.{called}"
+
+
+@pytest.mark.parametrize("name", ["Datapath", "Bans", "Sets"])
+def test_the_page_has_every_method(name: str) -> None:
+    words = set(re.findall(r"\w+", page.PAGE.read_text()))
+    assert {called for called in vars(getattr(wirepath, name)) if called[0] != "_"} <= words
 
 
 def test_no_name_is_a_module() -> None:

@@ -104,11 +104,11 @@ class Datapath:
         return self._access.reading()
 
     def changing(self) -> AbstractContextManager[Handles]:
-        """Keep everybody else from reading and changing it until the block ends.
+        """Keep other threads and processes from using it until the block ends.
 
-        Calls of this thread, of any `Datapath`, go on as ever, and find nothing changed by others
-        in between. Other threads and processes wait, and raise KernelError with EAGAIN after 10 s.
-        What the context yields is open maps, for wirepath itself.
+        Calls of this thread, to any `Datapath`, go on as ever, and find nothing changed by others
+        in between. Calls of others wait, and raise KernelError with EAGAIN after 10 s. What the
+        context yields is open maps, for wirepath itself.
 
         Raises:
             RequestError: wirepath is not up there.
@@ -118,9 +118,10 @@ class Datapath:
 
     @contextmanager
     def temporarily(self) -> Iterator[Self]:
-        """Take it down when the block ends, for tests and notebooks: ``with ....temporarily():``.
+        """Take it down when the block ends, by an error too: for tests and notebooks.
 
-        Nothing is taken down if it was already, even if another one is up there by then.
+        Only what served at the beginning, or came of it by `apply`, is taken down: not what another
+        process has put up there after a `down`.
         """
         with self._access.reading() as handles:
             link = handles.link.id

@@ -43,7 +43,7 @@ _NEXT: Final = "next"  # the next `serving`, before it is renamed
 
 
 class _Held(threading.local):
-    # The directories whose lock this thread holds alone.
+    # The directories whose lock this thread holds exclusively.
     def __init__(self) -> None:
         self.roots: set[Path] = set()
 
@@ -113,24 +113,24 @@ class Pins:
     def locked(self, *, shared: bool = False, patience_s: float = _PATIENCE_S) -> Iterator[None]:
         """Hold the lock while the body runs; the kernel releases it if the process dies.
 
-        Empty directories are removed on the way out.
-
-        A thread that holds it alone may ask for it again, in either way, and has it at once.
+        Empty directories are removed on the way out. A thread that holds the lock exclusively may
+        take it again, shared or exclusive.
 
         Raises:
             KernelError: another process held the lock for *patience_s* seconds (EAGAIN), or the
                 directory cannot be opened (EACCES and the like).
         """
-        if self._root in _held.roots:
+        held = _held.roots
+        if self._root in held:
             yield
             return
         fd = self._lock(fcntl.LOCK_SH if shared else fcntl.LOCK_EX, patience_s)
         try:
             if not shared:
-                _held.roots.add(self._root)
+                held.add(self._root)
             yield
         finally:
-            _held.roots.discard(self._root)
+            held.discard(self._root)
             for directory in (self._root, self.older_staging):
                 with suppress(OSError):  # it is not empty, or not there
                     directory.rmdir()

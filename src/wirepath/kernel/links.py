@@ -50,7 +50,7 @@ class Link(Handle):
         """Open a pinned link.
 
         Raises:
-            PinError: there is none at *pin*, or it is on another kind of hook.
+            PinError: no link is pinned at *pin*, or it is on another kind of hook.
         """
         link = cls(open_pin(pin, "bpf-link"))
         if link._info().type != cls._type:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from wirepath.native import Readable
 
-# Of enum bpf_map_type of linux/bpf.h: the per-CPU maps,
+# Types of maps (enum bpf_map_type of linux/bpf.h): the per-CPU maps,
 _PER_CPU: Final = frozenset({5, 6, 10, 21})
 # and the arrays, whose keys are indexes even where BTF does not say so (sections of variables).
 _ARRAYS: Final = frozenset({2, 6})

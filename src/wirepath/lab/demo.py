@@ -26,7 +26,7 @@ from wirepath.lab.web import WebClient, WebServer
 _SOURCES: Final = 100_000
 _RULE: Final = "blocked"
 _POLICY: Final = """\
-# What the demo runs: a block list first, then two rules that only count and let through.
+# The policy of the demo: a block list, then two rules that only count.
 [set.blocked]
 files = ["blocked.txt"]
 

@@ -69,7 +69,7 @@ class Capture:
 
     @classmethod
     def of(cls, frames: Iterable[SupportsBytes | Frame]) -> Self:
-        """Make a capture of frames; those that are bytes alone are whole, at time 0."""
+        """Make a capture from frames; plain bytes are a whole frame at time 0."""
         known = [
             each if isinstance(each, Frame) else Frame(0, len(data := bytes(each)), data)
             for each in frames
@@ -106,7 +106,7 @@ class Capture:
 
 
 def read_capture(path: str | Path) -> Capture:
-    """Read the capture in the file, or pipe, *path*.
+    """Read the capture in the file or pipe *path*.
 
     Raises:
         CaptureError: the file cannot be opened, is not a capture, ends inside a frame, contradicts

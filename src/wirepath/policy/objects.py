@@ -1,6 +1,6 @@
-"""A policy made of Python objects, as the document that its text would have given.
+"""Python objects as the document that the text of the same policy would give.
 
-So one validator reads both, and says the same of both.
+Thus the same code validates both, with the same messages.
 """
 
 from collections.abc import Iterable, Mapping
@@ -23,7 +23,7 @@ _TEXTS = (Prefix, IPv4Address, IPv4Network, IPv6Address, IPv6Network, PurePath)
 def as_document(
     rules: Iterable[AnyRule], sets: Mapping[str, AnySet], datapath: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Give the whole document; it may be wrong wherever its parts are."""
+    """Give the whole document, without checking its parts."""
     return {
         "datapath": _plain(datapath),
         "set": {str(name): _set(each) for name, each in sets.items()},
@@ -37,7 +37,7 @@ def _set(value: Any) -> Any:
     return _plain(value if isinstance(value, Mapping) else {"prefixes": value})
 
 
-# What TOML has no type for: None is a key that is left out, and a tuple is a list.
+# Converts values to those that TOML has: a key with None is left out, a tuple becomes a list.
 def _plain(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {str(key): _plain(each) for key, each in value.items() if each is not None}

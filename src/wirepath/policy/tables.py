@@ -12,13 +12,13 @@ from wirepath.policy.match import Match
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """What holds for every packet: ``[datapath]``.
+    """The settings for all packets: ``[datapath]``.
 
     Attributes:
-        default: for packets that no rule decides.
-        defaults: the same, by hook, where it is another one.
-        fragments: for later fragments, ahead of the rules: drop, or pass on to them.
-        malformed: for frames that lie about their lengths.
+        default: verdict on packets that no rule decides on.
+        defaults: the same by hook, for hooks where it differs.
+        fragments: whether later fragments are dropped before the rules, or go on to them.
+        malformed: verdict on frames with wrong lengths.
         never_block: sources that pass before every ban and rule.
     """
 
@@ -29,7 +29,7 @@ class Settings:
     never_block: tuple[Prefix, ...] = ()
 
     def document(self) -> dict[str, Any]:
-        """Give the table as plain values, for JSON; a default by hook is the policy's to add."""
+        """Give the table as plain values, for JSON, without the defaults by hook."""
         return {
             "default": self.default,
             "fragments": self.fragments,
@@ -40,12 +40,12 @@ class Settings:
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class SetSpec:
-    """Where the prefixes of a set come from: ``[set.NAME]``.
+    """The sources of a set's prefixes: ``[set.NAME]``.
 
     Attributes:
-        name: what rules call it, after an ``@``.
+        name: its name, which rules write after an ``@``.
         files: absolute paths; the files can be read, but their contents have not been checked.
-        prefixes: those that stand in the policy itself.
+        prefixes: those that the policy itself lists.
         counters: whether each entry counts packets.
     """
 
@@ -73,10 +73,10 @@ class Rule:
     """One ``[[rule]]``.
 
     Attributes:
-        name: unique in the policy; counters keep to it across policies.
-        match: which packets.
-        action: what becomes of them.
-        hooks: where it is asked.
+        name: unique in the policy; counters are carried over to the next policy by this name.
+        match: the packets that it applies to.
+        action: the action on them.
+        hooks: the hooks at which it applies.
     """
 
     name: str
@@ -94,7 +94,7 @@ class Rule:
         }
 
     def in_words(self) -> dict[str, Any]:
-        """Say in words what it does, as ``wirepath check --json`` and ``rules --json`` do."""
+        """Describe the rule in words, for ``wirepath check --json`` and ``rules --json``."""
         return {
             "name": self.name,
             "hook": list(self.hooks),

@@ -66,14 +66,22 @@ class Bans:
         with self._access.writing() as handles:
             return BanView(handles).add_all(asked, seconds)
 
-    def restore(self, bans: BanList, seconds: float | None = None) -> Restored:
+    def restore(self, bans: BanList | bytes, seconds: float | None = None) -> Restored:
         """Ban what a file lists: saved bans for the time that is left, the others as `add` does.
 
         A ban by a rule that is gone counts as the operator's; one for that rule alone is left out.
 
+        Args:
+            bans: the contents of the file, as `save` gives them; or what was read of it, and then
+                without its bad lines.
+            seconds: for those that do not say when they end.
+
         Raises:
+            RequestError: a line is no ban. Nothing has changed then.
             FullError: the table is full; says how many were banned before.
         """
+        if isinstance(bans, bytes):
+            bans = _parsed(bans)
         with self._access.writing() as handles:
             return BanView(handles).restore(bans, seconds)
 
@@ -135,3 +143,13 @@ class Bans:
         """
         with self._access.reading() as handles:
             return BanView(handles).save()
+
+
+def _parsed(text: bytes) -> BanList:
+    from wirepath.datapath.live.ban_lists import parse_bans
+
+    bans = parse_bans(text)
+    if bans.bad:
+        first = bans.bad[0]
+        raise RequestError(f"restore bans: line {first.line}: {first.text}: {first.why}")
+    return bans
