@@ -103,7 +103,8 @@ judge_frame(struct xdp_md *ctx, struct pkt *pkt)
 	return verdict;
 }
 
-SEC("xdp.frags")
+/* User space adds BPF_F_XDP_HAS_FRAGS, but not for generic mode. */
+SEC("xdp")
 int ingress(struct xdp_md *ctx)
 {
 	struct scratch *scratch = take_scratch();

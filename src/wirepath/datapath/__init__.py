@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Self
 from wirepath.datapath import change
 from wirepath.datapath.access import Access, choose_name, homes, settle
 from wirepath.datapath.attach import choose
+from wirepath.datapath.device import link_of
 from wirepath.datapath.generation.pinned import INGRESS
 from wirepath.datapath.handles import Handles
 from wirepath.datapath.host.place import Place
@@ -169,7 +170,8 @@ class Datapath:
         """
         from wirepath.kernel.interface import Interface
 
-        Interface.of(name)
+        interface = Interface.of(name)
+        link = link_of(interface, policy)
         pins = Pins.find()  # before anything starts a thread: it may have to change namespaces
         from wirepath.plan.requirements import requirements
         from wirepath.plan.set_files import read_contents
@@ -180,6 +182,7 @@ class Datapath:
             needs=requirements(policy),
             place=Place(iface=name, device=name, sysctl=sysctl, qdisc=qdisc),
             mode=mode,
+            link=link,
             tc=choose(tc),
         )
         with pins.locked():
@@ -213,6 +216,7 @@ class Datapath:
             KernelError: the kernel does not take it; the old generation serves on.
         """
         from wirepath.datapath.diff import difference
+        from wirepath.kernel.interface import Interface
         from wirepath.plan.requirements import requirements
         from wirepath.plan.set_files import read_contents
 
@@ -226,6 +230,7 @@ class Datapath:
                 needs=needs,
                 place=Place(iface=handles.iface, device=handles.device, sysctl=sysctl, qdisc=qdisc),
                 mode=handles.manifest.mode,
+                link=link_of(Interface.of(handles.device), policy),
                 tc=handles.manifest.tc,
             )
             change.swap(self._access.pins, handles, order)

@@ -79,7 +79,9 @@ def rebuild(pins: Pins, handles: Handles, members: Members) -> None:
     Raises:
         KernelError: the kernel does not take it; the old generation serves on.
     """
+    from wirepath.datapath.device import link_of
     from wirepath.datapath.host.place import Place
+    from wirepath.kernel.interface import Interface
     from wirepath.plan.requirements import requirements
 
     policy, manifest = handles.policy, handles.manifest
@@ -89,6 +91,7 @@ def rebuild(pins: Pins, handles: Handles, members: Members) -> None:
         needs=requirements(policy),
         place=Place(iface=handles.iface, device=handles.device),
         mode=manifest.mode,
+        link=link_of(Interface.of(handles.device), policy),
         tc=manifest.tc,
     )
     swap(pins, handles, order)
