@@ -12,7 +12,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/pip --quiet --disable-pip-version-check
 PYTEST := $(BIN)/pytest
 
-# What has to be there before pip and clang can do anything, and what the tests and the lab run.
+# The packages that pip and clang need, and the programs that the tests and the lab run.
 PACKAGES := \
 	gcc libc6-dev make pkg-config python3-dev python3-venv \
 	clang llvm libbpf-dev libbpf1 bpftool \
@@ -25,7 +25,7 @@ help: ## this list
 	@echo 'make COMMAND:'
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
 
-# Setting up. What takes long leaves a stamp, beside what it made.
+# Setting up. Slow steps leave a stamp in the directory that they make.
 
 .PHONY: setup
 setup: $(VENV)/installed.stamp ## what the other commands need: packages, .venv, the compiled parts
@@ -50,7 +50,7 @@ build/packages.stamp: Makefile
 		touch $@
 	fi
 
-# The first Python that is new enough, with the headers and modules that setting up takes.
+# Finds the first Python that is new enough and has the headers and modules that setup needs.
 define FIND_PYTHON
 for python in $(PYTHON) /usr/bin/python3 python3 python3.13 python3.12 python3.11; do
 	$$python -c 'import ensurepip, os, sys, sysconfig
@@ -94,7 +94,7 @@ lock: ## choose new versions of all tools: writes requirements.lock
 CLANG ?= clang
 LLVM_STRIP ?= llvm-strip
 MULTIARCH = $(or $(shell gcc -print-multiarch 2>/dev/null),$(shell uname -m)-linux-gnu)
-# Programs and callbacks have the kernel's signatures, so parameters may go unused.
+# Programs and callbacks have signatures of the kernel, so some parameters are unused.
 BPF_CFLAGS = -O2 -g -target bpf -mcpu=v3 -std=gnu11 -Wall -Wextra -Werror -Wno-unused-parameter \
 	-ffile-prefix-map=$(CURDIR)=. -Ibpf -I/usr/include/$(MULTIARCH)
 
@@ -120,7 +120,7 @@ wheel: setup ## dist/wirepath-*.whl, with the compiled object inside, and the so
 	$(BIN)/python -c 'from setuptools.build_meta import build_sdist; build_sdist("dist")' >/dev/null
 	ls dist
 
-# Looking for mistakes.
+# Static checks.
 
 C_SOURCES := $(filter-out %/_native.c,$(wildcard \
 	bpf/*.[ch] bpf/*/*.[ch] bench/bpf/*.[ch] src/wirepath/native/*/*.[ch] tests/kernel/*.[ch]))
@@ -139,7 +139,7 @@ types: setup
 format-check: setup
 	@$(BIN)/clang-format --dry-run -Werror --ferror-limit=2 $(C_SOURCES) || {
 		echo 'clang-format: `make format` mends these' >&2; exit 1; }
-headers: setup # each compiles alone
+headers: setup # each must compile alone
 	@for header in $(BPF_HEADERS); do
 		$(CLANG) $(BPF_CFLAGS) -fsyntax-only -x c - <<< "#include \"$$header\""
 	done
@@ -155,9 +155,11 @@ format: setup ## let ruff and clang-format lay out the source
 
 # Running.
 
+# Workers of pytest. Tests that ARGS names, or that use the terminal, run in pytest's own process.
+J ?= $(if $(filter tests/% -s --pdb,$(ARGS)),0,$(shell nproc))
 .PHONY: test
 test: setup ## every test that this host can run (WIREPATH_REQUIRE=kernel: a skip for want of root fails)
-	@$(PYTEST) $(ARGS)
+	@$(PYTEST) -n $(J) --dist=worksteal $(ARGS)
 
 T ?= 60
 .PHONY: fuzz
@@ -178,7 +180,12 @@ budget: setup ## write down what the data plane costs the verifier, in stack and
 
 .PHONY: docs
 docs: setup ## do links lead somewhere, do the commands in the papers exist
-	@$(PYTEST) --quiet tests/unit/test_docs.py
+	@$(PYTEST) --quiet tests/unit/test_docs.py tests/unit/test_pictures.py
+
+.PHONY: pictures
+pictures: setup ## the pictures of the README, made again: docs/pictures/*.svg; as root
+	@$(BIN)/python docs/pictures/rules.py
+	$(BIN)/python docs/pictures/top.py
 
 .PHONY: clean
 clean: ## remove all that was built, .venv too

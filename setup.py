@@ -1,6 +1,6 @@
-"""The two compiled parts of the package; everything else stands in pyproject.toml.
+"""The build of the two compiled parts of the package; everything else is in pyproject.toml.
 
-The BPF objects come from ``make`` (clang), the extension from cffi.
+``make`` builds the BPF objects with clang, cffi builds the extension.
 """
 
 import os
@@ -16,10 +16,10 @@ OBJECTS = tuple(Path(f"build/{name}.bpf.o") for name in ("datapath", "mirror", "
 
 
 class BuildWithObjects(build_py):
-    """Compile the data plane and the lab's generator, and lay them inside the package."""
+    """Compile the data plane and the lab's generator, and copy them into the package."""
 
     def run(self) -> None:
-        # An outer make's job server is not ours to use.
+        # The job server of an outer make is not available to this one.
         environment = {k: v for k, v in os.environ.items() if k not in ("MAKEFLAGS", "MAKELEVEL")}
         subprocess.run(["make", "--silent", *map(str, OBJECTS)], check=True, env=environment)
         super().run()
@@ -29,7 +29,7 @@ class BuildWithObjects(build_py):
 
 
 class StableAbiWheel(bdist_wheel):
-    """Tag the wheel abi3: the extension uses the limited API only."""
+    """Tag the wheel abi3, since the extension uses only the limited API."""
 
     def finalize_options(self) -> None:
         self.py_limited_api = "cp311"

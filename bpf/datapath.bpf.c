@@ -68,11 +68,13 @@ static __noinline enum verdict answer(struct xdp_md *ctx, const struct pkt *pkt)
 	return write_answer(&frame, pkt) ? VERDICT_DROP : VERDICT_TX;
 }
 
-static __noinline void write_new_dscp(struct xdp_md *ctx, const struct pkt *pkt)
+static __noinline void remark(struct xdp_md *ctx, const struct pkt *pkt)
 {
+	__u32 dscp = dscp_to_leave_with(pkt, noted(pkt, ACTION_DSCP));
 	struct frame frame = frame_of(ctx);
 
-	write_dscp(&frame, pkt);
+	if (dscp != pkt->dscp)
+		write_dscp(&frame, pkt, dscp);
 }
 
 static __always_inline enum verdict
@@ -91,8 +93,9 @@ judge_frame(struct xdp_md *ctx, struct pkt *pkt)
 	verdict = pipeline(pkt, &frame);
 	if (actions_used & ACTIONS_THAT_ANSWER && verdict == VERDICT_TX)
 		verdict = answer(ctx, pkt);
-	if (actions_used & 1U << ACTION_DSCP && has_new_dscp(pkt, verdict))
-		write_new_dscp(ctx, pkt);
+	if (actions_used & 1U << ACTION_DSCP &&
+	    leaves_with(pkt, ACTION_DSCP, verdict))
+		remark(ctx, pkt);
 	count_outcome(pkt, verdict);
 	trace = trace_of(ctx); /* an answer has moved it */
 	if (trace)

@@ -9,8 +9,8 @@
 
 #include "packet/pkt.h"
 
-#define RULE_COUNTERS 20480 /* two generations of 10,000 rules, */
-#define RULE_BLOCK    512   /* so many in one element: 16 KiB */
+#define RULE_BLOCK  512 /* slots of rules in one element: 16 KiB, */
+#define RULE_BLOCKS 40  /* and two generations of 10,000 rules */
 
 struct counter {
 	__u64 packets;
@@ -33,14 +33,8 @@ struct {
 struct rule_counter {
 	__u64 packets; /* that matched */
 	__u64 bytes;
-	union {
-		__u64 dropped;  /* packets that this rule dropped */
-		__u64 mirrored; /* a mirror, which drops none: copies sent */
-	};
-	union {
-		__u64 exceeded;      /* those that exceeded its limit */
-		__u64 mirror_failed; /* copies that could not be sent */
-	};
+	__u64 dropped;  /* packets that this rule dropped */
+	__u64 exceeded; /* those that exceeded its limit */
 };
 
 struct rule_block {
@@ -49,11 +43,12 @@ struct rule_block {
 
 /* A rule keeps its slot from generation to generation, by its name.  Blocks,
  * because the kernel finds an element of each CPU by a pointer, and few pointers
- * stay in the cache.
+ * stay in the cache.  What only rules with some action count lies in a map of
+ * that action's own, by the same slots and in such blocks.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, RULE_COUNTERS / RULE_BLOCK);
+	__uint(max_entries, RULE_BLOCKS);
 	__type(key, __u32);
 	__type(value, struct rule_block);
 } rule_counters SEC(".maps");
@@ -79,16 +74,6 @@ static __always_inline void count_rule(__u32 slot, const struct pkt *pkt,
 		c->dropped++;
 		c->exceeded += pkt->reason == REASON_LIMIT_EXCEEDED;
 	}
-}
-
-static __always_inline void count_copy(__u32 slot, bool sent)
-{
-	struct rule_counter *c = counter_of(slot);
-
-	if (!c)
-		return;
-	c->mirrored += sent;
-	c->mirror_failed += !sent;
 }
 
 static __always_inline void bump(struct counter *c, const struct pkt *pkt)

@@ -78,12 +78,10 @@ static __always_inline long bring_into_reach(struct __sk_buff *skb)
 
 static __noinline void remark_skb(struct __sk_buff *skb, const struct pkt *pkt)
 {
-	write_skb_dscp(skb, pkt);
-}
+	__u32 dscp = dscp_to_leave_with(pkt, noted(pkt, ACTION_DSCP));
 
-static __noinline void learn(struct __sk_buff *skb, const struct pkt *pkt)
-{
-	learn_index(skb, pkt);
+	if (dscp != pkt->dscp)
+		write_skb_dscp(skb, pkt, dscp);
 }
 
 /* Send out a copy of the frame, as it is now.  What the kernel answers above 0
@@ -137,14 +135,14 @@ judge_skb(struct __sk_buff *skb, struct pkt *pkt)
 	verdict = walk_skb(skb, pkt);
 	if (pkt->unseen && !bring_into_reach(skb))
 		verdict = walk_skb(skb, pkt);
-	if (actions_used & 1U << ACTION_LEARN && pkt->learns)
-		learn(skb, pkt);
-	if (actions_used & 1U << ACTION_DSCP && has_new_dscp(pkt, verdict))
+	if (actions_used & 1U << ACTION_DSCP &&
+	    leaves_with(pkt, ACTION_DSCP, verdict))
 		remark_skb(skb, pkt);
 	if (limit_config.shapes && pkt->deferred.departs_ns)
 		depart(skb, pkt->deferred.departs_ns);
 	if (actions_used & 1U << ACTION_MIRROR && pkt->deferred.mirrors)
 		send_copies(skb, pkt->deferred.mirrors);
+	finish(skb, pkt, verdict);
 	count_outcome(pkt, verdict);
 	if (replaying) {
 		skb->cb[0] = verdict;

@@ -6,13 +6,35 @@ nothing.
 """
 
 import os
+import shlex
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
 from functools import cache
+from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import settings
+
+# How long one example takes depends on what else the machine does.
+settings.register_profile("suite", deadline=None)
+settings.load_profile("suite")
+
+WORKER = Path(__file__).parent / "harness" / "worker"
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "kernel: needs root and a kernel that loads programs")
+    # In the background of a shell it is ignored, and so it would be by what the tests interrupt.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_setupnodes(specs: list[Any]) -> None:
+    for spec in specs:
+        spec.python = shlex.join((str(WORKER), sys.executable))
 
 
 @cache
@@ -30,3 +52,16 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     if "kernel" in os.environ.get("WIREPATH_REQUIRE", "").split(","):
         pytest.fail(f"WIREPATH_REQUIRE=kernel, but {reason}", pytrace=False)
     pytest.skip(reason)
+
+
+@pytest.fixture
+def bpffs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A bpffs of the test's own, which wirepath takes for the machine's."""
+    from wirepath.native import lib
+
+    path = tmp_path / "bpffs"
+    path.mkdir()
+    assert lib.wp_mount_bpffs(os.fsencode(path)) == 0
+    monkeypatch.setenv("WIREPATH_BPFFS", str(path))
+    yield path
+    subprocess.run(["umount", "--lazy", str(path)], check=True)

@@ -12,7 +12,6 @@ from cases.blocklist import HOSTS, MANY, OTHERS, listing
 from results import Row, Table, timed, times
 from wire import ADDRESS, IFNAME, MAC, Wire, wire
 from wirepath.datapath import Datapath
-from wirepath.datapath.live import counters
 from wirepath.lab.flood import Flood
 from wirepath.lab.traffic import addresses, from_sources, random_sources, udp
 from wirepath.net import Prefix
@@ -45,7 +44,7 @@ def _loading(way: Wire, directory: Path, repetitions: int) -> Table:
 
 
 def _up(policy: Path) -> None:
-    Datapath.up(IFNAME, Policy.load(policy)).close()
+    Datapath.up(IFNAME, Policy.load(policy))
 
 
 def _adding(way: Wire, directory: Path) -> Table:
@@ -101,7 +100,7 @@ def _under_load(way: Wire, directory: Path) -> Table:
             timed(partial(datapath.apply, policies[turn % 2])) for turn in range(1, _APPLIES + 1)
         ]
         sent = flood.stop().packets
-        judged = counters.read(datapath).rules["listed"].dropped
+        judged = datapath.counters().rules["listed"].dropped
         overflowed = way.overflowed() - before
         datapath.down()
     lost = sent - overflowed - judged

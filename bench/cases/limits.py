@@ -107,7 +107,7 @@ def _passed(policy: Policy, keys: int, seconds: float) -> tuple[int, float, floa
             ]
             sent, elapsed = map(sum, zip(*(run.result() for run in runs), strict=True))
         elapsed /= _CPUS
-        counted = counters.rules(generation.maps["rule_counters"], {"all": 0})["all"]
+        counted = counters.rules(generation.maps, {"all": 0})["all"]
     return counted.packets - counted.dropped, sent / elapsed, elapsed
 
 

@@ -7,7 +7,7 @@ from typing import Final
 
 import rulesets
 from results import Row, Table, timed
-from wirepath import replay
+from wirepath import judge
 from wirepath.pcap import CaptureWriter, read_capture
 from wirepath.policy import Policy
 
@@ -34,7 +34,7 @@ def measure(directory: Path, repetitions: int) -> Iterator[Table]:
 
 def _replay(policy: Path, file: Path) -> None:
     with read_capture(file) as capture:
-        replay.run(Policy.load(policy), capture)
+        judge.replay(Policy.load(policy), capture)
 
 
 def _write(file: Path, frames: list[bytes]) -> None:

@@ -24,12 +24,15 @@ struct {
 	__type(value, struct dscp);
 } dscps SEC(".maps");
 
-static __always_inline void note_dscp(struct pkt *pkt, __u32 config)
+/* What the rule noted as @noted says; as it is, if none does. */
+static __always_inline __u32 dscp_to_leave_with(const struct pkt *pkt,
+						__u32 noted)
 {
-	struct dscp *dscp = bpf_map_lookup_elem(&dscps, &config);
+	__u32 place = noted - 1;
+	struct dscp *dscp;
 
-	if (dscp)
-		pkt->new_dscp = NEW_DSCP | dscp->value;
+	dscp = noted ? bpf_map_lookup_elem(&dscps, &place) : NULL;
+	return dscp ? dscp->value : pkt->dscp;
 }
 
 #endif

@@ -11,6 +11,7 @@
 #define MIRROR_H
 
 #include "actions/mirror_mark.h"
+#include "stats.h"
 #include "trace.h"
 
 #define MIRRORS_MAX 64 /* a hook: bits in deferred.mirrors */
@@ -19,7 +20,7 @@ struct mirror {
 	__u32 ifindex; /* 0: the device was not there */
 	__u32 one_in;  /* packets, from 1 */
 	__u32 snap;    /* bytes that a copy keeps, up to 65,535; 0: all */
-	__u32 rule;    /* slot in rule_counters */
+	__u32 rule;    /* slot in mirror_counters */
 };
 
 struct {
@@ -44,6 +45,36 @@ struct {
 	__type(key, __u32);
 	__type(value, struct mirror_block);
 } mirror_blocks SEC(".maps");
+
+struct mirror_counter {
+	__u64 mirrored;      /* copies sent */
+	__u64 mirror_failed; /* copies that could not be sent */
+};
+
+struct mirror_counter_block {
+	struct mirror_counter of[RULE_BLOCK];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1); /* RULE_BLOCKS if any rule mirrors */
+	__type(key, __u32);
+	__type(value, struct mirror_counter_block);
+} mirror_counters SEC(".maps");
+
+static __always_inline void count_copy(__u32 slot, bool sent)
+{
+	__u32 at = slot / RULE_BLOCK;
+	struct mirror_counter_block *block;
+	struct mirror_counter *c;
+
+	block = bpf_map_lookup_elem(&mirror_counters, &at);
+	if (!block)
+		return;
+	c = &block->of[slot % RULE_BLOCK];
+	c->mirrored += sent;
+	c->mirror_failed += !sent;
+}
 
 static __always_inline bool is_picked(__u32 config)
 {

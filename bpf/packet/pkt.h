@@ -17,7 +17,7 @@
 
 #define VLAN_ABSENT 0xffff /* no VID is that large */
 #define RULE_NONE   (~0U)
-#define NEW_DSCP    0x40 /* above every DSCP */
+#define NOTED_MAX   3 /* actions; as many as struct pkt has room for */
 
 const volatile enum hook hook = HOOK_INGRESS;
 
@@ -101,16 +101,20 @@ struct pkt {
 	__u16 src_class; /* of src among the policy's own prefixes */
 	__u16 segments;  /* merged, or to be cut into; 0: nobody has counted */
 
-	bool cut;      /* by its snap length; while replaying */
-	bool unseen;   /* headers are there, but not in reach */
-	bool learns;   /* what a handshake says of its session */
-	__u8 new_dscp; /* DSCP to leave with | NEW_DSCP; or 0 */
-	__u8 reason;   /* enum reason */
-	__u8 fault;    /* enum fault, with REASON_MALFORMED */
-	__u8 answer;   /* enum answer, with VERDICT_TX */
-	__u8 ct;       /* enum ct; if a rule asks for it */
+	bool cut;    /* by its snap length; while replaying */
+	bool unseen; /* headers are there, but not in reach */
+	bool learns; /* what a handshake says of its session */
+	__u8 ct;     /* enum ct; if a rule asks for it */
+	__u8 reason; /* enum reason; with ... */
+	__u8 fault;  /* ... enum fault, if MALFORMED, in one store */
+	__u8 answer; /* enum answer, with VERDICT_TX */
 
 	__u16 segment_bytes; /* payload of each but the last; 0: not merged */
+
+	/* By action that says what the packet leaves with (act.h): the place of
+	 * its last rule's struct, + 1; 0: no rule says.
+	 */
+	__u16 noted[NOTED_MAX];
 };
 
 /* Several packets of one flow that the kernel has in one buffer (GRO, GSO). */

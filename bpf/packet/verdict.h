@@ -40,21 +40,6 @@ enum reason {
 	REASON_MAX,
 };
 
-/* What a rule does that takes more than a verdict. */
-enum action {
-	ACTION_NONE,
-	ACTION_LIMIT,
-	ACTION_REJECT,
-	ACTION_CHALLENGE,
-	ACTION_DSCP,
-	ACTION_MIRROR,
-	ACTION_LEARN, /* of what answers to a WireGuard guard */
-	/* Those that look at the frame's bytes come last: byte_actions.h. */
-	ACTION_WIREGUARD,
-	ACTION_COOKIE,
-	ACTION_MAX,
-};
-
 /* How a frame lies about its lengths, or where it ends too early. */
 enum fault {
 	FAULT_NONE,

@@ -19,21 +19,11 @@
 #define IPV4_DSCP 0x00fc /* of the first 16 bits, RFC 2474 section 3 */
 #define IPV6_DSCP 0x0fc0
 
-/* Is there anything to write?  What a snap length has cut is left alone. */
-static __always_inline bool
-has_new_dscp(const struct pkt *pkt, enum verdict verdict)
-{
-	if (verdict != VERDICT_PASS || !pkt->new_dscp ||
-	    (replaying && pkt->cut))
-		return false;
-	return pkt->new_dscp != (NEW_DSCP | pkt->dscp);
-}
-
-/* The first 16 bits, @old ones, with the new DSCP in them. */
-static __always_inline __be16 remarked(const struct pkt *pkt, __be16 old)
+/* The first 16 bits, @old ones, with @dscp in them. */
+static __always_inline __be16 remarked(const struct pkt *pkt, __be16 old,
+				       __u32 dscp)
 {
 	__u16 mask = pkt->family == 4 ? IPV4_DSCP : IPV6_DSCP;
-	__u16 dscp = pkt->new_dscp & ~NEW_DSCP;
 
 	dscp <<= pkt->family == 4 ? 2 : 6;
 	return bpf_htons((bpf_ntohs(old) & ~mask) | dscp);
@@ -47,7 +37,7 @@ static __always_inline __sum16 replaced(__sum16 check, __be16 old, __be16 new)
 
 /* In memory, as XDP has it. */
 static __always_inline void write_dscp(const struct frame *frame,
-				       const struct pkt *pkt)
+				       const struct pkt *pkt, __u32 dscp)
 {
 	struct iphdr *ip = frame->data + (pkt->l3_at & L3_AT_MASK);
 	__be16 *first = (__be16 *)ip, old;
@@ -55,7 +45,7 @@ static __always_inline void write_dscp(const struct frame *frame,
 	if ((void *)(ip + 1) > frame->end)
 		return;
 	old = *first;
-	*first = remarked(pkt, old);
+	*first = remarked(pkt, old, dscp);
 	if (pkt->family == 4)
 		ip->check = replaced(ip->check, old, *first);
 }
@@ -63,7 +53,8 @@ static __always_inline void write_dscp(const struct frame *frame,
 /* In an skb, which may share its bytes, and may know the sum of all of them:
  * IPv4's own checksum makes up for the change there, IPv6 has none.
  */
-static __always_inline void write_skb_dscp(void *skb, const struct pkt *pkt)
+static __always_inline void
+write_skb_dscp(void *skb, const struct pkt *pkt, __u32 dscp)
 {
 	__u32 at = pkt->l3_at;
 	__u64 flags = pkt->family == 4 ? 0 : BPF_F_RECOMPUTE_CSUM;
@@ -71,7 +62,7 @@ static __always_inline void write_skb_dscp(void *skb, const struct pkt *pkt)
 
 	if (bpf_skb_load_bytes(skb, at, &old, sizeof(old)))
 		return;
-	new = remarked(pkt, old);
+	new = remarked(pkt, old, dscp);
 	if (pkt->family == 4 &&
 	    bpf_l3_csum_replace(skb, at + offsetof(struct iphdr, check), old,
 				new, sizeof(new)))

@@ -12,9 +12,30 @@
 #include "actions/challenge.h"
 #include "actions/dscp.h"
 #include "actions/limit.h"
+#include "actions/mark.h"
 #include "actions/mirror.h"
 #include "actions/reject.h"
+#include "actions/wireguard_indexes.h"
 #include "rules/clauses.h"
+
+/* What a rule does that takes more than a verdict. */
+enum action {
+	ACTION_NONE,
+	ACTION_LIMIT,
+	ACTION_REJECT,
+	ACTION_CHALLENGE,
+	ACTION_MIRROR,
+	ACTION_LEARN, /* of what answers to a WireGuard guard */
+	/* Those that say what the packet leaves with: the last rule wins. */
+	ACTION_DSCP,
+	ACTION_MARK,
+	ACTION_PRIORITY,
+	/* Those that look at the frame's bytes come last: byte_actions.h. */
+	ACTION_WIREGUARD,
+	ACTION_COOKIE,
+	ACTION_MAX,
+};
+_Static_assert(ACTION_WIREGUARD - ACTION_DSCP <= NOTED_MAX, "noted actions");
 
 /* Bit a: some rule has enum action a. */
 const volatile __u32 actions_used;
@@ -23,27 +44,71 @@ const volatile __u32 actions_used;
 const volatile enum action action_names;
 
 #define ACTIONS_ON_BYTES (~0U << ACTION_WIREGUARD)
+#define ACTIONS_NOTED    ((~0U << ACTION_DSCP) & ~ACTIONS_ON_BYTES)
 
 /* Those that send something back. */
 #define ACTIONS_THAT_ANSWER \
 	(1U << ACTION_REJECT | 1U << ACTION_CHALLENGE | 1U << ACTION_COOKIE)
 
-/* Those that only note what the hook does when the walk is over. */
-#define ACTIONS_THAT_NOTE \
-	(1U << ACTION_DSCP | 1U << ACTION_MIRROR | 1U << ACTION_LEARN)
+/* Those that leave something for the hook to do when the walk is over. */
+#define ACTIONS_DEFERRED \
+	(ACTIONS_NOTED | 1U << ACTION_MIRROR | 1U << ACTION_LEARN)
+
+static __always_inline __u32 noted(const struct pkt *pkt, enum action action)
+{
+	return pkt->noted[action - ACTION_DSCP];
+}
+
+/* Does a packet leave with what some rule with @action says?  One that a snap
+ * length has cut is left alone.
+ */
+static __always_inline bool
+leaves_with(const struct pkt *pkt, enum action action, enum verdict verdict)
+{
+	if (verdict != VERDICT_PASS || (replaying && pkt->cut))
+		return false;
+	return noted(pkt, action);
+}
 
 /* Global, so that its stack is not the walk's. */
-__noinline int note(struct pkt *pkt, __u32 action, __u32 config)
+__noinline int defer(struct pkt *pkt, __u32 action, __u32 config)
 {
 	if (!pkt)
 		return 0;
-	if (actions_used & 1U << ACTION_DSCP && action == ACTION_DSCP)
-		note_dscp(pkt, config);
+	if (actions_used & ACTIONS_NOTED && action >= ACTION_DSCP &&
+	    action < ACTION_WIREGUARD)
+		pkt->noted[action - ACTION_DSCP] = config + 1;
 	if (actions_used & 1U << ACTION_MIRROR && action == ACTION_MIRROR)
 		note_mirror(pkt, config);
 	if (actions_used & 1U << ACTION_LEARN && action == ACTION_LEARN)
 		pkt->learns = true;
 	return 0;
+}
+
+#define ACTIONS_FINISHED \
+	(1U << ACTION_LEARN | 1U << ACTION_MARK | 1U << ACTION_PRIORITY)
+
+static __noinline void finish_skb(struct __sk_buff *skb, const struct pkt *pkt,
+				  enum verdict verdict)
+{
+	if (actions_used & 1U << ACTION_LEARN && pkt->learns)
+		learn_index(skb, pkt);
+	if (actions_used & 1U << ACTION_MARK &&
+	    leaves_with(pkt, ACTION_MARK, verdict))
+		set_mark(skb, noted(pkt, ACTION_MARK));
+	if (actions_used & 1U << ACTION_PRIORITY &&
+	    leaves_with(pkt, ACTION_PRIORITY, verdict))
+		set_priority(skb, noted(pkt, ACTION_PRIORITY));
+}
+
+/* What actions leave to the hooks of TC, besides what changes the bytes that a
+ * copy has.
+ */
+static __always_inline void finish(struct __sk_buff *skb, const struct pkt *pkt,
+				   enum verdict verdict)
+{
+	if (actions_used & ACTIONS_FINISHED)
+		finish_skb(skb, pkt, verdict);
 }
 
 static __always_inline enum verdict
@@ -57,8 +122,8 @@ act(struct pkt *pkt, const struct clause *clause)
 	if (actions_used & 1U << ACTION_CHALLENGE &&
 	    clause->action == ACTION_CHALLENGE)
 		return challenge(pkt, clause->config, clause->rule);
-	if (actions_used & ACTIONS_THAT_NOTE)
-		note(pkt, clause->action, clause->config);
+	if (actions_used & ACTIONS_DEFERRED)
+		defer(pkt, clause->action, clause->config);
 	if (actions_used & ACTIONS_ON_BYTES &&
 	    clause->action >= ACTION_WIREGUARD)
 		pkt->byte_action = (struct byte_action){

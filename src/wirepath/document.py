@@ -1,7 +1,7 @@
-"""Reading a TOML document so that every problem in it is found, with its line.
+"""Reading a TOML document so that all problems in it are found, each with its line.
 
-A :class:`Table` gives its keys up one by one and keeps account of what is wrong with them; nothing
-raises before the whole document is read.  Knows TOML and has never heard of a policy.
+A caller reads the keys of a :class:`Table` one by one; the table records what is wrong with them,
+and nothing raises before the whole document is read.  This module knows TOML, but no policy.
 """
 
 import difflib
@@ -20,7 +20,7 @@ S = TypeVar("S", bound=str)
 
 _PLACE = re.compile(r"(.*) \(at (?:line (\d+), column (\d+)|end of document)\)", re.DOTALL)
 
-# By what tomllib says.
+# Cures for syntax errors, by words in the message of tomllib.
 _SYNTAX_CURES = {
     "overwrite a value": "this key stands twice: take one out",
     "twice": "this table stands twice: join the two, or use [[...]] for a list of tables",
@@ -33,11 +33,11 @@ _SYNTAX_CURES = {
 
 
 class Document:
-    """The text that an operator wrote, and what is wrong with it so far.
+    """A text that an operator wrote, with the problems found in it so far.
 
     Attributes:
         file: as the operator named it.
-        problems: so far, in no order.
+        problems: in no particular order.
     """
 
     def __init__(self, text: str, file: str) -> None:
@@ -49,24 +49,24 @@ class Document:
         """Give the whole document as one table.
 
         Raises:
-            PolicyError: it is not TOML.
+            PolicyError: the text is not TOML.
         """
         try:
             return Table(self, tomllib.loads(self._text))
-        except (ValueError, RecursionError) as error:  # also of numbers and nesting past all reason
+        except (ValueError, RecursionError) as error:  # absurd numbers or nesting raise them
             raise PolicyError([self._syntax(str(error))]) from None
 
     def line(self, path: Path) -> int:
-        """Say where *path*, or the closest thing around it, begins; 0 if nowhere."""
+        """Return the line of *path*, or of the innermost table around it; 0 if there is none."""
         while path and path not in self._lines:
             path = path[:-1]
         return self._lines.get(path, 0)
 
     def check(self) -> None:
-        """Raise what was found wrong, if anything was.
+        """Raise PolicyError if any problem was found.
 
         Raises:
-            PolicyError: with every problem, in file order.
+            PolicyError: has every problem, in file order.
         """
         if self.problems:
             raise PolicyError(sorted(self.problems, key=lambda problem: problem.line))
@@ -87,11 +87,11 @@ class Document:
 
 
 class Table:
-    """One table of a document; whoever reads it takes every key it knows, then calls `done`.
+    """One table of a document. The caller reads every key that it knows, then calls `done`.
 
     Attributes:
-        path: where in the document it stands.
-        label: the same for a reader, with names instead of positions: ``rule.ssh.match``.
+        path: its place in the document.
+        label: the same for people, with names instead of positions: ``rule.ssh.match``.
     """
 
     __slots__ = ("_known", "_known_later", "_values", "document", "label", "path")
@@ -117,24 +117,24 @@ class Table:
         return iter(self._values)
 
     def wrong(self, key: str, message: str, *at: int) -> None:
-        """Note that *key* of this table (its element *at*; the table if empty) is wrong."""
+        """Record that *key*, or its element *at*, is wrong; an empty *key* is the table itself."""
         path = (*self.path, key, *at) if key else self.path
         label = ".".join(part for part in (self.label, key) if part)
         line = self.document.line(path)
         self.document.problems.append(Problem(self.document.file, line, label, message))
 
     def take(self, key: str) -> Any:
-        """Give the value of *key*; None if it is absent."""
+        """Return the value of *key*, which is then known; None if it is absent."""
         self._known.add(key)
         return self._values.get(key)
 
     def present(self, keys: Collection[str]) -> list[str]:
-        """Give those of *keys* that are there, in their order; all of them are known from now."""
+        """Return those of *keys* that are present, in that order; all *keys* are then known."""
         self._known.update(keys)
         return [key for key in keys if key in self._values]
 
     def table(self, key: str, shape: str) -> "Table":
-        """Give the table *key*; an empty one if it is absent or, noted, something else.
+        """Return the table *key*; an empty one if it is absent or no table, which is recorded.
 
         Args:
             key: its name.
@@ -148,7 +148,10 @@ class Table:
         return Table(self.document, value or {}, (*self.path, key), label)
 
     def tables(self, key: str, shape: str) -> "list[Table]":
-        """Give the array of tables *key*, each labelled with its ``name`` if it has one."""
+        """Give the array of tables *key*, each labelled with its ``name`` if it has one.
+
+        Without a name it is its line that tells it apart, or else its position, from 0.
+        """
         value = self.take(key)
         if value is None:
             return []
@@ -158,17 +161,21 @@ class Table:
         found = []
         for at, item in enumerate(value):
             name = item.get("name")
-            label = f"{key}.{name}" if isinstance(name, str) else key
-            found.append(Table(self.document, item, (*self.path, key, at), label))
+            path = (*self.path, key, at)
+            if isinstance(name, str):
+                label = f"{key}.{name}"
+            else:
+                label = key if self.document.line(path) else f"{key}[{at}]"
+            found.append(Table(self.document, item, path, label))
         return found
 
     def one(self, key: str, read: Callable[[Any], T], default: D) -> T | D:
-        """Read the value of *key*; *default* if it is absent or, noted, wrong.
+        """Read the value of *key*; *default* if it is absent or invalid, which is recorded.
 
         Args:
             key: its name.
-            read: from TOML value to ours; raises RequestError with ``value: what (cure)``.
-            default: without a value.
+            read: converts the TOML value; raises RequestError with ``value: what (cure)``.
+            default: the result if there is no valid value.
         """
         value = self.take(key)
         if value is None:
@@ -183,7 +190,7 @@ class Table:
         """Read the value of *key*, or each element if it is a list.
 
         Returns:
-            None if the key is absent or anything in it is, noted, wrong.
+            The values; None if the key is absent or an element is invalid, which is recorded.
         """
         value = self.take(key)
         if value is None:
@@ -196,10 +203,10 @@ class Table:
         return found if len(found) == len(items) else None
 
     def all(self, key: str, read: Callable[[Any], T]) -> tuple[T, ...]:
-        """Read the value of *key*, or each element if it is a list, perhaps an empty one.
+        """Read the value of *key*, or each element if it is a list, which may be empty.
 
         Returns:
-            What could be read; what could not is noted.
+            The valid values; invalid ones are recorded.
         """
         value = self.take(key)
         if value is None:
@@ -216,14 +223,14 @@ class Table:
         return tuple(found)
 
     def later(self, keys: Collection[str]) -> None:
-        """Note each of *keys* that is there: words that only a later version knows."""
+        """Record each of *keys* that is present as one that only a later version knows."""
         self._known_later.update(keys)
         for key in keys:
             if key in self._values:
                 self.wrong(key, f"`{key}` is not in this version (leave it out)")
 
     def done(self) -> None:
-        """Note every key that nobody took."""
+        """Record every key that was not read as unknown."""
         for key in self._values:
             if key not in self._known and key not in self._known_later:
                 known = f"known here: {', '.join(sorted(self._known))}"
@@ -231,14 +238,14 @@ class Table:
 
 
 def closest(word: str, known: Iterable[str]) -> str:
-    """Ask ``did you mean X?`` if one of *known* resembles *word*; else give ``""``."""
+    """Return ``did you mean X?`` if one of *known* resembles *word*, else ``""``."""
     by_lower = {name.lower(): name for name in sorted(known)}
     found = difflib.get_close_matches(word.lower(), by_lower, n=1)
     return f"did you mean {by_lower[found[0]]}?" if found else ""
 
 
 def choice(*options: S) -> Callable[[Any], S]:
-    """Make a reader of values that are one of *options*."""
+    """Make a reader that accepts one of *options*."""
 
     def read(value: Any) -> S:
         for option in options:
@@ -254,7 +261,7 @@ def flag(value: Any) -> bool:
     """Read ``true`` or ``false``.
 
     Raises:
-        RequestError: it is something else.
+        RequestError: *value* is something else.
     """
     if isinstance(value, bool):
         return value
@@ -265,7 +272,7 @@ def string(value: Any) -> str:
     """Read a string.
 
     Raises:
-        RequestError: it is something else.
+        RequestError: *value* is something else.
     """
     if isinstance(value, str):
         return value

@@ -1,7 +1,7 @@
-"""Bytes to :class:`Packet`: the twin of ``bpf/packet/parse.h``, in plain Python.
+"""Parsing of frames into :class:`Packet`: the twin of ``bpf/packet/parse.h``, in plain Python.
 
-Each header is asked for twice: do the lengths on the wire allow it (if not, the frame lies: a
-fault), and was it captured (if not, reading stops, and what was not reached stays absent).
+Each header must pass two checks. If the lengths on the wire do not allow it, the frame is malformed
+(a fault). If it was not captured, parsing stops, and the remaining fields stay absent.
 """
 
 from typing import Any, Final
@@ -22,15 +22,15 @@ _IPV6: Final = 6
 _IPV4_BYTES: Final = 20
 _IPV6_BYTES: Final = 40
 _LENGTH_MAX: Final = 0xFFFF
-_EXTENSION_DEPTH: Final = 8  # headers walked; one more is malformed
-_EXTENSION_BYTES: Final = 8  # the shortest, RFC 8200 section 4
+_EXTENSION_DEPTH: Final = 8  # most headers; one more is malformed
+_EXTENSION_BYTES: Final = 8  # of the shortest header, RFC 8200 section 4
 
 _ICMP: Final = 1
 _TCP: Final = 6
 _UDP: Final = 17
 _HOP_BY_HOP: Final = 0
 _FRAGMENT: Final = 44
-_AH: Final = 51  # RFC 4302: counts its length in another unit
+_AH: Final = 51  # RFC 4302; its length is in units of 4 bytes
 _ICMPV6: Final = 58
 # Hop-by-hop, routing, fragment, AH, destination options (RFC 8200), mobility (RFC 6275),
 # HIP (RFC 7401), shim6 (RFC 5533).
@@ -42,7 +42,7 @@ _ICMP_BYTES: Final = 8
 
 
 class _Malformed(Exception):  # noqa: N818 - not an error of ours
-    """The frame lies about its lengths, or ends inside a header."""
+    """The frame has wrong lengths, or ends inside a header."""
 
     def __init__(self, fault: Fault) -> None:
         self.fault: Fault = fault
@@ -53,10 +53,10 @@ class _Unseen(Exception):  # noqa: N818 - not an error of ours
 
 
 class _Cursor:
-    """A place in a frame.
+    """A position in a frame.
 
     Attributes:
-        left: bytes of this layer that the wire's lengths still allow.
+        left: bytes left in this layer, by the lengths on the wire.
     """
 
     def __init__(self, frame: bytes, wire_bytes: int) -> None:
@@ -65,7 +65,7 @@ class _Cursor:
         self.left = wire_bytes
 
     def peek(self, size: int, fault: Fault) -> bytes:
-        """Give the next *size* bytes, or raise what is wrong with them."""
+        """Return the next *size* bytes; raise if they are not allowed or not captured."""
         if self.left < size:
             raise _Malformed(fault)
         header = self._frame[self._at : self._at + size]
@@ -74,11 +74,11 @@ class _Cursor:
         return header
 
     def rest(self, size: int) -> bytes:
-        """Give what was captured of the next *size* bytes."""
+        """Return the captured part of the next *size* bytes."""
         return self._frame[self._at : self._at + size]
 
     def take(self, size: int, fault: Fault) -> bytes:
-        """Give the next *size* bytes and step behind them."""
+        """Return the next *size* bytes and move past them."""
         header = self.peek(size, fault)
         self._at += size
         self.left -= size
@@ -86,18 +86,18 @@ class _Cursor:
 
 
 def parse(frame: bytes, wire_bytes: int | None = None) -> Packet | Fault:
-    """Understand one Ethernet frame.
+    """Parse one Ethernet frame.
 
     Args:
         frame: as captured, from the destination address on.
-        wire_bytes: how long it was on the wire, if a snap length cut it; ``len(frame)`` if None.
+        wire_bytes: length on the wire, if the capture cut the frame; ``len(frame)`` if None.
 
     Returns:
-        The packet; or, if the frame lies about its lengths, how.
+        The packet, or the fault if the frame is malformed.
     """
     wire = len(frame) if wire_bytes is None else wire_bytes
     cursor = _Cursor(frame, wire)
-    seen: dict[str, Any] = {}  # fields of Packet, as far as we got
+    seen: dict[str, Any] = {}  # fields of Packet that were parsed
     try:
         ethertype = _ethernet(cursor, seen)
         if ethertype == _ETH_IPV4:
@@ -110,7 +110,7 @@ def parse(frame: bytes, wire_bytes: int | None = None) -> Packet | Fault:
     except _Malformed as malformed:
         return malformed.fault
     except _Unseen:
-        pass  # judged by what is there
+        pass  # rules judge it by the fields that were captured
     return Packet(frame_bytes=wire, **seen)
 
 
@@ -119,7 +119,7 @@ def _number(header: bytes, at: int, size: int = 2) -> int:
 
 
 def _ethernet(cursor: _Cursor, seen: dict[str, Any]) -> int:
-    # Steps behind the tags; returns the EtherType of what follows them.
+    # Moves past the VLAN tags; returns the EtherType after them.
     ethernet = cursor.take(_ETH_BYTES, "ethernet")
     seen["to_group"] = bool(ethernet[0] & 1)
     ethertype = _number(ethernet, 12)
@@ -166,7 +166,7 @@ def _ipv6(cursor: _Cursor, seen: dict[str, Any]) -> None:
         raise _Malformed("ipv6_header")
     payload = _number(ip, 4)
     if payload == 0 and ip[6] == _HOP_BY_HOP:
-        payload = cursor.left  # a jumbogram, whose option has the length (RFC 2675)
+        payload = cursor.left  # a jumbogram; its length is in an option (RFC 2675)
     if payload > cursor.left:
         raise _Malformed("ipv6_length")
     cursor.left = payload
@@ -186,7 +186,7 @@ def _ipv6(cursor: _Cursor, seen: dict[str, Any]) -> None:
 
 
 def _extensions(cursor: _Cursor, seen: dict[str, Any]) -> None:
-    # RFC 8200 section 4.  A header counts once it is here as a whole.
+    # RFC 8200 section 4.  Only whole headers count.
     for depth in range(_EXTENSION_DEPTH + 1):
         kind = seen["proto"]
         if kind not in _EXTENSIONS or seen["fragment"] == "later":
@@ -197,7 +197,7 @@ def _extensions(cursor: _Cursor, seen: dict[str, Any]) -> None:
         cursor.take(_extension_bytes(kind, start[1]), "extension_header")
         seen["proto"] = start[0]
         if kind == _FRAGMENT:
-            # Offset 0 without more is atomic: a whole packet (RFC 6946).
+            # Offset 0 without the M flag is an atomic fragment: a whole packet (RFC 6946).
             offset = _number(start, 2)
             if offset & 0xFFF8:
                 seen["fragment"] = "later"
@@ -241,7 +241,7 @@ def _tcp(cursor: _Cursor, seen: dict[str, Any]) -> None:
 
 
 def _udp(cursor: _Cursor, seen: dict[str, Any]) -> None:
-    # RFC 768; a first fragment carries the length of the whole datagram.
+    # RFC 768; a first fragment has the length of the whole datagram.
     there = cursor.left
     udp = cursor.take(_UDP_BYTES, "udp_header")
     length = _number(udp, 4)
@@ -252,7 +252,7 @@ def _udp(cursor: _Cursor, seen: dict[str, Any]) -> None:
 
 
 def _icmp(cursor: _Cursor, seen: dict[str, Any]) -> None:
-    # RFC 792, RFC 4443: an error quotes the packet that it is about.
+    # RFC 792, RFC 4443: an error quotes the packet that caused it.
     kind = seen["icmp_type"] = cursor.take(_ICMP_BYTES, "icmp_header")[0]
     quote = cursor.rest(min(cursor.left, track.QUOTE_BYTES))
     seen["ct"] = track.icmp(seen["family"], seen["proto"], kind, seen["destination"], quote)

@@ -1,9 +1,10 @@
-"""The reference: what any packet gets under any policy, in plain Python. Not fast; plain.
+"""The reference model: decides about any packet under any policy, in simple, slow Python.
 
-The compiled program is held against it frame by frame, and ``wirepath test`` asks it.
+Tests compare the compiled program with it frame by frame; ``wirepath test`` uses it.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from types import MappingProxyType
 from typing import Generic, NamedTuple, TypeVar
 
 from wirepath.actions.action import Memory
@@ -19,7 +20,7 @@ _IPV6_BITS = range(ADDRESS_BITS, -1, -1)
 
 
 class PrefixMap(Generic[V]):
-    """Values by prefix; one dict a length."""
+    """A mapping from prefixes to values; has one dict per prefix length."""
 
     def __init__(self, items: Iterable[tuple[Prefix, V]] = ()) -> None:
         self._by_bits: dict[int, dict[int, V]] = {}
@@ -41,7 +42,7 @@ class PrefixMap(Generic[V]):
         return sum(map(len, self._by_bits.values()))
 
     def covering(self, address: int) -> Iterator[tuple[Prefix, V]]:
-        """Yield every prefix that *address* lies in, with its value; the longest first."""
+        """Yield every prefix that contains *address*, with its value; the longest first."""
         for bits in _IPV4_BITS if is_ipv4(address) else _IPV6_BITS:
             values = self._by_bits.get(bits)
             if values:
@@ -57,14 +58,14 @@ class PrefixSet:
         self._map = PrefixMap((prefix, None) for prefix in prefixes)
 
     def add(self, prefix: Prefix) -> None:
-        """Put *prefix* in; nothing happens if it is in already."""
+        """Add *prefix*; does nothing if it is a member already."""
         self._map[prefix] = None
 
     def remove(self, prefix: Prefix) -> None:
-        """Take *prefix* itself out, not what it covers.
+        """Remove exactly *prefix*, not longer prefixes inside it.
 
         Raises:
-            KeyError: it is not in.
+            KeyError: *prefix* is not a member.
         """
         del self._map[prefix]
 
@@ -88,52 +89,54 @@ class Bans:
             self.impose(ban)
 
     def impose(self, ban: Ban) -> None:
-        """Let *ban* take the place of one of its prefix and scope."""
+        """Add *ban*, in place of one with the same prefix and scope."""
         if ban.scope is None:
             self._for_all[ban.prefix] = ban
         else:
             self._scoped[ban.prefix, ban.scope] = ban
 
     def around(self, address: int, now_ns: int) -> Ban | None:
-        """Give the most specific one in force that is for all packets of *address*."""
+        """Return the most specific ban in force on all packets of *address*."""
         live = (ban for _, ban in self._for_all.covering(address) if now_ns < ban.expires_ns)
         return next(live, None)
 
     def on(self, prefix: Prefix, scope: str, now_ns: int) -> Ban | None:
-        """Give the one in force that is for packets of rule *scope* and exactly *prefix*."""
+        """Return the ban in force on packets of rule *scope* with exactly this *prefix*."""
         ban = self._scoped.get((prefix, scope))
         return ban if ban and now_ns < ban.expires_ns else None
 
 
 class Decision(NamedTuple):
-    """What the model says about one packet.
+    """The decision of the model about one packet.
 
     Attributes:
-        verdict: and why.
-        matched: every rule that matched and so counts the packet, in order; the one that decided
-            is the last.
-        departs_ns: not before, on the clock that was given; 0 if at once.
+        verdict: the verdict with its reason.
+        matched: every rule that matched and counts the packet, in order; if a rule decided, it is
+            the last.
+        departs_ns: earliest departure time on the clock that was given; 0 for at once.
+        leaves_with: what rules set on a packet that passes, by their action.
     """
 
     verdict: Verdict
     matched: tuple[str, ...] = ()
     departs_ns: int = 0
+    leaves_with: Mapping[str, int] = MappingProxyType({})
 
 
 class Model:
-    """A policy with the contents of its sets, and the bans of the moment.
+    """The model of a policy at one hook, with the contents of its sets and with bans.
 
     Args:
-        policy: valid by construction.
-        sets: contents by name; of a set that is not here, the prefixes in the policy itself.
+        policy: the policy.
+        sets: contents by name; by default the prefixes that the policy itself lists.
         bans: in force or expired.
-        secret: that cookies are made with.
-        hook: where packets are.
-        sessions: of WireGuard, which the models of several hooks may share.
-        learned_ns: by rule, when its sessions are known; of rules that are not here they never are.
+        secret: the key of SYN cookies.
+        hook: the hook at which packets are judged.
+        sessions: of WireGuard; the models of several hooks may share them.
+        learned_ns: by rule, the time from which its sessions are known; never for other rules.
 
     Raises:
-        KeyError: a set has files and is not in *sets*.
+        KeyError: a set has files but is not in *sets*.
     """
 
     def __init__(
@@ -174,12 +177,12 @@ class Model:
     def decide(
         self, frame: bytes | Packet, now_ns: int = 0, wire_bytes: int | None = None
     ) -> Decision:
-        """Say what becomes of *frame*.
+        """Decide about *frame*.
 
         Args:
-            frame: bytes from the Ethernet header on, or a packet that was parsed before.
-            now_ns: the clock that bans expire and limits refill by.
-            wire_bytes: how long the frame was before a snap length cut it.
+            frame: bytes from the Ethernet header on, or a parsed packet.
+            now_ns: time on the clock by which bans expire and limits refill.
+            wire_bytes: length of the frame on the wire, if the capture cut it.
         """
         packet = frame if isinstance(frame, Packet) else parse(frame, wire_bytes)
         if not isinstance(packet, Packet):
@@ -190,11 +193,11 @@ class Model:
         return Decision(guarded) if guarded else self._walk(packet, now_ns)
 
     def ban(self, address: int, now_ns: int) -> Ban | None:
-        """Give the most specific ban in force for all packets of *address*."""
+        """Return the most specific ban in force on all packets of *address*."""
         return self.bans.around(address, now_ns)
 
     def is_never_blocked(self, address: int) -> bool:
-        """Tell whether *address* is a management source."""
+        """Tell whether *address* is in ``never_block``."""
         return address in self._management
 
     def _guard(self, packet: Packet, now_ns: int) -> Verdict | None:
@@ -210,15 +213,19 @@ class Model:
 
     def _walk(self, packet: Packet, now_ns: int) -> Decision:
         matched, departs_ns = [], 0
+        leaves_with: dict[str, int] = {}
+        verdict: Verdict | None = None
         for rule in self.policy.rules:
             if rule.match.holds(packet, self.sets):
                 if rule.action.counts:
                     matched.append(rule.name)
                 memory = self._memories[rule.name]
                 memory.now_ns, memory.departs_ns = now_ns, departs_ns
+                memory.leaves_with = leaves_with
                 verdict = rule.action.decide(packet, memory)
                 departs_ns = memory.departs_ns
                 if verdict:
-                    return Decision(verdict, tuple(matched), departs_ns)
-        verdict = Verdict(self.policy.datapath.default, "default")
-        return Decision(verdict, tuple(matched), departs_ns)
+                    break
+        verdict = verdict or Verdict(self.policy.datapath.default, "default")
+        passes = verdict.verdict == "pass"
+        return Decision(verdict, tuple(matched), departs_ns, leaves_with if passes else {})

@@ -1,12 +1,13 @@
-"""Addresses, prefixes, packets and verdicts: the words that both halves share.
+"""Addresses, prefixes, packets and verdicts, which both halves share.
 
-An address is an ``int`` of 128 bits.  IPv4 lies in ::ffff:0:0/96 (RFC 4291 section 2.5.5.2), so
-``a.b.c.d`` is ``::ffff:a.b.c.d`` here and one table holds both families.
+An address is an ``int`` of 128 bits.  IPv4 is mapped into ::ffff:0:0/96 (RFC 4291 section
+2.5.5.2), so that one table holds both families.
 """
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
-from ipaddress import AddressValueError, IPv4Address, IPv6Address
+from ipaddress import AddressValueError, IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import Literal, NamedTuple, Self
 
 from wirepath.errors import RequestError
@@ -20,7 +21,7 @@ _QUADS = re.compile(r"\.".join([_OCTET] * 4))
 
 # The lower-case names of the enums in bpf/packet/verdict.h; tests/unit/test_net.py compares them.
 VerdictName = Literal["pass", "drop", "tx", "redirect"]
-"""What can become of a packet."""
+"""The possible verdicts on a packet."""
 Outcome = Literal["pass", "drop"]
 """The verdicts that a policy can ask for by name."""
 Reason = Literal[
@@ -52,7 +53,7 @@ Fault = Literal[
     "icmp_header",
 ]
 Hook = Literal["ingress", "tc_ingress", "egress"]
-"""Where packets are judged: XDP, and both sides of TC."""
+"""The places where packets are judged: XDP, and the two directions of TC."""
 HOOKS: tuple[Hook, ...] = ("ingress", "tc_ingress", "egress")
 DSCPS = {
     **{f"cs{n}": 8 * n for n in range(8)},
@@ -65,11 +66,11 @@ DSCPS = {
 Family = Literal[0, 4, 6]
 Fragment = Literal["none", "first", "later"]
 Ct = Literal["untracked", "new", "established", "related", "invalid"]
-"""What conntrack knows of a packet's connection; the names of ``enum ct`` in bpf/packet/pkt.h."""
+"""The state of a packet's connection in conntrack; names of ``enum ct`` in bpf/packet/pkt.h."""
 
 
 def is_ipv4(address: int) -> bool:
-    """Tell whether *address* is an IPv4 one."""
+    """Tell whether *address* is an IPv4 address."""
     return address >> 32 == _MAPPED >> 32
 
 
@@ -77,8 +78,9 @@ def parse_address(text: str) -> int:
     """Read one address of either family.
 
     Raises:
-        RequestError: *text* is no address, has a zone (``%eth0``), or is an IPv4 address in IPv6
-            form: no such IPv6 packet is ever let through, so it would not mean what it seems to.
+        RequestError: *text* is not an address, has a zone (``%eth0``), or is an IPv4 address in
+            IPv6 form. The last is refused since it would never match: IPv6 packets with such
+            addresses are always malformed.
     """
     if quads := _QUADS.fullmatch(text):
         a, b, c, d = map(int, quads.groups())
@@ -99,20 +101,20 @@ def parse_address(text: str) -> int:
 
 
 def format_address(address: int) -> str:
-    """Write *address* as dotted quads or as RFC 5952 has it."""
+    """Write *address* in dotted-quad notation or as in RFC 5952."""
     return str(IPv4Address(address & 0xFFFFFFFF) if is_ipv4(address) else IPv6Address(address))
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@dataclass(frozen=True, slots=True, order=True, repr=False)
 class Prefix:
     """The addresses that share their first *bits* bits.
 
-    A prefix is of one family: ``::/0`` is every IPv6 address and no IPv4 one, although IPv4 lies
-    inside it as a number.  Sorts by address, then the shorter prefix first.
+    A prefix has one family: ``::/0`` contains every IPv6 address and no IPv4 address, although
+    mapped IPv4 addresses are numerically inside it.  Sorts by address, then shorter prefixes first.
 
     Attributes:
-        address: its first address; bits behind *bits* are 0.
-        bits: 0 to 128; IPv4 prefixes have 96 more than the operator writes.
+        address: its first address; bits after the first *bits* are 0.
+        bits: 0 to 128; for IPv4, 96 more than the operator writes.
     """
 
     address: int
@@ -123,8 +125,8 @@ class Prefix:
         """Read ``10.0.0.0/8``, ``2001:db8::/32`` or a single address.
 
         Raises:
-            RequestError: it is no prefix, has host bits set, or is IPv4 in IPv6 form; the message
-                says what to write instead.
+            RequestError: *text* is not a prefix, has host bits set, or is IPv4 in IPv6 form; the
+                message says what to write instead.
         """
         head, slash, length = text.partition("/")
         address = parse_address(head)
@@ -141,8 +143,29 @@ class Prefix:
         return prefix
 
     @classmethod
+    def of(cls, value: "AnyPrefix") -> "Prefix":
+        """Give *value* itself if it is a prefix; read it if it is text or of `ipaddress`.
+
+        Raises:
+            RequestError: it is no prefix.
+        """
+        return value if isinstance(value, Prefix) else cls.parse(str(value))
+
+    @classmethod
+    def all_of(cls, values: "AnyPrefix | Iterable[AnyPrefix]") -> "list[Prefix]":
+        """Read one prefix or several, each as `of` does.
+
+        Raises:
+            RequestError: one of them is no prefix.
+        """
+        # A network of `ipaddress` iterates over its addresses, and a text over its characters.
+        if isinstance(values, Iterable) and not isinstance(values, str | IPv4Network | IPv6Network):
+            return [cls.of(value) for value in values]
+        return [cls.of(values)]
+
+    @classmethod
     def around(cls, address: int, bits: int) -> Self:
-        """Give the prefix of *bits* bits, 0 to 128, that *address* lies in."""
+        """Return the prefix of *bits* bits, 0 to 128, that contains *address*."""
         return cls(address & _mask(bits), bits)
 
     @property
@@ -164,7 +187,7 @@ class Prefix:
         return address & _mask(self.bits) == self.address and is_ipv4(address) == self.is_ipv4
 
     def covers(self, other: "Prefix") -> bool:
-        """Tell whether every address of *other* is one of this prefix."""
+        """Tell whether every address of *other* is in this prefix."""
         return (
             self.bits <= other.bits
             and self.is_ipv4 == other.is_ipv4
@@ -177,18 +200,25 @@ class Prefix:
             return text
         return f"{text}/{self.bits - _MAPPED_BITS if self.is_ipv4 else self.bits}"
 
+    def __repr__(self) -> str:
+        return f"Prefix.of('{self}')"
+
+
+AnyPrefix = Prefix | str | IPv4Address | IPv6Address | IPv4Network | IPv6Network
+"""What is read as a prefix wherever one is asked for."""
+
 
 def _mask(bits: int) -> int:
     return _ALL_ONES ^ (_ALL_ONES >> bits)
 
 
 class Datagram(NamedTuple):
-    """What a UDP header has behind it.
+    """The payload of a UDP header.
 
     Attributes:
-        size: bytes, as the header has it; in a first fragment those of all fragments.
-        here: how many there are in this packet, perhaps more.
-        data: those that were captured.
+        size: bytes by the UDP header; in a first fragment, those of all fragments.
+        here: bytes in this packet after the UDP header; may exceed *size*.
+        data: the bytes that were captured.
     """
 
     size: int
@@ -198,25 +228,25 @@ class Datagram(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Packet:
-    """One frame as it was understood; the twin of ``struct pkt`` in ``bpf/packet/pkt.h``.
+    """One parsed frame; the twin of ``struct pkt`` in ``bpf/packet/pkt.h``.
 
     Attributes:
-        frame_bytes: on the wire, from the Ethernet header on.
-        family: 0 if it is not IP, or was cut before its IP header was whole: no rule sees it.
+        frame_bytes: length on the wire, from the Ethernet header on.
+        family: 0 if it is not IP, or if the capture cut its IP header; no rule sees such frames.
         source, destination: 128-bit numbers; 0 without family.
-        proto: what follows the IPv6 extension headers; 0 without family.
-        sport, dport: of TCP and UDP; None if there are none to read, as in a later fragment.
-        to_group: the frame went to an Ethernet multicast or broadcast address.
+        proto: the protocol after IPv6 extension headers; 0 without family.
+        sport, dport: of TCP and UDP; None if not readable, as in a later fragment.
+        to_group: the destination MAC is multicast or broadcast.
         tcp_flags: FIN is bit 0, CWR bit 7; None unless TCP.
-        tcp_seq: the sequence number; likewise.
+        tcp_seq: the sequence number; None unless TCP.
         icmp_type: of ICMP and ICMPv6; None otherwise.
         vlan: VID of the outermost tag, 0 to 4095; None if untagged.
-        length: of the IP packet, header included; 65,535 if larger.
-        ttl: or hop limit, 0 to 255.
+        length: of the IP packet including its header; 65,535 if larger.
+        ttl: TTL or hop limit, 0 to 255.
         dscp: 0 to 63.
         fragment: ``first`` holds the L4 header, ``later`` never does.
-        datagram: what UDP carries; None if its header is not here.
-        ct: the state of its connection; as parsed, of one that nobody has tracked.
+        datagram: the payload of UDP; None without a UDP header.
+        ct: the state of its connection; after parsing, as if no connection were known.
     """
 
     frame_bytes: int
@@ -239,15 +269,15 @@ class Packet:
     ct: Ct = "untracked"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Verdict:
-    """What becomes of a packet, and why.
+    """The verdict on a packet, and the reason for it.
 
     Attributes:
-        verdict: what becomes of it.
-        reason: what decided.
-        rule: the rule that decided, or that banned the source, if one did.
-        fault: how the frame lies (reason ``malformed``).
+        verdict: the verdict.
+        reason: the part of the datapath that decided.
+        rule: the rule that decided or that banned the source, if any.
+        fault: what is wrong with the frame, for the reason ``malformed``.
     """
 
     verdict: VerdictName
@@ -255,16 +285,21 @@ class Verdict:
     rule: str | None = None
     fault: Fault | None = None
 
+    def __repr__(self) -> str:
+        more = f", rule={self.rule!r}" if self.rule else ""
+        more += f", fault={self.fault!r}" if self.fault else ""
+        return f"Verdict({self.verdict!r}, {self.reason!r}{more})"
+
 
 @dataclass(frozen=True, slots=True)
 class Ban:
-    """Sources that are dropped for a time.
+    """A prefix whose packets are dropped for a time.
 
     Attributes:
-        prefix: whom it is for.
-        expires_ns: holds while the clock is before this; same clock as the packets'.
-        rule: that imposed it; None if an operator did.
-        scope: the rule that it is for; None if it is for all packets, ahead of every rule.
+        prefix: the banned sources.
+        expires_ns: in force until this time, on the clock of the packets.
+        rule: the rule that imposed it; None if an operator did.
+        scope: the rule whose packets it drops; None if it drops all packets, before every rule.
     """
 
     prefix: Prefix

@@ -1,4 +1,4 @@
-"""Times, rates and amounts, as operators write them."""
+"""Times, rates and amounts of data in the notation of operators."""
 
 import re
 from dataclasses import dataclass
@@ -15,16 +15,16 @@ _COUNT: Final = re.compile(r"(\d{1,15}) ?([kmg]?)", re.ASCII | re.IGNORECASE)
 _AMOUNT: Final = re.compile(r"(\d{1,15}) ?([kmg]?)(bit|byte)", re.ASCII | re.IGNORECASE)
 _RATE: Final = re.compile(r"(\d{1,15}) ?([kmg]?)(bit)?(?:/(s|min|h))?", re.ASCII | re.IGNORECASE)
 _RATE_CURE: Final = 'write packets like "100/s", "5/min", "2k/s", or bits a second like "100mbit"'
-_RATE_MOST: Final = 10**9  # packets a second: one a nanosecond
-_BITS_LEAST: Final = 1_000  # the time of a 64 KiB frame still fits 64 bits
-_BITS_MOST: Final = 10**12
+_RATE_MOST: Final = 10**9  # packets per second: one each nanosecond
+_BITS_LEAST: Final = 1_000  # bits per second; the time of a 64 KiB frame in ns fits 64 bits
+_BITS_MOST: Final = 10**12  # bits per second
 
 
 def duration(value: Any) -> float:
-    """Read a time such as ``30s``, ``5min``, ``1h``, ``2d`` or ``90``; in seconds, over 0.
+    """Read a time such as ``30s``, ``5min``, ``1h``, ``2d`` or ``90``; return seconds, above 0.
 
     Raises:
-        RequestError: it is none.
+        RequestError: *value* is not a time.
     """
     match = _DURATION.fullmatch(str(value)) if isinstance(value, str | int) else None
     if not match or not int(match[1]):
@@ -34,19 +34,19 @@ def duration(value: Any) -> float:
 
 
 def spell(seconds: float) -> str:
-    """Write a time of whole seconds as `duration` reads it, in its largest unit."""
+    """Write whole seconds in the largest unit that fits, as `duration` reads them."""
     unit = max((u for u in _SECONDS if u and seconds % _SECONDS[u] == 0), key=_SECONDS.__getitem__)
     return f"{seconds / _SECONDS[unit]:g}{unit}"
 
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """So many packets, or bits, in a unit of time.
+    """A number of packets or bits per unit of time.
 
     Attributes:
-        count: of packets or bits, over 0.
-        unit_s: 1, 60 or 3600.
-        bits: whether bits are counted, not packets.
+        count: number of packets or bits, above 0.
+        unit_s: the unit of time: 1, 60 or 3600.
+        bits: whether bits are counted instead of packets.
     """
 
     count: int
@@ -58,7 +58,7 @@ class Rate:
         """Read ``100/s``, ``5/min``, ``2k/s``, ``100mbit`` or ``1gbit/h``.
 
         Raises:
-            RequestError: it is none of these; says what would be right.
+            RequestError: *value* is none of these; the message says what would be right.
         """
         match = _RATE.fullmatch(value) if isinstance(value, str) else None
         if not match or not (match[3] or match[4]):
@@ -79,7 +79,7 @@ class Rate:
     def __str__(self) -> str:
         unit = next(name for name, seconds in _SECONDS.items() if name and seconds == self.unit_s)
         count, suffix = self.count, ""
-        for suffix, size in reversed(_THOUSANDS.items()):  # noqa: B007 - the one that fits
+        for suffix, size in reversed(_THOUSANDS.items()):  # noqa: B007 - used after the loop
             if count % size == 0:
                 count //= size
                 break
@@ -92,7 +92,7 @@ def packets(value: Any) -> int:
     """Read a number of packets: ``100`` or ``"2k"``.
 
     Raises:
-        RequestError: it is none.
+        RequestError: *value* is not a number of packets.
     """
     text = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
     match = _COUNT.fullmatch(text) if isinstance(text, str) else None
@@ -102,10 +102,10 @@ def packets(value: Any) -> int:
 
 
 def bits(value: Any) -> int:
-    """Read an amount of data in bits: ``"10mbit"`` or ``"128kbyte"``, decimal.
+    """Read an amount of data, ``"10mbit"`` or ``"128kbyte"`` (decimal); return bits.
 
     Raises:
-        RequestError: it is none.
+        RequestError: *value* is not an amount of data.
     """
     match = _AMOUNT.fullmatch(value) if isinstance(value, str) else None
     if not match or not int(match[1]):

@@ -1,6 +1,6 @@
-"""Where in a TOML text each key stands: what ``tomllib`` does not say.
+"""The line of each key in a TOML text, which ``tomllib`` does not give.
 
-The text must have passed ``tomllib`` already; this reads only its shape (TOML 1.0.0).
+The text must have been accepted by ``tomllib``; this module reads only its structure (TOML 1.0.0).
 """
 
 import re
@@ -8,9 +8,9 @@ import tomllib
 from collections.abc import Iterator
 
 Path = tuple[str | int, ...]
-"""Keys, and positions from 0 in arrays: ``("rule", 3, "match", "dport")``."""
+"""A place in a document: keys, and indexes in arrays: ``("rule", 3, "match", "dport")``."""
 
-# One alternative a kind of token; strings first, as they may hold anything.
+# One alternative for each kind of token; strings first, since they may contain all others.
 _TOKEN = re.compile(
     r"""
       (?P<string> \"{3} (?: [^\\] | \\. )*? \"{3,5} | '{3} .*? '{3,5}
@@ -26,13 +26,13 @@ _TOKEN = re.compile(
 def line_index(text: str) -> dict[Path, int]:
     """Map the path of every table, key and array element in *text* to its line, from 1.
 
-    A table written in several places keeps the first.
+    A table that is written in several places has the first line.
     """
     return _Walk(text).lines
 
 
 class _Walk:
-    """One pass over the tokens: ``self.word`` is the current one, ``""`` behind the last."""
+    """One pass over the tokens; ``self.word`` is the current one, ``""`` after the last."""
 
     def __init__(self, text: str) -> None:
         self.lines: dict[Path, int] = {}
@@ -47,7 +47,7 @@ class _Walk:
             token = match.group()
             if match.lastgroup != "blank":
                 yield token
-            self.line += token.count("\n")  # a token is reported on the line it begins on
+            self.line += token.count("\n")  # only now: a token has the line where it begins
 
     def step(self) -> None:
         self.word = next(self._tokens, "")
@@ -63,7 +63,7 @@ class _Walk:
                 self._pair(table)
 
     def _header(self) -> Path:
-        # "[a.b]" or "[[a.b]]"; each array of tables on the way means its newest table.
+        # "[a.b]" or "[[a.b]]"; an array of tables on the way stands for its newest table.
         self.step()
         is_array = self.word == "["
         if is_array:
@@ -88,7 +88,7 @@ class _Walk:
         return (*path, self._lengths[path] - 1) if path in self._lengths else path
 
     def _key(self) -> list[str]:
-        # "a", "a.b", 'a."b c"'; leaves the token behind it.
+        # "a", "a.b", 'a."b c"'; stops at the token after it.
         parts = []
         while True:
             parts.append(_unquoted(self.word))

@@ -1,7 +1,7 @@
-"""The state of a packet that no connection is known for: the twin of ``bpf/track/track.h``.
+"""The state of a packet without a known connection: the twin of ``bpf/track/track.h``.
 
-That is all the model can say: what netfilter has tracked is in the kernel. Replays have nothing
-tracked either, and judge by the same rules.
+The model knows no connections, since netfilter keeps them in the kernel. In a replay there are none
+either, and the program judges by the same rules.
 
 Source: net/netfilter/nf_conntrack_proto_tcp.c, ``tcp_new``; nf_conntrack_proto_icmp.c and icmpv6.c.
 """
@@ -21,8 +21,8 @@ _VALID: Final = frozenset(
     | {_ACK | _URG}
 )
 
-# Types by protocol: those that quote a packet, those that want an answer, and those that are
-# answers, or are never tracked.
+# ICMP types by protocol: errors, which quote a packet; requests; and types that are untracked
+# because they are answers or because conntrack ignores them.
 _ERRORS: Final = {_ICMP: frozenset({3, 4, 5, 11, 12}), _ICMPV6: frozenset(range(128))}
 _REQUESTS: Final = {_ICMP: frozenset({8, 13, 15, 17}), _ICMPV6: frozenset({128, 139})}
 _UNTRACKED: Final = {
@@ -35,11 +35,11 @@ _IPV4: Final = 4
 _IPV4_BYTES: Final = 20
 _IPV6_BYTES: Final = 40
 QUOTE_BYTES: Final = 64
-"""What is looked at of a quote: an IPv4 header with options, and ports."""
+"""Bytes of a quote that are read: an IPv4 header with options, and ports."""
 
 
 def tcp(flags: int) -> Ct:
-    """Give the state of a TCP segment: one begins, is picked up halfway, or makes no sense."""
+    """Give the state of a TCP segment: it begins a connection, continues one, or is invalid."""
     judged = flags & (_FIN | _SYN | _RST | _ACK | _URG)
     if judged not in _VALID:
         return "invalid"
@@ -56,10 +56,10 @@ def icmp(family: int, proto: int, kind: int, destination: int, quote: bytes) -> 
 
     Args:
         family: of the packet.
-        proto: which of both it is.
-        kind: its type.
-        destination: of the packet; errors go to the sender of what they quote.
-        quote: what follows the 8 bytes of its header, as far as it was captured.
+        proto: ICMP or ICMPv6.
+        kind: the type of the message.
+        destination: of the packet; an error goes to the sender of the packet that it quotes.
+        quote: the captured bytes after the 8 bytes of the ICMP header.
     """
     if family != _FAMILIES[proto]:
         return "invalid"
@@ -75,13 +75,13 @@ def _quoted(family: int, destination: int, quote: bytes) -> Ct:
     if whole is None:
         return "invalid"
     source, proto = whole
-    # Ports or none: with nothing tracked, no connection has them.
+    # With or without ports: since nothing is tracked, no connection matches the quote.
     if source != destination or proto in (_TCP, _UDP):
         return "invalid"
     return "untracked"
 
 
-# Source and protocol.
+# The source and protocol of a quoted packet; None if the quote is invalid.
 def _quoted_ipv4(quote: bytes) -> tuple[int, int] | None:
     if len(quote) < _IPV4_BYTES:
         return None

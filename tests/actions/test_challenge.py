@@ -5,14 +5,15 @@ from collections.abc import Iterator
 from random import Random
 
 import pytest
-from sequence import Executors, Moment, Sequence, executors, outcome
 
-from answered import Answer
-from frames import Eth, Fragment, Frame, HopByHop, IPv4, IPv6, Layer, Tcp, Udp, Vlan
+from harness.answered import Answer
+from harness.frames import Eth, Fragment, Frame, HopByHop, IPv4, IPv6, Layer, Tcp, Udp, Vlan
+from harness.sequence import Executors, Moment, Sequence, executors, outcome
+from harness.xdp import SECRET, Sent
 from wirepath.actions.challenge import cookie, slice_of
 from wirepath.actions.siphash import siphash
 from wirepath.datapath.generation.load import Generation
-from wirepath.datapath.generation.slots import Succession
+from wirepath.datapath.generation.state import first_slots
 from wirepath.errors import PolicyError
 from wirepath.frame import parse
 from wirepath.kernel.program import XdpAction
@@ -20,7 +21,6 @@ from wirepath.model import Model
 from wirepath.net import Packet
 from wirepath.plan.set_files import read_contents
 from wirepath.policy import Policy
-from xdp import SECRET, Sent
 
 S = 1_000_000_000
 MIN = 60 * S
@@ -218,8 +218,8 @@ def test_sequences_by_chance(seed: int) -> None:
 def program() -> Iterator[Generation]:
     policy = Policy.parse(challenging())
     members = read_contents(policy).members
-    places = Succession.first(policy)
-    with Generation.load(policy, members, sizes={"bans": 1}, succession=places) as generation:
+    places = first_slots(policy)
+    with Generation.load(policy, members, sizes={"bans": 1}, slots=places) as generation:
         yield generation
 
 

@@ -12,8 +12,8 @@ from scapy.layers import inet as scapy
 from scapy.layers.inet6 import IPv6 as ScapyIPv6
 from scapy.layers.l2 import Ether
 
-from chance import Aim, Maker, Shooter
-from frames import (
+from harness.chance import Aim, Maker, Shooter
+from harness.frames import (
     Ah,
     Arp,
     DestinationOptions,
@@ -34,12 +34,13 @@ from frames import (
     Vlan,
     checksum,
 )
+from harness.xdp import Expected, Sent, Xdp, agree
 from wirepath.actions.count import Count
 from wirepath.actions.dscp import Dscp
+from wirepath.actions.placed import Placed
 from wirepath.model import Model
 from wirepath.net import DSCPS, HOOKS, Hook
 from wirepath.policy import Policy
-from xdp import Expected, Sent, Xdp, agree
 
 _SKB_PASS = (1 << 32) - 1
 _XDP_PASS = 2
@@ -120,7 +121,7 @@ class Marker:
     def __call__(self, frame: bytes, wire_bytes: int = 0, **known: int) -> bytes:
         program = self.xdp.generation.program
         if self.hook == "ingress":
-            trace = np.zeros(1, np.dtype(self.xdp.generation.btf.layout("struct trace").dtype))
+            trace = np.zeros(1, np.dtype(self.xdp.generation.btf.ctype("struct trace").dtype))
             trace["wire_bytes"] = wire_bytes or len(frame)
             run = program.test_run(frame, metadata=trace.tobytes())
             assert run.retval == _XDP_PASS
@@ -308,7 +309,7 @@ def test_read_and_told(value: int | str) -> None:
     policy = Policy.parse(f'[[rule]]\nname = "a"\ndscp = {shown}\n')
     number = DSCPS[value.lower()] if isinstance(value, str) else value
     action = policy.rules[0].action
-    assert action.lower() == {"value": number}
+    assert action.lower(Placed()) == {"value": number}
     name = next((name.upper() for name, n in DSCPS.items() if n == number), number)
     assert action.describe() == f"dscp {name}"
     assert Policy.from_document(policy.document()) == policy

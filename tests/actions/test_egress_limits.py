@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from frames import Eth, Frame, IPv4, IPv6, Tcp, Udp, Vlan
+from harness.frames import Eth, Frame, IPv4, IPv6, Tcp, Udp, Vlan
+from harness.xdp import Xdp
 from wirepath.actions.limit import GSO_BITS, HORIZON_NS, Limit
 from wirepath.errors import PolicyError
 from wirepath.frame import parse
@@ -17,7 +18,6 @@ from wirepath.model import Decision, Model
 from wirepath.net import Hook, Packet
 from wirepath.policy import Policy
 from wirepath.policy.notes import notes
-from xdp import Xdp
 
 S = 1_000_000_000
 _SHOT = 2  # TC_ACT_SHOT of linux/pkt_cls.h

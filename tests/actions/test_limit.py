@@ -7,14 +7,14 @@ from random import Random
 from typing import Any
 
 import pytest
-from sequence import Moment, Sequence, executors, outcome
 
-from frames import Eth, Frame, IPv4, IPv6, Tcp, Udp, Vlan
-from wirepath import replay
+from harness.frames import Eth, Frame, IPv4, IPv6, Tcp, Udp, Vlan
+from harness.sequence import Moment, Sequence, executors, outcome
+from harness.xdp import Sent
+from wirepath import judge
 from wirepath.model import Model
 from wirepath.pcap import CaptureWriter, read_capture
 from wirepath.policy import Policy
-from xdp import Sent
 
 S = 1_000_000_000
 MIN = 60 * S
@@ -300,7 +300,9 @@ def test_a_replay_bans_as_many_as_there_are(tmp_path: Path) -> None:
             for host in range(200):
                 writer.write(nth, bytes(udp(f"10.0.0.{host}")))
     with read_capture(path) as capture:
-        by_program, by_model = (replay.run(policy, capture, model=model) for model in (False, True))
+        by_program, by_model = (
+            judge.replay(policy, capture, model=model) for model in (False, True)
+        )
     assert by_program.judged == by_model.judged
     assert by_program.rules == by_model.rules
     assert dict(by_program.reasons) == {"default": 200, "limit_exceeded": 200, "banned": 200}

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from frames import Eth, IPv4, Udp
+from harness.frames import Eth, IPv4, Udp
+from harness.xdp import Xdp
 from wirepath.actions.limit import CELLS
 from wirepath.kernel.program import XdpAction
 from wirepath.lab.traffic import random_sources
 from wirepath.policy import Policy
-from xdp import Xdp
 
 pytestmark = pytest.mark.kernel
 
@@ -27,7 +27,7 @@ class Crowd:
 
     def __init__(self, xdp: Xdp) -> None:
         self._program = xdp.generation.program
-        self._trace = np.dtype(xdp.generation.btf.layout("struct trace").dtype)
+        self._trace = np.dtype(xdp.generation.btf.ctype("struct trace").dtype)
 
     def passed(
         self, sources: NDArray[np.uint8], now_ns: int, step_ns: float = 0

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from frames import Eth, IPv4, Tcp, Udp
+from harness.frames import Eth, IPv4, Tcp, Udp
+from harness.xdp import Expected, Sent, Xdp, agree
 from wirepath.actions.mirror import Mirror
+from wirepath.actions.placed import Placed
 from wirepath.datapath.generation.load import Generation
 from wirepath.datapath.live import counters
 from wirepath.kernel.interface import Interface
@@ -17,9 +19,9 @@ from wirepath.model import Model
 from wirepath.net import Hook
 from wirepath.plan.set_files import read_contents
 from wirepath.policy import Policy
-from xdp import Expected, Sent, Xdp, agree
 
 FRAME = bytes(Eth() / IPv4() / Udp(dport=53) / bytes(300))
+OWN = {"tap": "mirror_counters"}
 OTHER = bytes(Eth() / IPv4() / Tcp(dport=80))
 
 
@@ -54,16 +56,17 @@ def test_targets(to: str, kind: str, remote: str | None, number: int) -> None:
 
 def test_lowering_and_words() -> None:
     for inside, lowered, words in (
-        ("", {"one_in": 1, "snap": 0}, "mirror to mirror0"),
+        ("", {"ifindex": 9, "one_in": 1, "snap": 0, "rule": 3}, "mirror to mirror0"),
         (
             ", one_in = 1000, snap = 96",
-            {"one_in": 1000, "snap": 96},
+            {"ifindex": 9, "one_in": 1000, "snap": 96, "rule": 3},
             "mirror to mirror0, 1 in 1,000, 96 bytes",
         ),
     ):
         read = policy(inside)
         action = read.rules[0].action
-        assert (action.lower(), action.describe()) == (lowered, words)
+        placed = Placed(slot=3, devices={"mirror0": 9})
+        assert (action.lower(placed), action.describe()) == (lowered, words)
         assert Policy.from_document(read.document()) == read
 
 
@@ -74,7 +77,7 @@ def test_a_replay_counts_and_sends_nothing(hook: Hook) -> None:
     with Xdp(rules, hook=hook) as xdp:
         agree(xdp, Expected(Model(xdp.policy, hook=hook)), [Sent(FRAME), Sent(OTHER), Sent(FRAME)])
         assert xdp.counted()["tap"].packets == 2
-        assert xdp.counted()["tap"].of_mirror().mirrored == 0
+        assert xdp.counted()["tap"].own == {}
 
 
 @pytest.fixture
@@ -101,7 +104,7 @@ def load(rules: Policy, devices: dict[str, int]) -> Generation:
 
 
 def counted(generation: Generation) -> counters.RuleCount:
-    return counters.rules(generation.maps["rule_counters"], {"tap": 0})["tap"].of_mirror()
+    return counters.rules(generation.maps, {"tap": 0}, OWN)["tap"]
 
 
 def arrived() -> int:
@@ -118,7 +121,9 @@ def test_copies_whatever_the_verdict(mirror0: Interface) -> None:
             assert ran.retval == 2  # TC_ACT_SHOT
             assert ran.frame == FRAME
         program.skb_run(OTHER)
-        assert counted(generation) == counters.RuleCount(5, 5 * len(FRAME), 0, 0, 5, 0)
+        assert counted(generation) == counters.RuleCount(
+            5, 5 * len(FRAME), 0, 0, {"mirrored": 5, "mirror_failed": 0}
+        )
         assert arrived() == 5
 
 
@@ -127,11 +132,11 @@ def test_copies_that_fail(mirror0: Interface) -> None:
     for devices in ({}, {"mirror0": 99999}):
         with load(policy(), devices) as generation:
             assert generation.hooks["egress"].program.skb_run(FRAME).retval == (1 << 32) - 1
-            assert counted(generation)[-2:] == (0, 1)
+            assert counted(generation).own == {"mirrored": 0, "mirror_failed": 1}
     with load(policy(), {"mirror0": mirror0.index}) as generation:
         subprocess.run(["ip", "link", "set", "mirror0", "down"], check=True)
         generation.hooks["egress"].program.skb_run(FRAME)
-        assert counted(generation)[-2:] == (0, 1)
+        assert counted(generation).own == {"mirrored": 0, "mirror_failed": 1}
 
 
 @pytest.mark.kernel
@@ -141,8 +146,8 @@ def test_64_mirrors(mirror0: Interface) -> None:
     with load(rules, {"mirror0": mirror0.index}) as generation:
         generation.hooks["egress"].program.skb_run(FRAME)
         slots = {f"r{n}": n for n in range(64)}
-        found = counters.rules(generation.maps["rule_counters"], slots)
-        assert {count.of_mirror().mirrored for count in found.values()} == {1}
+        found = counters.rules(generation.maps, slots, dict.fromkeys(slots, OWN["tap"]))
+        assert {count.own["mirrored"] for count in found.values()} == {1}
 
 
 @pytest.fixture
@@ -162,11 +167,11 @@ def test_one_of_each_block(mirror0: Interface, one_cpu: None, one_in: int) -> No
         program = generation.hooks["egress"].program
         for block in range(10):
             for nth in range(one_in):
-                before = counted(generation).mirrored
+                before = counted(generation).own["mirrored"]
                 program.skb_run(FRAME)
-                if counted(generation).mirrored > before:
+                if counted(generation).own["mirrored"] > before:
                     picked.add(nth)
-            assert counted(generation).mirrored == block + 1
+            assert counted(generation).own["mirrored"] == block + 1
     assert len(picked) > 1
 
 
@@ -181,10 +186,10 @@ def test_periodic_traffic_is_seen_too(mirror0: Interface) -> None:
         program = generation.hooks["egress"].program
         special = 0
         for number in range(3000):
-            before = counted(generation).mirrored if number % 10 == 0 else 0
+            before = counted(generation).own["mirrored"] if number % 10 == 0 else 0
             program.skb_run(FRAME)
             if number % 10 == 0:
-                special += counted(generation).mirrored - before
+                special += counted(generation).own["mirrored"] - before
         # Of 300 such packets 30 are expected; 5 standard deviations are 26.
         assert 4 <= special <= 56
-        assert abs(counted(generation).mirrored - 300) <= (os.cpu_count() or 1)
+        assert abs(counted(generation).own["mirrored"] - 300) <= (os.cpu_count() or 1)

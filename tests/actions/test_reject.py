@@ -10,11 +10,10 @@ from scapy.layers.inet6 import ICMPv6DestUnreach
 from scapy.layers.inet6 import IPv6 as ScapyIPv6
 from scapy.layers.l2 import Ether
 from scapy.packet import Raw
-from sequence import Sequence, executors, outcome
 
-from answered import Answer
-from chance import Aim, Shooter, mutant
-from frames import (
+from harness.answered import Answer
+from harness.chance import Aim, Shooter, mutant
+from harness.frames import (
     Ah,
     DestinationOptions,
     Eth,
@@ -32,6 +31,8 @@ from frames import (
     Udp,
     Vlan,
 )
+from harness.sequence import Sequence, executors, outcome
+from harness.xdp import Sent
 from wirepath.datapath.generation.load import Generation
 from wirepath.errors import PolicyError
 from wirepath.kernel.program import XdpAction
@@ -39,7 +40,6 @@ from wirepath.model import Model
 from wirepath.net import Verdict
 from wirepath.plan.set_files import read_contents
 from wirepath.policy import Policy
-from xdp import Sent
 
 S = 1_000_000_000
 
@@ -247,8 +247,8 @@ def test_scapy_says_the_same(program: Generation, ip: Layer, size: int) -> None:
 @pytest.mark.parametrize("seed", range(6))
 def test_by_chance(program: Generation, seed: int) -> None:
     """Whatever comes, the answer is one that a host understands; and the model agrees."""
-    random, model = Random(seed), Model(program.plan.policy)
-    shooter = Shooter(random, Aim.at(program.plan.policy))
+    random, model = Random(seed), Model(program.planned.policy)
+    shooter = Shooter(random, Aim.at(program.planned.policy))
     frames = [bytes(shooter.frame()) for _ in range(300)]
     frames += [mutant(random, frame).data for frame in frames]
     for frame in frames:

@@ -6,14 +6,26 @@ from collections.abc import Callable
 from random import Random
 
 import pytest
-from sequence import Moment, Sequence, executors, outcome
 
-from frames import Eth, Fragment, Frame, HopByHop, IPv4, IPv6, Layer, ServiceVlan, Tcp, Udp, Vlan
-from wireguard import COOKIE, DATA, INITIATION, MAC1_AT, RESPONSE, SIZES, message, proved
+from harness.frames import (
+    Eth,
+    Fragment,
+    Frame,
+    HopByHop,
+    IPv4,
+    IPv6,
+    Layer,
+    ServiceVlan,
+    Tcp,
+    Udp,
+    Vlan,
+)
+from harness.sequence import Moment, Sequence, executors, outcome
+from harness.wireguard import COOKIE, DATA, INITIATION, MAC1_AT, RESPONSE, SIZES, message, proved
+from harness.xdp import Sent
 from wirepath.errors import PolicyError, shown
 from wirepath.model import Model
 from wirepath.policy import Policy
-from xdp import Sent
 
 S = 1_000_000_000
 PORT = 51820

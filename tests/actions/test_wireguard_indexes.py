@@ -6,21 +6,22 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from frames import Eth, Fragment, Frame, IPv4, IPv6, Layer, ServiceVlan, Tcp, Udp, Vlan
-from wireguard import COOKIE, DATA, INITIATION, RESPONSE, message
+from harness.frames import Eth, Fragment, Frame, IPv4, IPv6, Layer, ServiceVlan, Tcp, Udp, Vlan
+from harness.wireguard import COOKIE, DATA, INITIATION, RESPONSE, message
+from harness.xdp import BANS, SECRET
+from wirepath.actions import wireguard
 from wirepath.actions.wireguard import SESSION_S
 from wirepath.datapath.generation.load import Generation
-from wirepath.datapath.generation.slots import LEARNING_NS, Succession
+from wirepath.datapath.generation.state import first_slots
+from wirepath.judge import judge_frames, judge_skbs
 from wirepath.model import Model
 from wirepath.net import Hook, Verdict
 from wirepath.plan.set_files import read_contents
 from wirepath.policy import Policy
-from wirepath.replay import judge_frames, judge_skbs
-from xdp import BANS, SECRET
 
 S = 1_000_000_000
 PORT = 51820
-LEARNED = LEARNING_NS
+LEARNED = wireguard.LEARNING_NS
 TC_ACT_UNSPEC = (1 << 32) - 1
 POLICY = Policy.parse(f"""
 [[rule]]
@@ -56,10 +57,10 @@ class Both:
 
     def __init__(self, learned_ns: int) -> None:
         learned = {"wg": learned_ns}
-        places = replace(Succession.first(POLICY), counting={}, secret=SECRET, learned_ns=learned)
+        places = replace(first_slots(POLICY), counting={}, secret=SECRET, learned_ns=learned)
         self.generation = Generation.load(
             POLICY, read_contents(POLICY).members, replaying=True,
-            sizes={"bans": BANS}, succession=places,
+            sizes={"bans": BANS}, slots=places,
         )  # fmt: skip
         sessions: dict[int, int] = {}
         self._models = {
@@ -75,7 +76,7 @@ class Both:
         self, hook: Hook, now: int, frame: Frame | Layer | bytes, wire: int | None = None
     ) -> str:
         data = bytes(frame)
-        traces = np.zeros(1, dtype=self.generation.btf.layout("struct trace").dtype)
+        traces = np.zeros(1, dtype=self.generation.btf.ctype("struct trace").dtype)
         traces["now_ns"], traces["wire_bytes"] = now, wire or len(data)
         run = judge_frames if hook == "ingress" else judge_skbs
         lengths, offsets = np.array([len(data)], dtype="u4"), np.zeros(1, dtype="u8")
@@ -194,6 +195,6 @@ def test_nothing_of_it_is_counted_at_egress(both: Both) -> None:
     from wirepath.datapath.live import counters
 
     both.leaves(LEARNED, response(5, 1))
-    counted = counters.rules(both.generation.maps["rule_counters"], {"wg": 0, "out": 1})
+    counted = counters.rules(both.generation.maps, {"wg": 0, "out": 1})
     assert not any(counted["wg"])
     assert not any(counted["out"])

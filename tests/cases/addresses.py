@@ -1,7 +1,7 @@
 """``src`` and ``dst``: prefixes, lists, sets, negation, both families."""
 
 from cases.case import Case, Row, decided, policy, rule
-from frames import Eth, Frame, IPv4, IPv6, ServiceVlan, Tcp, Udp, Vlan
+from harness.frames import Eth, Frame, IPv4, IPv6, ServiceVlan, Tcp, Udp, Vlan
 
 
 def _from(address: str) -> Frame:

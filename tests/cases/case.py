@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from frames import Frame, Layer
+from harness.frames import Frame, Layer
 from wirepath.net import Ban, Fault, Reason, VerdictName
 
 

@@ -3,7 +3,7 @@ what is missing, but still for what they say.
 """
 
 from cases.case import ANY, Case, policy, rule
-from frames import (
+from harness.frames import (
     DestinationOptions,
     Eth,
     Frame,

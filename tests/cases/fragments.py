@@ -1,7 +1,7 @@
 """``fragment``, and what ``[datapath] fragments`` does ahead of the rules."""
 
 from cases.case import Case, Row, decided, policy, rule
-from frames import (
+from harness.frames import (
     DestinationOptions,
     Eth,
     Fragment,

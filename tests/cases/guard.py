@@ -1,7 +1,7 @@
 """What comes before any rule: ``never_block``, bans, and their order."""
 
 from cases.case import Case, policy, rule
-from frames import Arp, Eth, Frame, IPv4, IPv6, Udp, Vlan
+from harness.frames import Arp, Eth, Frame, IPv4, IPv6, Udp, Vlan
 from wirepath.net import Ban, Fault, Prefix, Reason, VerdictName
 
 _POLICY = policy(

@@ -1,7 +1,7 @@
 """Frames that are whole: every kind of header that the parser steps over, and what is not IP."""
 
 from cases.case import ANY, Case, decided, policy, rule
-from frames import (
+from harness.frames import (
     Ah,
     Arp,
     DestinationOptions,

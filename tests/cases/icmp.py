@@ -1,7 +1,7 @@
 """``icmp_type``: by number for both protocols, by name for the one it belongs to."""
 
 from cases.case import Case, Row, decided, policy, rule
-from frames import Eth, Fragment, HopByHop, Icmp, Icmp6, IPv4, IPv6, Tcp, Udp, Vlan
+from harness.frames import Eth, Fragment, HopByHop, Icmp, Icmp6, IPv4, IPv6, Tcp, Udp, Vlan
 
 _NAMES = policy(
     rule("ping", 'icmp_type = "echo-request"'),

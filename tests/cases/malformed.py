@@ -1,7 +1,7 @@
 """Frames that lie about their lengths, or end inside a header."""
 
 from cases.case import ANY, Case, policy, rule
-from frames import (
+from harness.frames import (
     Ah,
     DestinationOptions,
     Eth,

@@ -1,7 +1,7 @@
 """``vlan``, ``length``, ``ttl`` and ``dscp``."""
 
 from cases.case import Case, Row, decided, policy, rule
-from frames import Arp, Eth, Frame, HopByHop, IPv4, IPv6, Proto, ServiceVlan, Udp, Vlan
+from harness.frames import Arp, Eth, Frame, HopByHop, IPv4, IPv6, Proto, ServiceVlan, Udp, Vlan
 
 _VLAN = policy(
     rule("ten", "vlan = 10"),

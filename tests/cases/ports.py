@@ -1,7 +1,20 @@
 """``sport``, ``dport``, ``port``, ``proto`` and ``tcp_flags``."""
 
 from cases.case import Case, Row, decided, policy, rule
-from frames import Eth, Fragment, Frame, HopByHop, Icmp, Icmp6, IPv4, IPv6, Proto, Tcp, Udp, Vlan
+from harness.frames import (
+    Eth,
+    Fragment,
+    Frame,
+    HopByHop,
+    Icmp,
+    Icmp6,
+    IPv4,
+    IPv6,
+    Proto,
+    Tcp,
+    Udp,
+    Vlan,
+)
 
 _PORTS = policy(
     rule("ssh", "dport = 22"),

@@ -4,7 +4,21 @@ from dataclasses import replace
 from itertools import combinations
 
 from cases.case import Case, Row, decided, policy, rule
-from frames import Ah, Eth, Fragment, Frame, Icmp, Icmp6, IPv4, IPv6, Layer, Proto, Tcp, Udp, Vlan
+from harness.frames import (
+    Ah,
+    Eth,
+    Fragment,
+    Frame,
+    Icmp,
+    Icmp6,
+    IPv4,
+    IPv6,
+    Layer,
+    Proto,
+    Tcp,
+    Udp,
+    Vlan,
+)
 
 _EACH = policy(
     rule("begins", 'ct = "new"'),

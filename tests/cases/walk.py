@@ -1,7 +1,7 @@
 """The order of the walk: first match, counting rules, defaults, many rules."""
 
 from cases.case import Case, Row, decided, policy, rule
-from frames import Arp, Eth, IPv4, IPv6, Tcp, Udp
+from harness.frames import Arp, Eth, IPv4, IPv6, Tcp, Udp
 
 _EMPTY = ""
 _DROP = '[datapath]\ndefault = "drop"\n'

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from processes import ENVIRONMENT, Ended, Host, Wirepath, command, ended
 
+from harness.processes import ENVIRONMENT, Ended, Host, Wirepath, command, ended
 from wirepath.lab.netns import Namespace
 from wirepath.native import lib
 

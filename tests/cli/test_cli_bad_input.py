@@ -6,9 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from processes import ENVIRONMENT, Ended, Host, Wirepath, ended
 
-from frames import Eth, IPv4, Udp
+from harness.frames import Eth, IPv4, Udp
+from harness.processes import ENVIRONMENT, Ended, Host, Wirepath, ended
 from wirepath.kernel.links import XdpLink
 from wirepath.kernel.maps import Map
 from wirepath.kernel.program import Program

@@ -4,8 +4,8 @@ import os
 from collections.abc import Iterator
 
 import pytest
-from processes import Wirepath
 
+from harness.processes import Wirepath
 from wirepath.lab.network import Lab
 
 pytestmark = pytest.mark.kernel

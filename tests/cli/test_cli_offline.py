@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import pytest
-from processes import Wirepath
 
-from frames import Arp, Eth, Icmp, IPv4, IPv6, Tcp, Udp
+from harness.frames import Arp, Eth, Icmp, IPv4, IPv6, Tcp, Udp
+from harness.processes import Wirepath
 from wirepath.pcap import CaptureWriter, read_capture
 
 

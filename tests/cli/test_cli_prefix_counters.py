@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import pytest
-from processes import Host
-from test_cli_live import FROM_BAD, rules, send
+
+from harness.processes import FROM_BAD, Host, rules, send
 
 pytestmark = pytest.mark.kernel
 

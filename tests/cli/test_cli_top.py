@@ -15,9 +15,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from processes import Host, command
 
-from frames import Eth, IPv4, Udp
+from harness.frames import Eth, IPv4, Udp
+from harness.processes import Host, command
 
 pytestmark = pytest.mark.kernel
 

@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from processes import ENVIRONMENT, Wirepath, command
 
+from harness.processes import ENVIRONMENT, Wirepath, command
 from wirepath.cli import COMMANDS, main, show
 from wirepath.errors import RequestError
 from wirepath.quantities import duration
@@ -111,7 +111,7 @@ def test_an_interrupt_ends_it_quietly(policy: Path, tmp_path: Path) -> None:
     ) as process:
         with pipe.open("wb"):  # opens once the other end is open
             process.send_signal(signal.SIGINT)
-            assert process.wait(10) == 130
+            assert process.wait(30) == 130
         assert process.stderr is not None
         assert process.stderr.read() == b""
 

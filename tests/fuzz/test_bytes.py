@@ -11,13 +11,13 @@ from random import Random
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from seeding import seeds
 
-import frames as f
-from chance import Aim, Maker, Shooter, frames, mutant
+from harness import frames as f
+from harness.chance import Aim, Maker, Shooter, frames, mutant
+from harness.seeding import seeds
+from harness.xdp import Expected, Sent, Xdp, agree
 from wirepath.model import Model
 from wirepath.policy import Policy
-from xdp import Expected, Sent, Xdp, agree
 
 pytestmark = pytest.mark.kernel
 

@@ -5,32 +5,31 @@ from collections.abc import Collection
 from contextlib import nullcontext
 from dataclasses import replace
 from random import Random
-from typing import TYPE_CHECKING, Self, cast
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, Self, cast
 
 import pytest
-from seeding import seeds
 
-from chance import Aim, Maker, Shooter
+from harness.chance import Aim, Maker, Shooter
+from harness.seeding import seeds
+from harness.xdp import Expected, Xdp, agree
 from wirepath.datapath.generation.manifest import Manifest
-from wirepath.datapath.generation.slots import Succession
+from wirepath.datapath.generation.state import first_slots
+from wirepath.datapath.live.set_view import SetView
 from wirepath.datapath.live.sets import Sets
-from wirepath.kernel.maps import Map
 from wirepath.model import Model, PrefixSet
 from wirepath.net import Prefix
 from wirepath.policy import Policy
 from wirepath.prefixes import Members
-from xdp import Expected, Xdp, agree
 
 if TYPE_CHECKING:
-    from wirepath.datapath import Datapath
+    from wirepath.datapath.access import Access
 
 pytestmark = pytest.mark.kernel
 
 
 class Standing:
-    """What `Sets` wants of a datapath, of a program that is attached to nothing."""
-
-    changing = nullcontext
+    """What `Sets` wants of an `Access`, of a program that is attached to nothing."""
 
     def __init__(self, policy: Policy) -> None:
         self.policy = policy
@@ -42,15 +41,20 @@ class Standing:
         generation = self.xdp.generation
         self.maps = self.xdp.maps
         self.manifest = Manifest.of(
-            self.policy, {"ingress": generation.plan}, root_bits=generation.tables.root_bits,
-            mode="native", since=0, succession=Succession.first(self.policy), tc="tcx",
+            self.policy, {"ingress": generation.plan},
+            root_bits=generation.planned.tables.root_bits,
+            mode="native", since=0, slots=first_slots(self.policy), tc="tcx",
         )  # fmt: skip
 
-    def tables(self, hook: str) -> dict[str, Map]:
-        assert hook == "ingress"
-        return self.maps
+    def serving(self) -> Any:
+        handles = SimpleNamespace(
+            iface="none", maps=self.maps, tables={"ingress": self.maps}, manifest=self.manifest
+        )
+        return nullcontext(handles)
 
-    def rebuild(self, members: Members) -> None:
+    reading = changing = serving
+
+    def rebuild(self, _: object, members: Members) -> None:
         self.xdp.close()
         self.rebuilt += 1
         self._load(members)
@@ -62,7 +66,7 @@ class Changing:
     def __init__(self, random: Random, policy: Policy) -> None:
         self.random = random
         self.standing = Standing(policy)
-        self.sets = Sets(cast("Datapath", self.standing))
+        self.sets = Sets(cast("Access", self.standing))
         self.contents = {name: PrefixSet(spec.prefixes) for name, spec in policy.sets.items()}
 
     def __enter__(self) -> Self:
@@ -70,6 +74,10 @@ class Changing:
 
     def __exit__(self, *_: object) -> None:
         self.standing.xdp.close()
+
+    def all_members(self) -> Members:
+        with self.standing.serving() as handles:
+            return SetView(handles).all_members()
 
     def change(self, maker: Maker, most: int) -> list[Prefix]:
         """Add some prefixes to some set, or remove some; returns them."""
@@ -146,5 +154,5 @@ def test_the_same_as_built_anew() -> None:
         with Changing(random, policy) as changing:
             touched = [p for _ in range(10) for p in changing.change(maker, 100)]
             changing.check(touched, 100)
-            changing.standing.rebuild(changing.sets.all_members())
+            changing.standing.rebuild(None, changing.all_members())
             changing.check(touched, 100)

@@ -1,4 +1,4 @@
-"""Programs compiled on the spot, a namespace with a veth pair, a bpffs: each test its own."""
+"""Programs compiled on the spot, a namespace with a veth pair: each test its own."""
 
 import os
 import platform
@@ -58,14 +58,3 @@ def netns() -> Iterator[str]:
 @pytest.fixture
 def veth(netns: str) -> Interface:
     return Interface.of("wp0")
-
-
-@pytest.fixture
-def bpffs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A bpffs of the test's own, which wirepath takes for the machine's."""
-    path = tmp_path / "bpffs"
-    path.mkdir()
-    assert lib.wp_mount_bpffs(os.fsencode(path)) == 0
-    monkeypatch.setenv("WIREPATH_BPFFS", str(path))
-    yield path
-    run("umount", "--lazy", str(path))

@@ -2,25 +2,30 @@
 
 import time
 from collections.abc import Iterator
-from contextlib import nullcontext
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import pytest
 
-from frames import Eth, IPv4, Tcp, Udp
+from harness.frames import Eth, IPv4, Tcp, Udp
+from harness.xdp import BANS, Sent, Xdp
 from wirepath.datapath.generation.load import Generation
 from wirepath.datapath.generation.manifest import Manifest
-from wirepath.datapath.generation.slots import Succession
+from wirepath.datapath.generation.state import first_slots
 from wirepath.datapath.live.ban_lists import Saved, parse_bans
-from wirepath.datapath.live.bans import Bans, Restored
+from wirepath.datapath.live.ban_view import BanView, Restored, Usage
 from wirepath.datapath.status import full_warnings
 from wirepath.errors import FullError
 from wirepath.kernel.program import XdpAction
 from wirepath.net import Prefix
+from wirepath.plan.slots import Slots
 from wirepath.policy import Policy
 from wirepath.prefixes import Members
 from wirepath.quantities import SECOND_NS
-from xdp import BANS, Sent, Xdp
+
+if TYPE_CHECKING:
+    from wirepath.datapath.handles import Handles
 
 pytestmark = pytest.mark.kernel
 
@@ -40,13 +45,14 @@ limit = { rate = "1/h", per = "src", ban = "1h", ban_scope = "rule" }
 class Table:
     """What holds bans, with few of them: a generation that is attached nowhere."""
 
-    def __init__(self, generation: Generation, places: Succession) -> None:
+    def __init__(self, generation: Generation, places: Slots) -> None:
         self.generation = generation
         manifest = Manifest.of(
-            generation.plan.policy, {"ingress": generation.plan}, root_bits=0,
-            mode="native", since=0, succession=places, tc="tcx",
+            generation.planned.policy, {"ingress": generation.plan}, root_bits=0,
+            mode="native", since=0, slots=places, tc="tcx",
         )  # fmt: skip
-        self.bans = Bans(generation.maps, manifest, nullcontext)
+        handles = SimpleNamespace(maps=generation.maps, manifest=manifest)
+        self.bans = BanView(cast("Handles", handles))
 
     def judge(self, source: str, dport: int = 80, times: int = 1) -> list[int]:
         frame = bytes(Eth() / IPv4(src=source) / Tcp(dport=dport))
@@ -58,9 +64,9 @@ class Table:
 
 @pytest.fixture
 def table() -> Iterator[Table]:
-    places = Succession.first(POLICY)
+    places = first_slots(POLICY)
     sizes = {"bans": ROOM}
-    with Generation.load(POLICY, Members.of([]), succession=places, sizes=sizes) as generation:
+    with Generation.load(POLICY, Members.of([]), slots=places, sizes=sizes) as generation:
         yield Table(generation, places)
 
 
@@ -73,7 +79,7 @@ PASS, DROP = XdpAction.PASS, XdpAction.DROP
 
 def test_who_imposed_it_and_what_it_is_for(table: Table) -> None:
     assert table.judge("192.0.2.1", 22, 2) == table.judge("192.0.2.2", 80, 2) == [PASS, DROP]
-    table.bans.add(Prefix.parse("192.0.2.0/30"))
+    table.bans.add_all([Prefix.parse("192.0.2.0/30")])
     expected = [
         ("192.0.2.0/30", None, None),
         ("192.0.2.1", "ssh", None),
@@ -88,29 +94,29 @@ def test_a_full_table_is_loud(table: Table) -> None:
     with pytest.raises(FullError, match="it holds 16; 2 were banned before") as full:
         table.bans.add_all(hosts(5, net=1))
     assert full.value.written == 2
-    assert table.bans.used() == ROOM == table.bans.room
+    assert table.bans.usage()[:2] == (ROOM, ROOM)
     table.bans.add_all(hosts(3))  # these are in it
     # A limit says so too, and goes on limiting.
-    assert table.bans.refused == 0
+    assert table.bans.usage().refused == 0
     assert table.judge("192.0.2.1", 22, 4) == [PASS, DROP, DROP, DROP]
-    assert table.bans.refused == 3
-    bans = {"used": ROOM, "room": ROOM, "refused": 3}
-    assert [warning.partition(" (")[0] for warning in full_warnings(bans)] == [
+    assert table.bans.usage().refused == 3
+    usage = Usage(used=ROOM, room=ROOM, refused=3)
+    assert [warning.partition(" (")[0] for warning in full_warnings(usage)] == [
         "bans: 16 of 16 used",
         "bans: 3 of limits refused, the table was full",
     ]
     assert table.bans.remove(hosts(1)[0])
-    assert table.bans.refused == 0
+    assert table.bans.usage().refused == 0
     assert table.judge("192.0.2.1", 22) == [DROP]
     assert table.listed()[-1] == ("192.0.2.1", "ssh", None)
 
 
 def test_what_has_expired_makes_room(table: Table) -> None:
-    table.bans.add_all(hosts(ROOM), for_s=0.05)
+    table.bans.add_all(hosts(ROOM), seconds=0.05)
     time.sleep(0.1)
     assert table.listed() == []
     table.bans.add_all(hosts(3, net=1))
-    assert table.bans.used() == 3
+    assert table.bans.usage().used == 3
     assert table.judge("10.0.1.2") == [DROP]
     assert table.judge("10.0.0.2") == [PASS]
 
@@ -135,8 +141,8 @@ def test_many_are_lifted_at_once(table: Table) -> None:
 def test_saved_and_restored(table: Table) -> None:
     table.judge("192.0.2.1", 22, 2)
     table.judge("192.0.2.2", 80, 2)
-    table.bans.add(Prefix.parse("2001:db8::/32"))
-    table.bans.add(Prefix.parse("10.0.0.0/8"), for_s=1000)
+    table.bans.add_all([Prefix.parse("2001:db8::/32")])
+    table.bans.add_all([Prefix.parse("10.0.0.0/8")], seconds=1000)
     before = table.bans.all()
     text, count = table.bans.save()
     assert count == 4
@@ -165,7 +171,7 @@ def test_restored_is_what_still_means_something(table: Table) -> None:
     ]
     bans = parse_bans("".join(lines).encode())
     assert Saved(now - 1, "ssh", None) in bans.saved
-    assert table.bans.restore(bans, for_s=50) == Restored(3, 1, 2)
+    assert table.bans.restore(bans, seconds=50) == Restored(3, 1, 2)
     plain, unowned, _ = sorted(table.bans.all(), key=lambda ban: ban.remaining_s or 1e99)
     assert (str(plain.prefix), str(unowned.prefix), unowned.rule) == ("10.0.0.6", "10.0.0.1", None)
     assert plain.remaining_s == pytest.approx(50, abs=1)
@@ -175,7 +181,7 @@ def test_restored_is_what_still_means_something(table: Table) -> None:
 def test_a_rule_that_gets_anothers_slot_gets_no_bans_with_it(table: Table) -> None:
     table.judge("192.0.2.1", 22, 2)
     table.judge("192.0.2.2", 80, 2)
-    table.bans.add(Prefix.parse("192.0.2.3"))
+    table.bans.add_all([Prefix.parse("192.0.2.3")])
     table.bans.forget([0, 7])
     assert table.listed() == [
         ("192.0.2.1", None, None),

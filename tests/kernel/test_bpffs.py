@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from wirepath.errors import KernelError, PinError
-from wirepath.kernel.bpffs import Pins
+from wirepath.kernel.bpffs import Pins, Transition
 from wirepath.kernel.bpffs import bpffs as find_bpffs
 from wirepath.kernel.interface import Interface
 from wirepath.kernel.links import XdpLink
@@ -41,31 +41,37 @@ def python(code: str, *prefix: str) -> str:
     return done.stdout
 
 
+def begin(pins: Pins, name: str, before: int | None, after: int) -> Path:
+    path = pins.begin(name, Transition(before, after))
+    assert path
+    return path
+
+
 def test_pins_open_in_another_process(pins: Pins, loaded: Object) -> None:
     with pins.locked():
-        with pins.stage("eth0") as path:
-            loaded.maps["plain"].pin(path / "plain")
-            loaded.programs["sample"].pin(path / "sample")
-            pins.publish("eth0")
+        place = begin(pins, "eth0", None, 1)
+        loaded.maps["plain"].pin(place / "plain")
+        loaded.programs["sample"].pin(place / "sample")
+        pins.publish("eth0", 1)
+        pins.end("eth0")
         loaded.maps["plain"][1] = 77
-    place = pins.directory("eth0")
     shown = python(
         "from pathlib import Path\n"
         "from wirepath.kernel.maps import Map\n"
         f"with Map.open(Path({str(place)!r}) / 'plain') as plain: print(plain.name, plain[1])"
     )
     assert shown == "plain 77\n"
-    with Program.open(place / "sample") as same:
+    with Program.open(pins.directory("eth0") / "serving" / "sample") as same:
         assert same.id == loaded.programs["sample"].id
     pins.remove("eth0")
 
 
 def test_a_pinned_link_outlives_the_handle(pins: Pins, loaded: Object, veth: Interface) -> None:
-    with pins.locked(), pins.stage("wp0") as path:
+    with pins.locked():
+        place = begin(pins, "wp0", None, 1)
         with XdpLink.attach(loaded.programs["sample"], veth.index) as link:
-            link.pin(path / "link")
-        pins.publish("wp0")
-    with XdpLink.open(pins.directory("wp0") / "link") as link:
+            link.pin(place / "link")
+    with XdpLink.open(place / "link") as link:
         assert link.ifindex == veth.index
         link.update(loaded.programs["other"], old=loaded.programs["sample"])
         pins.remove("wp0")
@@ -74,65 +80,66 @@ def test_a_pinned_link_outlives_the_handle(pins: Pins, loaded: Object, veth: Int
 
 
 def test_what_a_pin_is_not(pins: Pins, loaded: Object, tmp_path: Path) -> None:
-    with pins.stage("eth0") as path:
+    with pins.locked():
+        path = begin(pins, "eth0", None, 1)
+    loaded.maps["plain"].pin(path / "plain")
+    with pytest.raises(PinError, match=r"pin .*/plain: File exists \[EEXIST\]"):
         loaded.maps["plain"].pin(path / "plain")
-        with pytest.raises(PinError, match=r"pin .*/plain: File exists \[EEXIST\]"):
-            loaded.maps["plain"].pin(path / "plain")
-        with pytest.raises(PinError, match=r"open pin .*/plain: is a bpf-map, not a bpf-link"):
-            XdpLink.open(path / "plain")
-        with pytest.raises(PinError, match=r"open pin .*/none: .*\[ENOENT\]"):
-            Map.open(path / "none")
+    with pytest.raises(PinError, match=r"open pin .*/plain: is a bpf-map, not a bpf-link"):
+        XdpLink.open(path / "plain")
+    with pytest.raises(PinError, match=r"open pin .*/none: .*\[ENOENT\]"):
+        Map.open(path / "none")
     with pytest.raises(PinError):
         loaded.maps["plain"].pin(tmp_path / "nowhere")
+    pins.remove("eth0")
 
 
-def test_stage_and_publish(pins: Pins, loaded: Object) -> None:
-    for generation in ("first", "second"):
-        with pins.locked(), pins.stage("eth0.100") as path:
+def test_one_generation_after_the_other(pins: Pins, loaded: Object) -> None:
+    name = "eth0.100"
+    with pins.locked():
+        for before, after in ((None, 1), (1, 2), (2, 3)):
+            path = begin(pins, name, before, after)
             assert list(path.iterdir()) == []
-            loaded.maps["plain"].pin(path / generation)
-            pins.publish("eth0.100")
-        assert pins.names() == ["eth0.100"]
-        assert [pin.name for pin in pins.directory("eth0.100").iterdir()] == [generation]
-        assert not path.exists()
-    pins.remove("eth0.100")
-    pins.remove("eth0.100")
-    assert pins.names() == []
+            loaded.maps["plain"].pin(path / "plain")
+            (path / "deeper").mkdir()
+            loaded.maps["plain"].pin(path / "deeper" / "plain")
+            assert pins.names() == ([name] if before else [])
+            assert (pins.unsettled(), pins.changing(name)) == ([name], (before, after))
+            pins.publish(name, after)
+            assert (pins.names(), pins.serving(name)) == ([name], after)
+            pins.end(name)
+            assert (pins.unsettled(), pins.changing(name)) == ([], None)
+        assert pins.generations(name) == [1, 2, 3]
+        pins.retire(name, keep=1)
+        assert pins.generations(name) == [2, 3]
+        pins.retire(name)
+        assert pins.generations(name) == [3]
+        assert pins.begin(name, Transition(3, None)) is None
+        pins.withdraw(name)
+        assert pins.names() == []
+        pins.retire(name)
+        pins.end(name)
+        assert not pins.directory(name).exists()
+        pins.remove(name)
 
 
-def test_what_is_not_published_leaves_nothing(pins: Pins, loaded: Object) -> None:
-    with pins.stage("eth0") as path:
-        loaded.maps["plain"].pin(path / "plain")
-        (path / "deeper").mkdir()
-        loaded.maps["plain"].pin(path / "deeper" / "plain")
-    assert not path.exists()
-    assert pins.names() == []
-
-
-@pytest.mark.parametrize("complete", [True, False])
-def test_leftovers_of_the_dead(pins: Pins, loaded: Object, *, complete: bool) -> None:
-    with pins.locked(), pins.stage("eth0") as path:
-        loaded.maps["plain"].pin(path / "old")
-        pins.publish("eth0")
+def test_a_change_that_was_left_is_in_the_way_of_the_next(pins: Pins) -> None:
     python(
-        "import os\nfrom wirepath.kernel.bpffs import Pins\nfrom wirepath.kernel.maps import Map\n"
+        "import os\nfrom wirepath.kernel.bpffs import Pins, Transition\n"
         "pins = Pins.find()\n"
-        "with pins.locked(), pins.stage('eth0') as path:\n"
-        "    with Map.open(pins.directory('eth0') / 'old') as old: old.pin(path / 'new')\n"
+        "with pins.locked():\n"
+        "    pins.begin('eth0', Transition(None, 1))\n"
         "    os._exit(0)"
     )
-    with pytest.raises(KernelError, match=r"stage eth0: File exists \[EEXIST\]"):
-        pins.stage("eth0").__enter__()
-    seen: list[str] = []
-
-    def judge(path: Path) -> bool:
-        seen.append(path.name)
-        return complete
-
-    assert pins.recover(judge) == ["eth0"]
-    assert seen == ["eth0"]
-    assert [pin.name for pin in pins.directory("eth0").iterdir()] == ["new" if complete else "old"]
-    assert pins.recover(lambda _: True) == []
+    assert pins.unsettled() == ["eth0"]
+    assert pins.changing("eth0") == Transition(None, 1)
+    with pytest.raises(KernelError, match=r"change eth0: File exists \[EEXIST\]"):
+        pins.begin("eth0", Transition(None, 1))
+    pins.discard("eth0", 1)
+    pins.discard("eth0", 1)
+    pins.end("eth0")
+    assert pins.unsettled() == pins.names() == []
+    assert not pins.directory("eth0").exists()
 
 
 def test_the_lock_keeps_writers_apart(pins: Pins) -> None:

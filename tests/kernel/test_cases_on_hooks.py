@@ -1,47 +1,18 @@
 """The case table, decided by the compiled programs: that of XDP, and those of TC."""
 
-from collections.abc import Iterator
-
 import pytest
 
 from cases import CASES, Case
+from harness.xdp import Expected, Sent, Xdp, disagreements
 from wirepath.model import Model
 from wirepath.net import HOOKS, Hook, Verdict
 from wirepath.policy import Policy
-from xdp import Expected, Sent, Xdp, disagreements, moved
 
 pytestmark = pytest.mark.kernel
 
-# By the first case that has it; all frames of the table go through each.
-_POLICIES = {case.policy: case.id for case in reversed(CASES)}
-
-
-class Loaded:
-    """Each policy once; only the last few stay, since each takes some megabytes."""
-
-    KEPT = 8
-
-    def __init__(self, hook: Hook) -> None:
-        self.hook = hook
-        self._programs: dict[str, Xdp] = {}
-
-    def __call__(self, text: str) -> Xdp:
-        program = self._programs.pop(text, None) or Xdp(Policy.parse(text), hook=self.hook)
-        self._programs[text] = program
-        if len(self._programs) > self.KEPT:
-            self._programs.pop(next(iter(self._programs))).close()
-        return program
-
-    def close(self) -> None:
-        for program in self._programs.values():
-            program.close()
-
-
-@pytest.fixture(scope="module", params=HOOKS)
-def loaded(request: pytest.FixtureRequest) -> Iterator[Loaded]:
-    programs = Loaded(request.param)
-    yield programs
-    programs.close()
+_CASES: dict[str, list[Case]] = {}
+for _case in CASES:
+    _CASES.setdefault(_case.policy, []).append(_case)
 
 
 def is_special(program: Xdp) -> bool:
@@ -55,24 +26,26 @@ def is_special(program: Xdp) -> bool:
     return program.hook != "ingress" and not policy.rules
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
-def test_verdict(case: Case, loaded: Loaded) -> None:
-    program = loaded(case.policy)
-    program.ban(case.bans)
-    sent = Sent(case.frame, case.wire_bytes, case.now_ns)
-    verdict = Verdict(case.verdict, case.reason, case.rule, case.fault)
+def expected(program: Xdp, case: Case) -> Verdict:
     if is_special(program):
-        expected = Expected(Model(program.policy, bans=case.bans, hook=program.hook))
-        [verdict] = expected.judge([sent])
-    assert program.judge([sent]) == [verdict]
+        model = Model(program.policy, bans=case.bans, hook=program.hook)
+        return model.decide(case.frame, case.now_ns, case.wire_bytes).verdict
+    return Verdict(case.verdict, case.reason, case.rule, case.fault)
 
 
-@pytest.mark.parametrize("text", _POLICIES, ids=_POLICIES.get)
+# One test for a policy at a hook, since loading it takes longer than judging all the table.
+@pytest.mark.parametrize("cases", _CASES.values(), ids=lambda cases: cases[0].id)
 @pytest.mark.parametrize("hook", HOOKS)
-def test_counts(text: str, hook: Hook) -> None:
-    """Every rule that matches counts, not only the one that decides."""
-    policy = Policy.parse(text)
-    model = Model(moved(policy, hook), hook=hook)
-    frames = [Sent(case.frame, case.wire_bytes, case.now_ns) for case in CASES]
-    with Xdp(policy, hook=hook) as program:
-        assert disagreements(program, Expected(model), frames) == []
+def test_verdicts_and_counts(cases: list[Case], hook: Hook) -> None:
+    """Every case of a policy; then, on the frames of all, that each rule that matches counts."""
+    sent = {case.id: Sent(case.frame, case.wire_bytes, case.now_ns) for case in CASES}
+    judged = {}
+    with Xdp(Policy.parse(cases[0].policy), hook=hook) as program:
+        for case in cases:
+            program.ban(case.bans)
+            [judged[case.id]] = program.judge([sent[case.id]])
+        assert judged == {case.id: expected(program, case) for case in cases}
+        program.ban([])
+        program.forget()
+        model = Model(program.policy, hook=hook)
+        assert disagreements(program, Expected(model), list(sent.values())) == []

@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from raw import send
 
+from harness.raw import send
 from wirepath.errors import AttachError
 from wirepath.kernel.clsact import PRIORITY, Filter
 from wirepath.kernel.interface import Interface

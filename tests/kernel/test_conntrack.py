@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from frames import Eth, IPv4, Udp
+from harness.frames import Eth, IPv4, Udp
 from wirepath.errors import KernelError
 from wirepath.kernel import conntrack
 from wirepath.kernel.interface import Interface

@@ -10,18 +10,18 @@ from collections import Counter
 from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv6Address
 from random import Random
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from chance import Aim, Maker, Shooter, frames, mutant
-from frames import Eth, IPv4, IPv6, Udp, Vlan
+from harness.chance import Aim, Maker, Shooter, frames, mutant
+from harness.frames import Eth, IPv4, IPv6, Udp, Vlan
+from harness.xdp import Expected, Sent, Xdp, agree
 from wirepath.model import Model
 from wirepath.net import Ban, Fault, Prefix, Reason, format_address
 from wirepath.policy import Policy
-from xdp import Expected, Sent, Xdp, agree
 
 pytestmark = pytest.mark.kernel
 
@@ -64,9 +64,9 @@ def test_many_rules(shape: str, seed: int) -> None:
     random = Random(seed)
     policy = Maker(random, **options).policy(rules, sets)
     with Xdp(policy) as xdp:
-        plan = xdp.generation.plan
-        assert len(plan.clauses) > 64
-        assert bool(len(plan.filing.filed)) == shape.startswith("filed")
+        tables = xdp.generation.plan.tables
+        assert tables["clauses"].entries > 64
+        assert bool(tables["lists"].entries) == shape.startswith("filed")
         agree(xdp, Expected(Model(policy)), frames(random, policy, 500))
 
 
@@ -78,8 +78,9 @@ def test_more_rows_than_one_summary_word() -> None:
     policy = maker.policy(4800, sets=0)
     with Xdp(policy) as xdp:
         plan = xdp.generation.plan
-        assert len(plan.filing.residents) > 4096
-        assert plan.summary_words > 1
+        config: Any = plan.constants["classify_config"]
+        assert plan.tables["residents"].entries > 4096
+        assert config["summary_words"] > 1
         agree(xdp, Expected(Model(policy)), frames(random, policy, 150))
 
 
@@ -88,7 +89,7 @@ def test_ten_thousand_rules() -> None:
     maker = Maker(random, keys=("dst", "dport"), words=2, ports=5000, deciding=0.5)
     policy = maker.policy(10_000, sets=3)
     with Xdp(policy) as xdp:
-        assert len(xdp.generation.plan.clauses) > 10_000
+        assert xdp.generation.plan.tables["clauses"].entries > 10_000
         agree(xdp, Expected(Model(policy)), frames(random, policy, 40))
 
 
@@ -120,8 +121,10 @@ def test_more_dimensions_than_lanes() -> None:
         ip = IPv4(dst=str(IPv4Address(at["dst"]))) / Udp(sport=at["sport"], dport=at["dport"])
         sent.append(Sent(bytes(Eth() / Vlan(at["vlan"]) / ip / bytes(at["length"] - 28))))
     with Xdp(policy) as xdp:
-        filing = xdp.generation.plan.filing
-        assert (len(filing.residents), len(filing.lane_at), len(filing.in_runs)) == (0, 4, 1)
+        plan = xdp.generation.plan
+        lanes: Any = plan.constants["lanes_config"]
+        assert (len(lanes["in_lanes"].names), len(lanes["in_runs"].names)) == (4, 1)
+        assert not plan.tables["residents"].entries
         agree(xdp, Expected(Model(policy)), sent)
 
 

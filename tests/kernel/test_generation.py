@@ -7,22 +7,23 @@ from array import array
 from base64 import b64encode
 from collections import Counter
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from random import Random
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from chance import Aim, Maker, Shooter, mutant
-from frames import Eth, IPv4, IPv6, Udp
+from harness.chance import Aim, Maker, Shooter, mutant
+from harness.frames import Eth, IPv4, IPv6, Udp
 from wirepath.datapath.generation import hook as module
-from wirepath.datapath.generation.hook import HookProgram
-from wirepath.datapath.generation.load import STATE, Generation
+from wirepath.datapath.generation import write
+from wirepath.datapath.generation.load import Generation
 from wirepath.datapath.generation.manifest import Manifest
-from wirepath.datapath.generation.slots import Succession
+from wirepath.datapath.generation.state import STATE, first_slots
 from wirepath.datapath.live import counters
-from wirepath.datapath.live.bans import Bans
+from wirepath.datapath.live.ban_view import BanView
 from wirepath.errors import KernelError, RequestError
 from wirepath.kernel.program import XdpAction
 from wirepath.model import Model
@@ -30,6 +31,9 @@ from wirepath.net import Hook, Prefix
 from wirepath.plan.set_files import read_contents
 from wirepath.policy import Policy
 from wirepath.policy.match import Match
+
+if TYPE_CHECKING:
+    from wirepath.datapath.handles import Handles
 
 pytestmark = pytest.mark.kernel
 
@@ -43,14 +47,15 @@ def load(policy: Policy, **options: object) -> Generation:
     return Generation.load(policy, read_contents(policy).members, **options)  # type: ignore[arg-type]
 
 
-def bans_of(generation: Generation) -> Bans:
-    plan = generation.plan
-    places = Succession.first(plan.policy)
+def bans_of(generation: Generation) -> BanView:
+    policy = generation.planned.policy
+    slots = first_slots(policy)
     manifest = Manifest.of(
-        plan.policy, {"ingress": plan}, root_bits=0,
-        mode="native", since=0, succession=places, tc="tcx",
+        policy, {"ingress": generation.plan}, root_bits=0,
+        mode="native", since=0, slots=slots, tc="tcx",
     )  # fmt: skip
-    return Bans(generation.maps, manifest, nullcontext)
+    handles = SimpleNamespace(maps=generation.maps, manifest=manifest)
+    return BanView(cast("Handles", handles))
 
 
 def run(generation: Generation, frames: Sequence[bytes]) -> list[int]:
@@ -107,11 +112,11 @@ def test_bans_end_by_the_clock(address: str) -> None:
     frame = bytes(Eth() / source / Udp())
     with load(Policy.parse("")) as generation:
         bans = bans_of(generation)
-        bans.add(Prefix.parse(address), for_s=0.2)
+        bans.add_all([Prefix.parse(address)], seconds=1.0)
         assert run(generation, [frame]) == [XdpAction.DROP]
-        time.sleep(0.25)
+        time.sleep(1.05)
         assert run(generation, [frame]) == [XdpAction.PASS]
-        bans.add(Prefix.parse(address))
+        bans.add_all([Prefix.parse(address)])
         assert run(generation, [frame]) == [XdpAction.DROP]
         [ban] = bans.all()
         assert (ban.packets, ban.bytes) == (1, len(frame))
@@ -124,7 +129,7 @@ def test_bans_around_a_prefix() -> None:
         bans = bans_of(generation)
         wide, narrow, ended = map(Prefix.parse, ("10.0.0.0/8", "10.1.2.0/24", "10.1.0.0/16"))
         bans.add_all([wide, narrow, Prefix.parse("::/0"), Prefix.parse("10.1.3.0/24")])
-        bans.add(ended, for_s=1e-9)
+        bans.add_all([ended], seconds=1e-9)
         assert bans.around(Prefix.parse("10.1.2.3")) == [wide, narrow]
         assert bans.around(Prefix.parse("10.1.0.0/20")) == [wide]
         assert bans.remove(wide)
@@ -137,15 +142,15 @@ def test_state_goes_on_in_the_next_generation() -> None:
     first = Policy.parse('[[rule]]\nname = "a"\n[[rule]]\nname = "b"\naction = "drop"\n')
     second = Policy.parse('[[rule]]\nname = "b"\n[[rule]]\nname = "c"\naction = "pass"\n')
     frame = bytes(Eth() / IPv4() / Udp())
-    places = Succession.first(first)
-    with load(first, succession=places) as old:
+    places = first_slots(first)
+    with load(first, slots=places) as old:
         assert run(old, [frame]) == [XdpAction.DROP]
-        state = {name: old.maps[name] for name in STATE}
         slots = {"b": 1, "c": 2}
-        with load(second, succession=replace(places, counters=slots), state=state, sizes={}) as new:
+        after = replace(places, counters=slots)
+        with load(second, slots=after, before=old.maps, sizes={}) as new:
             assert run(new, [frame, frame]) == [XdpAction.PASS] * 2
             assert run(old, [frame]) == [XdpAction.DROP]
-            counted = counters.rules(new.maps["rule_counters"], {**slots, "a": 0})
+            counted = counters.rules(new.maps, {**slots, "a": 0})
             assert {name: count.packets for name, count in counted.items()} == {
                 "a": 2, "b": 4, "c": 2,
             }  # fmt: skip
@@ -188,6 +193,8 @@ _PARTING: dict[str, dict[str, object]] = {
     "capped-cgroup": {"limit": {"rate": "9mbit", "per": "cgroup"}},
     "shaped": {"limit": {"rate": "9mbit", "per": "dst", "shape": True}},
     "marked": {"dscp": "EF"},
+    "marked-beside": {"mark": 7},
+    "in-a-class": {"priority": "1:10"},
     "copied": {"mirror": {"to": "nowhere", "one_in": 9, "snap": 99}},
 }
 _BUDGET = 500_000  # instructions that the verifier walks, of the million that it is willing to
@@ -221,9 +228,9 @@ def test_the_verifier_takes_every_mixture(seed: int, hook: Hook) -> None:
     """With room to spare: what it walks depends on what is left of the program."""
     policy = _mixture(Random(seed), hook)
     counting = dict.fromkeys(policy.sets, 0) if seed % 2 else {}
-    places = replace(Succession.first(policy), counting=counting)
+    places = replace(first_slots(policy), counting=counting)
     for replaying in (False, True):
-        with load(policy, replaying=replaying, succession=places) as generation:
+        with load(policy, replaying=replaying, slots=places) as generation:
             for program in generation.hooks.values():
                 assert program.program.verified_instructions < _BUDGET
 
@@ -237,9 +244,9 @@ def test_a_failed_load_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
 
     load(policy).close()
     before = sorted(Path("/proc/self/fd").iterdir())
-    for method in ("_write", "_write_prefixes"):
+    for name in ("write", "_write_columns"):
         with monkeypatch.context() as patch:
-            patch.setattr(HookProgram, method, fail)
+            patch.setattr(write, name, fail)
             with pytest.raises(KernelError, match="a test forbids"):
                 load(policy)
     assert sorted(Path("/proc/self/fd").iterdir()) == before

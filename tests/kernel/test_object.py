@@ -74,7 +74,7 @@ def test_sizes_and_reuse(compiled: Compile) -> None:
         assert first.maps["plain"][2] == 1
 
 
-def test_reuse_of_another_layout_is_refused(compiled: Compile) -> None:
+def test_reuse_of_another_type_is_refused(compiled: Compile) -> None:
     with (
         Object.load(compiled("sample")) as first,
         pytest.raises(LayoutError, match=r"reuse map plain: its value differs from"),
@@ -110,13 +110,13 @@ def test_map_that_the_kernel_refuses(compiled: Compile) -> None:
         Object.load(compiled("sample"), sizes={"counters": 0xFFFFFFFF})
 
 
-def test_layouts_of_the_file(compiled: Compile) -> None:
+def test_types_of_the_file(compiled: Compile) -> None:
     with Object.load(compiled("sample"), programs=["other"]) as loaded:
         assert loaded.btf.enum("colour") == {"red": 0, "green": 1, "max": 2}
-        mine, kernels = loaded.btf.layout("struct entry"), loaded.maps["entries"].value
+        mine, kernels = loaded.btf.ctype("struct entry"), loaded.maps["entries"].value
         assert mine == kernels
         with pytest.raises(LayoutError, match=r"find struct nothing: no such type"):
-            loaded.btf.layout("struct nothing")
+            loaded.btf.ctype("struct nothing")
 
 
 def test_handles_say_when_they_are_closed(compiled: Compile) -> None:

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 
-from frames import Eth, IPv4, IPv6, Udp
+from harness.frames import Eth, IPv4, IPv6, Udp
 from wirepath.datapath.generation.load import Generation
 from wirepath.kernel.program import XdpAction
 from wirepath.model import PrefixSet
@@ -62,7 +62,7 @@ def listed(generation: Generation, sources: list[int]) -> list[bool]:
     """Ask the program about each source: is it dropped?"""
     frames = [frame(source) for source in sources]
     lengths = np.array([len(each) for each in frames], dtype=np.uint32)
-    traces = np.zeros(len(frames), dtype=generation.btf.layout("struct trace").dtype)
+    traces = np.zeros(len(frames), dtype=generation.btf.ctype("struct trace").dtype)
     traces["wire_bytes"] = lengths
     returned = generation.program.test_runs(
         b"".join(frames),
@@ -86,7 +86,7 @@ def live(generation: Generation) -> Iterator[LiveSets]:
         members=maps["set_members"].memory(),
         set_classes=maps["set_classes"].memory(),
         set_head=maps["set_head"].memory(),
-        root_bits=generation.tables.root_bits,
+        root_bits=generation.planned.tables.root_bits,
     )
     with LiveSets(memory, lambda classes: pytest.fail(f"new classes: {classes}")) as sets:
         yield sets

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from frames import Eth, Frame, IPv4, Tcp, Udp
+from harness.frames import Eth, Frame, IPv4, Tcp, Udp
 from wirepath.datapath.generation.load import Generation
 from wirepath.kernel.maps import Map
 from wirepath.kernel.program import XdpAction

@@ -6,8 +6,8 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from raw import send
 
+from harness.raw import send
 from wirepath.errors import AttachError, PinError
 from wirepath.kernel import features, tcx
 from wirepath.kernel.interface import Interface

@@ -8,7 +8,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 
 import pytest
 
-from frames import Eth, IPv4, Udp
+from harness.frames import Eth, IPv4, Udp
 from wirepath.errors import KernelError, NotSupported
 from wirepath.kernel import offloads, tunnels
 from wirepath.kernel.interface import Interface

@@ -1,20 +1,15 @@
 """Labs to test in. Each has a name of its own, so that test runs may go on side by side."""
 
 import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from pair import Pair, pair
 
+from harness.pair import Pair, pair
 from wirepath.lab.network import Lab
-from wirepath.native import lib
 
 HERE = Path(__file__).parent
-# Rule sets, and other filters to hold against ours.
-sys.path.append(str(HERE.parents[1] / "bench"))
 
 NAME = f"wp{os.getpid():x}"
 
@@ -37,17 +32,6 @@ def lab(lab_name: str) -> Iterator[Lab]:
     """Build a lab for one test."""
     with Lab(lab_name) as built:
         yield built
-
-
-@pytest.fixture
-def bpffs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A bpffs of the test's own, where whatever is left is ours."""
-    path = tmp_path / "bpffs"
-    path.mkdir()
-    assert lib.wp_mount_bpffs(os.fsencode(path)) == 0
-    monkeypatch.setenv("WIREPATH_BPFFS", str(path))
-    yield path
-    subprocess.run(["umount", "--lazy", str(path)], check=True)
 
 
 @pytest.fixture

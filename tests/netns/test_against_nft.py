@@ -10,7 +10,6 @@ import peers
 import rulesets
 import subject
 from wire import IFNAME, Wire, wire
-from wirepath.datapath.live import counters
 from wirepath.lab.flood import Flood
 from wirepath.lab.traffic import Traffic, of_frames
 
@@ -48,5 +47,5 @@ def test_same_counts(tmp_path: Path, kind: rulesets.Kind, count: int) -> None:
             theirs = counted_by_nft(way)
     with wire("wirepath") as way, way.receiver.entered(), subject.attach(policy, IFNAME) as ours:
         send(way, traffic)
-        assert [rule.dropped for rule in counters.read(ours).rules.values()] == theirs
+        assert [rule.dropped for rule in ours.counters().rules.values()] == theirs
     assert sum(theirs) > FRAMES / 10

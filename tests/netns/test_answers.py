@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from pair import IFNAME, IPV4, IPV6, Pair
 
+from harness.pair import IFNAME, IPV4, IPV6, Pair
 from wirepath.datapath import Datapath
 from wirepath.policy import Policy
 
@@ -28,7 +28,7 @@ def serving(hosts: Pair, policy: str) -> Iterator[Datapath]:
 def client(hosts: Pair, address: str, kind: socket.SocketKind) -> socket.socket:
     with hosts.far.entered():
         made = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, kind)
-    made.settimeout(5)
+    made.settimeout(20)
     return made
 
 

@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from numbered import Inbox, send
-from pair import IFNAME, IPV4, Pair, python, run
+from harness.numbered import Inbox, send
+from harness.pair import IFNAME, IPV4, Pair, python, run
 
 POLICY = """
 [[rule]]

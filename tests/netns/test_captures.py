@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from pair import (
+
+import harness
+from harness.pair import (
     IFNAME,
     IPV4,
     IPV6,
@@ -19,12 +21,11 @@ from pair import (
     run,
     running,
 )
-
-from wirepath import replay
+from wirepath import judge
 from wirepath.pcap import Capture, read_capture
 from wirepath.policy import Policy
 
-_HERE = Path(__file__).parent
+_ANSWER_DNS = Path(harness.__file__).with_name("answer_dns.py")
 _PAGE = b"<html>" + b"wirepath " * 20_000
 _SNAP = 64
 
@@ -149,7 +150,7 @@ def converse(hosts: Pair, directory: Path, mtu: int) -> None:
     with ExitStack() as stack:
         for server in (web, sshd, ("iperf3", "-s", "-p", "5201")):
             stack.enter_context(running(near, *server))
-        names = python(str(_HERE / "answer_dns.py"))
+        names = python(str(_ANSWER_DNS))
         stack.enter_context(running(near, *names, ready="ready"))
         for port in (80, 22, 5201):
             await_port(near, port)
@@ -214,7 +215,7 @@ def counted(capture: Capture, oracle: str) -> int:
 
 
 def test_every_rule_counts_what_tcpdump_counts(capture: Capture) -> None:
-    outcome = replay.run(Policy.parse(_COUNTING), capture)
+    outcome = judge.replay(Policy.parse(_COUNTING), capture)
     ours = {name: count.packets for name, count in outcome.rules.items()}
     theirs = {name: counted(capture, _seen(capture, check)) for name, check in CHECKS.items()}
     assert ours == theirs
@@ -232,7 +233,7 @@ def _seen(capture: Capture, check: Check) -> str:
 
 
 def test_what_one_rule_decides_the_next_never_sees(capture: Capture) -> None:
-    outcome = replay.run(Policy.parse(_DECIDING), capture)
+    outcome = judge.replay(Policy.parse(_DECIDING), capture)
     seen = f"not ({_CUT_OFF})" if "cut" in capture.path.stem else "len >= 0"
     ssh, echo, dns = (f"(({what}) and {seen})" for what in ("tcp port 22", _ECHO, "port 53"))
     rest = f"not {ssh} and not {echo}"
@@ -251,7 +252,7 @@ def test_what_one_rule_decides_the_next_never_sees(capture: Capture) -> None:
 
 @pytest.mark.parametrize("policy", [_COUNTING, _DECIDING], ids=["counting", "deciding"])
 def test_model_says_the_same(capture: Capture, policy: str) -> None:
-    real, modelled = (replay.run(Policy.parse(policy), capture, model=m) for m in (False, True))
+    real, modelled = (judge.replay(Policy.parse(policy), capture, model=m) for m in (False, True))
     assert real.document(frames=True) == modelled.document(frames=True)
 
 

@@ -5,14 +5,13 @@ import socket
 from pathlib import Path
 
 import pytest
-from flooded import PORT, connected, echo, flood, server
-from pair import IFNAME, IPV4, IPV6, Pair, python
 
-from answered import Answer
-from frames import Eth, HopByHop, IPv4, IPv6, Layer, Tcp, Vlan
+from harness.answered import Answer
+from harness.flooded import PORT, connected, echo, flood, server
+from harness.frames import Eth, HopByHop, IPv4, IPv6, Layer, Tcp, Vlan
+from harness.pair import IFNAME, IPV4, IPV6, Pair, python
 from wirepath.datapath import Datapath
 from wirepath.datapath.generation.load import Generation
-from wirepath.datapath.live import counters
 from wirepath.errors import RequestError
 from wirepath.kernel.program import XdpAction
 from wirepath.plan.set_files import read_contents
@@ -26,7 +25,7 @@ def challenging(value: str = '"cookie"', match: str = f"dport = {PORT}") -> str:
 
 
 def challenged(datapath: Datapath) -> int:
-    reasons = counters.read(datapath).outcomes.reasons
+    reasons = datapath.counters().outcomes.reasons
     return reasons["challenge"].packets if "challenge" in reasons else 0
 
 
@@ -126,7 +125,8 @@ def test_a_setting_is_changed_by_the_operators_word_alone(hosts: Pair, tmp_path:
         assert SETTING.read_text() == "1\n"
     with Datapath.open(IFNAME) as datapath:
         datapath.apply(Policy.parse(""))
-        assert datapath.manifest.surroundings == {"sysctls": {"net.ipv4.tcp_syncookies": "0"}}
+        with datapath.reading() as handles:
+            assert handles.host == {"sysctls": {"net.ipv4.tcp_syncookies": "0"}}
         datapath.down()
     assert SETTING.read_text() == "0\n"
     with Datapath.up(IFNAME, Policy.parse("")) as datapath:

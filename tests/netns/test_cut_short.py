@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from living import ONE, OPPOSITE, PORTS, check_whole, child, end, left, serving
-from numbered import send
-from pair import IFNAME, Pair
 
+from harness.living import ONE, OPPOSITE, PORTS, check_whole, child, end, left, serving
+from harness.numbered import send
+from harness.pair import IFNAME, Pair
 from wirepath.datapath import Datapath
 from wirepath.datapath.generation.load import Generation
 from wirepath.datapath.live import counters
+from wirepath.datapath.steps import STEPS, Publish
 from wirepath.errors import AttachError, KernelError, RequestError
 from wirepath.kernel.bpffs import Pins
 from wirepath.kernel.interface import Interface
@@ -26,43 +27,49 @@ from wirepath.policy import Policy
 
 
 class Step(NamedTuple):
-    """The nth call of a method."""
+    """Right before the nth call of a method, or right after it."""
 
     owner: type
     method: str
     nth: int = 1
+    when: str = "before"
 
     def __str__(self) -> str:
-        return f"{self.owner.__name__}.{self.method}-{self.nth}"
+        return f"{self.when}-{self.owner.__name__}.{self.method}-{self.nth}"
 
-    def stop(self, patch: pytest.MonkeyPatch, stop: Callable[[], None], when: str) -> None:
-        """Have *stop* called ``before`` or ``behind`` this step."""
+    def stop(self, patch: pytest.MonkeyPatch, stop: Callable[[], None]) -> None:
+        """Have *stop* called there."""
         original = getattr(self.owner, self.method)
         bound = isinstance(getattr_static(self.owner, self.method), classmethod)
         calls = iter(range(1, 1000))
 
         def stopping(*args: Any, **options: Any) -> Any:
             now = next(calls) == self.nth
-            if now and when == "before":
+            if now and self.when == "before":
                 stop()
             result = original(*args[bound:], **options)
-            if now and when == "behind":
+            if now and self.when == "after":
                 stop()
             return result
 
         patch.setattr(self.owner, self.method, classmethod(stopping) if bound else stopping)
 
 
-_STEPS = [
+_DO = [Step(type(step), "do") for step in STEPS]
+_UNDO = [Step(type(step), "undo") for step in STEPS]
+_FINISH = [Step(type(step), "finish") for step in STEPS]
+# Inside of those, where something is half done.
+_INSIDE = [
     Step(Generation, "load"),
-    Step(Map, "pin"),
+    Step(Map, "pin", 2),
     Step(Map, "pin", 9),
-    Step(Program, "pin"),
+    Step(Program, "pin", when="after"),
     Step(XdpLink, "pin"),
-    Step(Pins, "publish"),
+    Step(Pins, "publish", when="after"),
 ]
-UP = [*_STEPS, Step(XdpLink, "attach")]
-APPLY = [*_STEPS, Step(XdpLink, "update")]
+UP = [*_DO, *_INSIDE]
+APPLY = [*_DO, *_INSIDE, Step(XdpLink, "update", when="after")]
+DOWN = [*_DO, *_FINISH, Step(XdpLink, "detach", when="after"), Step(Pins, "retire", when="after")]
 
 
 def _die() -> None:
@@ -77,28 +84,27 @@ def _fail() -> None:
     raise KernelError("do what a test forbids")
 
 
-def killed(work: Callable[[], object], step: Step, when: str) -> None:
+def killed(work: Callable[[], object], step: Step) -> None:
     """Do *work* in a process that is killed at *step*."""
 
     def doomed() -> None:
         with pytest.MonkeyPatch.context() as patch:
-            step.stop(patch, _die, when)
+            step.stop(patch, _die)
             work()
 
     assert os.waitpid(child(doomed), 0)[1] == signal.SIGKILL
 
 
-@pytest.mark.parametrize("when", ["before", "behind"])
-@pytest.mark.parametrize("step", APPLY, ids=str)
-def test_an_apply_is_killed(hosts: Pair, bpffs: Path, step: Step, when: str) -> None:
+@pytest.mark.parametrize("step", [*APPLY, *_FINISH], ids=str)
+def test_an_apply_is_killed(hosts: Pair, bpffs: Path, step: Step) -> None:
     """Either policy serves, and wholly so."""
-    Datapath.up(IFNAME, ONE).close()
+    Datapath.up(IFNAME, ONE)
 
     def apply() -> None:
         with Datapath.open(IFNAME) as datapath:
             datapath.apply(OPPOSITE)
 
-    killed(apply, step, when)
+    killed(apply, step)
     check_whole(hosts, bpffs)
     end(bpffs)
 
@@ -115,14 +121,14 @@ def test_a_new_rule_begins_at_zero_also_behind_a_killed_apply(hosts: Pair, bpffs
         with Datapath.open(IFNAME) as datapath:
             datapath.apply(other)
 
-    killed(apply, Step(Pins, "publish"), "before")
+    killed(apply, Step(Pins, "publish"))
     with Datapath.open(IFNAME) as datapath:
         datapath.apply(other)
         assert set(datapath.manifest.counters.values()) < slots
-        assert counters.read(datapath).rules == {"other": counters.RuleCount(0, 0, 0)}
+        assert datapath.counters().rules == {"other": counters.RuleCount(0, 0, 0)}
         send(hosts.far, PORTS)
         datapath.apply(other)
-        assert counters.read(datapath).rules["other"].packets == 3 * len(PORTS)
+        assert datapath.counters().rules["other"].packets == 3 * len(PORTS)
     end(bpffs)
 
 
@@ -138,7 +144,7 @@ match = {{ src = "@{0}" }}
 
 def test_a_new_set_begins_at_zero_also_behind_a_killed_apply(hosts: Pair, bpffs: Path) -> None:
     """The same for what the prefixes of a set count."""
-    Datapath.up(IFNAME, Policy.parse(_SET.format("old"))).close()
+    Datapath.up(IFNAME, Policy.parse(_SET.format("old")))
     serving(hosts)
 
     def apply() -> None:
@@ -146,43 +152,57 @@ def test_a_new_set_begins_at_zero_also_behind_a_killed_apply(hosts: Pair, bpffs:
             assert [count.packets for count in datapath.sets.counters("old")] == [3 * len(PORTS)]
             datapath.apply(Policy.parse(""))
 
-    killed(apply, Step(Pins, "publish"), "behind")
+    killed(apply, Step(Pins, "publish", when="after"))
     with Datapath.open(IFNAME) as datapath:
         datapath.apply(Policy.parse(_SET.format("new")))
         assert [count.packets for count in datapath.sets.counters("new")] == [0]
     end(bpffs)
 
 
-@pytest.mark.parametrize("when", ["before", "behind"])
-@pytest.mark.parametrize("step", UP, ids=str)
-def test_an_up_is_killed(hosts: Pair, bpffs: Path, step: Step, when: str) -> None:
+@pytest.mark.parametrize("step", [*UP, Step(XdpLink, "attach", when="after"), *_FINISH], ids=str)
+def test_an_up_is_killed(hosts: Pair, bpffs: Path, step: Step) -> None:
     """It is up or not, and the next one says so or works."""
-    killed(lambda: Datapath.up(IFNAME, ONE), step, when)
+    killed(lambda: Datapath.up(IFNAME, ONE), step)
     if Interface.of(IFNAME).xdp_id:
         with pytest.raises(AttachError, match="wirepath is up there"):
             Datapath.up(IFNAME, OPPOSITE)
     else:
-        Datapath.up(IFNAME, ONE).close()
+        Datapath.up(IFNAME, ONE)
     assert serving(hosts) == "odd"
     check_whole(hosts, bpffs)
     end(bpffs)
 
 
-@pytest.mark.parametrize("step", [Step(XdpLink, "detach"), Step(Pins, "removing")], ids=str)
-@pytest.mark.parametrize("when", ["before", "behind"])
-def test_a_down_is_killed(hosts: Pair, bpffs: Path, step: Step, when: str) -> None:
+@pytest.mark.parametrize("step", DOWN, ids=str)
+def test_a_down_is_killed(hosts: Pair, bpffs: Path, step: Step) -> None:
     """The next one ends what it began."""
-    Datapath.up(IFNAME, ONE).close()
+    Datapath.up(IFNAME, ONE)
 
     def down() -> None:
         with Datapath.open(IFNAME) as datapath:
             datapath.down()
 
-    killed(down, step, when)
+    killed(down, step)
     with suppress(RequestError):  # it is down
         down()
     assert not Interface.of(IFNAME).xdp_id
     assert not left(bpffs)
+
+
+@pytest.mark.parametrize("step", _UNDO, ids=str)
+def test_an_undo_is_killed(hosts: Pair, bpffs: Path, step: Step) -> None:
+    """The next command undoes the rest of an apply that failed."""
+    Datapath.up(IFNAME, ONE)
+
+    def apply() -> None:
+        with pytest.MonkeyPatch.context() as patch, Datapath.open(IFNAME) as datapath:
+            patch.setattr(Publish, "do", lambda *_: _fail())
+            datapath.apply(OPPOSITE)
+
+    killed(apply, step)
+    assert serving(hosts) in ("odd", "even")
+    check_whole(hosts, bpffs)
+    end(bpffs)
 
 
 @pytest.mark.parametrize("stop", [_fail, _interrupt])
@@ -192,13 +212,13 @@ def test_an_apply_fails(
 ) -> None:
     """The old generation serves on, and nothing of the new one is left."""
     with Datapath.up(IFNAME, ONE) as datapath:
-        program, pins = datapath.program.id, left(bpffs)
+        program, pins = datapath.status().program_id, left(bpffs)
         with monkeypatch.context() as patch:
-            step.stop(patch, stop, "before")
+            step.stop(patch, stop)
             with pytest.raises((KernelError, KeyboardInterrupt)):
                 datapath.apply(OPPOSITE)
         assert serving(hosts) == "odd"
-        assert Interface.of(IFNAME).xdp_id == datapath.link.program_id == program
+        assert Interface.of(IFNAME).xdp_id == datapath.attachments()["ingress"].running == program
         assert left(bpffs) == pins
         assert datapath.status().warnings == ()
         datapath.apply(OPPOSITE)
@@ -212,7 +232,7 @@ def test_an_up_fails(
     hosts: Pair, bpffs: Path, step: Step, stop: Callable[[], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
-        step.stop(patch, stop, "before")
+        step.stop(patch, stop)
         with pytest.raises((KernelError, KeyboardInterrupt)):
             Datapath.up(IFNAME, ONE)
     assert not Interface.of(IFNAME).xdp_id

@@ -16,6 +16,13 @@ from wirepath.lab.network import Lab
 NAME = "wp-demo"  # the demo's own: one at a time
 
 
+@pytest.fixture(autouse=True)
+def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let its temporary files lie where no other demo's do."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+
+
 def left() -> list[Path]:
     pins = [path for path in Path("/sys/fs/bpf").glob("wirepath:*/*") if NAME in path.name]
     temporary = Path(tempfile.gettempdir()).glob("wirepath-demo-*")
@@ -69,10 +76,6 @@ def test_killed_then_run_again() -> None:
         assert not [path for path in left() if "netns" in str(path) or "bpf" in str(path)]
     finally:
         Lab(NAME).remove()
-        for directory in Path(tempfile.gettempdir()).glob("wirepath-demo-*"):
-            for file in directory.iterdir():
-                file.unlink()
-            directory.rmdir()
 
 
 def test_not_root(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

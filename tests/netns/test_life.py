@@ -13,7 +13,7 @@ from pathlib import Path
 from random import Random
 from typing import Any, NoReturn
 
-from living import (
+from harness.living import (
     EVEN,
     ODD,
     ONE,
@@ -28,11 +28,9 @@ from living import (
     left,
     serving,
 )
-from numbered import Inbox, Sender, send
-from pair import IFNAME, IPV4, Pair, python, run
-
+from harness.numbered import Inbox, Sender, send
+from harness.pair import IFNAME, IPV4, Pair, python, run
 from wirepath.datapath import Datapath
-from wirepath.datapath.live import counters
 from wirepath.kernel.interface import Interface
 from wirepath.net import Prefix
 
@@ -50,9 +48,10 @@ def test_from_up_to_down(hosts: Pair, bpffs: Path, tmp_path: Path) -> None:
     command(hosts, "up", IFNAME, str(first))
     [status] = command(hosts, "status")["interfaces"]
     with Datapath.open(IFNAME) as datapath:
-        programs, links = [datapath.program.id], [datapath.link.id]
+        with datapath.reading() as handles:
+            programs, links = [handles.program.id], [handles.link.id]
+            maps = [each.id for each in handles.maps.values()]
         assert (status["program_id"], status["link_id"]) == (*programs, *links)
-        maps = [each.id for each in datapath.maps.values()]
     with Inbox(hosts.near, [6001, 6002]) as inbox:
         send(hosts.far, [6001, 6002])
         assert inbox.take() == {6001: [], 6002: [0, 1, 2]}
@@ -82,7 +81,7 @@ def test_no_packet_is_lost_or_misjudged_by_applies_under_load(hosts: Pair) -> No
         every = list(range(sender.sent))
         assert {port: came[port] for port in ODD} == dict.fromkeys(ODD, every)
         assert {port: came[port] for port in EVEN} == {port: [] for port in EVEN}
-        counted = counters.read(datapath).rules
+        counted = datapath.counters().rules
         assert counted["odd"].packets == counted["even"].packets == 4 * sender.sent
         assert counted["all"].packets == 8 * sender.sent
         assert (counted["odd"].dropped, counted["even"].dropped) == (0, 4 * sender.sent)
@@ -123,7 +122,7 @@ def test_packets_are_judged_when_no_process_is_left(hosts: Pair) -> None:
     [status] = command(hosts, "status")["interfaces"]
     assert (status["iface"], status["rules"], status["warnings"]) == (IFNAME, 3, [])
     with Datapath.open() as datapath:
-        assert counters.read(datapath).rules["even"].dropped == 3 * len(EVEN)
+        assert datapath.counters().rules["even"].dropped == 3 * len(EVEN)
         datapath.down()
 
 

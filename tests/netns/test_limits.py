@@ -2,11 +2,9 @@
 
 import socket
 
-from numbered import Inbox, send
-from pair import IFNAME, IPV4, IPV6, Pair, await_port, python, run, running
-
+from harness.numbered import Inbox, send
+from harness.pair import IFNAME, IPV4, IPV6, Pair, await_port, python, run, running
 from wirepath.datapath import Datapath
-from wirepath.datapath.live import counters
 from wirepath.net import Prefix
 from wirepath.policy import Policy
 
@@ -29,6 +27,7 @@ _TRY = (
     "import socket, sys\n"
     "try:\n"
     "    with socket.create_connection((sys.argv[1], 2222), timeout=0.8) as it:\n"
+    "        it.settimeout(20)\n"
     "        print(it.recv(64).decode())\n"
     "except TimeoutError:\n"
     "    print('refused')\n"
@@ -53,7 +52,7 @@ def test_the_sixth_attempt_is_refused_and_bans(hosts: Pair) -> None:
                 assert (ban.rule, ban.scope) == ("ssh", None)
                 assert ban.remaining_s is not None
                 assert 290 < ban.remaining_s <= 300
-        counted = counters.read(datapath).rules["ssh"]
+        counted = datapath.counters().rules["ssh"]
         assert counted.exceeded == counted.dropped == 2
         datapath.apply(Policy.parse(_SSH + '[[rule]]\nname = "other"\n'))
         assert [ban.rule for ban in datapath.bans.all()] == ["ssh", "ssh"]
@@ -67,6 +66,11 @@ _SLOW = (
 )
 
 
+def _map(datapath: Datapath, name: str) -> int:
+    with datapath.reading() as handles:
+        return handles.maps[name].id
+
+
 def test_what_a_limit_remembers_goes_on_over_applies(hosts: Pair) -> None:
     """In the same map, in a larger one, and beside another policy; but not under another name."""
     ports = [6001]
@@ -75,13 +79,13 @@ def test_what_a_limit_remembers_goes_on_over_applies(hosts: Pair) -> None:
         with Inbox(hosts.near, ports) as inbox:
             send(hosts.far, ports)
             assert inbox.take() == {6001: [0, 1, 2]}
-            before = datapath.maps["limit_buckets"].id
+            before = _map(datapath, "limit_buckets")
             for rest, grows in (('[[rule]]\nname = "count"\n', False), (many, True), ("", False)):
                 datapath.apply(Policy.parse(_SLOW.format("slow") + rest))
                 send(hosts.far, ports)
                 assert inbox.take() == {6001: []}
-                assert (datapath.maps["limit_buckets"].id != before) == grows
-                before = datapath.maps["limit_buckets"].id
+                assert (_map(datapath, "limit_buckets") != before) == grows
+                before = _map(datapath, "limit_buckets")
             datapath.apply(Policy.parse(_SLOW.format("another")))
             send(hosts.far, ports)
             assert inbox.take() == {6001: [0, 1, 2]}

@@ -10,17 +10,16 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from pair import IFNAME, Pair, await_port, ip, python, run, running
 from scapy.layers import inet as scapy
 from scapy.layers.inet6 import IPv6 as ScapyIPv6
 from scapy.layers.l2 import Dot1Q
 from scapy.packet import Packet
 from scapy.utils import PcapReader
 
-import frames
-from frames import Eth, Udp, Vlan
+from harness import frames
+from harness.frames import Eth, Udp, Vlan
+from harness.pair import IFNAME, Pair, await_port, await_written, ip, python, run, running
 from wirepath.datapath import Datapath
-from wirepath.datapath.live import counters
 from wirepath.lab.netns import Namespace
 from wirepath.net import HOOKS, Hook
 from wirepath.policy import Policy
@@ -96,9 +95,9 @@ def captured(host: Namespace, path: Path) -> Iterator[list[Packet]]:
     # What it may keep of a packet says how many its buffer holds.
     watch = ("tcpdump", "-i", IFNAME, "-Q", "in", "-s", "2048", "-B", "16384", "--immediate-mode",
              "-U", "-Z", "root", "-w", str(path), "ip or ip6 or vlan")  # fmt: skip
-    with running(host, *watch, ready="listening"):
+    with running(host, *watch, ready="listening") as process:
         yield packets
-        time.sleep(0.5)
+        await_written(process)
     with PcapReader(str(path)) as reader:
         packets += list(reader)
 
@@ -139,7 +138,7 @@ def test_a_body_over_tcp(hosts: Pair, beyond: Namespace, tmp_path: Path, hook: H
                     sent, came = send_body(hosts, address)
             assert sent == came
             check_segments([packet for packet in packets if scapy.TCP in packet], family)
-        counted = counters.read(datapath).rules["bulk"]
+        counted = datapath.counters().rules["bulk"]
         if hook != "ingress":
             assert counted.bytes > 2000 * counted.packets, "the kernel had nothing merged"
         datapath.down()

@@ -3,10 +3,9 @@
 import time
 
 import pytest
-from flooded import PORT, connect, connected, echo, flood, server
-from pair import IPV4, IPV6, Pair, run
 
-from wirepath.datapath.live import counters
+from harness.flooded import PORT, connect, connected, echo, flood, server
+from harness.pair import IPV4, IPV6, Pair, run
 
 
 def challenging(value: str) -> str:
@@ -21,9 +20,9 @@ def test_a_client_proves_itself_and_does_not_notice(hosts: Pair, address: str) -
             took = time.monotonic() - begun
             connected(hosts, address).close()
             echo(first)
-        reasons = counters.read(datapath).outcomes.reasons
+        reasons = datapath.counters().outcomes.reasons
         assert reasons["challenge"].packets == 2  # its SYN, and its RST
-        assert took < 0.5
+        assert took < 0.9  # the timer of a first SYN takes a second
 
 
 # A client's firewall of the usual kind: what belongs to nothing that it has seen begin is dropped.
@@ -47,7 +46,7 @@ def test_a_client_behind_connection_tracking(hosts: Pair) -> None:
         run(hosts.far, "nft", "-f", "-", input=TRACKING)
         begun = time.monotonic()
         connected(hosts).close()
-        assert time.monotonic() - begun < 0.9  # the timer of a first SYN takes a second
+        assert time.monotonic() - begun < 0.9
 
 
 @pytest.mark.parametrize("above", ["", ', above = "100/s"'], ids=["always", "above"])

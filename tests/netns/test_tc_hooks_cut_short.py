@@ -2,17 +2,17 @@
 
 import os
 import signal
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import suppress
 from itertools import count
 from pathlib import Path
-from typing import Any
 
 import pytest
-from hooked import MODES, NOTHING, check_nothing, end, policy, served, serving
-from living import child
-from pair import IFNAME, Pair
 
+from harness.hooked import MODES, NOTHING, check_nothing, end, policy, served, serving
+from harness.living import child
+from harness.pair import IFNAME, Pair
+from harness.stopping import stop_at
 from wirepath.datapath import Datapath
 from wirepath.datapath.generation.manifest import Tc
 from wirepath.errors import KernelError, RequestError
@@ -43,36 +43,12 @@ OUT: tuple[Hook, ...] = ("ingress", "egress")
 IN: tuple[Hook, ...] = ("ingress", "tc_ingress")
 
 
-def stop_at(
-    patch: pytest.MonkeyPatch,
-    nth: int,
-    stop: Callable[[], None],
-    steps: Iterable[tuple[type, str]] = (*_STEPS, *_REMOVAL),
-) -> None:
-    """Have *stop* called before the *nth* of all *steps*."""
-    calls = count(1)
-
-    def stopping(owner: type, method: str) -> Any:
-        original = getattr(owner, method)
-        bound = hasattr(original, "__self__")
-
-        def step(*args: Any, **options: Any) -> Any:
-            if next(calls) == nth:
-                stop()
-            return original(*args[bound:], **options)
-
-        return classmethod(step) if bound else step
-
-    for owner, method in steps:
-        patch.setattr(owner, method, stopping(owner, method))
-
-
 def killed(work: Callable[[], object], nth: int) -> bool:
     """Do *work* in a process that is killed before the *nth* step; tell whether there was one."""
 
     def doomed() -> None:
         with pytest.MonkeyPatch.context() as patch:
-            stop_at(patch, nth, lambda: os.kill(os.getpid(), signal.SIGKILL))
+            stop_at(patch, nth, lambda: os.kill(os.getpid(), signal.SIGKILL), (*_STEPS, *_REMOVAL))
             work()
         os._exit(0)
 
@@ -82,7 +58,7 @@ def killed(work: Callable[[], object], nth: int) -> bool:
 
 
 def up(tc: Tc) -> None:
-    Datapath.up(IFNAME, policy("odd"), tc=tc).close()
+    Datapath.up(IFNAME, policy("odd"), tc=tc)
 
 
 def down() -> None:
@@ -99,7 +75,7 @@ def test_an_apply_is_killed(
     hosts: Pair, bpffs: Path, tc: Tc, before: tuple[Hook, ...], after: tuple[Hook, ...]
 ) -> None:
     old, new = policy("odd", before), policy("even", after)
-    Datapath.up(IFNAME, old, tc=tc).close()
+    Datapath.up(IFNAME, old, tc=tc)
 
     def apply() -> None:
         with Datapath.open(IFNAME) as datapath:
@@ -172,7 +148,7 @@ def test_an_apply_fails(hosts: Pair, bpffs: Path, tc: Tc) -> None:
     def fail() -> None:
         raise KernelError("do what a test forbids")
 
-    Datapath.up(IFNAME, old, tc=tc).close()
+    Datapath.up(IFNAME, old, tc=tc)
     for nth in count(1):
         with pytest.MonkeyPatch.context() as patch, Datapath.open(IFNAME) as datapath:
             stop_at(patch, nth, fail, _STEPS)

@@ -14,11 +14,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from pair import IFNAME, IPV4, IPV6, Pair, ip, run
 
-from frames import Eth, Frame, IPv4, IPv6, Tcp, Udp, Vlan
+from harness.frames import Eth, Frame, IPv4, IPv6, Tcp, Udp, Vlan
+from harness.pair import IFNAME, IPV4, IPV6, Pair, ip, run
 from wirepath.datapath import Datapath
-from wirepath.datapath.live import counters
 from wirepath.lab.netns import Namespace
 from wirepath.net import Hook
 from wirepath.policy import Policy
@@ -52,7 +51,7 @@ TAGS = {"five": "vlan = 5, dport = 9", "hundred": "vlan = 100, dport = 9", "any"
 
 
 def counted(datapath: Datapath, name: str) -> tuple[int, int]:
-    count = counters.read(datapath).rules[name]
+    count = datapath.counters().rules[name]
     return count.packets, count.bytes
 
 
@@ -144,9 +143,9 @@ def test_bytes_of_what_will_be_cut_into_segments(hosts: Pair, bpffs: Path, versi
     offloads(hosts.near, "tso", "off", "gso", "on")
     addresses = IPV4 if version == 4 else IPV6
     with Datapath.up(IFNAME, rules(("egress",), all="")) as datapath:
-        before, sent = counters.read(datapath).hooks["egress"], wire_bytes(hosts.near, "tx")
+        before, sent = datapath.counters().hooks["egress"], wire_bytes(hosts.near, "tx")
         with stream(hosts.near, hosts.far, addresses[1]):
-            now, went = counters.read(datapath).hooks["egress"], wire_bytes(hosts.near, "tx")
+            now, went = datapath.counters().hooks["egress"], wire_bytes(hosts.near, "tx")
         assert now.bytes - before.bytes == went - sent
         assert now.packets - before.packets < _SENT_BYTES / 1448 / 2  # they were merged
         datapath.down()
@@ -159,9 +158,9 @@ def test_bytes_of_what_was_merged(hosts: Pair, bpffs: Path, version: int) -> Non
     offloads(hosts.near, "gro", "on")
     addresses = IPV4 if version == 4 else IPV6
     with Datapath.up(IFNAME, rules(("tc_ingress",), all="")) as datapath:
-        before = counters.read(datapath).hooks
+        before = datapath.counters().hooks
         with stream(hosts.far, hosts.near, addresses[0]):
-            now = counters.read(datapath).hooks
+            now = datapath.counters().hooks
         grown = {hook: now[hook].bytes - before[hook].bytes for hook in now}
         packets = {hook: now[hook].packets - before[hook].packets for hook in now}
         assert grown["ingress"] == grown["tc_ingress"]  # XDP has them one by one
@@ -235,7 +234,7 @@ def test_packets_too_large_for_their_length_field(hosts: Pair, bpffs: Path, vers
     policy = rules(("egress",), long="length = 65535", web='proto = "tcp", dport = 5001')
     with Datapath.up(IFNAME, policy) as datapath:
         with stream(hosts.near, hosts.far, addresses[1]):
-            outcomes = counters.read(datapath).hooks["egress"]
+            outcomes = datapath.counters().hooks["egress"]
         assert not any(count.packets for count in outcomes.faults.values())
         assert counted(datapath, "long")[0] > 0
         assert counted(datapath, "web")[1] > _SENT_BYTES
@@ -274,6 +273,6 @@ def test_headers_in_pages(hosts: Pair, bpffs: Path, frame: object) -> None:
     with Datapath.up(IFNAME, rules(("egress",), nine="dport = 9")) as datapath:
         put_in_pages(hosts.near, data)
         assert counted(datapath, "nine") == (1, len(data))
-        outcomes = counters.read(datapath).hooks["egress"]
+        outcomes = datapath.counters().hooks["egress"]
         assert outcomes.reasons["malformed"].packets == 0
         datapath.down()

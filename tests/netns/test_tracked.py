@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 
 import pytest
-from pair import IFNAME, IPV4, IPV6, Pair, ip, run
-from tracked import (
+
+from harness.pair import IFNAME, IPV4, IPV6, Pair, ip, run
+from harness.tracked import (
     ask,
     ask_nobody,
     connections,
@@ -18,9 +19,7 @@ from tracked import (
     settled,
     talk,
 )
-
 from wirepath.datapath import Datapath
-from wirepath.datapath.live import counters
 from wirepath.lab.netns import Namespace
 from wirepath.net import Hook
 from wirepath.policy import Policy
@@ -115,7 +114,7 @@ def test_translated(counting: Pair, inside: Namespace, hook: Hook) -> None:
     with far.entered():
         client = socket.socket()
     with server, client:
-        client.settimeout(5)
+        client.settimeout(20)
         client.connect((IPV4[0], 8080))
         theirs, _ = server.accept()
         with theirs:
@@ -170,7 +169,7 @@ def test_new_connections_are_limited(hosts: Pair) -> None:
             assert mine.recv(9) == b"!"
         arrived = sum(not each.connect_ex((IPV4[0], 8001)) for each in crowd)
         allowed = 50 + 50 * (time.monotonic() - began)
-        counted = counters.read(datapath)
+        counted = datapath.counters()
         assert 50 <= arrived <= allowed + 1
         assert counted.rules["crowd"].dropped >= 200 - allowed
         assert counted.hooks["tc_ingress"].states["established"] >= 500
@@ -180,7 +179,7 @@ def test_new_connections_are_limited(hosts: Pair) -> None:
 
 def _connected(host: Namespace) -> socket.socket:
     with host.entered():
-        return socket.create_connection((IPV4[0], 8001), timeout=5)
+        return socket.create_connection((IPV4[0], 8001), timeout=20)
 
 
 def _begin(host: Namespace) -> socket.socket:

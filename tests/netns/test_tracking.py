@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from living import child
-from pair import IFNAME, Pair, python, run
 
+from harness.living import child
+from harness.pair import IFNAME, Pair, python, run
 from wirepath.datapath import Datapath
 from wirepath.errors import NotSupported
 from wirepath.kernel import conntrack
@@ -70,7 +70,7 @@ def test_what_a_dead_process_left_goes(hosts: Pair, monkeypatch: pytest.MonkeyPa
         os.kill(os.getpid(), signal.SIGKILL)
 
     def begin() -> None:
-        monkeypatch.setattr("wirepath.datapath.XdpLink.attach", die)
+        monkeypatch.setattr("wirepath.kernel.links.XdpLink.attach", die)
         Datapath.up(IFNAME, ASKS)
 
     os.waitpid(child(begin), 0)

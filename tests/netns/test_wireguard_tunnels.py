@@ -10,12 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from pair import IFNAME, IPV4, Pair, ip, run
 
-from wireguard import DATA, INITIATION, message, proved
+from harness.pair import IFNAME, IPV4, Pair, ip, run
+from harness.wireguard import DATA, INITIATION, message, proved
+from wirepath.actions import wireguard
 from wirepath.datapath import Datapath
-from wirepath.datapath.generation import slots
-from wirepath.datapath.live import counters
 from wirepath.lab.netns import Namespace
 from wirepath.policy import Policy
 
@@ -135,7 +134,7 @@ def test_a_tunnel_loses_nothing(hosts: Pair) -> None:
         client.knows(near.public, f"{IPV4[0]}:{PORT}", f"{TUNNEL[0]}/32")
         run(hosts.far, "ping", "-c1", "-W5", TUNNEL[0])
         assert send_through(hosts.far, hosts.near, _MESSAGES) == _MESSAGES
-        counted = counters.read(datapath).rules["wg"]
+        counted = datapath.counters().rules["wg"]
         assert (counted.packets > _MESSAGES, counted.dropped) == (True, 0)
 
 
@@ -149,13 +148,13 @@ def test_the_protected_host_initiates(hosts: Pair) -> None:
         client.knows(far.public, f"{IPV4[1]}:{PORT}", f"{TUNNEL[1]}/32")
         server.knows(near.public, f"{IPV4[0]}:{PORT}", f"{TUNNEL[0]}/32")
         run(hosts.near, "ping", "-c3", "-i0.2", "-W5", TUNNEL[1])
-        counted = counters.read(datapath).rules["wg"]
+        counted = datapath.counters().rules["wg"]
         assert (counted.packets >= 4, counted.dropped) == (True, 0)
 
 
 def test_sessions_are_known_by_their_indexes(hosts: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever begins them; what is for none is dropped at once, if nothing had to be learned."""
-    monkeypatch.setattr(slots, "LEARNING_NS", 0)
+    monkeypatch.setattr(wireguard, "LEARNING_NS", 1)
     near, far = Keys.make(hosts.near), Keys.make(hosts.far)
     text = policy(near.public, ", indexes = true")
     with ExitStack() as stack:
@@ -171,11 +170,11 @@ def test_sessions_are_known_by_their_indexes(hosts: Pair, monkeypatch: pytest.Mo
         assert send_through(hosts.far, hosts.near, _MESSAGES // 10) == _MESSAGES // 10
         datapath.apply(text)
         assert send_through(hosts.far, hosts.near, _MESSAGES // 10) == _MESSAGES // 10
-        dropped = counters.read(datapath).rules["wg"].dropped
+        dropped = datapath.counters().rules["wg"].dropped
         with hosts.far.entered(), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as forger:
             for number in range(50):
                 forger.sendto(message(DATA, 148, seed=number), (IPV4[0], PORT))
-        await_that(lambda: counters.read(datapath).rules["wg"].dropped == dropped + 50)
+        await_that(lambda: datapath.counters().rules["wg"].dropped == dropped + 50)
 
 
 def test_who_has_another_key_never_gets_through(hosts: Pair) -> None:
@@ -189,9 +188,9 @@ def test_who_has_another_key_never_gets_through(hosts: Pair) -> None:
         client.knows(wrong.public, f"{IPV4[0]}:{PORT}", f"{TUNNEL[0]}/32")
         ping = ["ping", "-c8", "-i1", "-W1", TUNNEL[0]]
         assert hosts.far.run(ping, capture_output=True).returncode == 1
-        counted = counters.read(datapath).rules["wg"]
+        counted = datapath.counters().rules["wg"]
         assert counted.dropped == counted.packets >= 2
-        assert counters.read(datapath).outcomes.reasons["wireguard"].packets == counted.dropped
+        assert datapath.counters().outcomes.reasons["wireguard"].packets == counted.dropped
         assert client.shows("latest-handshakes") == [0]
         [received, transmitted] = client.shows("transfer")
         assert (received, transmitted) == (0, 148 * counted.packets)
@@ -216,4 +215,4 @@ def test_what_was_seen_outlives_an_apply(hosts: Pair) -> None:
         assert [inbox.recv(2048) for _ in range(3)] == [first, second, third]
         with suppress(TimeoutError):
             raise AssertionError(inbox.recv(2048))
-        assert counters.read(datapath).rules["wg"].dropped == 3
+        assert datapath.counters().rules["wg"].dropped == 3

@@ -6,7 +6,7 @@ import pytest
 
 from wirepath.errors import LayoutError
 from wirepath.kernel.btf import Btf, Kind
-from wirepath.kernel.layout import Octets
+from wirepath.kernel.ctype import Octets
 
 
 class Writer:
@@ -45,9 +45,9 @@ def test_wide_and_signed_enums() -> None:
     writer.type("deep", Kind.ENUM64, 8, *negative, vlen=1, flag=1)
     btf = writer.read()
     assert btf.enum("big") == {"low": 1, "high": 1 << 40}
-    assert btf.layout("enum big").pack("high") == (1 << 40).to_bytes(8, "little")
+    assert btf.ctype("enum big").pack("high") == (1 << 40).to_bytes(8, "little")
     assert btf.enum("small") == {"minus": -3}
-    assert btf.layout("enum deep").unpack(bytes([0xFF] * 8)) == "minus"
+    assert btf.ctype("enum deep").unpack(bytes([0xFF] * 8)) == "minus"
 
 
 def test_kinds_that_have_no_layout() -> None:
@@ -58,9 +58,9 @@ def test_kinds_that_have_no_layout() -> None:
     writer.type("later", Kind.TYPEDEF, 3)
     btf = writer.read()
     with pytest.raises(LayoutError, match="find struct flags: bit fields have no layout here"):
-        btf.layout("struct flags")
+        btf.ctype("struct flags")
     with pytest.raises(LayoutError, match="find later: has no size in the object"):
-        btf.layout("later")
+        btf.ctype("later")
     with pytest.raises(LayoutError, match="find int: int has no members"):
         btf.record("int")
 

@@ -9,6 +9,7 @@ from typing import get_args
 
 import pytest
 
+from wirepath import actions
 from wirepath.cli import COMMANDS, main
 from wirepath.net import Fault, Reason
 from wirepath.policy import Policy, names
@@ -116,6 +117,13 @@ def test_reference_is_complete() -> None:
         *get_args(Reason),
     }
     assert of_the_language <= words, of_the_language - words
+
+
+def test_every_action_is_in_the_table_of_rules() -> None:
+    lines = re.findall(r"^\| `(\w+)` \|.*$", REFERENCE.read_text(), re.MULTILINE)
+    assert set(actions.keys()) <= set(lines)
+    linked = set(re.findall(r"\(actions/(\w+)\.md\)", REFERENCE.read_text()))
+    assert linked == {page.stem for page in (REFERENCE.parent / "actions").glob("*.md")}
 
 
 def test_every_command_is_in_the_readme() -> None:

@@ -4,15 +4,15 @@ from pathlib import Path
 
 import pytest
 
-from frames import Eth, Fragment, Frame, Icmp, Icmp6, IPv4, IPv6, Layer, Tcp, Udp
-from wireguard import COOKIE, DATA, INITIATION, RESPONSE, message, proved
+from harness.frames import Eth, Fragment, Frame, Icmp, Icmp6, IPv4, IPv6, Layer, Tcp, Udp
+from harness.wireguard import COOKIE, DATA, INITIATION, RESPONSE, message, proved
+from harness.xdp import Expected, Sent, Xdp, agree
 from wirepath.actions.wireguard import WireGuard
 from wirepath.model import Model, PrefixSet
 from wirepath.net import Verdict
 from wirepath.plan.set_files import read_contents
 from wirepath.policy import Policy
 from wirepath.quantities import SECOND_NS
-from xdp import Expected, Sent, Xdp, agree
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 

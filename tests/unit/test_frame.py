@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cases import CASES, Case
-from frames import Eth, Frame, HopByHop, Icmp6, IPv4, IPv6, Tcp, Udp, Vlan, checksum
+from harness.frames import Eth, Frame, HopByHop, Icmp6, IPv4, IPv6, Tcp, Udp, Vlan, checksum
 from wirepath.frame import parse
 from wirepath.net import Fault, Packet, parse_address
 

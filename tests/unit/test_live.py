@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from set_memory import (
+
+from harness.set_memory import (
     MEMBERS,
     PREFIXES,
     SETS,
@@ -20,7 +21,6 @@ from set_memory import (
     set_memory,
     structs,
 )
-
 from wirepath.errors import LayoutError
 from wirepath.net import Prefix
 from wirepath.prefixes import Change, Dirty, Full, LiveSets, Members, SetMemory, Tables

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from frames import Eth, IPv4, Tcp, Udp
-from wirepath.explain import explain
+from harness.frames import Eth, IPv4, Tcp, Udp
+from wirepath.explanation import explain_by
 from wirepath.frame import parse
 from wirepath.model import Model, PrefixSet
 from wirepath.net import HOOKS, Ban, Packet, Prefix, Verdict, parse_address
@@ -93,7 +93,7 @@ def test_ban_that_says_who_banned() -> None:
 
 
 def steps(address: str, **known: int) -> list[tuple[str, bool]]:
-    found = explain(Model(Policy.parse(POLICY)), parse_address(address), **known)
+    found = explain_by(Model(Policy.parse(POLICY)), parse_address(address), **known)
     return [(step.rule.name, step.certain) for step in found.steps]
 
 
@@ -119,12 +119,12 @@ def test_explain_what_a_packet_to_a_port_meets() -> None:
 
 def test_explain_verdict() -> None:
     model = Model(Policy.parse(POLICY))
-    found = explain(model, parse_address("203.0.113.1"))
+    found = explain_by(model, parse_address("203.0.113.1"))
     assert found.sets == ("good",)
     assert (found.verdict.verdict, found.verdict.reason) == ("drop", "default")
     assert found.possible == {"pass", "drop"}
     assert found.steps[1].depends == ("proto tcp", "dport 22")
-    bad = explain(model, parse_address("198.51.100.1"))
+    bad = explain_by(model, parse_address("198.51.100.1"))
     assert (bad.verdict.verdict, bad.verdict.rule) == ("drop", "bad")
     assert bad.possible == {"drop"}
 
@@ -132,14 +132,14 @@ def test_explain_verdict() -> None:
 def test_explain_guard() -> None:
     ban = Ban(Prefix.parse("203.0.113.0/24"), 10)
     model = Model(Policy.parse(POLICY), bans=[ban])
-    assert explain(model, parse_address("192.0.2.1")).verdict.reason == "never_block"
-    banned = explain(model, parse_address("203.0.113.1"), now_ns=5)
+    assert explain_by(model, parse_address("192.0.2.1")).verdict.reason == "never_block"
+    banned = explain_by(model, parse_address("203.0.113.1"), now_ns=5)
     assert (banned.verdict.reason, banned.ban, banned.steps) == ("banned", ban, ())
-    assert explain(model, parse_address("203.0.113.1"), now_ns=10).ban is None
+    assert explain_by(model, parse_address("203.0.113.1"), now_ns=10).ban is None
 
 
 def test_explain_document() -> None:
-    document = explain(
+    document = explain_by(
         Model(Policy.parse(POLICY)), parse_address("203.0.113.1"), dport=22
     ).document()
     assert document == {
@@ -194,7 +194,7 @@ def test_explain_agrees_with_decide(proto: int, sport: int, dport: int) -> None:
         tcp_flags=2 if proto == 6 else None,
         icmp_type=8 if proto == 1 else None,
     )
-    found = explain(model, source, proto=proto, dport=dport if has_ports else None)
+    found = explain_by(model, source, proto=proto, dport=dport if has_ports else None)
     for rule in model.policy.rules:
         step = next((s for s in found.steps if s.rule is rule), None)
         if step and step.certain:

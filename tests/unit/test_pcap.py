@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from frames import Eth, IPv4, Udp
+from harness.frames import Eth, IPv4, Udp
 from wirepath.errors import CaptureError
 from wirepath.pcap import CaptureWriter, Frame, read_capture
 

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from set_memory import (
+
+from harness.set_memory import (
     IPV4,
     LAST,
     MEMBERS,
@@ -20,7 +21,6 @@ from set_memory import (
     structs,
     written,
 )
-
 from wirepath.errors import LayoutError, RequestError
 from wirepath.native import ffi, lib
 from wirepath.net import Prefix, parse_address
@@ -28,8 +28,8 @@ from wirepath.prefixes import (
     LiveSets,
     Members,
     Tables,
+    build_class_table,
     format_members,
-    layout_segments,
     lookup,
     parse_list,
     set_rows,
@@ -179,14 +179,14 @@ def test_root_bits_leave_room_for_classes(spare: int, root_bits: int) -> None:
 def test_classes_of_the_caller_are_never_merged(classes: int, root_bits: int) -> None:
     starts = [IPV4 + i * 65537 for i in range(classes)]
     starts[0] = 0
-    layout = layout_segments(
+    table = build_class_table(
         array("Q", bytes(8 * classes)), array("Q", starts), array("H", range(classes))
     )
-    assert layout.root_bits >= root_bits
-    memory = written(layout)
+    assert table.root_bits >= root_bits
+    memory = written(table)
     for number, start in enumerate(starts[1:], 1):
-        assert lookup(start, root_bits=layout.root_bits, **memory) == number
-        assert lookup(start - 1, root_bits=layout.root_bits, **memory) == number - 1
+        assert lookup(start, root_bits=table.root_bits, **memory) == number
+        assert lookup(start - 1, root_bits=table.root_bits, **memory) == number - 1
 
 
 def test_ipv6_of_many_leaves() -> None:
@@ -237,40 +237,40 @@ def test_memory_that_is_larger_is_left_alone() -> None:
 @given(st.sets(st.integers(0, LAST) | st.integers(IPV4, IPV4 + 0xFFFFFFFF)), ROOT_BITS)
 def test_segments_of_the_caller(starts: set[int], root_bits: int | None) -> None:
     ascending = sorted(starts | {0})
-    layout = layout_segments(
+    table = build_class_table(
         array("Q", (start >> 64 for start in ascending)),
         array("Q", (start & (1 << 64) - 1 for start in ascending)),
         array("H", range(len(ascending))),
         root_bits,
     )
-    memory = written(layout)
+    memory = written(table)
     for number, start in enumerate(ascending):
         after = [*ascending, LAST + 1][number + 1]
         for address in {start, (start + after) // 2, after - 1}:
             expected = max(i for i, s in enumerate(ascending) if s <= address)
-            assert lookup(address, root_bits=layout.root_bits, **memory) == expected
+            assert lookup(address, root_bits=table.root_bits, **memory) == expected
 
 
 @pytest.mark.parametrize("step", [1, 2, 16])
 def test_hosts_of_different_classes_are_no_words_of_hosts(step: int) -> None:
     """bpf/prefixes/literals.h does not look for them."""
     starts = [0, *(IPV4 + 0x0A000000 + i * step for i in range(300))]
-    layout = layout_segments(
+    table = build_class_table(
         array("Q", bytes(8 * len(starts))), array("Q", starts), array("H", range(len(starts)))
     )
-    lines = np.frombuffer(written(layout)["lines"], dtype=np.uint32).reshape(-1, 16)
+    lines = np.frombuffer(written(table)["lines"], dtype=np.uint32).reshape(-1, 16)
     leads_on = lines[:, 0] >> 31 == 1
     assert leads_on.any()
-    assert not (lines[~leads_on] >> (layout.root_bits - 1) & 1).any()
+    assert not (lines[~leads_on] >> (table.root_bits - 1) & 1).any()
 
 
 @pytest.mark.parametrize("starts", [[], [1], [0, 2, 2], [0, 3, 2]])
 def test_segments_that_do_not_cover(starts: list[int]) -> None:
     zeros = array("Q", [0] * len(starts))
     with pytest.raises(ValueError, match="ascend"):
-        layout_segments(zeros, array("Q", starts), array("H", [0] * len(starts)))
+        build_class_table(zeros, array("Q", starts), array("H", [0] * len(starts)))
     with pytest.raises(ValueError, match="as many"):
-        layout_segments(array("Q", [0, 1, 2, 3]), array("Q", starts), array("H"))
+        build_class_table(array("Q", [0, 1, 2, 3]), array("Q", starts), array("H"))
 
 
 @given(

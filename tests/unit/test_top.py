@@ -8,7 +8,7 @@ from rich.console import Console
 
 from wirepath.cli.top_screen import screen, waiting
 from wirepath.datapath.generation.manifest import Manifest
-from wirepath.datapath.live.bans import BanEntry
+from wirepath.datapath.live.ban_view import BanEntry
 from wirepath.datapath.live.counters import Count, Outcomes, RuleCount, Stats
 from wirepath.datapath.live.rates import Look, View
 from wirepath.datapath.live.top_keys import TopKey

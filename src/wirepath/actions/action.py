@@ -3,15 +3,31 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
 
 from wirepath.net import HOOKS
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Hashable, Iterable, Mapping
+    from collections.abc import Callable, Collection, Hashable, Iterable, Mapping
 
     from wirepath.actions.limit import Limit
+    from wirepath.actions.needs import Need
+    from wirepath.actions.placed import Placed
+    from wirepath.actions.state import StateMap
+    from wirepath.document import Table
     from wirepath.net import Ban, Hook, Outcome, Packet, Prefix, Reason, Verdict, VerdictName
+
+
+class Key(NamedTuple):
+    """What a key of a rule asks for.
+
+    Attributes:
+        read: takes it, and notes what is wrong.
+        kinds: the actions that come of it, and that they come with.
+    """
+
+    read: Callable[[Table], Action | None]
+    kinds: tuple[type[Action], ...]
 
 
 class Bans(Protocol):
@@ -37,6 +53,7 @@ class Memory:
         sessions: WireGuard's, of all rules: by index, until when it is good, ns.
         learned_ns: when sessions are known; None: they never are.
         departs_ns: when the packet at hand may leave; 0 if at once.
+        leaves_with: what the packet at hand leaves with if it passes, by the action that says so.
     """
 
     rule: str
@@ -47,32 +64,55 @@ class Memory:
     sessions: dict[int, int] = field(default_factory=dict)
     learned_ns: int | None = None
     departs_ns: int = 0
+    leaves_with: dict[str, int] = field(default_factory=dict)
+
+
+class Counting(NamedTuple):
+    """What rules with an action count besides packets, bytes and drops.
+
+    Attributes:
+        names: what commands tell, in this order: of ``struct rule_counter``, of the map *own*, or
+            ``conformed``, which is what was not dropped.
+        own: the map of counters that are the action's alone, laid out by slot as ``rule_counters``
+            is; empty if it has none.
+    """
+
+    names: tuple[str, ...] = ()
+    own: str = ""
 
 
 class Action:
     """What a rule does with every packet that it matches.
 
     Attributes:
-        kind: its name in ``enum action`` of ``bpf/packet/verdict.h``.
+        kind: its name in ``enum action`` of ``bpf/rules/act.h``.
+        configs: the map of its structs, by rule; empty if it has none.
+        parallel: maps with an entry for each of those structs.
+        states: the maps of what it remembers.
+        counting: what its rules count besides packets, bytes and drops.
         matches: what its rule must say at least of packets: the protocol, and a port; None if it
             takes any.
         hooks: where it works.
+        absent: why it does not work elsewhere; empty if that goes without saying.
         counts: whether its rule counts packets, and is one of the operator's.
         most: rules with it at a hook; None if there may be any number.
         reason: of `verdict`.
         tcp_flags: (all set, all clear), of the only packets that it is for; none if it is for all.
-        sysctls: settings of the kernel that it needs, and the values that will do.
     """
 
     __slots__ = ()
     kind: ClassVar[str] = "none"
+    configs: ClassVar[str] = ""
+    parallel: ClassVar[tuple[str, ...]] = ()
+    states: ClassVar[tuple[StateMap, ...]] = ()
+    counting: ClassVar[Counting] = Counting()
     matches: ClassVar[int | None] = None
     hooks: ClassVar[tuple[Hook, ...]] = HOOKS
+    absent: ClassVar[str] = ""
     counts: ClassVar[bool] = True
     most: ClassVar[int | None] = None
     reason: ClassVar[Reason] = "rule"
     tcp_flags: ClassVar[tuple[tuple[int, int], ...]] = ()
-    sysctls: ClassVar[Mapping[str, tuple[str, ...]]] = {}
 
     @property
     def verdict(self) -> Outcome | None:
@@ -90,9 +130,29 @@ class Action:
         return {}
 
     @property
+    def remembers(self) -> Mapping[StateMap, int]:
+        """How many entries of its `states` it needs, without those of its limits."""
+        return {}
+
+    @property
+    def learns_ns(self) -> int:
+        """For how long it only learns from packets before it judges by that; 0 if it does not."""
+        return 0
+
+    @property
+    def flags(self) -> Mapping[str, bool]:
+        """Constants of the data plane that are true where any rule has them true, by C name."""
+        return {}
+
+    @property
     def on_answers(self) -> Action | None:
         """What is done at egress with what its rule's packets are answered by; nothing if None."""
         return None
+
+    @property
+    def needs(self) -> tuple[Need, ...]:
+        """What the host must have for it."""
+        return ()
 
     def misplaced(
         self,
@@ -105,7 +165,7 @@ class Action:
         """Decide *packet*, which the rule matches; None lets the walk go on."""
         raise NotImplementedError
 
-    def lower(self) -> dict[str, Any]:
+    def lower(self, placed: Placed) -> dict[str, Any]:
         """Give its struct, ``struct KIND`` in ``bpf/actions/KIND.h``, but for its limits."""
         raise NotImplementedError
 

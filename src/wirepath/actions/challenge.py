@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
 from wirepath import quantities
-from wirepath.actions.action import Action, Memory
+from wirepath.actions.action import Action, Key, Memory
 from wirepath.actions.answers import RST, may_be_answered
 from wirepath.actions.cookie import Cookie
 from wirepath.actions.limit import BURST_MOST_S, Limit, Per
+from wirepath.actions.placed import Placed
 from wirepath.actions.siphash import siphash
 from wirepath.document import Table
 from wirepath.errors import RequestError, shown
@@ -61,6 +62,7 @@ class Challenge(Action):
 
     hooks: ClassVar[tuple[Hook, ...]] = ("ingress",)
     kind: ClassVar[str] = "challenge"
+    configs: ClassVar[str] = "challenges"
     tcp_flags: ClassVar[tuple[tuple[int, int], ...]] = ((_SYN, _ACK), (RST, _SYN))
 
     @property
@@ -100,7 +102,7 @@ class Challenge(Action):
         self.above.mark(packet, memory, "above")
         return False
 
-    def lower(self) -> dict[str, Any]:
+    def lower(self, placed: Placed) -> dict[str, Any]:  # noqa: ARG002 - it is alike everywhere
         """Give ``struct challenge``, but for its limits."""
         return {"above_limit": 0, "always": self.above is None}
 
@@ -151,3 +153,6 @@ def _time(value: Any) -> int:
     if seconds > BURST_MOST_S:
         raise RequestError(f"{shown(value)}: too long (at most 24h)")
     return seconds
+
+
+RULE_KEYS: Final = {"challenge": Key(read, (Challenge, Cookie))}

@@ -8,6 +8,8 @@ from typing import Any, ClassVar, Final
 
 from wirepath.actions.action import Action, Memory
 from wirepath.actions.limit import Limit
+from wirepath.actions.needs import Sysctl
+from wirepath.actions.placed import Placed
 from wirepath.net import Packet, VerdictName
 
 _SYN: Final = 0x02
@@ -25,8 +27,13 @@ class Cookie(Action):
     above: Limit | None
 
     kind: ClassVar[str] = "cookie"
+    configs: ClassVar[str] = "cookies"
     tcp_flags: ClassVar[tuple[tuple[int, int], ...]] = ((_SYN, _ACK),)
-    sysctls: ClassVar[dict[str, tuple[str, ...]]] = {"net.ipv4.tcp_syncookies": ("1", "2")}
+
+    @property
+    def needs(self) -> tuple[Sysctl, ...]:
+        """The kernel makes cookies."""
+        return (Sysctl("net.ipv4.tcp_syncookies", ("1", "2")),)
 
     @property
     def may(self) -> tuple[VerdictName, ...]:
@@ -41,7 +48,7 @@ class Cookie(Action):
     def decide(self, packet: Packet, memory: Memory) -> None:
         """Let *packet* go on: the model has no listeners, and neither has a replay."""
 
-    def lower(self) -> dict[str, Any]:
+    def lower(self, placed: Placed) -> dict[str, Any]:  # noqa: ARG002 - it is alike everywhere
         """Give ``struct cookie``, but for its limit."""
         return {"above_limit": 0, "always": self.above is None}
 

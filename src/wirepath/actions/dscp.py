@@ -6,7 +6,8 @@ The kernel's half is ``bpf/actions/dscp.h``; ``bpf/rewrite/rewrite_dscp.h`` writ
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
-from wirepath.actions.action import Action, Memory
+from wirepath.actions.action import Action, Key, Memory
+from wirepath.actions.placed import Placed
 from wirepath.document import closest
 from wirepath.errors import RequestError, shown
 from wirepath.net import DSCPS, Packet
@@ -27,11 +28,13 @@ class Dscp(Action):
     value: int
 
     kind: ClassVar[str] = "dscp"
+    configs: ClassVar[str] = "dscps"
 
-    def decide(self, packet: Packet, memory: Memory) -> None:
-        """Let *packet* go on: later rules see it as it arrived."""
+    def decide(self, packet: Packet, memory: Memory) -> None:  # noqa: ARG002 - all alike
+        """Let a packet go on: later rules see it as it arrived."""
+        memory.leaves_with[self.kind] = self.value
 
-    def lower(self) -> dict[str, Any]:
+    def lower(self, placed: Placed) -> dict[str, Any]:  # noqa: ARG002 - it is alike everywhere
         """Give ``struct dscp``."""
         return {"value": self.value}
 
@@ -62,3 +65,6 @@ def read(value: Any) -> Dscp:
         return Dscp(DSCPS[value.lower()])
     cure = closest(value, DSCPS) if isinstance(value, str) else ""
     raise RequestError(f"{shown(value)}: not a DSCP ({cure or _SUCH_AS})")
+
+
+RULE_KEYS: Final = {"dscp": Key(lambda rule: rule.one("dscp", read, None), (Dscp,))}

@@ -10,7 +10,10 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Final, Self
 
 from wirepath import quantities
-from wirepath.actions.action import Action, Memory
+from wirepath.actions.action import Action, Counting, Key, Memory
+from wirepath.actions.needs import Fq
+from wirepath.actions.placed import Placed
+from wirepath.actions.state import StateMap
 from wirepath.document import Table, choice, closest, flag, string
 from wirepath.errors import RequestError, shown
 from wirepath.net import ADDRESS_BITS, Ban, Hook, Outcome, Packet, Prefix, Verdict, is_ipv4
@@ -19,6 +22,16 @@ from wirepath.quantities import SECOND_NS, Rate
 KEYS: Final = 100_000  # that a limit tells apart unless told otherwise
 KEYS_MOST: Final = 16_000_000
 CELLS: Final = 8  # a bucket: LIMIT_WAYS of bpf/actions/limit_cells.h
+BUCKETS: Final = StateMap(name="limit_buckets", moves="ranges")
+_EXACT: Final = StateMap(
+    name="limit_exact_cells",
+    summed=True,
+    reserve=512,  # that a CPU keeps to itself, at most: kernel/bpf/bpf_lru_list.c
+    moves="entries",
+)
+_DUE: Final = StateMap(name="bans_due")
+BANS_MOST: Final = 1_000_000  # BANS_MAX of bpf/guard/bans.h
+LIMITED: Final = Counting(("conformed", "exceeded"))
 _ROOM: Final = 2  # cells a key, at least: few buckets then have more keys than cells
 
 BURST_MOST_S: Final = 86_400  # times in cells come round after 78 hours
@@ -141,6 +154,9 @@ class Limit(Action):
     shape: bool = False
 
     kind: ClassVar[str] = "limit"
+    configs: ClassVar[str] = "limits"
+    states: ClassVar[tuple[StateMap, ...]] = (BUCKETS, _EXACT, _DUE)
+    counting: ClassVar[Counting] = LIMITED
 
     @property
     def may(self) -> tuple[Outcome]:
@@ -151,6 +167,20 @@ class Limit(Action):
     def limits(self) -> dict[str, "Limit"]:
         """Itself."""
         return {"": self}
+
+    @property
+    def needs(self) -> tuple[Fq, ...]:
+        """What waits does so in fq."""
+        return (Fq(),) if self.shape else ()
+
+    @property
+    def remembers(self) -> dict[StateMap, int]:
+        """Cells of its own, in buckets or by key, and a queue of bans if it bans."""
+        return {
+            BUCKETS: self.buckets,
+            _EXACT: self.keys if self.exact else 0,
+            _DUE: BANS_MOST if self.ban_s is not None else 0,
+        }
 
     @property
     def packet_ns(self) -> int:
@@ -220,14 +250,16 @@ class Limit(Action):
         """Let it have the whole burst outstanding."""
         memory.cells[role, self.per.key(packet)] = memory.now_ns + self.burst_ns
 
-    def lower(self) -> dict[str, Any]:
-        """Give ``struct limit``, but for where its buckets lie."""
+    def lower(self, placed: Placed) -> dict[str, Any]:
+        """Give ``struct limit``."""
         per = self.per
         return {
             "src": [_mask(per.src[0], v4=True), _mask(per.src[1], v4=False)],
             "dst": [_mask(per.dst[0], v4=True), _mask(per.dst[1], v4=False)],
             "ports": 0xFFFF * (per.sport << 16 | per.dport),
             "ban_bits": list(self.ban_bits),
+            "first_bucket": placed.first_bucket,
+            "bucket_mask": placed.buckets - 1,
             "by_rule": self.ban_scope == "rule",
             "exact": self.exact,
             "coarse": self.burst_ns >= _COARSE_NS and not self.shape,
@@ -347,3 +379,6 @@ def _keys(value: Any) -> int:
     if count > KEYS_MOST:
         raise RequestError(f"{shown(value)}: too many keys (at most {KEYS_MOST})")
     return count
+
+
+RULE_KEYS: Final = {"limit": Key(read, (Limit,))}

@@ -6,9 +6,12 @@ The kernel's half is ``bpf/actions/mirror.h``.
 import re
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address
-from typing import Any, ClassVar, Final, Literal
+from typing import Any, ClassVar, Final
 
-from wirepath.actions.action import Action, Memory
+from wirepath.actions.action import Action, Counting, Key, Memory
+from wirepath.actions.needs import Copies, Target
+from wirepath.actions.placed import Placed
+from wirepath.actions.state import StateMap
 from wirepath.document import Table, string
 from wirepath.errors import RequestError, shown
 from wirepath.net import Hook, Packet
@@ -18,26 +21,12 @@ _ONE_IN_MOST: Final = 1_000_000_000
 _SNAP_LEAST: Final = 14  # an Ethernet header
 _SNAP_MOST: Final = 65_535  # MIRROR_SNAP of bpf/actions/mirror_mark.h
 
+_COUNTERS: Final = StateMap(name="mirror_counters")
+COUNTER_BLOCKS: Final = 40  # RULE_BLOCKS of bpf/stats.h
+
 _SUCH_AS: Final = '"mirror0", "vxlan:IP:VNI" or "erspan:IP:ID"'
 _DEVICE: Final = re.compile(r"[^\s/:]{1,15}")  # dev_valid_name in net/core/dev.c
 _NUMBERS: Final = {"vxlan": ("VNI", (1 << 24) - 1), "erspan": ("ERSPAN ID", (1 << 10) - 1)}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Target:
-    """Where copies go.
-
-    Attributes:
-        words: as the operator wrote it; of a device its name.
-        kind: an interface of this host, or a tunnel.
-        remote: the tunnel's other end; None for an interface.
-        number: the tunnel's: a VNI, or a session of ERSPAN.
-    """
-
-    words: str
-    kind: Literal["device", "vxlan", "erspan"] = "device"
-    remote: IPv4Address | IPv6Address | None = None
-    number: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,14 +45,33 @@ class Mirror(Action):
 
     hooks: ClassVar[tuple[Hook, ...]] = ("tc_ingress", "egress")
     kind: ClassVar[str] = "mirror"
+    configs: ClassVar[str] = "mirrors"
+    parallel: ClassVar[tuple[str, ...]] = ("mirror_blocks",)
+    states: ClassVar[tuple[StateMap, ...]] = (_COUNTERS,)
+    counting: ClassVar[Counting] = Counting(("mirrored", "mirror_failed"), _COUNTERS.name)
     most: ClassVar[int | None] = MIRRORS_MOST
+
+    @property
+    def needs(self) -> tuple[Copies]:
+        """The device that copies go to."""
+        return (Copies(self.to, truncated=self.snap is not None),)
+
+    @property
+    def remembers(self) -> dict[StateMap, int]:
+        """Its counters have room for every slot."""
+        return {_COUNTERS: COUNTER_BLOCKS}
 
     def decide(self, packet: Packet, memory: Memory) -> None:
         """Let *packet* go on: nobody looks on at the model."""
 
-    def lower(self) -> dict[str, Any]:
-        """Give ``struct mirror``, but for the device and the slot."""
-        return {"one_in": self.one_in, "snap": self.snap or 0}
+    def lower(self, placed: Placed) -> dict[str, Any]:
+        """Give ``struct mirror``."""
+        return {
+            "ifindex": placed.devices.get(self.to.words, 0),
+            "one_in": self.one_in,
+            "snap": self.snap or 0,
+            "rule": placed.slot,
+        }
 
     def describe(self) -> str:
         """Say ``mirror to mirror0, 1 in 100, 96 bytes``."""
@@ -137,3 +145,6 @@ def _whole(value: Any, what: str, least: int, most: int) -> int:
     if isinstance(value, int) and not isinstance(value, bool) and least <= value <= most:
         return value
     raise RequestError(f"{shown(value)}: {what} (they go from {least} to {most})")
+
+
+RULE_KEYS: Final = {"mirror": Key(read, (Mirror,))}

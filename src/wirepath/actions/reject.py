@@ -6,9 +6,10 @@ The kernel's half is ``bpf/actions/reject.h``; ``bpf/rewrite/rewrite.h`` writes 
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
-from wirepath.actions.action import Action, Memory
+from wirepath.actions.action import Action, Key, Memory
 from wirepath.actions.answers import may_be_answered
 from wirepath.actions.limit import Limit, Per
+from wirepath.actions.placed import Placed
 from wirepath.document import Table
 from wirepath.errors import RequestError, shown
 from wirepath.net import Hook, Outcome, Packet, Reason, Verdict, VerdictName
@@ -30,6 +31,7 @@ class Reject(Action):
 
     hooks: ClassVar[tuple[Hook, ...]] = ("ingress",)
     kind: ClassVar[str] = "reject"
+    configs: ClassVar[str] = "rejects"
     reason: ClassVar[Reason] = "reject"
 
     @property
@@ -52,7 +54,7 @@ class Reject(Action):
         answered = may_be_answered(packet) and self.answers.conforms(packet, memory, "answers")
         return Verdict("tx" if answered else "drop", "reject", rule=memory.rule)
 
-    def lower(self) -> dict[str, Any]:
+    def lower(self, placed: Placed) -> dict[str, Any]:  # noqa: ARG002 - it is alike everywhere
         """Give ``struct reject``, which has nothing but its limit."""
         return {}
 
@@ -88,3 +90,6 @@ def _packets(value: Any) -> Rate:
     if rate.bits:
         raise RequestError(f'{shown(value)}: answers are counted (write them like "100/s")')
     return rate
+
+
+RULE_KEYS: Final = {"reject": Key(read, (Reject,))}

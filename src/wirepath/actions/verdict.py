@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from wirepath.actions.action import Action, Memory
+from wirepath.actions.action import Action, Key, Memory
 from wirepath.document import choice
 from wirepath.net import Outcome, Packet, Verdict
 
@@ -42,3 +42,6 @@ def read(value: Any) -> Decide:
         RequestError: it is no verdict.
     """
     return Decide(_OUTCOME(value))
+
+
+RULE_KEYS: Final = {"action": Key(lambda rule: rule.one("action", read, None), (Decide,))}

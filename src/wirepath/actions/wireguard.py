@@ -14,8 +14,10 @@ from hashlib import blake2s
 from typing import Any, ClassVar, Final, Self
 
 from wirepath.actions import blake2s as blocks
-from wirepath.actions.action import Action, Memory
-from wirepath.actions.limit import Limit, Per
+from wirepath.actions.action import Action, Counting, Key, Memory
+from wirepath.actions.limit import LIMITED, Limit, Per
+from wirepath.actions.placed import Placed
+from wirepath.actions.state import StateMap
 from wirepath.document import Table, flag, string
 from wirepath.errors import RequestError, shown
 from wirepath.net import Hook, Outcome, Packet, Verdict
@@ -28,6 +30,14 @@ _KEY_CURE: Final = "write the 44 signs of `wg show wg0 public-key`"
 _MAC1_BYTES: Final = 16
 SESSION_S: Final = 240  # the same in bpf/actions/wireguard_indexes.h
 _SEEN_S: Final = 300  # SEEN_S of bpf/actions/wireguard_seen.h
+LEARNING_NS: Final = 180 * SECOND_NS
+"""How long sessions are learned before what is for none is dropped: REJECT_AFTER_TIME of section
+6.1.  Sessions live no longer, so all that are in use are known then."""
+
+_SEEN: Final = StateMap(name="wireguard_seen")
+_SEEN_BUCKETS: Final = 4096  # SEEN_BUCKETS of bpf/actions/wireguard_seen.h
+_SESSIONS: Final = StateMap(name="wireguard_indexes")
+_SESSIONS_MOST: Final = 65_536  # INDEXES_MAX of bpf/actions/wireguard_indexes.h
 
 
 class _Message(IntEnum):
@@ -89,6 +99,9 @@ class WireGuard(Action):
 
     hooks: ClassVar[tuple[Hook, ...]] = ("ingress",)
     kind: ClassVar[str] = "wireguard"
+    configs: ClassVar[str] = "wireguards"
+    states: ClassVar[tuple[StateMap, ...]] = (_SEEN, _SESSIONS)
+    counting: ClassVar[Counting] = LIMITED
     matches: ClassVar[int] = _UDP
 
     @property
@@ -101,6 +114,21 @@ class WireGuard(Action):
         """One for each kind of message but data."""
         limit = Limit(rate=self.handshakes, burst=self.handshakes.count, per=Per.read("src"))
         return dict.fromkeys(_ROLES.values(), limit)
+
+    @property
+    def remembers(self) -> dict[StateMap, int]:
+        """The initiations of the last minutes, and sessions if it knows them."""
+        return {_SEEN: _SEEN_BUCKETS, _SESSIONS: _SESSIONS_MOST if self.indexes else 0}
+
+    @property
+    def learns_ns(self) -> int:
+        """For so long sessions are learned, if it knows them."""
+        return LEARNING_NS if self.indexes else 0
+
+    @property
+    def flags(self) -> dict[str, bool]:
+        """Whether sessions are looked up."""
+        return {"wireguard_indexed": self.indexes}
 
     @property
     def on_answers(self) -> "Learn | None":
@@ -142,11 +170,15 @@ class WireGuard(Action):
         memory.cells[cell] = now_s
         return False
 
-    def lower(self) -> dict[str, Any]:
-        """Give ``struct wireguard``."""
+    def lower(self, placed: Placed) -> dict[str, Any]:
+        """Give ``struct wireguard``, but for its limits."""
         key = self.public_key
         state = blocks.keyed(_mac1_key(key), _MAC1_BYTES) if key is not None else (0,) * 8
-        return {"keyed": key is not None, "mac1_state": list(state)}
+        return {
+            "keyed": key is not None,
+            "mac1_state": list(state),
+            "learned_ns": placed.learned_ns,
+        }
 
     def describe(self) -> str:
         """Say ``wireguard, mac1, handshakes 20/s``."""
@@ -195,10 +227,6 @@ class Learn(Action):
         if int.from_bytes(data[:_TYPE_BYTES], "little") in (_Message.INITIATION, _Message.RESPONSE):
             memory.sessions[_index(data, _SENDER_AT)] = memory.now_ns + SESSION_S * SECOND_NS
 
-    def lower(self) -> dict[str, Any]:
-        """Give nothing: it has no struct."""
-        return {}
-
     def describe(self) -> str:
         """Say ``learn``."""
         return "learn"
@@ -241,3 +269,6 @@ def _rate(value: Any) -> Rate:
     if rate.bits:
         raise RequestError(f'{shown(value)}: bits, of messages (write packets like "20/s")')
     return rate
+
+
+RULE_KEYS: Final = {"wireguard": Key(read, (WireGuard, Learn))}

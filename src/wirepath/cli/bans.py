@@ -9,13 +9,13 @@ from wirepath.cli import files, show
 from wirepath.cli.parser import add_live, prefix
 from wirepath.datapath import Datapath
 from wirepath.errors import RequestError
-from wirepath.net import Prefix
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
-    from collections.abc import Iterable
+    from collections.abc import Sequence
 
     from wirepath.datapath.live.ban_lists import BanList
+    from wirepath.net import Prefix
 
 
 def ban(parser: ArgumentParser) -> None:
@@ -54,22 +54,13 @@ def _ban(options: Namespace) -> None:
         _ban_file(options)
         return
     with Datapath.open(options.iface) as datapath:
-        datapath.bans.add_all(options.prefixes, options.for_s)
-        management = datapath.manifest.policy["datapath"]["never_block"]
-    exempt = [str(p) for p in options.prefixes if _within(p, map(Prefix.parse, management))]
+        done = datapath.bans.add_all(options.prefixes, options.for_s)
     if options.json:
-        show.document(
-            {
-                "iface": datapath.name,
-                "banned": list(map(str, options.prefixes)),
-                "for_s": options.for_s,
-                "never_blocked": exempt,
-            }
-        )
+        show.document({"iface": datapath.name} | done.document())
         return
     how_long = f"for {show.duration(options.for_s)}" if options.for_s else "until unban"
-    for each in map(str, options.prefixes):
-        without = ", without effect: never_block names it" if each in exempt else ""
+    for each in done.prefixes:
+        without = ", without effect: never_block names it" if each in done.never_blocked else ""
         print(f"{each}: banned on {datapath.name} {how_long}{without}")
 
 
@@ -114,10 +105,6 @@ def _read(options: Namespace) -> BanList:
     return bans
 
 
-def _within(inner: Prefix, prefixes: Iterable[Prefix]) -> bool:
-    return any(outer.covers(inner) for outer in prefixes)
-
-
 def unban(parser: ArgumentParser) -> None:
     """Add the arguments of ``wirepath unban``."""
     _add_sources(parser)
@@ -131,19 +118,13 @@ def _unban(options: Namespace) -> None:
         _unban_many(options)
         return
     with Datapath.open(options.iface) as datapath:
-        lifted = {each: datapath.bans.remove(each) for each in options.prefixes}
-        around = {each: datapath.bans.around(each) for each, was in lifted.items() if not was}
+        done = datapath.bans.lift(options.prefixes)
     if options.json:
-        show.document(
-            {
-                "iface": datapath.name,
-                "unbanned": [str(each) for each, was in lifted.items() if was],
-                "not_banned": [str(each) for each, was in lifted.items() if not was],
-            }
-        )
+        show.document({"iface": datapath.name} | done.document())
         return
-    for each, was in lifted.items():
-        print(f"{each}: {'ban lifted' if was else _not_banned(around[each])}")
+    for each in dict.fromkeys(options.prefixes):
+        around = done.not_banned.get(each)
+        print(f"{each}: {'ban lifted' if around is None else _not_banned(around)}")
 
 
 def _unban_many(options: Namespace) -> None:
@@ -156,7 +137,7 @@ def _unban_many(options: Namespace) -> None:
         print(f"{datapath.name}: {show.count(lifted, 'ban')} lifted")
 
 
-def _not_banned(around: list[Prefix]) -> str:
+def _not_banned(around: Sequence[Prefix]) -> str:
     if not around:
         return "not banned"
     return f"not banned by itself, but inside {', '.join(map(str, around))}"
@@ -176,7 +157,7 @@ def _bans(options: Namespace) -> None:
         _save(options)
         return
     with Datapath.open(options.iface) as datapath:
-        entries, room = datapath.bans.all(), datapath.bans.room
+        entries, room = datapath.bans.all(), datapath.bans.usage().room
     if options.json:
         listed = [entry.document() for entry in entries]
         show.document({"iface": datapath.name, "room": room, "bans": listed})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from wirepath.cli import show
 from wirepath.cli.parser import add_json
@@ -11,10 +11,9 @@ from wirepath.net import HOOKS
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
-    from collections.abc import Mapping
 
-    from wirepath.errors import Problem
     from wirepath.policy import Policy, SetSpec
+    from wirepath.report import Report
 
 
 def check(parser: ArgumentParser) -> None:
@@ -25,58 +24,18 @@ def check(parser: ArgumentParser) -> None:
 
 
 def _check(options: Namespace) -> None:
+    from wirepath import report
     from wirepath.policy import Policy
-    from wirepath.policy.notes import notes
 
-    policy = Policy.load(options.policy)
-    counts = _lowered(policy)
-    found = notes(policy, counts)
+    found = report.check(Policy.load(options.policy))
     if options.json:
-        show.document(_document(policy, counts, found))
+        show.document(found.document())
     else:
-        _tell(policy, counts, found)
+        _tell(found)
 
 
-# Goes as far as `up` does before it meets the kernel; gives the size of each set.
-def _lowered(policy: Policy) -> dict[str, int]:
-    from wirepath.datapath.generation import state as actions
-    from wirepath.datapath.generation.slots import Succession
-    from wirepath.plan import lower
-    from wirepath.plan.set_files import read_contents
-    from wirepath.prefixes import Tables
-    from wirepath.prefixes.offline import offline
-
-    tables = Tables.build(read_contents(policy).members)
-    for hook in policy.hooks:
-        lower(policy.at(hook), tables.masks, tables.classes)
-    actions.state_sizes(policy, Succession.first(policy))
-    with offline(tables) as sets:
-        return dict(zip(policy.sets, sets.counts(), strict=False))
-
-
-def _document(policy: Policy, counts: Mapping[str, int], notes: list[Problem]) -> dict[str, Any]:
-    return {
-        "file": policy.file,
-        "datapath": policy.document()["datapath"],
-        "sets": {
-            name: {"prefixes": counts[name], "files": list(map(str, spec.files))}
-            for name, spec in policy.sets.items()
-        },
-        "rules": [
-            {
-                "name": rule.name,
-                "hook": list(rule.hooks),
-                "match": rule.match.describe(),
-                "action": rule.action.describe(),
-            }
-            for rule in policy.rules
-        ],
-        "notes": [{"line": note.line, "key": note.key, "message": note.message} for note in notes],
-    }
-
-
-def _tell(policy: Policy, counts: Mapping[str, int], notes: list[Problem]) -> None:
-    datapath = policy.datapath
+def _tell(found: Report) -> None:
+    policy, datapath = found.policy, found.policy.datapath
     print(f"{policy.file}: valid")
     print(f"  default      {_default(policy)}")
     for what in ("fragments", "malformed"):
@@ -85,7 +44,7 @@ def _tell(policy: Policy, counts: Mapping[str, int], notes: list[Problem]) -> No
         print(f"  never block  {prefix}")
     if policy.sets:
         print()
-        rows = ((name, counts[name], _sources(spec)) for name, spec in policy.sets.items())
+        rows = ((name, found.sets[name], _sources(spec)) for name, spec in policy.sets.items())
         show.table(("set", "prefixes", "from"), rows)
     if policy.rules:
         print()
@@ -98,9 +57,9 @@ def _tell(policy: Policy, counts: Mapping[str, int], notes: list[Problem]) -> No
                 for n, r in steps
             ),
         )
-    if notes:
+    if found.notes:
         print()
-    for note in notes:
+    for note in found.notes:
         print(f"note: {note}")
 
 

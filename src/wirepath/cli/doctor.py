@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Final
 
 from wirepath.cli import show
@@ -27,7 +26,7 @@ def _doctor(options: Namespace) -> int:
     if options.iface:
         findings += features.interface(options.iface)
     if options.json:
-        found = [asdict(finding) for finding in findings]
+        found = [finding.document() for finding in findings]
         show.document({"iface": options.iface, "findings": found})
     else:
         width = max(len(finding.name) for finding in findings)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from wirepath.cli import show
 from wirepath.cli.parser import add_json
@@ -46,7 +46,7 @@ def _add_name(parser: ArgumentParser) -> None:
 def _up(options: Namespace) -> None:
     built = control.up(options.name)
     if options.json:
-        hosts = {role: _described(host) for role, host in built.hosts.items()}
+        hosts = {role: host.document() for role, host in built.hosts.items()}
         show.document({"name": built.name, "hosts": hosts})
         return
     _print_hosts(list(built.hosts.values()))
@@ -55,11 +55,6 @@ def _up(options: Namespace) -> None:
 
 def _option(options: Namespace) -> str:
     return "" if options.name == "wp" else f"--name {options.name} "
-
-
-def _described(host: Host) -> dict[str, Any]:
-    names = ("interface", "mac", "ipv4", "ipv6")
-    return {"namespace": host.namespace.name} | {name: getattr(host, name) for name in names}
 
 
 def _print_hosts(hosts: list[Host]) -> None:
@@ -81,11 +76,7 @@ def _down(options: Namespace) -> None:
 def _status(options: Namespace) -> None:
     found = control.status(options.name)
     if options.json:
-        hosts = {
-            each.host.role: _described(each.host)
-            | {"xdp_program": each.xdp or None, "processes": each.processes}
-            for each in found
-        }
+        hosts = {each.host.role: each.document() for each in found}
         show.document({"name": options.name, "up": bool(found), "hosts": hosts})
         return
     if not found:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -106,7 +105,7 @@ def _apply(options: Namespace) -> None:
     policy = Policy.load(Path(file))
     _warn(policy)
     with Datapath.open(name) as datapath:
-        before = datapath.manifest.surroundings.get("conntrack")
+        before = datapath.status().conntrack
         if options.dry_run:
             difference = datapath.difference(policy, skip_bad=options.skip_bad)
         else:
@@ -116,15 +115,15 @@ def _apply(options: Namespace) -> None:
                 sysctl=options.sysctl,
                 qdisc=options.qdisc,
             )
-        generation = datapath.manifest.generation
-        after = datapath.manifest.surroundings.get("conntrack")
+        status = datapath.status()
+        generation, after = status.generation, status.conntrack
     if options.json:
         show.document(
             {
                 "iface": datapath.name,
                 "applied": not options.dry_run,
                 "generation": generation,
-                "difference": asdict(difference),
+                "difference": difference.document(),
                 "conntrack": after,
             }
         )

@@ -13,8 +13,8 @@ from wirepath.net import HOOKS
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
 
+    from wirepath.judge import Replay
     from wirepath.pcap import Capture
-    from wirepath.replay import Replay
 
 
 def replay(parser: ArgumentParser) -> None:
@@ -35,14 +35,14 @@ def replay(parser: ArgumentParser) -> None:
 
 
 def _replay(options: Namespace) -> None:
-    from wirepath import replay
+    from wirepath import judge
     from wirepath.pcap import read_capture
     from wirepath.policy import Policy
 
     policy = Policy.load(options.policy)
     with read_capture(options.capture) as capture:
         _check_outputs(options)
-        result = replay.run(policy, capture, hook=options.hook, model=options.model)
+        result = judge.replay(policy, capture, hook=options.hook, model=options.model)
         if options.write_passed:
             _write(options.write_passed, capture, result, dropped=False)
         if options.write_dropped:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from wirepath.cli import files, show
 from wirepath.cli.parser import add_live, prefix
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from wirepath.prefixes import Members
 
-    Entry = str | dict[str, str | int]
+    Entry = str | dict[str, Any]
 
 
 def sets(parser: ArgumentParser) -> None:
@@ -94,7 +94,7 @@ def _load(options: Namespace) -> None:
     from wirepath.plan.set_files import bad_lines, read_list
 
     with Datapath.open(options.iface) as datapath:
-        datapath.sets.number(options.name)
+        datapath.sets.check(options.name)
         with progress(f"loading {options.file.name} into @{options.name}"):
             parsed = read_list(options.file)
             if parsed.bad and not options.skip_bad:
@@ -130,10 +130,7 @@ def _listed(datapath: Datapath, name: str) -> Sequence[Entry]:
 
 
 def _counted(datapath: Datapath, name: str) -> Sequence[Entry]:
-    return [
-        {"prefix": str(prefix), "packets": packets, "bytes": size}
-        for prefix, packets, size in datapath.sets.counters(name)
-    ]
+    return [counted.document() for counted in datapath.sets.counters(name)]
 
 
 def _line(entry: Entry) -> str:

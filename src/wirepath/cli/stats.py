@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any, Final
 from wirepath.cli import show
 from wirepath.cli.parser import add_live, interval
 from wirepath.datapath import Datapath
-from wirepath.datapath.live import counters
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
+
+    from wirepath.datapath.live.counters import Stats
 
     Counts = Mapping[str, int]
 
-_COPIES: Final = ("mirrored", "mirror_failed")  # where some rule has them
 _CLEAR: Final = "\x1b[H\x1b[2J"  # ECMA-48: cursor home, erase the screen
 
 _COUNTED: Final = {
@@ -41,8 +41,7 @@ def stats(parser: ArgumentParser) -> None:
 
 
 def _stats(options: Namespace) -> None:
-    with Datapath.open(options.iface) as datapath:
-        now = counters.read(datapath).document()
+    now = Datapath.open(options.iface).counters()
     if options.watch is None:
         _print(now, options)
     else:
@@ -50,28 +49,28 @@ def _stats(options: Namespace) -> None:
 
 
 # Opens the datapath anew each time: it may be swapped or taken down meanwhile.
-def _watch(now: dict[str, Any], options: Namespace) -> None:
+def _watch(now: Stats, options: Namespace) -> None:
     at = time.monotonic()
     while True:
         time.sleep(options.watch)
         before, then = now, at
-        with Datapath.open(options.iface) as datapath:
-            now = counters.read(datapath).document()
+        now = Datapath.open(options.iface).counters()
         at = time.monotonic()
         if sys.stdout.isatty() and not options.json:
             print(_CLEAR, end="")
-        _print(now, options, before, at - then)
+        _print(now, options, before.document(), at - then)
         if not (sys.stdout.isatty() or options.json):
             print()
         sys.stdout.flush()
 
 
 def _print(
-    now: dict[str, Any],
+    read: Stats,
     options: Namespace,
     before: dict[str, Any] | None = None,
     elapsed_s: float = 1.0,
 ) -> None:
+    now = read.document()
     if options.json:
         show.document(now)
         return
@@ -88,7 +87,8 @@ def _print(
             _print_counts(what, title, now, before, elapsed_s)
     if now["rules"]:
         print()
-        _print_rules(now["rules"], before["rules"] if before else None, elapsed_s)
+        earlier = before["rules"] if before else None
+        _print_rules(now["rules"], read.own, earlier, elapsed_s)
 
 
 # A column a hook, if there are several; the rate is that of all.
@@ -109,10 +109,12 @@ def _print_counts(
 
 
 def _print_rules(
-    now: Mapping[str, Counts], before: Mapping[str, Counts] | None, elapsed_s: float
+    now: Mapping[str, Counts],
+    own: Sequence[str],
+    before: Mapping[str, Counts] | None,
+    elapsed_s: float,
 ) -> None:
-    copies = [title for title in _COPIES if any(title in rule for rule in now.values())]
-    titles = ["rule", "packets", "bytes", "dropped", *copies]
+    titles = ["rule", "packets", "bytes", "dropped", *own]
     rows: list[list[show.Cell]] = [
         [name, *(rule.get(title) for title in titles[1:])] for name, rule in now.items()
     ]
@@ -136,27 +138,17 @@ def rules(parser: ArgumentParser) -> None:
 
 
 def _rules(options: Namespace) -> None:
-    with Datapath.open(options.iface) as datapath:
-        counted = counters.read(datapath).rules
-        policy = datapath.policy
-    listed: list[dict[str, Any]] = [
-        {
-            "name": rule.name,
-            "hook": list(rule.hooks),
-            "match": rule.match.describe(),
-            "action": rule.action.describe(),
-            **counted[rule.name].document(rule.action.kind),
-        }
-        for rule in policy.rules
-    ]
+    datapath = Datapath.open(options.iface)
+    rules = datapath.rules()
+    listed = [rule.document() for rule in rules]
     if options.json:
         show.document({"iface": datapath.name, "rules": listed})
     elif not listed:
         print(f"{datapath.name}: the policy has no rules")
     else:
-        hooks = show.hooks([rule["hook"] for rule in listed])
-        copies = [title for title in _COPIES if any(title in rule for rule in listed)]
-        columns = ("action", "packets", "bytes", "dropped", *copies, "match")
+        hooks = show.hooks([rule.hooks for rule in rules])
+        own = dict.fromkeys(name for rule in rules for name in rule.count.own)
+        columns = ("action", "packets", "bytes", "dropped", *own, "match")
         show.table(
             ("name", *hooks.title, *columns),
             ([r["name"], *hooks.cell(r["hook"]), *(r.get(key) for key in columns)] for r in listed),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +14,7 @@ if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
     from collections.abc import Iterator
 
-    from wirepath.explain import Explanation, Step
+    from wirepath.explanation import Explanation, Step
 
 
 def test(parser: ArgumentParser) -> None:
@@ -70,30 +69,24 @@ def _test(options: Namespace) -> None:
 
 def _live(options: Namespace) -> Explanation:
     from wirepath.datapath import Datapath
-    from wirepath.explain import explain
 
-    with Datapath.open(options.iface) as datapath:
-        return explain(
-            datapath.model(options.hook),
-            options.address,
-            now_ns=time.monotonic_ns(),
-            proto=options.proto,
-            dport=options.dport,
-        )
+    datapath = Datapath.open(options.iface)
+    return datapath.explain(
+        options.address, hook=options.hook, proto=options.proto, dport=options.dport
+    )
 
 
 def _offline(options: Namespace) -> Explanation:
-    from wirepath.explain import explain
-    from wirepath.model import Model
-    from wirepath.plan.set_files import read_contents
+    from wirepath.explanation import explain
     from wirepath.policy import Policy
-    from wirepath.prefixes import Tables
-    from wirepath.prefixes.offline import by_name, offline
 
-    policy = Policy.load(options.policy)
-    with offline(Tables.build(read_contents(policy).members)) as sets:
-        model = Model(policy, by_name(sets, policy.sets), hook=options.hook)
-        return explain(model, options.address, proto=options.proto, dport=options.dport)
+    return explain(
+        Policy.load(options.policy),
+        options.address,
+        hook=options.hook,
+        proto=options.proto,
+        dport=options.dport,
+    )
 
 
 def _told(found: Explanation) -> Iterator[str]:

@@ -40,11 +40,9 @@ def top(parser: ArgumentParser) -> None:
 
 
 def _top(options: Namespace) -> None:
-    from wirepath.datapath.live.rates import Look
-
     if not (options.once or options.json or sys.stdout.isatty()):
         raise RequestError("top: stdout is no terminal (use --once or --json)")
-    first = Look.at_what_serves(options.iface)
+    first = _look(options.iface)
     if not (options.once or options.json):
         _live(first, options.interval)
         return
@@ -55,13 +53,21 @@ def _top(options: Namespace) -> None:
         _print(view)
 
 
+def _look(name: str | None) -> Look:
+    from wirepath.datapath import Datapath
+    from wirepath.datapath.live.rates import Look
+
+    with Datapath.open(name).reading() as handles:
+        return Look.of(handles)
+
+
 # What was there may have been taken down and brought up again meanwhile.
 def _next_view(before: Look, seconds: float) -> View:
-    from wirepath.datapath.live.rates import Look, View
+    from wirepath.datapath.live.rates import View
 
     while True:
         time.sleep(seconds)
-        now = Look.at_what_serves(before.counted.iface)
+        now = _look(before.counted.iface)
         if now.link == before.link:
             return View(now, before)
         before = now
@@ -101,14 +107,14 @@ def _live(first: Look, seconds: float) -> None:
 
 def _watch(first: Look, seconds: float, pause: Pause, live: Live) -> None:
     from wirepath.cli.top_screen import screen, waiting
-    from wirepath.datapath.live.rates import Look, View
+    from wirepath.datapath.live.rates import View
 
     name, before = first.counted.iface, first
     foot = f"every {seconds:g} s; q ends"
     quit_now = pause(min(_FIRST_S, seconds))
     while not quit_now:
         try:
-            now = Look.at_what_serves(name)
+            now = _look(name)
         except RequestError:  # taken down
             live.update(waiting(name, foot), refresh=True)
         else:

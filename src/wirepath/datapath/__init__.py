@@ -1,55 +1,43 @@
 """The joint: a policy on an interface, its generations, its live state.
 
-Everything lives in the kernel, pinned under the bpffs; a `Datapath` is one process's view of it.
+Everything lives in the kernel, pinned under the bpffs; a `Datapath` is one process's way to it.
 Nothing heavy is imported before it is needed: ``status`` and ``ban`` start fast.
 """
 
 from __future__ import annotations
 
 import logging
+import time
 from contextlib import contextmanager
-from dataclasses import replace
-from functools import cached_property
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
-from wirepath.datapath.attach import (
-    INGRESS,
-    LINK,
-    NO_MAPS,
-    TC_HOOKS,
-    Attachment,
-    attached,
-    attachment,
-    choose,
-    detach,
-    make_way,
-    pin,
-    recover,
-)
-from wirepath.datapath.finding import choose_name, settled
-from wirepath.datapath.generation.manifest import Manifest, describing
-from wirepath.datapath.host.arrange import Place, arranged, restore
-from wirepath.datapath.host.mirrors import devices
+from wirepath.datapath import change
+from wirepath.datapath.access import Access, choose_name, settle
+from wirepath.datapath.attach import choose
+from wirepath.datapath.generation.pinned import INGRESS, Pinned
+from wirepath.datapath.host.place import Place
 from wirepath.datapath.live.bans import Bans
 from wirepath.datapath.live.sets import Sets
-from wirepath.errors import PinError, RequestError
+from wirepath.datapath.order import Order
+from wirepath.errors import AttachError
 from wirepath.kernel.bpffs import Pins
-from wirepath.kernel.links import XdpLink
-from wirepath.kernel.maps import Map
-from wirepath.kernel.program import Program
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-    from pathlib import Path
+    from collections.abc import Iterator
+    from contextlib import AbstractContextManager
 
+    from wirepath.datapath.attach import Attachment
     from wirepath.datapath.diff import Difference
-    from wirepath.datapath.generation.manifest import Tc
+    from wirepath.datapath.generation.manifest import Manifest, Tc
+    from wirepath.datapath.handles import Handles
+    from wirepath.datapath.live.counters import Stats
+    from wirepath.datapath.live.rules import LiveRule
     from wirepath.datapath.status import Status
+    from wirepath.explanation import AnyAddress, Explanation
     from wirepath.kernel.links import Mode
     from wirepath.model import Model
     from wirepath.net import Hook
     from wirepath.policy import Policy
-    from wirepath.prefixes import Members
 
 __all__ = ["Datapath"]
 
@@ -57,107 +45,93 @@ log = logging.getLogger(__name__)
 
 
 class Datapath:
-    """What serves on one interface. Leaving the context closes handles and changes nothing.
+    """The datapath on one interface, whatever generation serves there.
+
+    `up` puts a policy on an interface, `open` finds what serves there; no object is made otherwise.
+
+    It keeps nothing open: every call looks at what serves at that moment, so that an object may
+    live for months, in any thread, next to other processes that change the same datapath. Each
+    call raises RequestError once wirepath is not up there any more.
+
+    Programs, tables and bans are in the kernel and need no process. So leaving a ``with`` block
+    changes nothing; `temporarily` is for those that should end with it.
+
+    An object belongs to the network namespace of the thread that made it.
 
     Attributes:
         name: of the interface.
-        pins: where its pins are.
-        manifest: what the generation is, that was there when this was opened.
-        maps: by C name.
-        program: that judges packets.
-        link: that holds it on the interface.
         bans: of sources.
         sets: of prefixes.
     """
 
-    manifest: Manifest
-    maps: dict[str, Map]
-    program: Program
-    link: XdpLink
-
     def __init__(self, name: str, pins: Pins) -> None:
         self.name = name
-        self.pins = pins
-        self._changing = False
-        self._open()
-        self.sets = Sets(self)
+        self._access = Access(name, pins)
+        self.bans = Bans(self._access)
+        self.sets = Sets(self._access)
+
+    def __repr__(self) -> str:
+        return f"<datapath on {self.name}>"
 
     # Finding
 
     @classmethod
     def names(cls) -> list[str]:
         """Name the interfaces of this network namespace that are up."""
-        return settled().names()
+        pins = Pins.find()
+        settle(pins)
+        return pins.names()
 
     @classmethod
     def open(cls, name: str | None = None) -> Self:
-        """Open what serves on interface *name*; the only one up if None.
+        """Find what serves on interface *name*; the only one up if None.
 
         Raises:
-            RequestError: nothing serves there, or *name* is needed.
-            PinError: the pins are damaged or of another version.
+            RequestError: wirepath is not up there, or *name* is needed.
+            PinError: the pins are damaged, or a newer wirepath made them.
         """
-        pins = settled()
+        pins = Pins.find()
+        settle(pins)
         with pins.locked(shared=True):
-            return cls(choose_name(name, pins.names()), pins)
+            found = cls(choose_name(name, pins.names()), pins)
+            found._access.serving().close()
+        return found
 
-    def close(self) -> None:
-        """Close every handle."""
-        for tables in self._tables.values():
-            for each in tables.values():
-                each.close()
-        self.program.close()
-        self.link.close()
+    def reading(self) -> AbstractContextManager[Handles]:
+        """Open what serves now, to read it; for wirepath itself, which knows what is inside."""
+        return self._access.reading()
+
+    def changing(self) -> AbstractContextManager[Handles]:
+        """Keep everybody else from reading and changing it until the block ends.
+
+        Calls of this thread, of any `Datapath`, go on as ever, and find nothing changed by others
+        in between. Other threads and processes wait, and raise KernelError with EAGAIN after 10 s.
+        What the context yields is open maps, for wirepath itself.
+
+        Raises:
+            RequestError: wirepath is not up there.
+            KernelError: EAGAIN, another one held the lock for 10 s.
+        """
+        return self._access.changing()
+
+    @contextmanager
+    def temporarily(self) -> Iterator[Self]:
+        """Take it down when the block ends, for tests and notebooks: ``with ....temporarily():``.
+
+        Nothing is taken down if it was already, even if another one is up there by then.
+        """
+        with self._access.reading() as handles:
+            link = handles.link.id
+        try:
+            yield self
+        finally:
+            self._end(link)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def _open(self) -> None:
-        directory = self.pins.directory(self.name)
-        self.maps = _open_maps(directory)
-        self._tables: dict[str, dict[str, Map]] = {INGRESS: self.maps}
-        self.program = Program.open(directory / INGRESS)
-        self.link = XdpLink.open(directory / LINK)
-        if "manifest" not in self.maps:
-            cure = f"remove it and `wirepath up {self.name}` again"
-            raise PinError(f"open {directory}", what="it has no manifest", cure=cure)
-        self.manifest = Manifest.read(self.maps["manifest"], self.name)
-        self.bans = Bans(self.maps, self.manifest, self.changing)
-
-    def tables(self, hook: str) -> Mapping[str, Map]:
-        """Give the maps that *hook* has of its own, by C name; at ingress all others too."""
-        if hook not in self._tables:
-            self._tables[hook] = _open_maps(self.pins.directory(self.name) / hook)
-        return self._tables[hook]
-
-    @contextmanager
-    def changing(self) -> Iterator[None]:
-        """Hold the operator's lock, on what serves now. Inside itself it does nothing."""
-        if self._changing:
-            yield
-            return
-        with self.pins.locked():
-            recover(self.pins)
-            if not (self.pins.directory(self.name) / INGRESS).exists():
-                raise RequestError(f"{self.name}: wirepath was taken down meanwhile (bring it up)")
-            if self._replaced():
-                self._reopen()
-            self._changing = True
-            try:
-                yield
-            finally:
-                self._changing = False
-
-    def _replaced(self) -> bool:
-        with Program.open(self.pins.directory(self.name) / INGRESS) as serving:
-            return serving.id != self.program.id
-
-    def _reopen(self) -> None:
-        self.close()
-        self._open()
+        """Do nothing: the datapath serves on."""
 
     # Up, apply, down
 
@@ -192,47 +166,24 @@ class Datapath:
         """
         from wirepath.kernel.interface import Interface
 
-        interface = Interface.of(name)
+        Interface.of(name)
         pins = Pins.find()  # before anything starts a thread: it may have to change namespaces
-        from wirepath.datapath.generation.load import Generation
-        from wirepath.datapath.generation.slots import Succession
-        from wirepath.datapath.host.truncate import cut_at, cutting
+        from wirepath.plan.requirements import requirements
         from wirepath.plan.set_files import read_contents
 
-        contents = read_contents(policy, skip_bad=skip_bad)
+        order = Order(
+            policy=policy,
+            members=read_contents(policy, skip_bad=skip_bad).members,
+            needs=requirements(policy),
+            place=Place(iface=name, sysctl=sysctl, qdisc=qdisc),
+            mode=mode,
+            tc=choose(tc),
+        )
         with pins.locked():
-            recover(pins)
-            if name in pins.names():
-                make_way(pins, name)
-            offload = interface.index if mode == "offload" else 0
-            with (
-                pins.stage(name) as staged,
-                arranged(policy, Place(iface=name, sysctl=sysctl, qdisc=qdisc)) as around,
-                Generation.load(
-                    policy,
-                    contents.members,
-                    succession=(places := replace(Succession.first(policy), surroundings=around)),
-                    describe=describing(policy, mode, places, tc := choose(tc)),
-                    devices=(targets := devices(policy, name)),
-                    ifindex=offload,
-                ) as generation,
-                generation.counting(contents.members, places.counting),
-            ):
-                pin(generation, staged)
-                with (
-                    cutting(staged, name, tc, cut_at(policy, targets)),
-                    attached(staged, interface.index, tc),
-                    XdpLink.attach(generation.program, interface.index, mode) as link,
-                ):
-                    try:
-                        link.pin(staged / LINK)
-                        pins.publish(name)
-                    except BaseException:
-                        link.detach()  # its last pin lets go only some time after it is removed
-                        raise
-            datapath = cls(name, pins)
-        log.info("attached %s xdp %s link=%d", name, mode, datapath.link.id)
-        return datapath
+            change.recover(pins)
+            _make_way(pins, name)
+            change.put_up(pins, order)
+        return cls(name, pins)
 
     def difference(self, policy: Policy, *, skip_bad: bool = False) -> Difference:
         """Say what `apply` would change.
@@ -243,7 +194,9 @@ class Datapath:
         from wirepath.datapath.diff import difference
         from wirepath.plan.set_files import read_contents
 
-        return difference(self, policy, read_contents(policy, skip_bad=skip_bad))
+        contents = read_contents(policy, skip_bad=skip_bad)
+        with self._access.reading() as handles:
+            return difference(handles, policy, contents)
 
     def apply(
         self, policy: Policy, *, skip_bad: bool = False, sysctl: bool = False, qdisc: bool = False
@@ -257,129 +210,119 @@ class Datapath:
             KernelError: the kernel does not take it; the old generation serves on.
         """
         from wirepath.datapath.diff import difference
+        from wirepath.plan.requirements import requirements
         from wirepath.plan.set_files import read_contents
 
         contents = read_contents(policy, skip_bad=skip_bad)
-        place = Place(iface=self.name, sysctl=sysctl, qdisc=qdisc)
-        with (
-            self.changing(),
-            arranged(policy, place, self.manifest.surroundings) as around,
-        ):
-            changes = difference(self, policy, contents)
-            self._swap(policy, contents.members, around)
+        needs = requirements(policy)
+        with self._access.changing() as handles:
+            changes = difference(handles, policy, contents)
+            order = Order(
+                policy=policy,
+                members=contents.members,
+                needs=needs,
+                place=Place(iface=self.name, sysctl=sysctl, qdisc=qdisc),
+                mode=handles.manifest.mode,
+                tc=handles.manifest.tc,
+            )
+            change.swap(self._access.pins, handles, order)
         return changes
-
-    def rebuild(self, members: Members) -> None:
-        """Build the same policy anew around other contents of its sets."""
-        with self.changing():
-            self._swap(self.policy, members, self.manifest.surroundings)
-
-    def _swap(self, policy: Policy, members: Members, around: Mapping[str, Any]) -> None:
-        from wirepath.datapath.generation import state as actions
-        from wirepath.datapath.generation.load import STATE, Generation
-        from wirepath.datapath.generation.slots import Succession
-        from wirepath.datapath.host.truncate import cut_at, cutting
-
-        after = Succession.after(self.manifest, policy, self.maps["rule_counters"])
-        places = replace(after, surroundings=around)
-        given = set(places.counters.values()) - set(self.manifest.counters.values())
-        self.bans.forget(given)
-        state = {name: self.maps[name] for name in STATE}
-        state |= actions.carried(self.maps, actions.state_sizes(policy, places))
-        tc, ifindex = self.manifest.tc, self.link.ifindex
-        targets = devices(policy, self.name)
-        offload = self.link.ifindex if self.manifest.mode == "offload" else 0
-        with (
-            Generation.load(
-                policy,
-                members,
-                state=state,
-                succession=places,
-                describe=describing(policy, self.manifest.mode, places, tc),
-                devices=targets,
-                ifindex=offload,
-            ) as generation,
-            generation.counting(members, places.counting, self.manifest.counting),
-            self.pins.stage(self.name) as staged,
-        ):
-            pin(generation, staged)
-            self.link.pin(staged / LINK)
-            serving = self.pins.directory(self.name)
-            actions.hand_over(self.maps, generation.maps, self.manifest.rooms, places.rooms)
-            with (
-                cutting(staged, self.name, tc, cut_at(policy, targets), instead_of=self._cut_at()),
-                attached(staged, ifindex, tc, instead_of=serving),
-            ):
-                self.link.update(generation.program, old=self.program)
-                try:
-                    self.pins.publish(self.name)
-                except BaseException:
-                    self.link.update(self.program, old=generation.program)
-                    raise
-        self._reopen()
-        log.info("swapped %s to generation %d", self.name, places.number)
 
     def down(self) -> None:
         """Take it off the interface; nothing of it is left in the kernel."""
-        from wirepath.datapath.host.truncate import stop
+        with self._access.changing() as handles:
+            change.take_down(self._access.pins, handles.pinned)
 
-        with self.changing():
-            ifindex = self.link.ifindex
-            with self.pins.removing(self.name) as aside:
-                self.link.detach()  # from here on there is no way back: see `recover`
-                detach(aside, ifindex, self.manifest.tc)
-                stop(aside, self.name, self.manifest.tc, self._cut_at())
-                restore(self.name, self.manifest.surroundings)
-        log.info("detached %s", self.name)
-
-    # The devices where copies are cut.
-    def _cut_at(self) -> set[int]:
-        from wirepath.datapath.host.truncate import cut_at
-
-        if "mirrors" not in self.manifest.surroundings:
-            return set()
-        return cut_at(self.policy, devices(self.policy, self.name))
+    # Takes it down if the XDP link *link*, which lasts from `up` to `down`, is there still.
+    def _end(self, link: int) -> None:
+        pins = self._access.pins
+        with pins.locked():
+            change.recover(pins)
+            if pins.serving(self.name) is None:
+                return
+            with self._access.serving() as handles:
+                if handles.link.id == link:
+                    change.take_down(pins, handles.pinned)
 
     # Asking
 
-    @cached_property
+    @property
+    def manifest(self) -> Manifest:
+        """What the generation is that serves now, as plain values."""
+        with self._access.reading() as handles:
+            return handles.manifest
+
+    @property
     def policy(self) -> Policy:
-        """The policy that serves, without the contents of its set files."""
-        from wirepath.policy import Policy
-
-        return Policy.from_document(self.manifest.policy, file=self.manifest.file)
-
-    def model(self, hook: Hook = INGRESS) -> Model:
-        """Make the model of what serves at *hook*, with the sets and bans of this moment."""
-        from wirepath.model import Model
-        from wirepath.prefixes import Tables
-        from wirepath.prefixes.offline import by_name, offline
-
-        sets = offline(Tables.build(self.sets.all_members()))
-        return Model(
-            self.policy, by_name(sets, self.sets.names()), self.bans.for_model(), hook=hook
-        )
-
-    def attachments(self) -> dict[Hook, Attachment]:
-        """Look how each hook is attached."""
-        mode, link, ifindex = self.manifest.mode, self.link, self.link.ifindex
-        running = link.program_id if ifindex else 0
-        found: dict[Hook, Attachment] = {}
-        found[INGRESS] = Attachment("xdp", mode, self.program.id, link.id, running)
-        directory = self.pins.directory(self.name)
-        for hook in TC_HOOKS:
-            if hook in self.manifest.rows:
-                found[hook] = attachment(directory, hook, ifindex, self.manifest.tc)
-        return found
+        """The policy that serves now, without the contents of its set files."""
+        with self._access.reading() as handles:
+            return handles.policy
 
     def status(self) -> Status:
         """Say what is attached and how full it is."""
         from wirepath.datapath.status import status
 
-        return status(self)
+        with self._access.reading() as handles:
+            return status(handles)
+
+    def rules(self) -> list[LiveRule]:
+        """List the rules in the order they are walked, each with what it has counted."""
+        from wirepath.datapath.live.rules import rules
+
+        with self._access.reading() as handles:
+            return rules(handles)
+
+    def explain(
+        self,
+        address: AnyAddress,
+        *,
+        hook: Hook = INGRESS,
+        proto: int | str | None = None,
+        dport: int | None = None,
+    ) -> Explanation:
+        """Say what packets from *address* would get now, by the policy, its sets and the bans.
+
+        Args:
+            address: the source.
+            hook: where the packets are.
+            proto: their protocol, by name or number; any if None.
+            dport: their destination port; any if None, and then they may have none.
+
+        Raises:
+            RequestError: there is no such address, protocol or port.
+        """
+        from wirepath.explanation import explain_by
+
+        now_ns = time.monotonic_ns()
+        return explain_by(self.model(hook), address, now_ns=now_ns, proto=proto, dport=dport)
+
+    def counters(self) -> Stats:
+        """Read all counters: of packets by verdict and reason at each hook, and of rules."""
+        from wirepath.datapath.live import counters
+
+        with self._access.reading() as handles:
+            return counters.read(handles)
+
+    def attachments(self) -> dict[Hook, Attachment]:
+        """Look how each hook is attached."""
+        with self._access.reading() as handles:
+            return handles.attachments()
+
+    def model(self, hook: Hook = INGRESS) -> Model:
+        """Make the model of what serves at *hook*, with the sets and bans of this moment."""
+        from wirepath.datapath.live.model import model
+
+        with self._access.reading() as handles:
+            return model(handles, hook)
 
 
-# The maps that are pinned in a directory: what else is there has no map's name.
-def _open_maps(directory: Path) -> dict[str, Map]:
-    names = [pin.name for pin in directory.iterdir() if not pin.is_dir()]
-    return {name: Map.open(directory / name) for name in names if name not in NO_MAPS}
+# Removes what is left of an interface of that name that is gone, and of what it had arranged.
+def _make_way(pins: Pins, name: str) -> None:
+    number = pins.serving(name)
+    if number is None:
+        return
+    left = Pinned(name, number, pins.generation(name, number))
+    if left.ifindex:
+        cure = f"`wirepath apply {name} POLICY` swaps policies, `wirepath down {name}` ends it"
+        raise AttachError(f"attach {name}", what="wirepath is up there", cure=cure)
+    change.take_down(pins, left)

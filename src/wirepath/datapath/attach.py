@@ -1,39 +1,26 @@
-"""The programs of a generation at their hooks: attached, swapped, taken off, found again.
+"""The programs of a generation at their hooks: attached, brought in line, taken off.
 
-What is pinned in a directory says what should run. The XDP link is swapped last and tells which of
-two directories serves; the hooks of TC are brought in line with that one.
+What is pinned in the directory of a generation says what should run. The XDP link tells which
+generation serves; the hooks of TC are brought in line with that one.
 """
 
 from __future__ import annotations
 
-from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from wirepath.datapath.generation.manifest import Manifest
-from wirepath.datapath.host.arrange import abandon, restore
-from wirepath.errors import AttachError, PinError, RequestError
+from wirepath.datapath.generation.pinned import LINK, PROGRAM
+from wirepath.errors import PinError
 from wirepath.kernel import tcx
 from wirepath.kernel.clsact import Filter
-from wirepath.kernel.interface import Interface
-from wirepath.kernel.links import XdpLink
-from wirepath.kernel.maps import Map
 from wirepath.kernel.program import Program
 from wirepath.kernel.tcx import TcxLink
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
-    from wirepath.datapath.generation.load import Generation
     from wirepath.datapath.generation.manifest import Tc
-    from wirepath.kernel.bpffs import Pins
     from wirepath.kernel.tcx import Direction
 
-LINK: Final = "link"
-INGRESS: Final = "ingress"
-_PROGRAM: Final = "program"
-NO_MAPS: Final = (LINK, INGRESS, _PROGRAM)
-"""Pins that are not those of maps."""
 TC_HOOKS: Final[tuple[Direction, ...]] = ("tc_ingress", "egress")
 
 
@@ -63,18 +50,9 @@ class Attachment(NamedTuple):
         return values
 
 
-def pin(generation: Generation, directory: Path) -> None:
-    """Pin *generation* in an empty directory; hooks of TC have one each inside."""
-    from wirepath.datapath.generation.load import SHARED
-
-    for hook, program in generation.hooks.items():
-        own = directory if hook == INGRESS else directory / hook
-        if own != directory:
-            own.mkdir(mode=0o700)
-        for name, each in program.loaded.maps.items():
-            if "rodata" not in name and (own == directory or name not in SHARED):
-                each.pin(own / name)
-        program.program.pin(own / (INGRESS if own == directory else _PROGRAM))
+def choose(asked: Tc | None) -> Tc:
+    """Give *asked*, or the best way to attach to the hooks of TC that this kernel has."""
+    return asked or ("tcx" if tcx.supported() else "clsact")
 
 
 def attachment(directory: Path, hook: Direction, ifindex: int, tc: Tc) -> Attachment:
@@ -87,7 +65,7 @@ def attachment(directory: Path, hook: Direction, ifindex: int, tc: Tc) -> Attach
         tc: how programs are attached there.
     """
     own = directory / hook
-    with Program.open(own / _PROGRAM) as program:
+    with Program.open(own / PROGRAM) as program:
         if tc == "clsact":
             running = Filter(ifindex, hook).program_id if ifindex else 0
             return Attachment(tc, None, program.id, None, running)
@@ -95,39 +73,14 @@ def attachment(directory: Path, hook: Direction, ifindex: int, tc: Tc) -> Attach
             with TcxLink.open(own / LINK) as link:
                 running = link.program_id if link.ifindex else 0
                 return Attachment(tc, None, program.id, link.id, running)
-        except PinError:  # somebody has removed the pin, and the link with it
+        except PinError:  # its pin was removed, and the link with it
             return Attachment(tc, None, program.id, None, 0)
 
 
-@contextmanager
-def attached(
-    staged: Path, ifindex: int, tc: Tc, *, instead_of: Path | None = None
-) -> Iterator[None]:
-    """Let run at the hooks of TC what is pinned in *staged*; if the context fails, what did before.
-
-    Args:
-        staged: of the next generation, which the context publishes.
-        ifindex: of its interface.
-        tc: how programs are attached there.
-        instead_of: where what serves is pinned; None if nothing does.
-    """
-    if instead_of:
-        _share_links(instead_of, staged)
-    try:
-        align(staged, ifindex, tc)
-        yield
-    except BaseException:
-        align(instead_of, ifindex, tc)
-        _let_go(staged, kept=instead_of)
-        raise
-    if instead_of:  # the directories have changed places
-        _let_go(staged, kept=instead_of)
-
-
 def align(directory: Path | None, ifindex: int, tc: Tc) -> None:
-    """Let run at the hooks of TC what is pinned in *directory*, and nothing else of ours.
+    """Let the hooks of TC run what is pinned in *directory*, and nothing else of ours.
 
-    Links that are pinned elsewhere only are the caller's to let go of.
+    Links that are pinned elsewhere only are left to `let_go`.
 
     Args:
         directory: of a generation; None if nothing should run.
@@ -146,7 +99,7 @@ def align(directory: Path | None, ifindex: int, tc: Tc) -> None:
 
 
 def _align_link(directory: Path, ifindex: int, hook: Direction) -> None:
-    with Program.open(directory / _PROGRAM) as program:
+    with Program.open(directory / PROGRAM) as program:
         if not _holds(directory / LINK):
             with TcxLink.attach(program, ifindex, hook) as link:
                 (directory / LINK).unlink(missing_ok=True)
@@ -158,7 +111,7 @@ def _align_link(directory: Path, ifindex: int, hook: Direction) -> None:
                     link.update(program, old=old)
 
 
-# Whether there is a link that nobody has detached.
+# Whether a link is pinned there that is attached.
 def _holds(pin: Path) -> bool:
     if not pin.exists():
         return False
@@ -173,7 +126,7 @@ def _align_filter(directory: Path | None, ifindex: int, hook: Direction) -> None
         if running:
             ours.detach()
         return
-    with Program.open(directory / _PROGRAM) as program:
+    with Program.open(directory / PROGRAM) as program:
         if not running:
             Filter.attach(program, ifindex, hook)
         elif running != program.id:
@@ -181,108 +134,30 @@ def _align_filter(directory: Path | None, ifindex: int, hook: Direction) -> None
                 ours.update(program, old=old)
 
 
-# Links of hooks that both have are pinned in both.
-def _share_links(serving: Path, staged: Path) -> None:
+def share_links(serving: Path, staged: Path) -> None:
+    """Pin the links of *serving* in *staged* too, at the hooks of TC that both have."""
     for hook in TC_HOOKS:
         if (staged / hook).exists() and _holds(serving / hook / LINK):
             with TcxLink.open(serving / hook / LINK) as link:
                 link.pin(staged / hook / LINK)
 
 
-# Detaches links: their last pin lets go only some time after it is removed.
-def _let_go(directory: Path, *, kept: Path | None = None) -> None:
-    stay = _link_ids(kept) if kept else set()
-    for pinned in _links(directory):
-        with TcxLink.open(pinned) as link:
-            if link.id not in stay:
+def let_go(directory: Path, *, kept: Path | None = None) -> None:
+    """Detach the links of *directory* from the hooks of TC, but for those that *kept* has too.
+
+    To remove the last pin of a link would detach it as well, but only some time later.
+    """
+    stay = {link_id for _, link_id in _links(kept)} if kept else set()
+    for pinned, link_id in _links(directory):
+        if link_id not in stay:
+            with TcxLink.open(pinned) as link:
                 link.detach()
 
 
-def _links(directory: Path) -> list[Path]:
-    pins = [directory / hook / LINK for hook in TC_HOOKS]
-    return [pinned for pinned in pins if pinned.exists()]
-
-
-def _link_ids(directory: Path) -> set[int]:
-    found = set()
-    for pinned in _links(directory):
-        with TcxLink.open(pinned) as link:
-            found.add(link.id)
+def _links(directory: Path) -> list[tuple[Path, int]]:
+    found = []
+    for pinned in (directory / hook / LINK for hook in TC_HOOKS):
+        if pinned.exists():
+            with TcxLink.open(pinned) as link:
+                found.append((pinned, link.id))
     return found
-
-
-def detach(directory: Path, ifindex: int, tc: Tc) -> None:
-    """Take what is pinned in *directory* off the hooks of TC.
-
-    Args:
-        directory: of a generation.
-        ifindex: of its interface; 0 if that is gone.
-        tc: how programs are attached there.
-    """
-    _let_go(directory)
-    if ifindex:
-        align(None, ifindex, tc)
-
-
-def recover(pins: Pins) -> None:
-    """Finish or undo what processes that died have left half done; the lock is the caller's."""
-
-    def complete(staged: Path) -> bool:
-        serving = pins.directory(staged.name)
-        if not _serves(staged):
-            _let_go(staged, kept=serving)
-            if not serving.exists():
-                _put_back(staged)
-            return False
-        _let_go(serving, kept=staged)
-        return True
-
-    for name in pins.recover(complete):
-        with suppress(RequestError, AttachError):  # the interface is gone
-            directory, ifindex = pins.directory(name), Interface.of(name).index
-            if manifest := _manifest(directory):
-                align(directory, ifindex, manifest.tc)
-            else:
-                align(None, ifindex, "clsact")
-                abandon(name)
-
-
-# Whether the generation pinned there is the one that its XDP link runs.
-def _serves(directory: Path) -> bool:
-    try:
-        with XdpLink.open(directory / LINK) as link, Program.open(directory / INGRESS) as program:
-            return bool(link.ifindex) and link.program_id == program.id
-    except PinError:
-        return False
-
-
-def _put_back(directory: Path) -> None:
-    if manifest := _manifest(directory):
-        restore(directory.name.replace(":", "."), manifest.surroundings)
-
-
-def _manifest(directory: Path) -> Manifest | None:
-    try:
-        with Map.open(directory / "manifest") as pages:
-            return Manifest.read(pages, directory.name)
-    except PinError:
-        return None
-
-
-def make_way(pins: Pins, name: str) -> None:
-    """Remove what is left of an interface *name* that is gone, and of what was arranged for it.
-
-    Raises:
-        AttachError: it is not gone, and what serves there stays.
-    """
-    with suppress(PinError), XdpLink.open(pins.directory(name) / LINK) as link:
-        if link.ifindex:
-            cure = f"`wirepath apply {name} POLICY` swaps policies, `wirepath down {name}` ends it"
-            raise AttachError(f"attach {name}", what="wirepath is up there", cure=cure)
-    _put_back(pins.directory(name))
-    pins.remove(name)
-
-
-def choose(asked: Tc | None) -> Tc:
-    """Give *asked*, or what this kernel has."""
-    return asked or ("tcx" if tcx.supported() else "clsact")

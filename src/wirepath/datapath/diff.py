@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import asdict, dataclass, fields
+from typing import TYPE_CHECKING, Any
+
+from wirepath.datapath.live.set_view import SetView
 
 if TYPE_CHECKING:
-    from wirepath.datapath import Datapath
+    from wirepath.datapath.handles import Handles
     from wirepath.plan.set_files import Contents
     from wirepath.policy import Policy
 
@@ -28,9 +30,9 @@ class SetChange:
     removed: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Difference:
-    """What changes, by name.
+    """What a new policy changes, by name.
 
     Attributes:
         rules_added, rules_removed, rules_changed: rules; a changed one keeps its counters.
@@ -66,10 +68,19 @@ class Difference:
             or self.counting
         )
 
+    def document(self) -> dict[str, Any]:
+        """Give it as plain values, for JSON."""
+        return asdict(self)
 
-def difference(datapath: Datapath, policy: Policy, contents: Contents) -> Difference:
+    def __repr__(self) -> str:
+        values = ((each.name, getattr(self, each.name)) for each in fields(self))
+        changes = [f"{name}={value!r}" for name, value in values if value]
+        return f"Difference({', '.join(changes)})"
+
+
+def difference(handles: Handles, policy: Policy, contents: Contents) -> Difference:
     """Compare what serves with *policy* and the *contents* of its sets."""
-    before, after = datapath.manifest.policy, policy.document()
+    before, after = handles.manifest.policy, policy.document()
     old = {rule["name"]: rule for rule in before["rule"]}
     new = {rule["name"]: rule for rule in after["rule"]}
     return Difference(
@@ -77,10 +88,10 @@ def difference(datapath: Datapath, policy: Policy, contents: Contents) -> Differ
         rules_removed=tuple(name for name in old if name not in new),
         rules_changed=tuple(n for n, rule in new.items() if n in old and old[n] != rule),
         rules_moved=[n for n in old if n in new] != [n for n in new if n in old],
-        hooks_added=tuple(hook for hook in policy.hooks if hook not in datapath.manifest.rows),
-        hooks_removed=tuple(hook for hook in datapath.manifest.rows if hook not in policy.hooks),
+        hooks_added=tuple(hook for hook in policy.hooks if hook not in handles.manifest.rows),
+        hooks_removed=tuple(hook for hook in handles.manifest.rows if hook not in policy.hooks),
         datapath=tuple(k for k, v in after["datapath"].items() if before["datapath"][k] != v),
-        sets=tuple(_sets(datapath, policy, contents)),
+        sets=tuple(_sets(handles, policy, contents)),
         counting=tuple(
             name
             for name, spec in after["set"].items()
@@ -90,9 +101,10 @@ def difference(datapath: Datapath, policy: Policy, contents: Contents) -> Differ
     )
 
 
-def _sets(datapath: Datapath, policy: Policy, contents: Contents) -> list[SetChange]:
-    old, new = datapath.sets.all_members(), contents.members
-    old_ids = {name: number for number, name in enumerate(datapath.sets.names())}
+def _sets(handles: Handles, policy: Policy, contents: Contents) -> list[SetChange]:
+    view, new = SetView(handles), contents.members
+    old = view.all_members()
+    old_ids = {name: number for number, name in enumerate(view.names())}
     new_ids = {name: number for number, name in enumerate(policy.sets)}
     old_sizes, new_sizes = old.counts(), new.counts()
     changes = []

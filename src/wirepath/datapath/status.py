@@ -5,14 +5,20 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from wirepath.datapath.live import counters
+from wirepath.datapath.live.ban_view import BanView
+from wirepath.datapath.live.set_view import SetView
+
 if TYPE_CHECKING:
-    from wirepath.datapath import Datapath
+    from wirepath.datapath.handles import Handles
+    from wirepath.datapath.live.ban_view import Usage
 
 _NEARLY_FULL: Final = 0.9
+_MIRROR: Final = "mirror"  # the key of rules that mirror
 _LIFT: Final = "lift some: `wirepath unban`"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Status:
     """One datapath, as it is now.
 
@@ -50,89 +56,90 @@ class Status:
         """Give it as plain values, for JSON."""
         return asdict(self)
 
+    def __repr__(self) -> str:
+        what = f"generation {self.generation} of {self.policy}, {self.packets:,} packets"
+        warned = f", {len(self.warnings)} warnings" if self.warnings else ""
+        return f"<status of {self.iface}: {self.mode}, {what}{warned}>"
 
-def status(datapath: Datapath) -> Status:
-    """Look at *datapath*."""
-    from wirepath.datapath.live import counters
 
-    manifest = datapath.manifest
-    found = datapath.attachments()
-    held = datapath.bans
-    bans = {"used": held.used(), "room": held.room, "refused": held.refused}
-    counted = counters.Outcomes.together(counters.hooks(datapath).values())
+def status(handles: Handles) -> Status:
+    """Look at what *handles* are of."""
+    manifest = handles.manifest
+    found = handles.attachments()
+    bans = BanView(handles).usage()
+    counted = counters.Outcomes.together(counters.hooks(handles).values())
     return Status(
-        iface=datapath.name,
+        iface=handles.iface,
         mode=manifest.mode,
         policy=manifest.file,
         generation=manifest.generation,
         since=manifest.since,
         version=manifest.version,
-        program_id=datapath.program.id,
-        link_id=datapath.link.id,
+        program_id=handles.program.id,
+        link_id=handles.link.id,
         hooks={hook: place.document() for hook, place in found.items()},
         rules=len(manifest.policy["rule"]),
-        sets=datapath.sets.counts(),
-        bans=bans,
-        conntrack=manifest.surroundings.get("conntrack"),
+        sets=SetView(handles).counts(),
+        bans=bans._asdict(),
+        conntrack=handles.host.get("conntrack"),
         packets=counted.packets,
         bytes=counted.bytes,
-        warnings=(*warnings(datapath, bans), *_untracked(datapath)),
+        warnings=(*warnings(handles, bans), *_untracked(handles)),
     )
 
 
-def warnings(datapath: Datapath, bans: dict[str, int]) -> list[str]:
-    """Say what an operator should look at; *bans* as in `Status`."""
+def warnings(handles: Handles, bans: Usage) -> list[str]:
+    """Say what an operator should look at."""
     found = []
-    running = datapath.link.program_id
-    if not datapath.link.ifindex:
+    running = handles.link.program_id
+    if not handles.link.ifindex:
         found.append("the interface is gone (`wirepath down` removes what is left)")
-    elif running != datapath.program.id:
+    elif running != handles.program.id:
         found.append(f"program {running} runs there, which is not ours")
-    if datapath.link.ifindex:
-        found += _out_of_place(datapath)
-    return found + mirror_warnings(datapath) + full_warnings(bans)
+    if handles.link.ifindex:
+        found += _out_of_place(handles)
+    return found + mirror_warnings(handles) + full_warnings(bans)
 
 
-def mirror_warnings(datapath: Datapath) -> list[str]:
+def mirror_warnings(handles: Handles) -> list[str]:
     """Say which devices that rules mirror to are gone, and which took no copies."""
-    from wirepath.datapath.live import counters
     from wirepath.kernel.interface import name_of
 
-    rules = [rule for rule in datapath.manifest.policy["rule"] if counters.MIRRORING in rule]
+    rules = [rule for rule in handles.manifest.policy["rule"] if _MIRROR in rule]
     if not rules:
         return []
-    counted = counters.read(datapath).rules
+    counted = counters.read(handles).rules
     gone = {
         rule["name"]
-        for hook in datapath.manifest.rows
+        for hook in handles.manifest.rows
         for place, rule in enumerate(rule for rule in rules if hook in rule["hook"])
-        if not name_of(datapath.tables(hook)["mirrors"][place]["ifindex"])
+        if not name_of(handles.tables[hook]["mirrors"][place]["ifindex"])
     }
     found = []
-    for name, to in ((rule["name"], rule[counters.MIRRORING]["to"]) for rule in rules):
+    for name, to in ((rule["name"], rule[_MIRROR]["to"]) for rule in rules):
         if name in gone:
             cure = "bring it back and `wirepath apply`"
             found.append(f"rule {name}: {to} is gone ({cure})")
-        elif failed := counted[name].mirror_failed:
+        elif failed := counted[name].own.get("mirror_failed"):
             found.append(f"rule {name}: {failed} copies to {to} failed (is it up? `ip link`)")
     return found
 
 
 # Whoever loads a rule set of his own flushes ours first, as a rule.
-def _untracked(datapath: Datapath) -> list[str]:
-    if "conntrack" not in datapath.manifest.surroundings:
+def _untracked(handles: Handles) -> list[str]:
+    if "conntrack" not in handles.host:
         return []
     from wirepath.kernel.conntrack import watched
 
-    if watched(datapath.name):
+    if watched(handles.iface):
         return []
     return ["conntrack: our rule of nft is gone (`wirepath apply` adds it again)"]
 
 
-def _out_of_place(datapath: Datapath) -> list[str]:
+def _out_of_place(handles: Handles) -> list[str]:
     found = []
-    cure = f"put it back: `wirepath apply {datapath.name} POLICY`"
-    for hook, place in datapath.attachments().items():
+    cure = f"put it back: `wirepath apply {handles.iface} POLICY`"
+    for hook, place in handles.attachments().items():
         what = "filter" if place.link_id is None else "link"
         if hook == "ingress" or place.running == place.program_id:
             continue
@@ -145,11 +152,11 @@ def _out_of_place(datapath: Datapath) -> list[str]:
     return found
 
 
-def full_warnings(bans: dict[str, int]) -> list[str]:
+def full_warnings(bans: Usage) -> list[str]:
     """Say that the table of bans is nearly full, or was when limits wanted to ban."""
     found = []
-    if bans["used"] >= _NEARLY_FULL * bans["room"]:
-        found.append(f"bans: {bans['used']} of {bans['room']} used ({_LIFT})")
-    if bans["refused"]:
-        found.append(f"bans: {bans['refused']} of limits refused, the table was full ({_LIFT})")
+    if bans.used >= _NEARLY_FULL * bans.room:
+        found.append(f"bans: {bans.used} of {bans.room} used ({_LIFT})")
+    if bans.refused:
+        found.append(f"bans: {bans.refused} of limits refused, the table was full ({_LIFT})")
     return found

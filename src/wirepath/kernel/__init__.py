@@ -1,12 +1,12 @@
-"""The system-call half: objects, maps, links, pins. It knows no policy.
+"""The half that makes system calls: objects, maps, links, pins. It knows no policy.
 
-object    a compiled file → loaded programs and maps
-program   one of its programs: attach it through ``links``, run it on frames of one's own
-maps      one of its maps: by entry, by batch, summed, or as plain memory
-layout    how a C type lies in memory; ``btf`` finds it by name
-links     programs on interfaces
-bpffs     where links and maps outlive the process
-interface what an interface is; ``features`` what this kernel can do
+object     loads a compiled file: its programs and maps
+program    one loaded program; ``links`` attaches it, and it can be run on frames from memory
+maps       one map: read and written by entry, by batch, summed over CPUs, or as plain memory
+ctype      a C type: Python values to bytes and back; ``btf`` finds types by name
+links      XDP programs on interfaces; ``tcx`` and ``clsact`` do the same for TC
+bpffs      the directories of pins, where links and maps outlive the process
+interface  the state of an interface; ``features`` finds what this kernel can do
 
-Nothing is imported here: a command pays for what it uses.
+This package imports none of its modules, so that a command loads only what it uses.
 """

@@ -1,13 +1,14 @@
-"""Where links and maps outlive the process: one directory an interface, under the bpffs.
+"""The pins that let links and maps outlive the process: one bpffs directory per interface.
 
-    /sys/fs/bpf/wirepath/eth0        what serves, complete
-    /sys/fs/bpf/wirepath:new/eth0    what is being put together, or taken apart
+    /sys/fs/bpf/wirepath/eth0/7/            generation 7, complete
+    /sys/fs/bpf/wirepath/eth0/serving       symbolic link: ``7``, the generation that serves
+    /sys/fs/bpf/wirepath/eth0/changing      symbolic link: ``7-8``, the change in progress
 
-A directory moves from one to the other by a single rename, so whoever looks into the first finds
-one whole generation. Interfaces of another network namespace than the machine's own have
-``wirepath:COOKIE`` instead of ``wirepath``, since names repeat there.
+An interface is up if ``serving`` exists. One rename replaces it, so a reader always finds one
+whole generation. Interface names repeat in other network namespaces, so theirs are under
+``wirepath:COOKIE`` instead of ``wirepath``.
 
-Source: kernel/bpf/inode.c: a bpffs holds pins and directories only, their names have no dots.
+Source: kernel/bpf/inode.c (a bpffs holds pins, directories and symbolic links; names have no dot).
 """
 
 from __future__ import annotations
@@ -15,11 +16,12 @@ from __future__ import annotations
 import fcntl
 import logging
 import os
+import threading
 import time
 from contextlib import contextmanager, suppress
 from errno import EAGAIN, ENOENT, EPERM
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
 from wirepath.errors import KernelError
 from wirepath.kernel.handle import checked, telling
@@ -27,21 +29,33 @@ from wirepath.kernel.namespaces import at_home, enter_home_mounts, network_cooki
 from wirepath.native import lib
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
 log = logging.getLogger(__name__)
 
 _USUAL: Final = "/sys/fs/bpf"
 _ROOT: Final = "run it as root"
-_PATIENCE_S: Final = 10.0  # an apply takes well under one
+_PATIENCE_S: Final = 10.0  # an apply takes well under a second
 _POLL_S: Final = 0.02
+_SERVING: Final = "serving"
+_CHANGING: Final = "changing"
+_NEXT: Final = "next"  # the next `serving`, before it is renamed
+
+
+class _Held(threading.local):
+    # The directories whose lock this thread holds alone.
+    def __init__(self) -> None:
+        self.roots: set[Path] = set()
+
+
+_held: Final = _Held()
 
 
 def bpffs() -> Path:
-    """Find the bpffs: at ``$WIREPATH_BPFFS`` or /sys/fs/bpf; mount it if there is none.
+    """Find the bpffs at ``$WIREPATH_BPFFS`` or /sys/fs/bpf; mount one if there is none.
 
-    A command under ``ip netns exec`` is in a mount namespace that ends with it. Then this process
-    moves to the home mount namespace first, for good.
+    A command under ``ip netns exec`` runs in a mount namespace that ends with the command. In that
+    case this process first moves to the home mount namespace, and stays there.
 
     Raises:
         KernelError: it cannot be mounted, or the home mount namespace cannot be entered.
@@ -60,11 +74,26 @@ def bpffs() -> Path:
     return path
 
 
+class Transition(NamedTuple):
+    """The generations before and after a change; None where wirepath is not up."""
+
+    before: int | None
+    after: int | None
+
+    def __str__(self) -> str:
+        return "-".join("" if number is None else str(number) for number in self)
+
+    @classmethod
+    def read(cls, text: str) -> Self:
+        """Read a transition from the text that ``str`` gives."""
+        return cls(*(int(number) if number else None for number in text.split("-")))
+
+
 class Pins:
     """The pins of every interface of this network namespace.
 
-    Whoever reads several of them holds the lock shared, whoever changes them holds it alone;
-    ``locked`` gives it, the other methods rely on it.
+    ``locked`` takes the lock: shared to read more than one pin, exclusive to change any. The other
+    methods rely on the caller to hold it.
 
     Args:
         root: a bpffs.
@@ -72,44 +101,55 @@ class Pins:
 
     def __init__(self, root: Path) -> None:
         own = "wirepath" if at_home("net") else f"wirepath:{network_cookie()}"
-        self._serving = root / own
-        self._staging = root / f"{own}:new"
+        self._root = root / own
+        self.older_staging = root / f"{own}:new"  # of versions before numbered generations
 
     @classmethod
     def find(cls) -> Self:
-        """Find those of this machine; see ``bpffs``."""
+        """Find the pins in this machine's bpffs; see ``bpffs``."""
         return cls(bpffs())
 
     @contextmanager
     def locked(self, *, shared: bool = False, patience_s: float = _PATIENCE_S) -> Iterator[None]:
-        """Hold the lock; it goes when the process goes. Directories that are empty then go too.
+        """Hold the lock while the body runs; the kernel releases it if the process dies.
+
+        Empty directories are removed on the way out.
+
+        A thread that holds it alone may ask for it again, in either way, and has it at once.
 
         Raises:
-            KernelError: EAGAIN, somebody else held it for *patience_s*; or EACCES and the like.
+            KernelError: another process held the lock for *patience_s* seconds (EAGAIN), or the
+                directory cannot be opened (EACCES and the like).
         """
+        if self._root in _held.roots:
+            yield
+            return
         fd = self._lock(fcntl.LOCK_SH if shared else fcntl.LOCK_EX, patience_s)
         try:
+            if not shared:
+                _held.roots.add(self._root)
             yield
         finally:
-            for directory in (self._serving, self._staging):
+            _held.roots.discard(self._root)
+            for directory in (self._root, self.older_staging):
                 with suppress(OSError):  # it is not empty, or not there
                     directory.rmdir()
             os.close(fd)
 
-    # Whoever waits for the lock of a directory that is removed meanwhile waits for the next one.
+    # The directory may be removed while we wait for its lock; then we lock the one made after it.
     def _lock(self, how: int, patience_s: float) -> int:
-        doing = f"lock {self._serving}"
+        doing = f"lock {self._root}"
         while True:
-            _make_own(self._serving)
+            _make_own(self._root)
             try:
-                fd = os.open(self._serving, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+                fd = os.open(self._root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
             except FileNotFoundError:
                 continue
             except OSError as error:
                 raise KernelError(doing, error.errno or 0, cure=_ROOT) from error
             try:
                 _flock(fd, how, patience_s, doing)
-                if self._serving.stat().st_ino == os.fstat(fd).st_ino:
+                if self._root.stat().st_ino == os.fstat(fd).st_ino:
                     return fd
             except FileNotFoundError:
                 pass
@@ -119,100 +159,122 @@ class Pins:
             os.close(fd)
 
     def names(self) -> list[str]:
-        """Name the interfaces that have pins, sorted.
+        """Name the interfaces where wirepath is up, sorted.
 
         Raises:
-            KernelError: EACCES, this process is not root.
+            KernelError: this process is not root (EACCES).
         """
-        return _names(self._serving)
+        return [name for name in self._all() if self.serving(name) is not None]
+
+    def _all(self) -> list[str]:
+        return interface_names(self._root)
 
     def directory(self, name: str) -> Path:
-        """Say where the pins of interface *name* are, or would be."""
-        return self._serving / _to_pin(name)
+        """Give the directory of interface *name*, whether it exists or not."""
+        return self._root / _to_pin(name)
 
-    @contextmanager
-    def stage(self, name: str) -> Iterator[Path]:
-        """Give an empty directory for the next generation of interface *name*.
+    def generation(self, name: str, number: int) -> Path:
+        """Give the directory of one generation of *name*, whether it exists or not."""
+        return self.directory(name) / str(number)
 
-        Leaving the context removes it and all that was pinned in it, unless ``publish`` came
-        first. Leftovers of a process that died are in the way: ``recover`` before.
+    def serving(self, name: str) -> int | None:
+        """Return the number of the generation that serves; None if wirepath is not up on *name*."""
+        text = _link(self.directory(name) / _SERVING)
+        return None if text is None else int(text)
 
-        Raises:
-            KernelError: EEXIST, there is a leftover.
+    def changing(self, name: str) -> Transition | None:
+        """Return the change of *name* that is in progress, or was when its process died."""
+        text = _link(self.directory(name) / _CHANGING)
+        return None if text is None else Transition.read(text)
+
+    def unsettled(self) -> list[str]:
+        """Name the interfaces with a change in progress or left unfinished, sorted.
+
+        Interfaces that an older version of wirepath brought up are included.
         """
-        path = self._staging / _to_pin(name)
-        _make_own(self._staging)
-        with telling(f"stage {name}"):
-            path.mkdir(mode=0o700)
-        try:
-            yield path
-        finally:
-            _remove(path)
+        odd = [name for name in self._all() if not self.is_settled(name)]
+        return sorted({*odd, *interface_names(self.older_staging)})
 
-    def publish(self, name: str) -> None:
-        """Let the staged directory of *name* take the place of the one that serves.
+    def generations(self, name: str) -> list[int]:
+        """Return the numbers of the pinned generations of *name*, ascending."""
+        with telling(f"look at {self.directory(name)}", cure=_ROOT), suppress(FileNotFoundError):
+            entries = (entry.name for entry in self.directory(name).iterdir())
+            return sorted(int(entry) for entry in entries if entry.isdigit())
+        return []
 
-        One rename: it happens or it does not. What served before is where the new one was staged
-        and goes with it.
+    def is_settled(self, name: str) -> bool:
+        """Tell whether *name* is up and no change of it is in progress."""
+        return self.serving(name) is not None and self.changing(name) is None
 
-        Raises:
-            KernelError: nothing has changed.
-        """
-        new, place = self._staging / _to_pin(name), self.directory(name)
-        with telling(f"publish {name}"):
-            if not place.exists():
-                new.rename(place)
-                return
-        result = lib.wp_exchange(os.fsencode(new), os.fsencode(place))
-        checked(result, f"publish {name}")
+    # Changes
 
-    @contextmanager
-    def removing(self, name: str) -> Iterator[Path]:
-        """Take the pins of *name* aside, in one step to any observer, and away at the end.
-
-        If the context fails they are a leftover, and `recover` decides. Links that nothing else
-        holds are detached at the end.
-
-        Yields:
-            The directory where they are meanwhile; nothing is there if there were none.
-        """
-        place, aside = self.directory(name), self._staging / _to_pin(name)
-        _make_own(self._staging)
-        with telling(f"remove pins of {name}"):
-            if place.exists():
-                place.rename(aside)
-        yield aside
-        with telling(f"remove pins of {name}"):
-            _remove(aside)
-
-    def remove(self, name: str) -> None:
-        """Take the pins of *name* away, as `removing` does; none is no error."""
-        with self.removing(name):
-            pass
-
-    def leftovers(self) -> list[str]:
-        """Name the interfaces that somebody is changing, or was when he died."""
-        return _names(self._staging)
-
-    def recover(self, complete: Callable[[Path], bool]) -> list[str]:
-        """Finish or undo what processes that died have left half done.
-
-        Args:
-            complete: told the directory of a leftover, says whether its generation is the one
-                that serves already, so that it has to be published; otherwise it is removed.
+    def begin(self, name: str, transition: Transition) -> Path | None:
+        """Record that *transition* begins, and make an empty directory for the next generation.
 
         Returns:
-            The interfaces that had leftovers.
+            That directory; None if the transition has no next generation.
+
+        Raises:
+            KernelError: another change was left unfinished and must be recovered first (EEXIST).
         """
-        left = self.leftovers()
-        for name in left:
-            path = self._staging / _to_pin(name)
-            finish = complete(path)
-            log.warning("%s leftover of %s", "published" if finish else "removed", name)
-            if finish:
-                self.publish(name)
-            _remove(path)
-        return left
+        place = self.directory(name)
+        _make_own(place)
+        with telling(f"change {name}"):
+            (place / _CHANGING).symlink_to(str(transition))
+            if transition.after is None:
+                return None
+            staged = self.generation(name, transition.after)
+            staged.mkdir(mode=0o700)
+            return staged
+
+    def publish(self, name: str, number: int) -> None:
+        """Let generation *number* serve, by one rename.
+
+        Raises:
+            KernelError: the rename failed; nothing has changed.
+        """
+        place = self.directory(name)
+        with telling(f"publish {name}"):
+            (place / _NEXT).unlink(missing_ok=True)
+            (place / _NEXT).symlink_to(str(number))
+            (place / _NEXT).rename(place / _SERVING)
+
+    def withdraw(self, name: str) -> None:
+        """Let no generation of *name* serve; the pins stay."""
+        with telling(f"withdraw {name}"):
+            (self.directory(name) / _SERVING).unlink(missing_ok=True)
+
+    def discard(self, name: str, number: int) -> None:
+        """Remove the pins of a generation, if there are any."""
+        with telling(f"remove generation {number} of {name}"):
+            remove_tree(self.generation(name, number))
+
+    def retire(self, name: str, *, keep: int = 0) -> None:
+        """Remove all generations older than the one that serves, except the newest *keep*."""
+        serving = self.serving(name)
+        older = [n for n in self.generations(name) if serving is None or n < serving]
+        for number in older[: len(older) - keep]:
+            self.discard(name, number)
+
+    def end(self, name: str) -> None:
+        """Record that the change is over. A directory that holds no generation is removed."""
+        place = self.directory(name)
+        with telling(f"settle {name}"):
+            (place / _NEXT).unlink(missing_ok=True)
+            (place / _CHANGING).unlink(missing_ok=True)
+        with suppress(OSError):  # it still holds generations
+            place.rmdir()
+
+    def remove(self, name: str) -> None:
+        """Remove all pins of *name*, if there are any."""
+        with telling(f"remove pins of {name}"):
+            remove_tree(self.directory(name))
+
+    def remove_all(self) -> None:
+        """Remove all pins of this network namespace."""
+        for directory in (self._root, self.older_staging):
+            for name in interface_names(directory):
+                remove_tree(directory / _to_pin(name))
 
 
 def _mounted(path: Path) -> bool:
@@ -235,7 +297,7 @@ def _flock(fd: int, how: int, patience_s: float, doing: str) -> None:
         time.sleep(_POLL_S)
 
 
-# Some mount the bpffs open to everybody: whoever makes a directory first could swap our pins.
+# Where any user may write to the bpffs, another one could have made our directory first.
 def _make_own(directory: Path) -> None:
     with telling(f"make {directory}", cure=_ROOT):
         directory.mkdir(mode=0o700, exist_ok=True)
@@ -250,18 +312,27 @@ def _to_pin(interface: str) -> str:
     return interface.replace(".", ":")
 
 
-def _names(directory: Path) -> list[str]:
+def interface_names(directory: Path) -> list[str]:
+    """Name the interfaces that have an entry in *directory*, sorted; none if it does not exist."""
     with telling(f"look at {directory}", cure=_ROOT), suppress(FileNotFoundError):
         return sorted(entry.name.replace(":", ".") for entry in directory.iterdir())
     return []
 
 
-def _remove(directory: Path) -> None:
-    if not directory.exists():
-        return
-    for entry in directory.iterdir():
-        if entry.is_dir():
-            _remove(entry)
-        else:
-            entry.unlink()
-    directory.rmdir()
+def _link(path: Path) -> str | None:
+    with telling(f"look at {path}", cure=_ROOT), suppress(FileNotFoundError):
+        return str(path.readlink())
+    return None
+
+
+def remove_tree(directory: Path) -> None:
+    """Remove *directory* and all pins in it, if it exists."""
+    with telling(f"remove {directory}", cure=_ROOT):
+        if not directory.exists():
+            return
+        for entry in directory.iterdir():
+            if entry.is_dir() and not entry.is_symlink():
+                remove_tree(entry)
+            else:
+                entry.unlink()
+        directory.rmdir()

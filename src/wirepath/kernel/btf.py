@@ -1,8 +1,7 @@
 """The types of a compiled object, found by name.
 
-BTF is what clang writes about every C type it saw and what the kernel keeps beside every map. It
-is read as far as a caller asks: one pass notes where each type stands, the rest is decoded when a
-layout is made.
+BTF describes every C type that clang saw; the kernel keeps it with every map. It is decoded
+lazily: one pass finds where each type is, and a type is decoded when a caller asks for it.
 
 Source: Documentation/bpf/btf.rst.
 """
@@ -14,22 +13,22 @@ from functools import cache
 from typing import Final, NamedTuple
 
 from wirepath.errors import LayoutError
-from wirepath.kernel.handle import Handle, checked
-from wirepath.kernel.layout import (
+from wirepath.kernel.ctype import (
     Array,
     Boolean,
+    CType,
     Enumeration,
     Integer,
-    Layout,
     Octets,
     Record,
     Text,
 )
+from wirepath.kernel.handle import Handle, checked
 from wirepath.native import ffi, lib
 
 
 class Kind(IntEnum):
-    """BTF_KIND_*: what a type is."""
+    """The kind of a type: BTF_KIND_* of linux/btf.h."""
 
     VOID, INT, PTR, ARRAY, STRUCT, UNION, ENUM, FWD, TYPEDEF, VOLATILE = range(10)
     CONST, RESTRICT, FUNC, FUNC_PROTO, VAR, DATASEC, FLOAT, DECL_TAG, TYPE_TAG, ENUM64 = range(
@@ -37,23 +36,23 @@ class Kind(IntEnum):
     )
 
 
-# Bytes that follow a type's head: (once, for each member), by kind.
+# Bytes that follow struct btf_type, by kind: (once, for each member).
 _TAIL: Final = [(0, 0)] * len(Kind)
 _TAIL[Kind.INT] = _TAIL[Kind.VAR] = _TAIL[Kind.DECL_TAG] = (4, 0)
 _TAIL[Kind.ARRAY] = (12, 0)
 _TAIL[Kind.STRUCT] = _TAIL[Kind.UNION] = _TAIL[Kind.DATASEC] = _TAIL[Kind.ENUM64] = (0, 12)
 _TAIL[Kind.ENUM] = _TAIL[Kind.FUNC_PROTO] = (0, 8)
-# What stands before a type's name in C.
+# The keyword before a type's name in C.
 _KEYWORDS: Final = {
     Kind.STRUCT: "struct ", Kind.UNION: "union ", Kind.ENUM: "enum ", Kind.ENUM64: "enum ",
     Kind.DATASEC: "section ",
 }  # fmt: skip
-# Kinds that only say something of another type.
+# Kinds that qualify or name another type; `_Type.size` is that type's number.
 _ASIDE: Final = frozenset(
     {Kind.TYPEDEF, Kind.VOLATILE, Kind.CONST, Kind.RESTRICT, Kind.TYPE_TAG, Kind.VAR}
 )
 _NETWORK_ORDER: Final = frozenset({"__be16", "__be32", "__be64"})
-_POINTER_SIZE: Final = 8  # of the BPF machine, on every host
+_POINTER_SIZE: Final = 8  # BPF is a 64-bit machine on every host
 _MAGIC: Final = 0xEB9F
 _INT_SIGNED, _INT_BOOL = 1, 4
 _ARRAY = struct.Struct("=III")  # element, index type, count
@@ -61,10 +60,10 @@ _MEMBER = struct.Struct("=III")  # name, type, offset in bits; of a section: typ
 
 
 class _Type(NamedTuple):
-    name: int  # offset of the name
+    name: int  # offset in the string section
     info: int  # kind, number of members, a flag
-    size: int  # in bytes, or the type referred to
-    tail: int  # offset of what follows
+    size: int  # in bytes, or the number of the type referred to
+    tail: int  # offset of the bytes that follow struct btf_type
 
     @property
     def kind(self) -> Kind:
@@ -83,10 +82,10 @@ class Btf:
     """The types of one object.
 
     Args:
-        data: raw BTF, as in an ELF section ``.BTF`` and as the kernel gives it.
+        data: raw BTF, from an ELF section ``.BTF`` or from the kernel.
 
     Raises:
-        LayoutError: *data* is no BTF, or has kinds that came after Linux 6.1.
+        LayoutError: *data* is not BTF, or has kinds that are newer than Linux 6.1.
     """
 
     def __init__(self, data: bytes) -> None:
@@ -100,8 +99,8 @@ class Btf:
         except IndexError as error:
             raise LayoutError("read BTF: has a kind that came after Linux 6.1") from error
         self._names: dict[str, int] = {}
-        self._layouts: dict[int, Layout] = {}
-        self._makers: Mapping[Kind, Callable[[_Type], Layout]] = {
+        self._ctypes: dict[int, CType] = {}
+        self._makers: Mapping[Kind, Callable[[_Type], CType]] = {
             Kind.INT: self._integer,
             Kind.ENUM: self._enumeration,
             Kind.ENUM64: self._enumeration,
@@ -115,7 +114,7 @@ class Btf:
 
     @classmethod
     def of_kernel(cls, btf_id: int) -> "Btf":
-        """Give the BTF that the kernel keeps under *btf_id*, read once in a process.
+        """Give the BTF that the kernel keeps under *btf_id*; it is read once per process.
 
         Raises:
             KernelError: there is none, or this process may not read it.
@@ -135,28 +134,28 @@ class Btf:
         start = self._strings + offset
         return self._data[start : self._data.index(0, start)].decode()
 
-    def layout(self, of: str | int) -> Layout:
-        """Give the layout of a type.
+    def ctype(self, of: str | int) -> CType:
+        """Find a type.
 
         Args:
             of: as C writes it (``struct set_head``, ``enum reason``, ``__u32``), a section of
                 variables (``section .rodata``), or a type's number.
 
         Raises:
-            LayoutError: there is no such type, or it has no layout: a struct that is only
-                declared, or one with bit fields.
+            LayoutError: there is no such type; or it cannot be packed, because it is only declared
+                or has bit fields.
         """
         number = of if isinstance(of, int) else self._number(of)
-        if number not in self._layouts:
-            self._layouts[number] = self._make(number)
-        return self._layouts[number]
+        if number not in self._ctypes:
+            self._ctypes[number] = self._make(number)
+        return self._ctypes[number]
 
     def record(self, of: str | int) -> Record:
-        """Give the layout of a struct, a union or a section; see ``layout``."""
-        layout = self.layout(of)
-        if not isinstance(layout, Record):
-            raise LayoutError(f"find {of}: {layout.name} has no members")
-        return layout
+        """Find a struct, a union or a section of variables, as ``ctype`` does."""
+        ctype = self.ctype(of)
+        if not isinstance(ctype, Record):
+            raise LayoutError(f"find {of}: {ctype.name} has no members")
+        return ctype
 
     def enum(self, name: str) -> Mapping[str, int]:
         """Give the values of ``enum`` *name* by name: lower case, without the enum's own name.
@@ -164,15 +163,15 @@ class Btf:
         ``enum verdict { VERDICT_PASS, ... }`` gives ``{"pass": 0, ...}``, in C's order.
 
         Raises:
-            LayoutError: no variable, parameter or member in the object is of such a type.
+            LayoutError: no variable, parameter or member in the object has this type.
         """
-        layout = self.layout(f"enum {name}")
-        assert isinstance(layout, Enumeration)  # noqa: S101 - by its keyword
-        return layout.values
+        ctype = self.ctype(f"enum {name}")
+        assert isinstance(ctype, Enumeration)  # noqa: S101 - the keyword says so
+        return ctype.values
 
     def _number(self, name: str) -> int:
         if not self._names:
-            # The first of a name is the complete one: clang writes no two.
+            # Of several types with one name the first counts: clang writes only one complete one.
             for number, found in reversed(list(enumerate(self._types))):
                 if found.kind not in (Kind.FWD, Kind.FUNC, Kind.VAR):
                     self._names[self._name(found)] = number
@@ -184,7 +183,7 @@ class Btf:
         keyword: str = _KEYWORDS.get(found.kind, "")
         return keyword + self._text(found.name)
 
-    def _make(self, number: int) -> Layout:
+    def _make(self, number: int) -> CType:
         found = self._types[number]
         aside = []
         while found.kind in _ASIDE:
@@ -197,14 +196,14 @@ class Btf:
             raise LayoutError(f"find {what}: has no size in the object")
         return self._makers[found.kind](found)
 
-    def _integer(self, found: _Type) -> Layout:
+    def _integer(self, found: _Type) -> CType:
         (bits,) = struct.unpack_from("=I", self._data, found.tail)
         encoding = bits >> 24 & 0xF
         if encoding & _INT_BOOL:
             return Boolean()
         return Integer(self._text(found.name), found.size, bool(encoding & _INT_SIGNED))
 
-    def _enumeration(self, found: _Type) -> Layout:
+    def _enumeration(self, found: _Type) -> CType:
         signed = bool(found.flag)
         if found.kind == Kind.ENUM:
             each = struct.iter_unpack("=Ii" if signed else "=II", self._tail(found, 8))
@@ -217,37 +216,37 @@ class Btf:
         name = self._name(found)
         return Enumeration(name, found.size, Integer(name, found.size, signed), values)
 
-    def _array(self, found: _Type) -> Layout:
+    def _array(self, found: _Type) -> CType:
         of, _, count = _ARRAY.unpack_from(self._data, found.tail)
-        element = self.layout(of)
+        element = self.ctype(of)
         name, size = f"{element.name}[{count}]", element.size * count
         if element.size == 1 and isinstance(element, Integer):
             return (Text if element.name == "char" else Octets)(name, size)
         return Array(name, size, element, count)
 
-    def _record(self, found: _Type) -> Layout:
+    def _record(self, found: _Type) -> CType:
         members = dict(self._members(found))
         return Record(self._name(found), found.size, members, found.kind == Kind.UNION)
 
-    def _section(self, found: _Type) -> Layout:
+    def _section(self, found: _Type) -> CType:
         return Record(self._name(found), found.size, dict(self._variables(found)))
 
-    def _members(self, found: _Type) -> Iterator[tuple[str, tuple[int, Layout]]]:
+    def _members(self, found: _Type) -> Iterator[tuple[str, tuple[int, CType]]]:
         for name, of, where in _MEMBER.iter_unpack(self._tail(found, 12)):
-            # With the flag the upper byte is the width of a bit field, 0 for a plain member.
+            # If the flag is set, the upper byte is the width of a bit field; 0 is a plain member.
             bits = where & 0xFFFFFF if found.flag else where
             if bits % 8 or (found.flag and where >> 24):
                 raise LayoutError(f"find {self._name(found)}: bit fields have no layout here")
-            layout = self.layout(of)
+            ctype = self.ctype(of)
             if name:
-                yield self._text(name), (bits // 8, layout)
-            elif isinstance(layout, Record):
-                for inner, (offset, of_inner) in layout.members.items():
+                yield self._text(name), (bits // 8, ctype)
+            elif isinstance(ctype, Record):
+                for inner, (offset, of_inner) in ctype.members.items():
                     yield inner, (bits // 8 + offset, of_inner)
 
-    def _variables(self, found: _Type) -> Iterator[tuple[str, tuple[int, Layout]]]:
+    def _variables(self, found: _Type) -> Iterator[tuple[str, tuple[int, CType]]]:
         for variable, offset, _ in _MEMBER.iter_unpack(self._tail(found, 12)):
-            yield self._text(self._types[variable].name), (offset, self.layout(variable))
+            yield self._text(self._types[variable].name), (offset, self.ctype(variable))
 
     def _tail(self, found: _Type, each: int) -> bytes:
         return self._data[found.tail : found.tail + each * found.vlen]

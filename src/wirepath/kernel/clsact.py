@@ -1,7 +1,7 @@
-"""Programs as filters of the clsact qdisc: what there is below Linux 6.6, which has no tcx.
+"""Programs as filters of the clsact qdisc, for kernels without tcx (before Linux 6.6).
 
-A filter belongs to the interface and to nobody else: it outlives its maker without a pin, and is
-found again by interface, direction, priority and handle. It costs a packet twice what tcx does.
+The interface owns the filter: it outlives the process without a pin, and is found again by
+interface, direction, priority and handle. A packet costs twice as much as with tcx.
 """
 
 from __future__ import annotations
@@ -25,31 +25,31 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 PRIORITY: Final = 87
-"""Of our filters. People and other programs take 1, 2, 10 or 100, the kernel 49152 and below.
-Filters of lower numbers run first, and hide a packet from us unless they leave it with
-TC_ACT_UNSPEC."""
+"""The priority of our filters. Operators and other programs use 1, 2, 10 or 100; the kernel itself
+assigns 49152 and downwards. Filters with lower numbers run first; we see only packets for which
+they return TC_ACT_UNSPEC."""
 
 HANDLE: Final = 0x77697265
-"""Of our filters: ``wire`` in ASCII, so that ``tc filter show`` tells whose they are."""
+"""The handle of our filters: ``wire`` in ASCII, to recognize them in ``tc filter show``."""
 
-# TC_H_CLSACT of linux/pkt_sched.h; its two sides, where filters hang; the handle of the qdisc.
+# Of linux/pkt_sched.h: TC_H_CLSACT, the parents of filters on its two sides, the qdisc's handle.
 _CLSACT: Final = 0xFFFFFFF1
 _SIDES: Final[dict[Direction, int]] = {"tc_ingress": 0xFFFFFFF2, "egress": 0xFFFFFFF3}
 _HANDLE_OF_QDISC: Final = 0xFFFF0000
 
 _EVERY_PROTOCOL: Final = struct.unpack("=H", struct.pack("!H", 3))[0]  # ETH_P_ALL
-# TCA_BPF_* of linux/pkt_cls.h, and TCA_BPF_FLAG_ACT_DIRECT: the program's result is the verdict.
+# Of linux/pkt_cls.h: TCA_BPF_*, and TCA_BPF_FLAG_ACT_DIRECT (the program returns the verdict).
 _FD, _NAME, _FLAGS, _ID = 6, 7, 8, 11
 _DIRECT_ACTION: Final = 1
 
 
 class Filter:
-    """Our place on one direction of an interface; the object itself holds nothing.
+    """The place of our filter on one direction of an interface; it holds no descriptor.
 
     Args:
-        ifindex: of an interface of the network namespace that the thread is in, at every call.
+        ifindex: index of the interface, in the network namespace of the calling thread.
         direction: which packets a program there sees.
-        priority, handle: where among the filters there; one that says so stands for itself.
+        priority, handle: identify the filter among others on that direction.
 
     Attributes:
         direction: as given.
@@ -81,21 +81,22 @@ class Filter:
         priority: int = PRIORITY,
         handle: int = HANDLE,
     ) -> Self:
-        """Put *program* on an interface, and the clsact qdisc under it if there is none.
+        """Attach *program* to an interface; add the clsact qdisc first if there is none.
 
-        It runs among the filters there in the order of their priorities, then of their making;
-        those behind it see what it leaves with TC_ACT_UNSPEC.
+        Filters run in order of priority, then of age. Filters after ours see the packets for which
+        ours returns TC_ACT_UNSPEC.
 
         Args:
             program: of type sched_cls.
-            ifindex: of the interface.
+            ifindex: index of the interface.
             direction: which packets it sees.
-            priority: our place.
-            handle: likewise.
+            priority: of the new filter.
+            handle: of the new filter.
 
         Raises:
-            AttachError: our place is taken, or the interface is gone or unfit.
-            NotSupported: this kernel was built without clsact, or filters that are programs.
+            AttachError: another filter has that priority or handle, or the interface is gone or
+                does not allow filters.
+            NotSupported: this kernel was built without clsact, or without BPF filters.
         """
         place = cls(ifindex, direction, priority=priority, handle=handle)
         name = name_of(ifindex)
@@ -113,7 +114,7 @@ class Filter:
 
     @property
     def program_id(self) -> int:
-        """Which program runs now; 0 if none does, or the interface is gone."""
+        """The ID of the program that runs now; 0 if none does or the interface is gone."""
         for each in _filters(self._ifindex, self.direction):
             if (each.info >> 16, each.handle, each.kind) == (self._priority, self._handle, "bpf"):
                 return int.from_bytes(rtnetlink.attributes(each.options)[_ID], "little")
@@ -121,14 +122,14 @@ class Filter:
 
     @property
     def ifindex(self) -> int:
-        """Of the interface; 0 once that is gone, or after ``detach``."""
+        """The index of the interface; 0 after it is gone or after ``detach``."""
         return self._ifindex if self.program_id else 0
 
     def update(self, new: Program, *, old: Program) -> None:
-        """Replace *old* by *new* in one step: every packet meets exactly one of them.
+        """Replace *old* by *new* atomically: every packet meets exactly one of them.
 
-        Looking for *old* and replacing it are two steps, unlike with links: who may have rivals
-        holds a lock.
+        Unlike with links, the check for *old* and the replacement are two steps. The caller must
+        hold a lock if other processes may change the filter.
 
         Raises:
             AttachError: another program than *old* is in place, or the interface is gone.
@@ -144,11 +145,12 @@ class Filter:
             raise AttachError(doing, error.errno or 0) from error
 
     def detach(self) -> None:
-        """Take the program off, and the clsact qdisc if no filter of anybody is left on it.
+        """Detach the program, and remove the clsact qdisc if no filter is left on it.
+
+        Does nothing if the interface or the program is gone.
 
         Raises:
-            KernelError: the kernel refuses; an interface that is gone is no error, nor is a
-                program that is.
+            KernelError: the kernel refuses.
         """
         if self.program_id:
             with telling(f"detach {self!r}"):
@@ -192,7 +194,7 @@ class Filter:
         return any(each.info >> 16 == self._priority for each in found)
 
 
-# Whether there was none before.
+# Returns whether the qdisc was added now: False if it was there before.
 def _put_qdisc(ifindex: int, name: str, direction: Direction) -> bool:
     try:
         rtnetlink.request(
@@ -226,7 +228,7 @@ def _drop_idle_qdisc(ifindex: int) -> None:
         rtnetlink.request(rtnetlink.DELQDISC, gone.packed())
 
 
-# What sits where clsact would: that, its older brother ingress, or nothing.
+# The qdisc in the place of clsact: "clsact", "ingress" (older, one side only), or "" if none.
 def _qdisc(ifindex: int) -> str:
     found = rtnetlink.traffic(rtnetlink.GETQDISC, Traffic(ifindex))
     return next((each.kind for each in found if each.parent == _CLSACT), "")

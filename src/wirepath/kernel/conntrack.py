@@ -1,8 +1,8 @@
-"""Connection tracking: it sees nothing until somebody in the namespace asks for it. We ask by nft.
+"""Connection tracking, which the kernel does only where it is asked for. We ask with an nft rule.
 
-A rule that looks at ``ct state`` has the kernel track every connection of the network namespace,
-those of its own processes too, and put fragments together to do so. Ours looks and does nothing
-about it.
+A rule that reads ``ct state`` makes the kernel track every connection of the network namespace,
+those of local processes included, and reassemble fragments for it. Our rule reads the state and
+does nothing else.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ _KEPT: Final = re.compile(rb"[A-Za-z0-9.]")
 
 
 def watch(iface: str) -> None:
-    """Have connections tracked, from now on, in the network namespace that the thread is in.
+    """Start connection tracking in the network namespace of the calling thread.
 
-    Adds a table of its own for *iface*, in place of one of that name. Connections that began
-    before are picked up with their next packet.
+    Adds an nft table for *iface*, and replaces one that an earlier call has left. Connections that
+    are already open are picked up at their next packet.
 
     Raises:
         KernelError: nft is missing, or the kernel refuses.
     """
     table = _table(iface)
-    # One transaction: at no time is there neither the old table nor the new one.
+    # One transaction: at every moment either the old table or the new one is in place.
     _nft(
         f"track connections for {iface}",
         f"""
@@ -51,9 +51,9 @@ def watch(iface: str) -> None:
 
 
 def unwatch(iface: str) -> None:
-    """Remove what ``watch`` added; does nothing if it is gone.
+    """Remove the table that ``watch`` added, if it is still there.
 
-    Tracking ends when nobody else in the namespace asks for it.
+    Tracking goes on as long as any other rule in the namespace needs it.
 
     Raises:
         KernelError: nft is missing, or the kernel refuses.
@@ -64,10 +64,10 @@ def unwatch(iface: str) -> None:
 
 
 def watched(iface: str) -> bool:
-    """Tell whether what ``watch`` adds is in place, and as it was added.
+    """Tell whether the table that ``watch`` adds is in place with its rule.
 
     Raises:
-        KernelError: nft is missing, or the kernel does not tell.
+        KernelError: nft is missing, or the kernel refuses.
     """
     asked = f"list chain inet {_table(iface)} {_CHAIN}\n"
     done = _nft(f"look for the table of {iface}", asked, absent=True)
@@ -75,25 +75,25 @@ def watched(iface: str) -> bool:
 
 
 def askable() -> bool:
-    """Tell whether programs may look connections up here: whether the kernel has functions for it.
+    """Tell whether this kernel has the functions by which programs look up connections.
 
-    Source: net/netfilter/nf_conntrack_bpf.c
+    Source: net/netfilter/nf_conntrack_bpf.c.
     """
     types = (_TYPES / name for name in ("nf_conntrack", "vmlinux"))
     return any(path.exists() and _LOOKUP in path.read_bytes() for path in types)
 
 
 def installed() -> bool:
-    """Tell whether there is an nft to ask with: without one nothing was ever added."""
+    """Tell whether nft is installed. Without it, ``watch`` cannot have added anything."""
     return shutil.which("nft") is not None
 
 
 def rule(iface: str) -> str:
-    """Give the rule that ``watch`` adds, in the words of ``nft add rule``."""
+    """Give the rule that ``watch`` adds, as ``nft add rule`` takes it."""
     return f"inet {_table(iface)} {_CHAIN} {_RULE}"
 
 
-# Names of tables take letters, digits, dots and underscores; no two interfaces get one name.
+# Table names hold letters, digits, dots and underscores, so other bytes are escaped, one to one.
 def _table(iface: str) -> str:
     return "wirepath_" + "".join(
         "__" if byte == b"_" else byte.decode() if _KEPT.match(byte) else f"_{byte.hex()}"
@@ -101,7 +101,7 @@ def _table(iface: str) -> str:
     )
 
 
-# What nft prints; with *absent*, nothing if what the script names is not there.
+# Returns the output of nft. With *absent*, an object that does not exist gives "", not an error.
 def _nft(doing: str, script: str, *, absent: bool = False) -> str:
     try:
         done = subprocess.run(
@@ -122,7 +122,7 @@ def _nft(doing: str, script: str, *, absent: bool = False) -> str:
     return done.stdout
 
 
-# Of what nft says, the reason: it begins with where in the script, and goes on with the script.
+# Extracts the reason from nft's message, which puts the place before it and the script after it.
 def _complaint(said: str) -> str:
     line = next(iter(said.strip().splitlines()), "nft failed and says nothing")
     return re.sub(r"^\S*?:\d+:\d+-\d+: ", "", line).removeprefix("Error: ")

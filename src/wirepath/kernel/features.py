@@ -1,11 +1,11 @@
-"""What this kernel and an interface can do: tried where trying is harmless, read otherwise."""
+"""What this kernel and an interface can do, found by trying where that is harmless."""
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from errno import EPERM
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from wirepath.errors import KernelError
 from wirepath.kernel import tcx
@@ -19,16 +19,16 @@ OLDEST: Final = (6, 1)
 """The Linux release below which nothing is promised."""
 
 _ROOT: Final = "run it as root, or with CAP_BPF, CAP_NET_ADMIN and CAP_SYS_ADMIN"
-_PAGE_MTU: Final = 3498  # of veth: what fits a page beside its head and tail room
+_PAGE_MTU: Final = 3498  # of veth: what a page holds besides headroom and tailroom
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at.
+    """The result of one check.
 
     Attributes:
-        name: what, in a word or two.
-        ok: None if it cannot be told, or is neither good nor bad.
+        name: what was checked, in a word or two.
+        ok: None if the result is unknown, or neither good nor bad.
         detail: what was found.
         cure: what to do about it; empty if nothing is wrong.
     """
@@ -38,18 +38,22 @@ class Finding:
     detail: str
     cure: str = ""
 
+    def document(self) -> dict[str, Any]:
+        """Give it as plain values, for JSON."""
+        return asdict(self)
+
 
 def system() -> list[Finding]:
-    """Look at this kernel. Changes nothing, not even where no bpffs is mounted."""
+    """Check this kernel. Changes nothing; in particular, mounts no bpffs."""
     return [_release(), _bpf(), _jit(), _xdp(), _frags(), _tcx(), _batch(), _bpffs()]
 
 
 def interface(name: str) -> list[Finding]:
-    """Look at an interface of this network namespace, without touching its driver.
+    """Check an interface of this network namespace without changing it.
 
     Raises:
         RequestError: there is no such interface.
-        KernelError: the kernel does not tell.
+        KernelError: the kernel refuses to describe it.
     """
     found = Interface.of(name)
     return [
@@ -116,7 +120,7 @@ def _jit() -> Finding:
     try:
         on = path.read_text().strip() != "0"
     except FileNotFoundError:
-        # Network namespaces other than the first do not show it.
+        # Only the initial network namespace has this sysctl.
         return Finding("jit", ok=None, detail="not visible from this network namespace")
     except PermissionError:
         return Finding("jit", ok=None, detail="not readable", cure=_ROOT)

@@ -1,4 +1,4 @@
-"""Descriptors of kernel objects: who owns them, and what a failed call becomes."""
+"""Descriptors of kernel objects: their ownership, and failed calls as exceptions."""
 
 import os
 import warnings
@@ -13,7 +13,7 @@ from wirepath.native import lib
 
 
 def checked(result: int, doing: str, *, cure: str = "") -> int:
-    """Return what a native call returned, or raise KernelError if that is a negative errno."""
+    """Return *result* of a native call; raise KernelError if it is a negative errno."""
     if result < 0:
         raise KernelError(doing, -result, cure=cure)
     return result
@@ -21,7 +21,7 @@ def checked(result: int, doing: str, *, cure: str = "") -> int:
 
 @contextmanager
 def telling(doing: str, *, cure: str = "") -> Iterator[None]:
-    """Raise KernelError where the body raises OSError."""
+    """Turn an OSError of the body into a KernelError that says what was being done."""
     try:
         yield
     except OSError as error:
@@ -29,10 +29,10 @@ def telling(doing: str, *, cure: str = "") -> Iterator[None]:
 
 
 class Handle:
-    """One open kernel object, closed by ``close``, by leaving its context, or when forgotten.
+    """One open kernel object, closed by ``close`` or by leaving its context.
 
-    To forget one is a leak until the collector comes by, and says so with a ResourceWarning.
-    Closing a handle never takes the object away from the kernel while it is pinned or in use.
+    A handle that is never closed leaks until the garbage collector closes it, with a
+    ResourceWarning. Closing never removes an object from the kernel that is pinned or in use.
 
     Args:
         fd: a descriptor that this handle owns from now on.
@@ -46,14 +46,14 @@ class Handle:
         """The descriptor, owned by this handle.
 
         Raises:
-            ValueError: it is closed.
+            ValueError: the handle is closed.
         """
         if self._fd < 0:
             raise ValueError(f"{type(self).__name__.lower()} is closed")
         return self._fd
 
     def close(self) -> None:
-        """Give the descriptor back. Closing twice is harmless."""
+        """Close the descriptor. Closing twice is harmless."""
         fd, self._fd = self._fd, -1
         if fd >= 0:
             os.close(fd)
@@ -62,7 +62,7 @@ class Handle:
         """Give the object a name in a bpffs, where it outlives this process.
 
         Raises:
-            PinError: there is such a name already, or *path* lies in no bpffs.
+            PinError: *path* exists already, or is not in a bpffs.
         """
         result = lib.bpf_obj_pin(self.fd, os.fsencode(path))
         if result < 0:
@@ -86,12 +86,12 @@ class Handle:
 
 
 def open_pin(path: Path, kind: str) -> int:
-    """Open what is pinned at *path*.
+    """Open the object that is pinned at *path*.
 
     Args:
         path: a name in a bpffs.
-        kind: what it has to be: ``bpf-map``, ``bpf-prog`` or ``bpf-link``, as the kernel names
-            the file (kernel/bpf/syscall.c, anon_inode_getfd).
+        kind: its required kind: ``bpf-map``, ``bpf-prog`` or ``bpf-link``, the kernel's name of the
+            file (kernel/bpf/syscall.c, anon_inode_getfd).
 
     Returns:
         A descriptor that the caller owns.
@@ -102,7 +102,7 @@ def open_pin(path: Path, kind: str) -> int:
     fd: int = lib.bpf_obj_get(os.fsencode(path))
     if fd < 0:
         raise PinError(f"open pin {path}", -fd)
-    # Some ways to a link call it bpf_link.
+    # Links are named bpf_link or bpf-link, depending on how they were made.
     is_a = str(Path(f"/proc/self/fd/{fd}").readlink()).partition(":")[2].replace("_", "-")
     if is_a != kind:
         os.close(fd)

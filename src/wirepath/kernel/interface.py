@@ -1,6 +1,6 @@
-"""What an interface of this network namespace is. Asks by ioctl and netlink, in microseconds.
+"""The state of an interface of this network namespace, read by ioctl and netlink in microseconds.
 
-After setns(2) ``/sys/class/net`` still shows the old namespace; these calls do not.
+``/sys/class/net`` would not do: after setns(2) it still shows the old namespace.
 """
 
 import os
@@ -21,14 +21,14 @@ class Interface:
     """One interface, as it is now.
 
     Attributes:
-        name: as the operator says it.
+        name: as the operator gave it.
         index: the kernel's number for it in this namespace.
         up: whether it is up.
         mtu: in bytes, without the Ethernet header.
-        driver: its name, empty if there is none to ask.
-        rx_queues, tx_queues: in use, 0 if the driver tells none.
-        lro: whether large receive offload is on, which native XDP does not stand.
-        xdp_id: the program attached, 0 if none.
+        driver: its name; empty if the interface has none.
+        rx_queues, tx_queues: in use; 0 if the driver does not say.
+        lro: whether large receive offload is on, which rules out native XDP.
+        xdp_id: ID of the attached XDP program; 0 if there is none.
         xdp_mode: where that runs: none, native, generic, offload, several.
     """
 
@@ -45,11 +45,11 @@ class Interface:
 
     @classmethod
     def of(cls, name: str) -> Self:
-        """Look *name* up.
+        """Read the state of interface *name*.
 
         Raises:
-            RequestError: there is no such interface here.
-            KernelError: the kernel does not tell.
+            RequestError: there is no such interface in this network namespace.
+            KernelError: the kernel refuses to describe it.
         """
         found = ffi.new("struct wp_interface *")
         result = lib.wp_interface(os.fsencode(name), found)
@@ -71,6 +71,6 @@ class Interface:
 
 
 def name_of(ifindex: int) -> str:
-    """Give the name of an interface of this network namespace; empty if it is gone."""
+    """Return the name of an interface of this network namespace; empty if it is gone."""
     buffer = ffi.new("char[16]")
     return ffi.string(buffer).decode() if lib.if_indextoname(ifindex, buffer) else ""

@@ -1,4 +1,4 @@
-"""Programs on interfaces. A link is what holds one there: pinned, it outlives every process."""
+"""Links, which attach programs to interfaces. A pinned link outlives every process."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 Mode = Literal["native", "generic", "offload"]
-"""Where a program runs: in the driver, after the packet became an skb, or on the card."""
+"""Where a program runs: in the driver, in the stack after the skb is built, or on the card."""
 
 ROOT: Final = "run it as root, or with CAP_NET_ADMIN and CAP_BPF"
-"""The cure where attaching is not permitted."""
+"""The cure for an EPERM when attaching."""
 
 _XDP: Final = 37  # BPF_XDP of linux/bpf.h
 # XDP_FLAGS_{DRV,SKB,HW}_MODE of linux/if_link.h.
@@ -60,16 +60,16 @@ class Link(Handle):
 
     @property
     def program_id(self) -> int:
-        """Which program runs now."""
+        """The ID of the program that runs now."""
         return int(self._info().prog_id)
 
     @property
     def ifindex(self) -> int:
-        """Of the interface; 0 once that is gone, or after ``detach``."""
+        """The index of the interface; 0 after it is gone or after ``detach``."""
         return int(self._info().ifindex)
 
     def update(self, new: Program, *, old: Program) -> None:
-        """Replace *old* by *new* in one step: every packet meets exactly one of them.
+        """Replace *old* by *new* atomically: every packet meets exactly one of them.
 
         Raises:
             AttachError: another program than *old* is in place, or the interface is gone.
@@ -83,10 +83,12 @@ class Link(Handle):
             raise AttachError(f"replace program {old.id}", -result)
 
     def detach(self) -> None:
-        """Take the program off, although the link may be pinned or open elsewhere.
+        """Detach the program, even if the link is pinned or open elsewhere.
+
+        Does nothing if the interface is gone.
 
         Raises:
-            KernelError: the kernel refuses; an interface that is gone is no error.
+            KernelError: the kernel refuses.
         """
         result = lib.bpf_link_detach(self.fd)
         if result != -ENOLINK:
@@ -106,15 +108,16 @@ class XdpLink(Link):
 
     @classmethod
     def attach(cls, program: Program, ifindex: int, mode: Mode = "native") -> Self:
-        """Put *program* on an interface of this network namespace.
+        """Attach *program* to an interface of this network namespace.
 
         Args:
-            program: of type XDP; xdp.frags if the MTU is above some 3,400 bytes.
-            ifindex: of the interface.
-            mode: never another than was asked for.
+            program: of type XDP; in section xdp.frags if the MTU exceeds about 3,400 bytes.
+            ifindex: index of the interface.
+            mode: there is no fallback to another mode.
 
         Raises:
-            AttachError: the interface is taken, gone or unfit; the text says what to do.
+            AttachError: the interface has a program, is gone, or cannot run this one; the message
+                says what to do.
         """
         fd: int = lib.wp_link_create(program.fd, ifindex, _XDP, _FLAGS[mode])
         if fd < 0:
@@ -125,7 +128,7 @@ class XdpLink(Link):
 
 
 def not_in_place(old: Program, there: int) -> AttachError:
-    """Say that *old* cannot be replaced, because program *there* has its place; 0 is none."""
+    """Make the error for when program *there* (0: none) is in place instead of *old*."""
     return AttachError(
         f"replace program {old.id}",
         EPERM,
@@ -135,7 +138,7 @@ def not_in_place(old: Program, there: int) -> AttachError:
 
 
 def no_interface(ifindex: int) -> AttachError:
-    """Say that there is no such interface to attach to."""
+    """Make the error for an interface that does not exist."""
     return AttachError(f"attach interface {ifindex}", ENODEV, cure="`ip link` lists them")
 
 
@@ -164,11 +167,11 @@ def _refused(errno: int, ifindex: int, mode: Mode) -> AttachError:
     return AttachError(f"attach {name}", errno, what=what, cure=cure)
 
 
-# Who sits on an interface, with a name if the kernel lets us look.
+# Describes the XDP program of an interface, by name if the kernel lets us read it.
 def _occupant(interface: Interface) -> str:
     try:
         with Program.by_id(interface.xdp_id) as program:
-            who = f"{program.name} (id {program.id})"
+            shown = f"{program.name} (id {program.id})"
     except KernelError:
-        who = f"id {interface.xdp_id}"
-    return f"XDP program {who} is there already, in {interface.xdp_mode} mode"
+        shown = f"id {interface.xdp_id}"
+    return f"XDP program {shown} is there already, in {interface.xdp_mode} mode"

@@ -1,4 +1,4 @@
-"""Maps in the kernel: by entry, by batch, summed over CPUs, or as plain memory."""
+"""Maps in the kernel, accessed by entry, by batch, summed over CPUs, or as plain memory."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from wirepath.errors import FullError
 from wirepath.kernel.btf import Btf
+from wirepath.kernel.ctype import CType, Integer, Octets
 from wirepath.kernel.handle import Handle, checked, open_pin, telling
-from wirepath.kernel.layout import Integer, Layout, Octets
 from wirepath.native import ffi, lib
 
 if TYPE_CHECKING:
@@ -19,28 +19,28 @@ if TYPE_CHECKING:
 
     from wirepath.native import Readable
 
-# enum bpf_map_type of linux/bpf.h: those that hold one value for every possible CPU,
+# Of enum bpf_map_type of linux/bpf.h: the per-CPU maps,
 _PER_CPU: Final = frozenset({5, 6, 10, 21})
-# and those whose keys are indexes, said or not (of sections of variables it is not said).
+# and the arrays, whose keys are indexes even where BTF does not say so (sections of variables).
 _ARRAYS: Final = frozenset({2, 6})
-_BATCH: Final = 16384  # entries a system call when reading
+_BATCH: Final = 16384  # entries per system call when reading
 
 
 class Map(Handle):
-    """One map, typed by the BTF that the kernel keeps beside it.
+    """One map, typed by the BTF that the kernel keeps with it.
 
-    ``map[key]`` takes and gives what ``layout`` makes of the C types: ints, dicts, bytes. A map of
-    one value for every CPU gives a list of them; a value written to it goes to the first CPU, and
-    all others get zeros, so that the sum is what was written.
+    Keys and values are Python values as in ``ctype``: ints, dicts, bytes. Reading an entry of a
+    per-CPU map gives a list, one value per CPU. Writing one stores the value for the first CPU and
+    zeros for all others, so that the sum is the value written.
 
     Attributes:
         id: the kernel's number for it, never used twice.
-        name: as C has it, cut to 15 characters.
-        key_size, value_size: in bytes; of one CPU's value.
+        name: the C name, cut to 15 characters.
+        key_size, value_size: in bytes; for one CPU.
         max_entries: capacity.
         flags: BPF_F_*.
-        per_cpu: whether there is a value for every possible CPU.
-        stride: bytes that one value takes in a batch: all CPUs, each rounded up to 8.
+        per_cpu: whether each entry has a value for every possible CPU.
+        stride: bytes per entry in a batch of values; per-CPU values are each rounded up to 8.
     """
 
     def __init__(self, fd: int) -> None:
@@ -64,31 +64,41 @@ class Map(Handle):
         """Open a pinned map.
 
         Raises:
-            PinError: there is none at *pin*.
+            PinError: no map is pinned at *pin*.
         """
         return cls(open_pin(pin, "bpf-map"))
 
+    @classmethod
+    def record(cls, name: str, size: int) -> Self:
+        """Make an array with one value of *size* bytes, which only user space uses.
+
+        Raises:
+            KernelError: the kernel refuses.
+        """
+        doing = f"make map {name}"
+        return cls(checked(lib.wp_record_map(name.encode(), _round8(size)), doing))
+
     @property
     def btf(self) -> Btf:
-        """The types of the object that it was made for; see ``Btf.of_kernel``."""
+        """The types of the object that the map was created for; see ``Btf.of_kernel``."""
         return Btf.of_kernel(self._info.btf_id)
 
     @property
-    def key(self) -> Layout:
-        """What a key is; bytes if the object did not say."""
+    def key(self) -> CType:
+        """The type of a key; bytes if the object does not say."""
         if self._info.type in _ARRAYS:
             return Integer("__u32", self.key_size)
-        return self._layout(self._info.key_type, self.key_size)
+        return self._ctype(self._info.key_type, self.key_size)
 
     @property
-    def value(self) -> Layout:
-        """What a value is; bytes if the object did not say."""
-        return self._layout(self._info.value_type, self.value_size)
+    def value(self) -> CType:
+        """The type of a value; bytes if the object does not say."""
+        return self._ctype(self._info.value_type, self.value_size)
 
-    def _layout(self, number: int, size: int) -> Layout:
+    def _ctype(self, number: int, size: int) -> CType:
         if not (self._info.btf_id and number):
             return Octets(self.name, size)
-        return Btf.of_kernel(self._info.btf_id).layout(number)
+        return Btf.of_kernel(self._info.btf_id).ctype(number)
 
     # Entries
 
@@ -99,7 +109,7 @@ class Map(Handle):
         return value
 
     def get(self, key: object) -> Any:
-        """Read one value, None if there is no such key.
+        """Read one value; None if there is no such key.
 
         Raises:
             KernelError: the map cannot be read.
@@ -126,7 +136,7 @@ class Map(Handle):
         return self.get(key) is not None
 
     def items(self) -> Iterator[tuple[Any, Any]]:
-        """Yield every ``(key, value)``. What changes meanwhile may be missing or be there twice.
+        """Yield every ``(key, value)``. Entries that change meanwhile may be missing or come twice.
 
         Raises:
             KernelError: the map cannot be read.
@@ -147,7 +157,7 @@ class Map(Handle):
     # Batches
 
     def raw_batches(self, size: int = _BATCH) -> Iterator[tuple[bytes, bytes]]:
-        """Yield keys and values as they lie in memory, up to about *size* entries at a time.
+        """Yield packed keys and values, up to about *size* entries at a time.
 
         Each pair is ``(n * key_size bytes, n * stride bytes)``.
 
@@ -177,13 +187,13 @@ class Map(Handle):
             start = cookies[0]
 
     def raw_update_batch(self, keys: Readable, values: Readable) -> int:
-        """Write entries in one system call; keys and values lie as in ``raw_batches``.
+        """Write entries in one system call; keys and values are packed as in ``raw_batches``.
 
         Returns:
-            How many were written: all.
+            The number of entries, all of which were written.
 
         Raises:
-            FullError: the map is full. It says how many were written before.
+            FullError: the map is full; the error has the number of entries written.
             KernelError: the map cannot be written.
             ValueError: the buffers do not hold the same number of entries.
         """
@@ -203,10 +213,10 @@ class Map(Handle):
         return n
 
     def raw_delete_batch(self, keys: Readable) -> int:
-        """Delete entries by key, as few system calls as there are gaps; unknown keys are skipped.
+        """Delete entries by key; keys that are not in the map are skipped, at one system call each.
 
         Returns:
-            How many there were.
+            The number of entries deleted.
 
         Raises:
             KernelError: the map cannot be written.
@@ -237,10 +247,10 @@ class Map(Handle):
         """Sum a per-CPU array over all CPUs, word by word.
 
         Returns:
-            ``value_size / 8`` sums an entry, entry by entry, as 64-bit numbers.
+            ``value_size / 8`` sums of 64 bits for each entry, in order of entries.
 
         Raises:
-            KernelError: the map cannot be read, or is no per-CPU array.
+            KernelError: the map cannot be read, or is not a per-CPU array.
             ValueError: values are not made of 64-bit words.
         """
         words, rest = divmod(self.value_size, 8)
@@ -253,14 +263,14 @@ class Map(Handle):
         return sums
 
     def memory(self, *, writable: bool = True) -> memoryview:
-        """Map an array into this process: what it holds, with no system call an access.
+        """Map an array into this process, so that access needs no system calls.
 
-        Needs BPF_F_MMAPABLE. Elements lie at multiples of their size rounded up to 8. The memory
-        stays valid as long as the view or anything made of it, beyond this handle's life.
+        Needs BPF_F_MMAPABLE. Elements are at multiples of their size rounded up to 8. The memory
+        stays valid as long as the view or any view made from it, even after the handle is closed.
 
         Args:
-            writable: writes are seen by packets at once; a frozen map allows none, and a map
-                cannot be frozen while it is mapped so.
+            writable: programs see writes at once. A frozen map cannot be mapped writable, and a
+                map cannot be frozen while a writable mapping exists.
 
         Raises:
             KernelError: the map allows no such mapping.
@@ -272,10 +282,10 @@ class Map(Handle):
             return memoryview(mmap.mmap(self.fd, whole, mmap.MAP_SHARED, protection))[:size]
 
     def freeze(self) -> None:
-        """Forbid user space, this process too, to write from now on; programs still may.
+        """Forbid all writes from user space from now on; programs may still write.
 
         Raises:
-            KernelError: EBUSY while writable memory of it exists.
+            KernelError: a writable mapping of the map exists (EBUSY).
         """
         checked(lib.bpf_map_freeze(self.fd), f"freeze map {self.name}")
 
@@ -284,6 +294,6 @@ def _round8(size: int) -> int:
     return -(-size // 8) * 8
 
 
-# Possible, not online: values exist for CPUs that may yet be plugged in.
+# Possible CPUs, not online ones: per-CPU maps have values for CPUs that may be plugged in later.
 def _cpus() -> int:
     return checked(lib.libbpf_num_possible_cpus(), "count CPUs")

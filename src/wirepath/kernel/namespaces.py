@@ -1,8 +1,8 @@
-"""Which namespaces this process is in, and the way home.
+"""The namespaces of this process, compared with the home namespaces.
 
-``ip netns exec`` gives a command a mount namespace of its own with a fresh /sys: what it mounts
-or pins there dies with it. The namespaces of pid 1 are home; where a container hides those, the
-oldest ancestor that may be looked at stands in for pid 1.
+``ip netns exec`` gives a command its own mount namespace with a fresh /sys: mounts and pins made
+there end with the command. Home are the namespaces of pid 1. Where a container hides them, the
+oldest ancestor whose namespaces can be read stands in for pid 1.
 """
 
 import os
@@ -21,10 +21,10 @@ def at_home(kind: str) -> bool:
 
 
 def enter_home_mounts() -> None:
-    """Go to the home mount namespace for good; the working directory stays by name.
+    """Move to the home mount namespace for good; the working directory keeps its path.
 
     Raises:
-        KernelError: the kernel refuses, to a process with threads for one (EINVAL).
+        KernelError: the kernel refuses, for example because the process has threads (EINVAL).
     """
     here = Path.cwd()
     with Path(f"/proc/{_home()}/ns/mnt").open("rb") as namespace:
@@ -37,11 +37,11 @@ def enter_home_mounts() -> None:
 
 
 def network_cookie() -> int:
-    """Give the number of this network namespace, never used twice until the machine restarts."""
+    """Give the cookie of this network namespace: a number that is unique until the next boot."""
     return checked(lib.wp_network_cookie(), "tell the network namespace")
 
 
-# The pid that stands for home.
+# The pid whose namespaces are home.
 def _home() -> str:
     pid, oldest = os.getpid(), "self"
     while pid:
@@ -56,7 +56,7 @@ def _namespace(pid: str, kind: str) -> str:
     return str(Path(f"/proc/{pid}/ns/{kind}").readlink())
 
 
-# After the command's name, which may hold anything: state, parent. Source: proc(5).
+# Fields after the command's name, which may contain anything: state, parent. Source: proc(5).
 def _parent(pid: int) -> int:
     stat = Path(f"/proc/{pid}/stat").read_text()
     return int(stat.rpartition(")")[2].split()[1])

@@ -1,4 +1,4 @@
-"""What only netlink tells. pyroute2 takes 0.2 s to import, so it is imported when asked."""
+"""Facts that only generic netlink gives. Importing pyroute2 takes 0.2 s, so it happens on use."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ _XDP_FEATURES: Final = ("basic", "redirect", "ndo_xmit", "xsk_zerocopy", "hw_off
 
 
 def xdp_features(ifindex: int) -> frozenset[str] | None:
-    """Ask the driver what it can do with XDP.
+    """Ask the driver which XDP features it has.
 
     Returns:
-        Of ``basic`` (native XDP), ``redirect``, ``ndo_xmit`` (redirects to it arrive),
-        ``xsk_zerocopy``, ``hw_offload``, ``rx_sg`` (frames in several buffers: jumbo MTUs);
-        None if this kernel does not tell, as before Linux 6.3.
+        A subset of ``basic`` (native XDP), ``redirect``, ``ndo_xmit`` (it sends frames that are
+        redirected to it), ``xsk_zerocopy``, ``hw_offload``, ``rx_sg`` (frames in several buffers,
+        for jumbo MTUs); None if the kernel does not say, as before Linux 6.3.
 
     Raises:
-        KernelError: ENODEV, there is no such interface.
+        KernelError: there is no such interface (ENODEV).
 
     Source: Documentation/netlink/specs/netdev.yaml.
     """

@@ -1,4 +1,4 @@
-"""From a compiled file to loaded programs and maps."""
+"""Loading of compiled files: the programs and maps that come out of one."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 from wirepath.errors import KernelError, LayoutError
 from wirepath.kernel.btf import Btf
+from wirepath.kernel.ctype import Octets, fits
 from wirepath.kernel.handle import checked
-from wirepath.kernel.layout import Octets
 from wirepath.kernel.maps import Map
 from wirepath.kernel.program import Program
 from wirepath.kernel.rejection import rejection
@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 
 class Object:
-    """What one compiled file became in the kernel.
+    """One compiled file as loaded into the kernel.
 
     Leaving the context closes every program and map; those that are pinned, attached or used by
     another program live on.
@@ -34,7 +34,7 @@ class Object:
     Attributes:
         btf: the types of the file.
         maps: by C name; the sections of variables are ``rodata`` and ``bss``.
-        programs: by C name, those that were loaded.
+        programs: those that were loaded, by C name.
     """
 
     def __init__(self, btf: Btf, maps: dict[str, Map], programs: dict[str, Program]) -> None:
@@ -53,22 +53,22 @@ class Object:
         programs: Collection[str] | None = None,
         ifindex: int = 0,
     ) -> Self:
-        """Open *path*, set its frozen constants, and load it into the kernel.
+        """Open *path*, set its constants, and load it into the kernel.
 
         Args:
             path: a compiled ``.bpf.o`` with BTF.
-            constants: by C name, the ``const volatile`` variables to change; a struct is a dict
-                with every member. Or what makes them of the file's types.
+            constants: values for ``const volatile`` variables, by C name; a struct is a dict
+                with every member. May be a function that makes them from the file's types.
             sizes: max_entries, by C name of the map.
-            reuse: by C name, maps to use instead of new ones. They stay the caller's; they must
-                have the C types that the file says, their capacity may differ.
-            programs: which to load, all if None.
+            reuse: maps to use instead of new ones, by C name. The caller keeps them. They must
+                have the C types that the file declares; their capacity may differ.
+            programs: the programs to load; all if None.
             ifindex: for hardware offload, the interface whose device runs the programs.
 
         Raises:
             VerifierError: a program was rejected; ``.log`` has the whole log.
             KernelError: the file cannot be opened, or a map cannot be created.
-            LayoutError: the file has no such name, or a value does not fit its C type.
+            LayoutError: the file lacks one of the names, or a value does not fit its C type.
         """
         lib.wp_log_start()
         handle = lib.bpf_object__open(os.fsencode(path))
@@ -110,7 +110,7 @@ class Object:
 
 
 class _Opened:
-    """What libbpf knows of a file before it is loaded; the handle stays the caller's."""
+    """A file that libbpf has opened but not loaded; the caller owns the handle."""
 
     def __init__(self, name: str, handle: Any) -> None:
         self.name = name
@@ -144,14 +144,14 @@ class _Opened:
         for variable, value in constants.items():
             if variable not in homes:
                 raise LayoutError(f"load {self.name}: has no constant {variable} (rebuild it)")
-            section, offset, layout = homes[variable]
+            section, offset, ctype = homes[variable]
             size = ffi.new("size_t *")
             start = ffi.cast("uint8_t *", lib.wp_initial_value(self.maps[section], size))
             try:
-                packed = layout.pack(value)
+                packed = ctype.pack(value)
             except LayoutError as error:
                 raise LayoutError(f"set constant {variable}: {error}") from error
-            ffi.memmove(start + offset, packed, layout.size)
+            ffi.memmove(start + offset, packed, ctype.size)
 
     def set_sizes(self, sizes: Mapping[str, int]) -> None:
         for name, entries in sizes.items():
@@ -167,12 +167,9 @@ class _Opened:
 
     def _compare(self, name: str, part: str, number: int, old: Map) -> None:
         theirs = getattr(old, part)
-        mine = self.btf.layout(number) if number else Octets(name, 0)  # a queue has no keys
-        if isinstance(theirs, Octets):  # libbpf tells the kernel no types of queues and the like
-            same = mine.size == theirs.size
-        else:
-            same = mine.dtype == theirs.dtype
-        if not same:
+        mine = self.btf.ctype(number) if number else Octets(name, 0)  # a queue has no keys
+        untyped = isinstance(theirs, Octets)  # libbpf gives the kernel no types for queues
+        if not (mine.size == theirs.size if untyped else fits(mine, theirs)):
             raise LayoutError(
                 f"reuse map {name}: its {part} differs from {mine.name} of {self.name}"
             )
@@ -192,7 +189,7 @@ class _Opened:
             checked(lib.bpf_map__set_ifindex(each, ifindex), f"offload {self.name}")
 
     def take(self) -> tuple[dict[str, Map], dict[str, Program]]:
-        """Give handles of our own to all that was loaded: libbpf closes what it opened."""
+        """Duplicate the descriptors of all maps and loaded programs: libbpf will close its own."""
         maps = {name: Map(_own(lib.bpf_map__fd(each))) for name, each in self.maps.items()}
         fds = {name: lib.bpf_program__fd(each) for name, each in self.programs.items()}
         return maps, {name: Program(_own(fd)) for name, fd in fds.items() if fd >= 0}
@@ -202,7 +199,7 @@ def _said() -> str:
     return str(ffi.string(lib.wp_log_text()), errors="replace")
 
 
-# libbpf names a section's map after the file: "datapath.rodata"; a custom section ".rodata.x".
+# libbpf names the map of a section after the file ("datapath.rodata") or the section (".rodata.x").
 def _plain(name: str) -> str:
     return name.partition(".")[2] or name
 

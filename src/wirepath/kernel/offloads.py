@@ -1,4 +1,4 @@
-"""What an interface does for the stack in bulk or in hardware: read, and turned on or off."""
+"""Offloads of an interface: whether they are on, and turning them on or off."""
 
 import array
 import fcntl
@@ -11,8 +11,8 @@ from typing import Final, Literal
 from wirepath.errors import KernelError, RequestError
 
 Feature = Literal["tso", "gso", "tx", "gro"]
-"""Segmentation of what is sent, by the card (tso) or late by the stack (gso); checksums of what is
-sent, by the card (tx); joining of what arrives, by the stack (gro). They are ethtool's names."""
+"""An offload, by ethtool's name: segmentation of sent packets by the card (tso) or late in the
+stack (gso), checksums of sent packets by the card (tx), joining of received packets (gro)."""
 
 _LONGEST: Final = 15  # bytes of an interface's name
 _SIOCETHTOOL: Final = 0x8946  # linux/sockios.h
@@ -30,19 +30,20 @@ def get(name: str, feature: Feature) -> bool:
 
     Raises:
         RequestError: there is no such interface.
-        KernelError: the kernel does not tell.
+        KernelError: the kernel refuses.
     """
     return bool(_ask(name, f"read {feature} of {name}", _COMMANDS[feature][0], 0))
 
 
 def put(name: str, feature: Feature, *, on: bool) -> None:
-    """Turn *feature* on or off; what is so already stays.
+    """Turn *feature* on or off; does nothing if it is so already.
 
-    The kernel keeps tso off for as long as tx is.
+    The kernel keeps tso off as long as tx is off.
 
     Raises:
         RequestError: there is no such interface.
-        KernelError: the driver has it fixed the other way (EOPNOTSUPP), or this process may not.
+        KernelError: the driver does not allow the change (EOPNOTSUPP), or this process may not
+            make it (EPERM).
     """
     if get(name, feature) == on:
         return

@@ -1,4 +1,4 @@
-"""Programs in the kernel, and running them on frames of one's own."""
+"""Programs in the kernel, and test runs of them on frames from memory."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ if TYPE_CHECKING:
     from wirepath.native import Readable, Writable
 
 METADATA_MAX: Final = 32
-"""Bytes that may lie before a frame on every kernel; xdp_metalen_invalid in net/xdp.h."""
+"""Bytes of metadata before a frame that every kernel allows; xdp_metalen_invalid in net/xdp.h."""
 
-# How much longer a program may make a frame in a test run.
+# Bytes that a program may add to a frame in a test run.
 _GROWTH: Final = 256
 
 
 class XdpAction(IntEnum):
-    """What an XDP program returns; enum xdp_action of linux/bpf.h."""
+    """The return values of XDP programs; enum xdp_action of linux/bpf.h."""
 
     ABORTED, DROP, PASS, TX, REDIRECT = range(5)
 
 
 class Run(NamedTuple):
-    """What a program made of one frame.
+    """The result of an XDP program's run on one frame.
 
     Attributes:
-        retval: what it returned, for XDP an ``XdpAction``.
+        retval: the return value, an ``XdpAction``.
         metadata: the bytes before the frame.
-        frame: the frame, changed or not.
+        frame: the frame as the program left it.
     """
 
     retval: int
@@ -44,27 +44,35 @@ class Run(NamedTuple):
 
 
 class SkbRun(NamedTuple):
-    """What a TC program made of one frame.
+    """The result of a TC program's run on one frame.
 
     Attributes:
-        retval: what it returned.
-        tstamp: when the frame may leave, ns.
-        cb: what it left in ``skb->cb``.
-        frame: the frame, changed or not.
+        retval: the return value.
+        tstamp: earliest departure time, ns.
+        mark, priority: ``skb->mark`` and ``skb->priority``.
+        cb: ``skb->cb`` as the program left it.
+        frame: the frame as the program left it.
     """
 
     retval: int
     tstamp: int
+    mark: int
+    priority: int
     cb: tuple[int, ...]
     frame: bytes
 
 
-def skb_dtype() -> dict[str, list[Any]]:
-    """Give what ``numpy.dtype()`` takes for ``struct wp_skb`` of ``native/runs.h``."""
+def skb_dtype() -> dict[str, Any]:
+    """Give the argument of ``numpy.dtype()`` for ``struct wp_skb`` of ``native/bpf/runs.h``."""
     fields = ffi.typeof("struct wp_skb").fields
     formats = [_format(field.type) for _, field in fields]
     offsets = [field.offset for _, field in fields]
-    return {"names": [name for name, _ in fields], "formats": formats, "offsets": offsets}
+    return {
+        "names": [name for name, _ in fields],
+        "formats": formats,
+        "offsets": offsets,
+        "itemsize": ffi.sizeof("struct wp_skb"),
+    }
 
 
 def _format(ctype: Any) -> Any:
@@ -78,10 +86,10 @@ class Program(Handle):
 
     Attributes:
         id: the kernel's number for it, never used twice.
-        name: of the C function, cut to 15 characters.
-        tag: hash of its instructions, hexadecimal.
-        verified_instructions: how many the verifier walked, all paths together.
-        jited_bytes: of machine code; 0 without JIT.
+        name: the name of the C function, cut to 15 characters.
+        tag: hash of its instructions, in hexadecimal.
+        verified_instructions: instructions that the verifier walked, summed over all paths.
+        jited_bytes: size of the machine code; 0 without JIT.
     """
 
     def __init__(self, fd: int) -> None:
@@ -102,37 +110,37 @@ class Program(Handle):
         """Open a pinned program.
 
         Raises:
-            PinError: there is none at *pin*.
+            PinError: no program is pinned at *pin*.
         """
         return cls(open_pin(pin, "bpf-prog"))
 
     @classmethod
     def by_id(cls, number: int) -> Self:
-        """Open whichever program has this id; it may be anybody's.
+        """Open the program with this ID, which may belong to any process.
 
         Raises:
-            KernelError: none has, or this process may not look.
+            KernelError: there is no such program, or this process may not open it.
         """
         return cls(checked(lib.bpf_prog_get_fd_by_id(number), f"open program {number}"))
 
     def test_run(self, frame: Readable, *, metadata: Readable = b"") -> Run:
-        """Run once on a copy of *frame*, attached to nothing.
+        """Run the program once on a copy of *frame*, without an interface.
 
         Args:
-            frame: 14 bytes to some 64 KB; what does not fit a page lies in several buffers.
-            metadata: up to ``METADATA_MAX`` bytes, a multiple of 4, laid before the frame.
+            frame: 14 bytes to about 64 KB; a frame larger than a page is put into several buffers.
+            metadata: up to ``METADATA_MAX`` bytes, a multiple of 4, put before the frame.
 
         Raises:
-            KernelError: EINVAL if a length is outside these bounds.
+            KernelError: a length is outside these bounds (EINVAL).
         """
         run, out = self._run(frame, metadata, 1)
         left = bytes(ffi.buffer(out, run.out_size))
         return Run(run.retval, left[: run.metadata], left[run.metadata :])
 
     def nanoseconds(self, frame: Readable, *, repeat: int) -> int:
-        """Measure one run on *frame*: the mean of *repeat* runs.
+        """Return the mean duration of *repeat* runs on *frame*.
 
-        The frame is not restored in between: what one run writes, the next one reads.
+        The frame is not restored between runs: each run sees the changes of the one before.
 
         Raises:
             KernelError: as ``test_run``.
@@ -159,24 +167,24 @@ class Program(Handle):
         lengths: Readable,
         metadata: Writable,
     ) -> array[int]:
-        """Run once on each of many frames, in order, in one call, without copies in Python.
+        """Run the program once on each of many frames, in order and without copies in Python.
 
-        Cannot be interrupted: a second is some 500,000 frames.
+        The call cannot be interrupted; it runs about 500,000 frames per second.
 
         Args:
-            data: what the frames lie in.
-            offsets: where each begins in it, 64-bit numbers: ``array("Q")``, numpy's uint64.
-            lengths: how many bytes each has, 32-bit numbers; what is under 14 is filled
-                up to it with 0xff, which is no EtherType.
-            metadata: the same number of bytes a frame, see ``test_run``; what the program
-                leaves there is written over it.
+            data: the memory that holds the frames.
+            offsets: of each frame in *data*, 64-bit numbers: ``array("Q")`` or numpy's uint64.
+            lengths: bytes of each frame, 32-bit numbers; a frame under 14 bytes is filled up to
+                that with 0xff, which is not an EtherType.
+            metadata: the same number of bytes for each frame, see ``test_run``; overwritten with
+                the bytes that the program leaves there.
 
         Returns:
-            What the program returned for each.
+            The return value for each frame.
 
         Raises:
-            ValueError: the buffers do not fit each other, or a frame leaves *data*.
-            KernelError: a run failed; the metadata of those before it is written.
+            ValueError: the buffers do not match, or a frame exceeds *data*.
+            KernelError: a run failed; the metadata of the frames before it is written.
         """
         count, of_lengths = len(memoryview(offsets)), len(memoryview(lengths))
         each, rest = divmod(memoryview(metadata).nbytes, count or 1)
@@ -200,14 +208,14 @@ class Program(Handle):
         return retvals
 
     def skb_run(self, frame: Readable, **known: int) -> SkbRun:
-        """Run a TC program once on a copy of *frame*, attached to nothing.
+        """Run a TC program once on a copy of *frame*, without an interface.
 
         Args:
-            frame: up to 3,072 bytes; what is under 14 is filled up with 0xff.
-            known: beside it: ``tstamp``, ``mark`` or ``gso_segs``.
+            frame: up to 3,072 bytes; a frame under 14 bytes is filled up to that with 0xff.
+            known: fields of the skb: ``tstamp``, ``mark``, ``priority`` or ``gso_segs``.
 
         Raises:
-            KernelError: EINVAL if a length or an argument is outside these bounds.
+            KernelError: the length or a field is out of bounds (EINVAL).
         """
         data = ffi.from_buffer("uint8_t[]", frame)
         found = ffi.new("struct wp_skb *", known)
@@ -216,7 +224,7 @@ class Program(Handle):
         result = lib.wp_skb_run(self.fd, data, len(data), found, out, size)
         checked(result, f"run {self.name}")
         left = bytes(ffi.buffer(out, size[0]))
-        return SkbRun(found.retval, found.tstamp, tuple(found.cb), left)
+        return SkbRun(found.retval, found.tstamp, found.mark, found.priority, tuple(found.cb), left)
 
     def skb_runs(
         self, data: Readable, offsets: Readable, lengths: Readable, skbs: Writable
@@ -224,10 +232,10 @@ class Program(Handle):
         """Run a TC program once on each of many frames, as ``test_runs`` does.
 
         Args:
-            data: what the frames lie in.
-            offsets: where each begins in it.
-            lengths: how many bytes each has, of which the first 3,072 are given.
-            skbs: one of `skb_dtype` a frame; what comes out is written there.
+            data: the memory that holds the frames.
+            offsets: of each frame in *data*.
+            lengths: bytes of each frame, of which the program gets the first 3,072.
+            skbs: one `skb_dtype` for each frame; results are written there.
 
         Raises:
             ValueError, KernelError: as ``test_runs``.
@@ -251,20 +259,20 @@ class Program(Handle):
         return KernelError(f"run {self.name} on frame {done}", errno)
 
     def live_frames(self, frame: Readable, *, count: int, batch: int = 0, ifindex: int = 0) -> None:
-        """Send copies of *frame* for real: what the program returns takes effect.
+        """Run the program on copies of *frame*, and let its return values take effect.
 
         Blocks until all are sent; a signal ends it early with EINTR, which may lose a batch.
-        The program finds a frame as its predecessor left it, not restored.
+        Frames are not restored: the program may see changes that an earlier run made.
 
         Args:
             frame: up to about 3,400 bytes.
-            count: of frames, 1 to 2^32 - 1.
-            batch: frames handed on together, up to 256; 0 leaves it to the kernel (64).
-            ifindex: of the interface that the program believes it sees them on, which must
-                have XDP; 0 is loopback.
+            count: number of frames, 1 to 2^32 - 1.
+            batch: frames per batch, up to 256; 0 leaves it to the kernel (64).
+            ifindex: the interface on which the frames seem to arrive, which must support XDP;
+                0 is loopback.
 
         Raises:
-            KernelError: EINVAL if the frame is too large or *ifindex* unfit.
+            KernelError: the frame is too large, or *ifindex* does not support this (EINVAL).
         """
         data = ffi.from_buffer("uint8_t[]", frame)
         checked(
@@ -273,7 +281,7 @@ class Program(Handle):
         )
 
 
-# A C array over a buffer whose items must have that C type's size.
+# A C array in the memory of *buffer*, whose items must have the size of the C type.
 def _numbers(ctype: str, buffer: Readable) -> Any:
     size = ffi.sizeof(ctype.removesuffix("[]"))
     if (have := memoryview(buffer).itemsize) != size:

@@ -1,7 +1,7 @@
-"""The root qdisc of an interface: does it send packets at their time, and can it be made to.
+"""The root qdisc of an interface, which must be fq for packets to wait for their departure time.
 
-A program at egress may give a packet the time when it has to leave (``skb->tstamp``). Only the
-qdisc ``fq`` waits for that; with others, the packet leaves at once and nothing is limited.
+A program at egress can set the earliest departure time of a packet (``skb->tstamp``). Only the
+qdisc ``fq`` waits for it; under any other the packet leaves at once and nothing is limited.
 """
 
 from __future__ import annotations
@@ -23,32 +23,32 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _PACER = "fq"
-_MQ_HANDLE: Final = 0x77690000  # of an mq of ours: ``wi`` in ASCII
+_MQ_HANDLE: Final = 0x77690000  # of an mq that we add: ``wi`` in ASCII
 _MINOR: Final = 0xFFFF
 
-# Kinds whose options come out of the kernel as they go in.
+# Kinds whose options the kernel reports in the form in which it accepts them.
 _KEPT: Final = ("pfifo", "bfifo", "pfifo_fast", "noqueue")
-# What ``put_fq`` returns beside an older qdisc's kind, handle and options.
+# ``kept`` returns one of these, or the kind, handle and options of an operator's qdisc.
 _DEFAULT, _NOTHING = "default", "nothing"
 
 
 def root(ifindex: int) -> str:
-    """Tell the kind of the root qdisc: ``fq``, ``mq``, ``noqueue``.
+    """Return the kind of the root qdisc: ``fq``, ``mq``, ``noqueue``.
 
-    Empty if the interface is gone, or was never up and so has none yet.
+    Empty if the interface is gone, or has none because it was never up.
 
     Raises:
-        KernelError: the kernel does not tell.
+        KernelError: the kernel refuses.
     """
     found = _root(_qdiscs(ifindex))
     return found.kind if found else ""
 
 
 def paces(ifindex: int) -> bool:
-    """Tell whether every packet waits for its time: the root is fq, or mq with fq on every queue.
+    """Tell whether packets wait for their time: the root is fq, or mq with fq on every queue.
 
     Raises:
-        KernelError: the kernel does not tell.
+        KernelError: the kernel refuses.
     """
     there = _qdiscs(ifindex)
     found = _root(there)
@@ -58,27 +58,36 @@ def paces(ifindex: int) -> bool:
     return bool(pacers) and all(each.kind == _PACER for each in pacers)
 
 
-def put_fq(ifindex: int) -> str:
-    """Have every packet wait for its time: fq as the root, or on every queue where that is mq.
+def kept(ifindex: int) -> str:
+    """Describe the qdisc that `put_fq` would replace, in a text for `restore`; change nothing.
 
-    What waits in the old qdisc is lost.
+    Raises:
+        KernelError: the interface is gone, or its qdisc could not be restored later.
+    """
+    if paces(ifindex):
+        return _NOTHING
+    there = _qdiscs(ifindex)
+    found = _root(there) or Traffic(ifindex)
+    return _kept(_doing(ifindex), found, _queues(there, found))
+
+
+def put_fq(ifindex: int) -> str:
+    """Make packets wait for their time: put fq at the root, or on every queue of an mq.
+
+    Packets that are queued in the old qdisc are lost.
 
     Returns:
-        What was there before, for ``restore``: a text that may be kept in a file.
+        The text that `kept` gave before.
 
     Raises:
         NotSupported: this kernel was built without fq; nothing has changed.
-        KernelError: the interface is gone, or what is there could not be put back later.
+        KernelError: the interface is gone, or its qdisc could not be restored later.
     """
-    if not (name := name_of(ifindex)):
-        raise KernelError(f"put {_PACER} on {ifindex}", ENODEV, cure="`ip link` lists them")
-    if paces(ifindex):
-        return _NOTHING
-    doing = f"put {_PACER} on {name}"
+    doing, before = _doing(ifindex), kept(ifindex)
+    if before == _NOTHING:
+        return before
     there = _qdiscs(ifindex)
-    found = _root(there) or Traffic(ifindex)
-    queues = _queues(there, found)
-    before = _kept(doing, found, queues)
+    queues = _queues(there, _root(there) or Traffic(ifindex))
     try:
         if queues:
             _put_on_queues(ifindex, len(queues), before)
@@ -93,12 +102,18 @@ def put_fq(ifindex: int) -> str:
     return before
 
 
+def _doing(ifindex: int) -> str:
+    if name := name_of(ifindex):
+        return f"put {_PACER} on {name}"
+    raise KernelError(f"put {_PACER} on {ifindex}", ENODEV, cure="`ip link` lists them")
+
+
 def restore(ifindex: int, before: str) -> None:
-    """Put back what ``put_fq`` found. What somebody else has put there since stays.
+    """Put back the qdisc that ``put_fq`` replaced. Does nothing if fq has been replaced since.
 
     Args:
-        ifindex: of the interface; nothing is done if that is gone.
-        before: what ``put_fq`` returned.
+        ifindex: index of the interface; if it is gone, nothing is done.
+        before: the text that ``put_fq`` returned.
 
     Raises:
         KernelError: the kernel refuses.
@@ -111,7 +126,7 @@ def restore(ifindex: int, before: str) -> None:
 
 def _put_back(ifindex: int, before: str) -> None:
     if before == _DEFAULT:
-        # The kernel's own choice comes back by itself.
+        # Without a root qdisc of ours, the kernel puts its default back.
         gone = Traffic(ifindex, parent=rtnetlink.ROOT)
         rtnetlink.request(rtnetlink.DELQDISC, gone.packed())
         return
@@ -127,9 +142,9 @@ def _put_back(ifindex: int, before: str) -> None:
     )
 
 
-# The text for `restore`; or refuses, before anything is lost.
+# Makes the text for `restore`, or raises before anything is lost.
 def _kept(doing: str, found: Traffic, queues: Iterable[Traffic]) -> str:
-    # Only what the kernel chose by itself has no handle.
+    # Only a qdisc that the kernel chose has no handle.
     if not found.handle:
         return _DEFAULT
     if found.kind == "mq":
@@ -145,7 +160,7 @@ def _kept(doing: str, found: Traffic, queues: Iterable[Traffic]) -> str:
     return f"{found.kind}:{found.handle:x}:{found.options.hex()}"
 
 
-# A queue of its own for each queue of the card, or what was before.
+# Puts an mq at the root and fq on each queue; on failure, restores the qdisc from before.
 def _put_on_queues(ifindex: int, count: int, before: str) -> None:
     _put(Traffic(ifindex, handle=_MQ_HANDLE, parent=rtnetlink.ROOT, kind="mq"))
     try:
@@ -170,7 +185,7 @@ def _root(there: Iterable[Traffic]) -> Traffic | None:
     return next((each for each in there if each.parent == rtnetlink.ROOT), None)
 
 
-# What hangs under an mq, a qdisc for each queue in use.
+# The qdiscs below an mq, one for each queue in use.
 def _queues(there: Iterable[Traffic], mq: Traffic) -> list[Traffic]:
     if mq.kind != "mq":
         return []

@@ -1,9 +1,9 @@
-"""Route netlink, as far as qdiscs, filters and tunnels need it: a message, its answer, a dump.
+"""Route netlink for qdiscs, filters and tunnels: requests, acknowledgements, dumps.
 
-Hand-made, because the attributes that matter here (the id of a filter's program for one) are
-unknown to pyroute2, and because looking at a filter must not cost its import.
+Not pyroute2, which does not know some of the attributes (such as the ID of a filter's program) and
+takes too long to import for a look at one filter.
 
-Every socket belongs to the network namespace that the thread is in at the call.
+Every call acts on the network namespace of the calling thread.
 """
 
 from __future__ import annotations
@@ -39,21 +39,21 @@ _ERROR, _DONE = 2, 3
 _HEADER: Final = struct.Struct("=IHHII")  # struct nlmsghdr
 _ATTRIBUTE: Final = struct.Struct("=HH")  # struct nlattr
 _TCMSG: Final = struct.Struct("=BBHiIII")
-_LARGEST: Final = 1 << 17  # what a datagram of a dump may hold; the kernel sends 32 KB
+_LARGEST: Final = 1 << 17  # bytes to receive at once; the kernel sends up to 32 KB
 _FLAGS: Final = 0x3FFF  # NLA_TYPE_MASK
 _KIND, _OPTIONS = 1, 2  # TCA_*
 
 
 class Traffic(NamedTuple):
-    """What a message about a qdisc or a filter says; struct tcmsg of linux/rtnetlink.h.
+    """A message about a qdisc or a filter; struct tcmsg of linux/rtnetlink.h.
 
     Attributes:
-        ifindex: of the interface.
-        handle: which one, within its parent.
-        parent: where it hangs.
+        ifindex: index of the interface.
+        handle: of the qdisc or filter, unique within its parent.
+        parent: handle of the parent.
         info: of a filter, priority << 16 | EtherType in network order.
         kind: ``fq``, ``bpf``; empty if the message has none.
-        options: its attributes, as they lie in the message.
+        options: the attributes of that kind, packed.
     """
 
     ifindex: int
@@ -64,14 +64,14 @@ class Traffic(NamedTuple):
     options: bytes = b""
 
     def packed(self) -> bytes:
-        """Give the message's bytes."""
+        """Give the bytes of the message."""
         head = _TCMSG.pack(0, 0, 0, self.ifindex, self.handle, self.parent, self.info)
         kind = attribute(_KIND, self.kind.encode() + b"\0") if self.kind else b""
         return head + kind + (attribute(_OPTIONS, self.options) if self.options else b"")
 
     @classmethod
     def of(cls, message: bytes) -> Self:
-        """Read a message."""
+        """Read a message from its bytes, without the netlink header."""
         _, _, _, ifindex, handle, parent, info = _TCMSG.unpack_from(message)
         found = attributes(message[_TCMSG.size :])
         kind = found.get(_KIND, b"").rstrip(b"\0").decode()
@@ -79,13 +79,13 @@ class Traffic(NamedTuple):
 
 
 def attribute(number: int, value: bytes) -> bytes:
-    """Lay out one attribute, filled up to 4 bytes; nested ones are values of others."""
+    """Pack one attribute, padded to a multiple of 4 bytes. *value* may hold nested attributes."""
     head = _ATTRIBUTE.pack(_ATTRIBUTE.size + len(value), number)
     return head + value + bytes(-len(value) % 4)
 
 
 def attributes(data: bytes) -> dict[int, bytes]:
-    """Take attributes apart, by number; of several with one number the last."""
+    """Unpack attributes by number; of several with the same number, the last one counts."""
     found: dict[int, bytes] = {}
     while len(data) >= _ATTRIBUTE.size:
         length, number = _ATTRIBUTE.unpack_from(data)
@@ -97,10 +97,10 @@ def attributes(data: bytes) -> dict[int, bytes]:
 
 
 def request(kind: int, message: bytes, flags: int = 0) -> None:
-    """Have the kernel do what *message* says, and wait until it has.
+    """Send *message* and wait for the acknowledgement of the kernel.
 
     Raises:
-        OSError: it does not.
+        OSError: the kernel refuses.
     """
     for _ in _answers(kind, message, _ACK | flags):
         pass
@@ -110,10 +110,10 @@ def traffic(kind: int, about: Traffic) -> list[Traffic]:
     """Dump qdiscs (GETQDISC) or filters (GETTFILTER) of the interface that *about* names.
 
     Returns:
-        Those there are; none if the interface is gone.
+        All of them; none if the interface is gone.
 
     Raises:
-        OSError: the kernel does not tell.
+        OSError: the kernel refuses.
     """
     found = map(Traffic.of, _answers(kind, about.packed(), _DUMP))
     return [each for each in found if each.ifindex == about.ifindex]

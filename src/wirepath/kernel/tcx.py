@@ -1,4 +1,4 @@
-"""Programs on the tcx hooks of an interface: Linux 6.6 and newer; ``clsact`` is for older."""
+"""Programs on the tcx hooks of an interface (Linux 6.6 and newer; before that, see ``clsact``)."""
 
 from __future__ import annotations
 
@@ -18,43 +18,44 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 Direction = Literal["tc_ingress", "egress"]
-"""Which packets a program sees: those that XDP let in, or those on their way out."""
+"""Which packets a program sees: those that passed XDP, or those on their way out."""
 
 # BPF_TCX_{INGRESS,EGRESS} and BPF_F_BEFORE of linux/bpf.h, Linux 6.6.
 _ATTACH: Final[dict[Direction, int]] = {"tc_ingress": 46, "egress": 47}
 _BEFORE: Final = 1 << 3
-_MOST: Final = 63  # programs a hook; bpf_mprog_max() of linux/bpf_mprog.h
+_MOST: Final = 63  # programs per hook; bpf_mprog_max() of linux/bpf_mprog.h
 
 
 def supported() -> bool:
-    """Tell whether this kernel has tcx. Asks which programs the loopback has; changes nothing.
+    """Tell whether this kernel has tcx, by asking for the programs on loopback.
 
     Raises:
-        KernelError: EPERM, this process may not ask.
+        KernelError: this process may not ask (EPERM).
     """
     return bool(checked(lib.wp_probe_tcx(), "ask for tcx", cure=ROOT))
 
 
 class TcxLink(Link):
-    """A program on one direction of an interface, among others that may be there too."""
+    """A program on one direction of an interface, where others may be too."""
 
     _type = 11
     _noun = "tcx link"
 
     @classmethod
     def attach(cls, program: Program, ifindex: int, direction: Direction) -> Self:
-        """Put *program* on an interface of this network namespace, ahead of all others there.
+        """Attach *program* to an interface of this network namespace, before all others there.
 
-        It runs first, until somebody else asks for the same. Those behind it see what it leaves
-        with TC_ACT_UNSPEC; filters of clsact come after all of them.
+        A program that is attached first later on runs before it. Programs after it see the packets
+        for which it returns TC_ACT_UNSPEC; filters of clsact come after all tcx programs.
 
         Args:
-            program: of type sched_cls; once on a hook, not twice.
-            ifindex: of the interface.
+            program: of type sched_cls, and not on this hook already.
+            ifindex: index of the interface.
             direction: which packets it sees.
 
         Raises:
-            AttachError: the interface is full, gone or unfit; the text says what to do.
+            AttachError: the hook is full, the interface is gone, or the program cannot run there;
+                the message says what to do.
         """
         fd: int = lib.wp_link_create(program.fd, ifindex, _ATTACH[direction], _BEFORE)
         if fd < 0:

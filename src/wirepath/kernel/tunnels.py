@@ -1,4 +1,4 @@
-"""Tunnel devices to mirror into: what is sent out of one arrives, whole, at a collector."""
+"""Tunnel devices for mirroring: frames sent out of one arrive complete at a collector."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 Kind = Literal["vxlan", "erspan"]
-"""VXLAN (RFC 7348), or ERSPAN type II (draft-foschiano-erspan-03)."""
+"""The encapsulation: VXLAN (RFC 7348) or ERSPAN type II (draft-foschiano-erspan-03)."""
 
 VXLAN_PORT: Final = 4789
-"""UDP port that VXLAN goes to; RFC 7348 section 8."""
+"""The UDP destination port of VXLAN; RFC 7348 section 8."""
 
 _IFINFO: Final = struct.Struct("=BBHiII")  # struct ifinfomsg
 _UP, _NOARP = 0x1, 0x80  # IFF_*
-# IFLA_* of linux/if_link.h: of every interface, of its kind, of VXLAN.
+# IFLA_* of linux/if_link.h: for every interface, for kinds of interface, for VXLAN.
 _NAME, _LINKINFO, _AF_SPEC = 3, 18, 26
 _KIND, _DATA = 1, 2
 _VXLAN_ID, _VXLAN_GROUP, _VXLAN_LEARNING, _VXLAN_PORT, _VXLAN_GROUP6 = 1, 2, 7, 15, 16
@@ -45,9 +45,9 @@ _GRE_LOCAL, _GRE_REMOTE, _GRE_TTL, _GRE_FLAGS, _GRE_ERSPAN_INDEX, _GRE_ERSPAN_VE
     22,
 )
 _GRE_KEY_AND_SEQUENCE: Final = 0x2000 | 0x1000
-_TTL: Final = 64  # outside; 0 would be that of the frame within
-_NO_ENCAPSULATION_LIMIT: Final = 1  # IP6_TNL_F_IGN_ENCAP_LIMIT: no option header outside
-_TYPE_II: Final = 1  # as the version field of its header says
+_TTL: Final = 64  # of the outer header; 0 would copy the inner one
+_NO_ENCAPSULATION_LIMIT: Final = 1  # IP6_TNL_F_IGN_ENCAP_LIMIT: no destination options
+_TYPE_II: Final = 1  # its value in the version field of the header
 
 _NEEDS: Final[dict[str, str]] = {
     "vxlan": "CONFIG_VXLAN",
@@ -64,28 +64,28 @@ def create(
     *,
     prepare: Callable[[], object] | None = None,
 ) -> None:
-    """Make a tunnel device in the network namespace that the thread is in, and bring it up.
+    """Create a tunnel device in the network namespace of the calling thread, and bring it up.
 
-    It has no address, asks for none and speaks to nobody by itself. Frames are segmented and
-    their checksums computed before they are wrapped, so that the collector sees what a wire
-    would carry. What becomes too long for the way to the collector is fragmented by VXLAN over
-    IPv4 and lost by VXLAN over IPv6, where the way has to have room for 70 bytes more; ERSPAN
-    cuts it, and tells so in its header.
+    The device has no address and sends no packets of its own. Frames are segmented and their
+    checksums computed before encapsulation, so that the collector sees them as a wire would carry
+    them. Encapsulated frames that exceed the path MTU are fragmented by VXLAN over IPv4 and lost
+    by VXLAN over IPv6, whose path needs room for 70 more bytes; ERSPAN truncates them and says so
+    in its header.
 
-    It takes what comes back from anywhere, too, as a tunnel does: who makes it lets *prepare* drop
-    that at its ingress.
+    Like any tunnel, it also receives encapsulated frames from any address. The caller should drop
+    those at the ingress of the device, which *prepare* can set up.
 
     Args:
         name: of the device, up to 15 bytes.
-        kind: how frames are wrapped.
-        remote: the collector.
+        kind: the encapsulation.
+        remote: address of the collector.
         number: the VNI, 0 to 2^24 - 1; or the session, 0 to 1023.
-        prepare: is called when it is there, and not up yet.
+        prepare: called after the device is created and before it is up.
 
     Raises:
-        NotSupported: this kernel was built without that kind.
-        KernelError: the name is taken, or there is no way to *remote*, or the kernel refuses; then
-            nothing is left.
+        NotSupported: this kernel was built without that kind of tunnel.
+        KernelError: the name is taken, there is no route to *remote*, or the kernel refuses; no
+            device is left.
     """
     doing = f"create {name}"
     way, data = _vxlan(remote, number) if kind == "vxlan" else _erspan(remote, number)
@@ -143,12 +143,12 @@ def _erspan(remote: IPv4Address | IPv6Address, number: int) -> tuple[str, bytes]
     )
     if isinstance(remote, IPv4Address):
         return "erspan", data
-    # Without an address of its own ip6gre_tunnel_xmit of net/ipv6/ip6_gre.c sends nothing.
+    # Without a local address, ip6gre_tunnel_xmit of net/ipv6/ip6_gre.c sends nothing.
     data += attribute(_GRE_LOCAL, _own_address(remote).packed)
     return "ip6erspan", data + attribute(_GRE_FLAGS, struct.pack("=I", _NO_ENCAPSULATION_LIMIT))
 
 
-# By which this host reaches *remote*.
+# The source address by which this host reaches *remote*.
 def _own_address(remote: IPv6Address) -> IPv6Address:
     cure = "`ip -6 route` shows those that there are"
     with (
@@ -166,12 +166,12 @@ def _bring_up(doing: str, name: str) -> None:
     quiet = attribute(_INET6_ADDR_GEN_MODE, bytes([_ADDR_GEN_NONE]))
     with telling(doing):
         try:
-            # Without an address there are no router solicitations either.
+            # Without an address, the device sends no router solicitations either.
             _request(
                 rtnetlink.NEWLINK, name, attribute(_AF_SPEC, attribute(socket.AF_INET6, quiet))
             )
         except OSError as error:
-            if error.errno != EAFNOSUPPORT:  # a host without IPv6 is quiet by itself
+            if error.errno != EAFNOSUPPORT:  # a host without IPv6 sends none anyway
                 raise
         _request(rtnetlink.NEWLINK, name, state=_UP | _NOARP)
 

@@ -1,10 +1,10 @@
-"""What ``wirepath lab`` does: a lab that stays until it is taken down."""
+"""The functions of ``wirepath lab``: a lab that stays until it is taken down."""
 
 import os
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from wirepath.errors import RequestError
 from wirepath.kernel.interface import Interface
@@ -13,25 +13,30 @@ from wirepath.lab.network import Host, Lab
 
 @dataclass(frozen=True, slots=True)
 class HostStatus:
-    """One host as it is now.
+    """The current state of one host.
 
     Attributes:
-        host: what it was made as.
-        xdp: id of the XDP program on its interface; 0 if there is none.
-        processes: that live in its namespace.
+        host: its role, addresses and interface.
+        xdp: ID of the XDP program on its interface; 0 if there is none.
+        processes: pids of the processes in its namespace, ascending.
     """
 
     host: Host
     xdp: int
     processes: list[int]
 
+    def document(self) -> dict[str, Any]:
+        """Give it as plain values, for JSON."""
+        now = {"xdp_program": self.xdp or None, "processes": self.processes}
+        return self.host.document() | now
+
 
 def up(name: str = "wp") -> Lab:
-    """Make the lab *name* anew; it stays.
+    """Build the lab *name*, in place of any older one; it stays after this process ends.
 
     Raises:
-        KernelError: not root, or the kernel lacks something.
-        RequestError: no lab can have this name.
+        KernelError: this process is not root, or the kernel lacks a feature.
+        RequestError: *name* is not valid for a lab.
     """
     lab = Lab(name)
     lab.build()
@@ -39,12 +44,12 @@ def up(name: str = "wp") -> Lab:
 
 
 def down(name: str = "wp") -> None:
-    """Take the lab *name* down and end what runs in it; does nothing if there is none."""
+    """Remove the lab *name* and end the processes in it; does nothing if there is none."""
     Lab(name).remove()
 
 
 def status(name: str = "wp") -> list[HostStatus]:
-    """Tell what the hosts of the lab *name* are doing; empty if it is not up."""
+    """Return the state of each host of the lab *name*; empty if it is not up."""
     lab = Lab(name)
     if not lab.exists:
         return []
@@ -55,7 +60,7 @@ def status(name: str = "wp") -> list[HostStatus]:
 
 
 def execute(role: str, argv: Sequence[str], name: str = "wp") -> NoReturn:
-    """Become *argv* on the host *role* of the lab *name*; this process ends.
+    """Replace this process by *argv*, on the host *role* of the lab *name*.
 
     Raises:
         KernelError: the lab is not up, or this process may not enter it.

@@ -1,7 +1,7 @@
 """A host under attack goes on serving: ``python -m wirepath.lab.demo``, or ``make demo``.
 
-A client fetches a page again and again while millions of packets a second from 100,000 blocked
-sources hit the same interface.  wirepath is driven by its own command line, as an operator would.
+A client fetches a page again and again while millions of packets per second from 100,000 blocked
+sources hit the same interface.  The demo runs wirepath by its command line, as an operator would.
 """
 
 import argparse
@@ -44,29 +44,29 @@ action = "pass"
 name = "ping"
 match = { proto = ["icmp", "icmpv6"], icmp_type = "echo-request" }
 """
-_CALM_S: Final = 0.5  # of web traffic alone, before and after the flood
-_PORTS: Final = range(1024, 65536)  # ports that the flood comes from
-_INTERRUPTED: Final = 130  # what a shell says of a command that SIGINT ended
+_CALM_S: Final = 0.5  # of web traffic without the flood, before and after it
+_PORTS: Final = range(1024, 65536)  # source ports of the flood
+_INTERRUPTED: Final = 130  # exit code that a shell gives after SIGINT
 
 
 @dataclass(frozen=True, slots=True)
 class Wirepath:
-    """The command line, run on one host.
+    """The command line of wirepath, run on one host.
 
     Attributes:
-        host: whose interface it protects.
+        host: the host whose interface it protects.
     """
 
     host: Host
 
     def __call__(self, *arguments: str) -> Any:
-        """Run ``wirepath ARGUMENTS --json`` and give what it printed.
+        """Run ``wirepath ARGUMENTS --json`` and return the JSON that it prints.
 
         Raises:
-            KernelError: it failed; the text is its own.
+            KernelError: the command failed; the message is the command's own.
         """
         argv = [sys.executable, "-m", "wirepath", *arguments, "--json"]
-        # In a session of its own, Ctrl-C does not hit it: what is begun gets finished.
+        # In a session of its own, Ctrl-C does not reach the command, so that it can finish.
         done = self.host.namespace.run(argv, capture_output=True, text=True, start_new_session=True)
         if done.returncode != 0:
             doing = f"wirepath {' '.join(arguments)}"
@@ -75,7 +75,7 @@ class Wirepath:
 
     @contextmanager
     def up(self, policy: Path) -> Iterator[float]:
-        """Protect the host for the time of the context; give how long it took, in seconds."""
+        """Protect the host while the body runs; yield how many seconds `wirepath up` took."""
         begun = time.monotonic()
         self("up", self.host.interface, str(policy))
         try:
@@ -84,15 +84,18 @@ class Wirepath:
             self("down", self.host.interface)
 
     def stats(self) -> Any:
-        """Give what ``wirepath stats`` prints."""
+        """Return the JSON of ``wirepath stats``."""
         return self("stats", "--iface", self.host.interface)
 
 
 def run(seconds: float) -> bool:
-    """Show it for *seconds*; tell whether every request was answered and every packet dropped.
+    """Run the demo; return whether every request was answered and every flood packet dropped.
+
+    Args:
+        seconds: duration of the flood.
 
     Raises:
-        WirepathError: not root, or something here is missing.
+        WirepathError: this process is not root, or the host lacks a feature.
     """
     sources = random_sources(_SOURCES)
     with ExitStack() as stack:
@@ -110,7 +113,7 @@ def run(seconds: float) -> bool:
         traffic = from_sources(syn(server.ipv4, 80), sources, _PORTS)
         *rest, attacking = sorted(os.sched_getaffinity(0))
         flood = stack.enter_context(Flood(lab.net, server.port, traffic, cpu=attacking))
-        os.sched_setaffinity(0, rest or [attacking])  # what the flood need not share, it does not
+        os.sched_setaffinity(0, rest or [attacking])  # leave the flood a CPU of its own
         stack.enter_context(WebServer(server.namespace))
         with WebClient(client.namespace, [server.ipv4, server.ipv6]) as web:
             time.sleep(_CALM_S)
@@ -132,7 +135,7 @@ def _overflowed(host: Host) -> int:
 
 
 def main() -> int:
-    """Run the demo; returns what the process should exit with."""
+    """Run the demo from the command line; return the exit code."""
     parser = argparse.ArgumentParser(prog="wirepath.lab.demo", description=__doc__)
     parser.add_argument("--seconds", type=float, default=8.0, help="how long the flood lasts")
     seconds = parser.parse_args().seconds

@@ -1,9 +1,9 @@
-"""Some millions of packets a second, from a generator that runs in the kernel.
+"""Floods of millions of packets per second, from a generator that runs in the kernel.
 
-A live-frame test run writes each packet and redirects it into a veth, so it arrives at the peer as
-if from a wire: at its XDP program first.  The receiver's work is done on the generator's CPU, in
-softirqs that the kernel charges to its thread or leaves to the CPU's ksoftirqd: together they are
-what :attr:`FloodResult.cpu_ns` calls the cost of the whole way.
+A live-frame test run writes each packet and redirects it into a veth.  It arrives at the peer as if
+from a wire, at its XDP program first.  The receiver runs on the CPU of the generator, in softirqs
+that the kernel charges to the generator's thread or leaves to the CPU's ksoftirqd.
+:attr:`FloodResult.cpu_ns` is the CPU time of both together.
 
 Source: kernel net/bpf/test_run.c, ``bpf_test_run_xdp_live``.
 """
@@ -25,18 +25,18 @@ from wirepath.kernel.object_file import object_file
 from wirepath.lab.netns import Namespace
 from wirepath.lab.traffic import Traffic
 
-_FIRST_PPS: Final = 12_500.0  # slow enough for any receiver; the first burst tells more
+_FIRST_PPS: Final = 12_500.0  # assumed for the first burst; slow enough for any receiver
 _NICE: Final = -10
-_BURST_S: Final = 0.4  # a system call: one takes 30 ms to end, but a flood stops only then
+_BURST_S: Final = 0.4  # per system call, which takes 30 ms to end; only then can a flood stop
 
 
 @dataclass(frozen=True, slots=True)
 class FloodResult:
-    """What a flood came to.
+    """The result of a flood.
 
     Attributes:
-        packets: sent.
-        seconds: from the first to the last.
+        packets: number of packets sent.
+        seconds: time from the first packet to the last.
         cpu_s: CPU time of sending and receiving them.
     """
 
@@ -46,23 +46,23 @@ class FloodResult:
 
     @property
     def pps(self) -> float:
-        """Packets a second."""
+        """Packets per second."""
         return self.packets / self.seconds if self.seconds else 0.0
 
     @property
     def cpu_ns(self) -> float:
-        """CPU time a packet: generator, veth, and all that the receiver does with it."""
+        """CPU time per packet of the generator, the veth and the receiver, in ns."""
         return self.cpu_s / self.packets * 1e9 if self.packets else 0.0
 
 
 class Flood:
-    """A generator, loaded; as a context, it is stopped and unloaded on leaving.
+    """A loaded packet generator; leaving its context stops and unloads it.
 
     Args:
-        namespace: where the near end of the veth is.
-        ifname: that end; packets arrive at the other, which must have an XDP program or GRO.
-        traffic: what to send.
-        cpu: where generator and receiver run; the last one allowed if None.
+        namespace: namespace of the near end of the veth.
+        ifname: the near end; packets arrive at the other, which must have an XDP program or GRO.
+        traffic: the packets to send.
+        cpu: CPU of generator and receiver; if None, the last one that this process may use.
 
     Raises:
         RequestError: there is no such interface or CPU.
@@ -91,22 +91,22 @@ class Flood:
 
     @property
     def sent(self) -> int:
-        """Packets sent by this and all earlier runs, to this very moment."""
+        """Packets sent by this and all earlier runs, up to this moment."""
         sent: int = self._object.maps["bss"][0]["sent"]
         return sent
 
     @property
     def result(self) -> FloodResult:
-        """What the current or last run came to so far; renewed every 0.4 s."""
+        """The result of the current or last run so far, updated every 0.4 s."""
         return self._result
 
     @property
     def running(self) -> bool:
-        """Whether it is sending."""
+        """Whether the flood is sending."""
         return self._thread is not None and self._thread.is_alive()
 
     def run(self, *, seconds: float = 10.0, packets: int = 1 << 62) -> FloodResult:
-        """Send until *seconds* have gone by or *packets* are sent, whichever is first.
+        """Send until *seconds* have passed or *packets* are sent, whichever is first.
 
         Raises:
             KernelError: sending failed.
@@ -120,10 +120,10 @@ class Flood:
         return result
 
     def start(self, *, seconds: float, packets: int = 1 << 62) -> None:
-        """Begin to send, and go on in the background for at most *seconds*.
+        """Start sending in the background, for at most *seconds*.
 
         Raises:
-            ValueError: it is running already.
+            ValueError: the flood is running already.
         """
         if self.running:
             raise ValueError("the flood is running already")
@@ -134,7 +134,7 @@ class Flood:
         self._thread.start()
 
     def stop(self) -> FloodResult:
-        """End what :meth:`start` began, within some 0.4 s; harmless if it has ended.
+        """Stop sending, within about 0.4 s; harmless if the flood has ended.
 
         Raises:
             KernelError: sending failed.
@@ -147,10 +147,10 @@ class Flood:
         return self._result
 
     def _send(self, seconds: float, packets: int) -> None:
-        # Signals are for the main thread; here they would cut a burst short.
+        # The main thread handles signals; in this one they would interrupt a burst.
         signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
         os.sched_setaffinity(0, {self._cpu})
-        # An attacker has machines of his own: what else runs on this one should not slow him.
+        # A real attacker has other machines, so other work on this one should not slow the flood.
         with suppress(PermissionError):
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
         sent, begun, cpu = 0, time.monotonic(), _cpu_time(self._softirqs)
@@ -182,14 +182,14 @@ class Flood:
             self._object.__exit__(kind, error, trace)
 
 
-# Where the kernel says how long the thread ran that does the softirqs nobody else got round to.
+# The file with the CPU time of ksoftirqd, the thread that runs deferred softirqs of a CPU.
 def _ksoftirqd(cpu: int) -> Path:
     name = f"ksoftirqd/{cpu}\n"
     for comm in Path("/proc").glob("[0-9]*/comm"):
         with suppress(FileNotFoundError, ProcessLookupError):  # ended meanwhile
             if comm.read_text() == name:
                 return comm.with_name("schedstat")
-    return Path("/dev/null")  # not to be seen from inside a container
+    return Path("/dev/null")  # a container does not see it
 
 
 def _cpu_time(softirqs: Path) -> float:
@@ -212,4 +212,4 @@ def _load(traffic: Traffic, ifindex: int) -> Object:
 
 
 def _object() -> Path:
-    return object_file().with_name("flood.bpf.o")  # lies beside it
+    return object_file().with_name("flood.bpf.o")  # in the same directory

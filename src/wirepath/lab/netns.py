@@ -1,8 +1,8 @@
-"""Named network namespaces: made, entered, run in, removed.
+"""Named network namespaces: creating, entering, running commands, removing.
 
-A namespace belongs to a thread, not to a process: whoever enters one leaves the others alone, and
-a socket stays for ever in the namespace that its maker was in.  Names lie where ``ip netns`` puts
-them, so that ``ip netns exec NAME ...`` works beside us.
+Each thread has its own current namespace: entering one does not affect other threads.  A socket
+stays in the namespace where it was created.  Names are stored where ``ip netns`` stores them, so
+that ``ip netns exec NAME ...`` works too.
 """
 
 import os
@@ -10,7 +10,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +28,7 @@ _PATIENCE_S = 2.0  # for a process to end when asked to
 
 
 class Namespace:
-    """A network namespace by its name; the object itself holds nothing.
+    """A network namespace, known by its name; the object holds no descriptor.
 
     Attributes:
         name: as ``ip netns`` shows it.
@@ -42,14 +42,14 @@ class Namespace:
 
     @property
     def exists(self) -> bool:
-        """Whether the kernel has it."""
+        """Whether a namespace of this name exists."""
         return (_NAMES / self.name).exists()
 
     def create(self) -> None:
-        """Make it, with its loopback up.
+        """Create the namespace and bring its loopback up.
 
         Raises:
-            KernelError: it exists, or this process may not.
+            KernelError: it exists already, or this process is not root.
         """
         if os.geteuid() != 0:
             raise KernelError(f"create namespace {self.name}", what="not root", cure="run as root")
@@ -62,9 +62,9 @@ class Namespace:
             netlink.link("set", ifname="lo", state="up")
 
     def remove(self) -> None:
-        """End what runs inside and remove it with its interfaces; does nothing if it is gone.
+        """End the processes inside and remove the namespace; does nothing if it is gone.
 
-        What wirepath has pinned for it would outlive it, and goes first.
+        Its interfaces go with it. Pins of wirepath would outlive it, so they are removed first.
         """
         if not self.exists:
             return
@@ -77,10 +77,10 @@ class Namespace:
 
     @contextmanager
     def entered(self) -> Iterator[None]:
-        """Put this thread inside for the time of the context.
+        """Move this thread into the namespace while the body runs.
 
         Raises:
-            KernelError: it does not exist, or this process may not.
+            KernelError: it does not exist, or this process may not enter it.
         """
         home = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
         try:
@@ -107,10 +107,10 @@ class Namespace:
 
     @contextmanager
     def netlink(self) -> Iterator["IPRoute"]:
-        """Give a route netlink socket that talks to this namespace.
+        """Yield a route netlink socket of this namespace.
 
         Raises:
-            KernelError: the kernel refused something in the context.
+            KernelError: the kernel refused a request of the body.
         """
         from pyroute2 import IPRoute, NetlinkError
 
@@ -134,7 +134,7 @@ class Namespace:
             return subprocess.run(argv, check=options.pop("check", False), **options)
 
     def processes(self) -> list[int]:
-        """List the processes whose main thread lives inside."""
+        """List the pids of processes whose main thread is in this namespace."""
         mine = _identity(_NAMES / self.name)
         return [
             int(entry.name)
@@ -143,7 +143,7 @@ class Namespace:
         ]
 
     def end_processes(self) -> None:
-        """End every process inside: asked first, and killed if that takes over 2 s."""
+        """End every process inside: with SIGTERM, and after 2 s with SIGKILL."""
         deadline = time.monotonic() + _PATIENCE_S
         number = signal.SIGTERM
         while (inside := self.processes()) and inside != [os.getpid()]:
@@ -161,12 +161,7 @@ def _unpin() -> None:
     if not ours.exists():
         return
     with pins.locked():
-        pins.recover(lambda _: False)
-        for name in pins.names():
-            pins.remove(name)
-    for directory in (ours, ours.with_name(f"{ours.name}:new")):
-        with suppress(FileNotFoundError):
-            directory.rmdir()
+        pins.remove_all()
 
 
 def _set(fd: int, doing: str) -> None:
@@ -179,7 +174,7 @@ def _identity(path: Path) -> tuple[int, int] | None:
     try:
         found = path.stat()
     except (FileNotFoundError, PermissionError, ProcessLookupError):
-        return None  # ended meanwhile, or not ours to see
+        return None  # ended meanwhile, or not readable by us
     return found.st_dev, found.st_ino
 
 
@@ -191,10 +186,10 @@ def _send(pid: int, number: int) -> None:
 
 
 def tune_veth(namespace: Namespace, ifname: str) -> None:
-    """Make a veth fit for XDP at its peer and for redirected frames at itself.
+    """Set up a veth so that its peer can run XDP and it can receive redirected frames.
 
-    Transmit checksums are computed, since the peer's XDP program would see partial ones; and GRO
-    is on, without which a veth takes no redirected frames unless it has a program.
+    Transmit checksum offload is turned off, since the peer's XDP program would see partial
+    checksums. GRO is turned on, since a veth accepts redirected frames only with GRO or a program.
 
     Source: drivers/net/veth.c, ``veth_xdp_xmit``.
     """

@@ -8,8 +8,8 @@
         +--- wp-client --+- wp-attacker -+--- wp-server
                     NAME-net: bridge wp-bridge
 
-Every line is a veth pair.  All hosts lie in 192.0.2.0/24 (RFC 5737) and 2001:db8::/64 (RFC 3849);
-what the server sends elsewhere goes to the bridge, .254, and ends there.
+Every line is a veth pair.  All hosts are in 192.0.2.0/24 (RFC 5737) and 2001:db8::/64 (RFC 3849);
+packets to other networks go to the bridge, .254, which drops them.
 """
 
 import os
@@ -30,7 +30,7 @@ BRIDGE: Final = "wp-bridge"
 _NAME: Final = re.compile(r"wp[a-z0-9-]{0,9}")
 _ROUTER: Final = ("192.0.2.254", "2001:db8::fe")
 _PLACES: Final = {"server": 1, "client": 10, "attacker": 66}
-_IFA_F_NODAD: Final = 0x02  # an address that may be used at once
+_IFA_F_NODAD: Final = 0x02  # usable at once, without duplicate detection
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +39,11 @@ class Host:
 
     Attributes:
         role: ``server``, ``client`` or ``attacker``.
-        namespace: where it lives.
-        interface: its one way out.
-        mac: of that interface.
+        namespace: its network namespace.
+        interface: its only interface.
+        mac: address of that interface.
         ipv4, ipv6: its addresses, without length.
-        port: the other end of its interface, in :attr:`Lab.net`.
+        port: the other end of that interface, in :attr:`Lab.net`.
     """
 
     role: str
@@ -54,25 +54,30 @@ class Host:
     ipv6: str
     port: str
 
+    def document(self) -> dict[str, Any]:
+        """Give it as plain values, for JSON."""
+        names = ("interface", "mac", "ipv4", "ipv6")
+        return {"namespace": self.namespace.name} | {name: getattr(self, name) for name in names}
+
 
 class Lab:
-    """The network by its name; as a context, it exists for the time of the context.
+    """The network, known by its name; as a context manager, it exists while the body runs.
 
-    The object holds nothing: another process may open the same lab by its name.  As a context it
-    first removes what a killed run of the same name left, and it removes everything at the end,
-    also after an exception, SIGINT, SIGTERM or SIGHUP.
+    The object holds no state, so other processes can use the same lab by name.  As a context
+    manager it first removes what a killed run of the same name has left, and removes everything at
+    the end, also after an exception, SIGINT, SIGTERM or SIGHUP.
 
     Args:
-        name: ``wp`` and up to nine of ``a-z 0-9 -``; labs of different names do not touch.
+        name: ``wp`` and up to nine of ``a-z 0-9 -``; labs with different names are separate.
 
     Attributes:
         name: as given.
         server, client, attacker: the hosts.
         hosts: all of them by role.
-        net: the namespace with the wire between them.
+        net: the namespace with the bridge that connects them.
 
     Raises:
-        RequestError: no lab can have this name.
+        RequestError: *name* is not valid.
     """
 
     def __init__(self, name: str = "wp") -> None:
@@ -92,14 +97,14 @@ class Lab:
 
     @property
     def exists(self) -> bool:
-        """Whether all of it is there."""
+        """Whether all namespaces of the lab exist."""
         return all(namespace.exists for namespace in self._namespaces)
 
     def build(self) -> None:
-        """Make it, in place of what may be left of another; it stays until :meth:`remove`.
+        """Build the lab, after removing any older one; it stays until :meth:`remove`.
 
         Raises:
-            KernelError: not root, or the kernel lacks veth or bridges.
+            KernelError: this process is not root, or the kernel lacks veth or bridges.
         """
         self.remove()
         with ExitStack() as undo:
@@ -114,7 +119,7 @@ class Lab:
             undo.pop_all()
 
     def remove(self) -> None:
-        """Remove it and end every process inside; does nothing if it is gone."""
+        """Remove the lab and end every process inside; does nothing if it is gone."""
         for namespace in self._namespaces:
             namespace.remove()
 
@@ -148,7 +153,7 @@ def _host(lab: str, role: str, place: int) -> Host:
 
 
 def _connect(wire: "IPRoute", net: Namespace, host: Host) -> None:
-    queues = os.cpu_count() or 1  # one a CPU, so that a flood on one leaves room on the others
+    queues = os.cpu_count() or 1  # per CPU, so that a flood in one queue leaves room in others
     sizes = {"num_tx_queues": queues, "num_rx_queues": queues}
     peer: dict[str, Any] = {
         "ifname": host.interface,

@@ -1,4 +1,4 @@
-"""What the demo shows: a table that renews itself, or plain lines where there is no terminal."""
+"""The output of the demo: a live table on a terminal, otherwise plain lines."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -23,7 +23,7 @@ def say(text: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Moment:
-    # What is known at one time.
+    # All figures at one moment.
     sent: int
     flood: FloodResult
     tally: Tally
@@ -56,12 +56,12 @@ class _Moment:
 
 
 def watch(flood: Flood, tally: Tally, stats: Callable[[], Any]) -> None:
-    """Show how it goes until *flood* has ended.
+    """Show progress until *flood* has ended.
 
     Args:
-        flood: running.
+        flood: a running flood.
         tally: of the web client.
-        stats: gives what ``wirepath stats --json`` does.
+        stats: returns the JSON of ``wirepath stats``.
     """
     console = Console()
     if console.is_terminal:
@@ -78,7 +78,7 @@ def _moments(flood: Flood, tally: Tally, stats: Callable[[], Any]) -> Iterator[_
     while flood.running:
         time.sleep(_EVERY_S)
         if not flood.running:
-            break  # it ended within this interval, of which no rate could be told
+            break  # it ended during this interval, so its rate would be wrong
         counted, now = stats(), time.monotonic()
         pps = (_dropped(counted) - before) / (now - then)
         yield _Moment(flood.sent, flood.result, tally, counted, pps)
@@ -87,14 +87,14 @@ def _moments(flood: Flood, tally: Tally, stats: Callable[[], Any]) -> Iterator[_
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How the demo ended.
+    """The result of the demo.
 
     Attributes:
-        flood: what was sent.
+        flood: packets sent.
         tally: of the web client.
-        stats: of ``wirepath stats --json``, after the flood.
-        rule: that was to drop the flood.
-        overflowed: packets that found the interface's ring full, as on a wire that is too slow.
+        stats: JSON of ``wirepath stats``, after the flood.
+        rule: name of the rule that should drop the flood.
+        overflowed: packets lost because the ring of the interface was full.
     """
 
     flood: FloodResult
@@ -115,7 +115,7 @@ class Outcome:
 
     @property
     def summary(self) -> str:
-        """What to tell at the end, in four lines."""
+        """The final report, in four lines."""
         flood, tally, rule = self.flood, self.tally, self.stats["rules"][self.rule]
         lost = f", {self.overflowed:,} lost in a full ring before it" if self.overflowed else ""
         failed = f"; the last failure: {tally.failure}" if tally.failure else ""

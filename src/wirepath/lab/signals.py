@@ -1,4 +1,4 @@
-"""Signals that end a process, turned into exceptions, so that what cleans up runs."""
+"""Signals that would end the process become exceptions, so that cleanup runs."""
 
 import signal
 import threading
@@ -10,9 +10,10 @@ from typing import NoReturn
 
 @contextmanager
 def ends_on_signals() -> Iterator[None]:
-    """Let SIGTERM and SIGHUP raise SystemExit in the main thread, as SIGINT raises by itself.
+    """Let SIGTERM and SIGHUP raise SystemExit, as SIGINT already raises KeyboardInterrupt.
 
-    The exit code is the one that a shell gives.  In any other thread this does nothing.
+    The exit code is that of a shell, 128 + signal.  In other threads than the main one, this does
+    nothing.
     """
     if threading.current_thread() is not threading.main_thread():
         yield

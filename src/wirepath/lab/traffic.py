@@ -1,6 +1,6 @@
-"""What a flood is made of: one template frame and many sources, or many frames.
+"""The packets of a flood: one template frame with many sources, or many frames.
 
-Checksums are right, so what a flood sends is what a host of that address would have sent.
+Checksums are correct, so that a host with that address could have sent each packet.
 """
 
 import socket
@@ -22,7 +22,7 @@ _IPV6: Final = struct.Struct("!IHBB16s16s")  # RFC 8200 section 3
 _UDP: Final = struct.Struct("!HHHH")  # RFC 768
 _TCP: Final = struct.Struct("!HHIIBBHHH")  # RFC 9293 section 3.1
 _ETHERTYPES: Final = {4: b"\x08\x00", 6: b"\x86\xdd"}
-_V4: Final = 4  # the version, and the bytes of an address
+_V4: Final = 4  # IP version, and bytes of an address
 _V6_BYTES: Final = 16
 _ETHERTYPE_VLAN: Final = 0x8100
 _PROTO_TCP: Final = 6
@@ -30,14 +30,14 @@ _PROTO_UDP: Final = 17
 _SYN: Final = 0x02
 _TTL: Final = 64
 
-_FRAME_MIN: Final = 60  # Ethernet without its checksum, IEEE 802.3
+_FRAME_MIN: Final = 60  # bytes without FCS, IEEE 802.3
 _LAB_V4: Final = 0xC00002  # 192.0.2.0/24
-_NOT_LAB_V6: Final = (0x20, 0x01, 0x0D, 0xB9)  # the neighbour of 2001:db8::/32
-_ROW_BYTES: Final = 96  # struct frame_row: two tags, IPv6 and TCP fit
+_NOT_LAB_V6: Final = (0x20, 0x01, 0x0D, 0xB9)  # 2001:db9::/32, next to the documentation prefix
+_ROW_BYTES: Final = 96  # struct frame_row; fits two tags, IPv6 and TCP
 _MAC: Final = "02:00:00:00:00:01"
 _MAC_SENDER: Final = "02:00:00:00:00:fe"
 
-# struct flood_config where nothing varies; its ifindex is the flood's to know.
+# struct flood_config for frames without varying fields; the flood adds ifindex.
 _CONSTANT: Final = {
     **dict.fromkeys(("rows", "row_size", "saddr", "sport", "first_port", "ports"), 0),
     **dict.fromkeys(("ip_check", "l4_check", "ip_sum", "l4_sum"), 0),
@@ -48,11 +48,11 @@ _CONSTANT: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """A frame with a source of 0, and where in it what varies lies.
+    """A frame with source address 0, and the offsets of its varying fields.
 
     Attributes:
-        frame: as it is sent; checksums are filled in as the source is.
-        config: the offsets and sums that ``struct flood_config`` wants.
+        frame: the frame; the generator fills in source and checksums.
+        config: offsets and sums for ``struct flood_config``.
     """
 
     frame: bytes
@@ -71,12 +71,12 @@ def udp(
     """Make a UDP packet.
 
     Args:
-        to: IPv4 or IPv6 address.
-        dport: where to.
-        sport: where from.
-        payload: what it carries.
-        mac: of the receiver; that of the lab's server if not given.
-        vlan: tag of 802.1Q; None: none.
+        to: IPv4 or IPv6 destination address.
+        dport: destination port.
+        sport: source port.
+        payload: the data.
+        mac: destination MAC; by default that of the lab's server.
+        vlan: tag of 802.1Q; None for untagged.
     """
     header = _UDP.pack(sport, dport, _UDP.size + len(payload), 0)
     return _template(to, _ethernet(to, mac, vlan), _PROTO_UDP, header + payload, check=6)
@@ -112,20 +112,20 @@ def _ethernet(to: str, mac: str, vlan: int | None) -> bytes:
 
 
 def _sum(data: bytes) -> int:
-    # In the machine's own order, as the program adds it up: RFC 1071 section 2 (B).
+    # In host byte order, in which the program continues the sum: RFC 1071 section 2 (B).
     padded = data + bytes(len(data) % 2)
     return sum(struct.unpack(f"={len(padded) // 2}H", padded))
 
 
 @dataclass(frozen=True, slots=True)
 class Traffic:
-    """All that the generator needs to know; made by the functions below.
+    """The input of the generator; made by the functions below.
 
     Attributes:
-        program: of ``bpf/lab/flood.bpf.c``.
-        frame: what every packet is written over.
-        config: every member of ``struct flood_config`` but its ifindex.
-        tables: rows by map name; bytes, as the map's values lie in memory.
+        program: name of a program in ``bpf/lab/flood.bpf.c``.
+        frame: the frame in which the program writes the varying fields.
+        config: every member of ``struct flood_config`` except ifindex.
+        tables: rows by map name; each row has the bytes of one map value.
     """
 
     program: str
@@ -140,9 +140,9 @@ def from_sources(
     """Send *template* from each of *sources* in turn.
 
     Args:
-        template: what to send.
-        sources: a row an address, 4 or 16 bytes as on the wire, of the template's family.
-        ports: consecutive source ports, drawn at random; the template's own if empty.
+        template: the frame to send.
+        sources: one address per row, 4 or 16 bytes as on the wire, of the template's family.
+        ports: range from which source ports are drawn at random; if empty, the template's own.
     """
     table = "sources_v4" if sources.shape[1] == _V4 else "sources_v6"
     config = _varied(template, ports) | {"rows": len(sources)}
@@ -150,7 +150,7 @@ def from_sources(
 
 
 def at_random(template: Template, within: Prefix, ports: range = range(0)) -> Traffic:
-    """Send *template* from random addresses inside *within*; for *ports* see above."""
+    """Send *template* from random addresses inside *within*; *ports* as in `from_sources`."""
     varies = (1 << ADDRESS_BITS - within.bits) - 1
     words = _V4 if within.is_ipv4 else _V6_BYTES
     network, hostmask = (
@@ -163,10 +163,10 @@ def at_random(template: Template, within: Prefix, ports: range = range(0)) -> Tr
 
 
 def written_out(template: Template, sources: NDArray[np.uint8], *, seed: int = 1) -> Traffic:
-    """Send *template* from each of *sources* in turn, from random ports, every byte of it anew.
+    """Send *template* from each of *sources* in turn and from random ports, as whole frames.
 
-    For receivers that send frames back changed: the generator gets their memory again, and the
-    others write over no more than varies.
+    For receivers that change frames and send them back. The generator reuses the memory of frames;
+    other traffic rewrites only the varying fields, this one rewrites every byte.
     """
     config, count = template.config, len(sources)
     rows = np.zeros((count, _ROW_BYTES), dtype=np.uint8)
@@ -207,16 +207,16 @@ def _varied(template: Template, ports: range) -> dict[str, Any]:
     config: dict[str, Any] = {**_CONSTANT, **template.config}
     if ports:
         at = config["sport"]
-        config["l4_sum"] -= _sum(template.frame[at : at + 2])  # the program adds what it draws
+        config["l4_sum"] -= _sum(template.frame[at : at + 2])  # the program adds the drawn port
         config |= {"first_port": ports.start, "ports": len(ports)}
     return config
 
 
 def random_sources(count: int, *, version: int = 4, seed: int = 1) -> NDArray[np.uint8]:
-    """Draw different addresses: a row an address, as on the wire, in random order.
+    """Draw distinct random addresses, one per row as on the wire, in random order.
 
-    IPv4 lies in 1.0.0.0 to 223.255.255.255 less 192.0.2.0/24, the lab's own; IPv6 in
-    2001:db9::/32, beside the lab's.
+    IPv4 addresses are in 1.0.0.0 to 223.255.255.255, except 192.0.2.0/24, the lab's network. IPv6
+    addresses are in 2001:db9::/32, next to the lab's network.
     """
     draw = np.random.default_rng(seed)
     if version != _V4:
@@ -225,12 +225,12 @@ def random_sources(count: int, *, version: int = 4, seed: int = 1) -> NDArray[np
         return rows
     numbers = draw.integers(1 << 24, 224 << 24, count + count // 8 + 64, dtype=np.uint32)
     numbers = numbers[numbers >> 8 != _LAB_V4]
-    first = np.unique(numbers, return_index=True)[1]  # of what was drawn twice
+    first = np.unique(numbers, return_index=True)[1]  # of repeated draws
     chosen = np.asarray(numbers[np.sort(first)][:count], dtype=">u4")
     return chosen.view(np.uint8).reshape(-1, _V4)
 
 
 def addresses(sources: NDArray[np.uint8]) -> list[str]:
-    """Write *sources* as an operator does."""
+    """Return *sources* as text."""
     family = socket.AF_INET if sources.shape[1] == _V4 else socket.AF_INET6
     return [socket.inet_ntop(family, row.tobytes()) for row in sources]

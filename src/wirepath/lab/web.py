@@ -1,6 +1,6 @@
-"""A real web server and a real client, to see whether a host still serves.
+"""A real web server and a real client, which show whether a host still serves.
 
-Both are threads of this process whose sockets live in a namespace, so nothing survives them.
+Both are threads of this process with sockets in a namespace, so nothing outlives the process.
 """
 
 import http.client
@@ -32,17 +32,19 @@ class _Page(BaseHTTPRequestHandler):
 
 
 class _Server(ThreadingHTTPServer):
-    address_family = AF_INET6  # and IPv4 by way of it: IPV6_V6ONLY is off by default
+    address_family = AF_INET6  # serves IPv4 too, since IPV6_V6ONLY is off by default
     daemon_threads = True
     request_queue_size = 128
 
 
 class WebServer:
-    """Answers every GET with :data:`PAGE`, over IPv4 and IPv6, for the time of the context.
+    """A server that answers every GET with :data:`PAGE`, over IPv4 and IPv6.
+
+    It serves while its context is entered.
 
     Args:
-        namespace: where it listens.
-        port: TCP.
+        namespace: the namespace in which it listens.
+        port: TCP port.
     """
 
     def __init__(self, namespace: Namespace, port: int = 80) -> None:
@@ -67,13 +69,13 @@ class WebServer:
 
 @dataclass(slots=True)
 class Tally:
-    """How a client fared.
+    """The results of a client.
 
     Attributes:
-        asked: requests sent, one connection each.
-        answered: those that got the whole page with status 200.
-        slowest_s: the longest that an answer took, from connecting to its last byte.
-        failure: what the last request without an answer ran into; empty if there was none.
+        asked: requests sent, each on its own connection.
+        answered: requests answered with the whole page and status 200.
+        slowest_s: longest time from connecting to the last byte of the answer.
+        failure: error of the last request that failed; empty if none has.
     """
 
     asked: int = 0
@@ -83,16 +85,16 @@ class Tally:
 
 
 class WebClient:
-    """Asks for the page again and again, for the time of the context.
+    """A client that requests the page again and again while its context is entered.
 
     Args:
-        namespace: where it asks from.
-        addresses: the server's, asked in turn.
-        port: TCP.
-        pause_s: between an answer and the next request.
+        namespace: the namespace of its sockets.
+        addresses: addresses of the server, used in turn.
+        port: TCP port.
+        pause_s: time between an answer and the next request.
 
     Attributes:
-        tally: so far; final once the context is left.
+        tally: the results so far; final after the context is left.
     """
 
     def __init__(

@@ -1,7 +1,7 @@
-"""The compiled extension: libbpf, bpf(2), and the loops that Python must not do itself.
+"""The compiled extension: libbpf, bpf(2), and the loops that would be too slow in Python.
 
-``lib`` has every function that the headers in this directory declare, ``ffi`` makes and reads the
-buffers they take.  Calls release the interpreter lock.  Functions return 0, a count or a
+``lib`` has every function that the headers in this directory declare; ``ffi`` makes and reads the
+buffers that they take.  Calls release the interpreter lock.  Functions return 0, a count or a
 descriptor, or a negative errno; the headers say which.
 """
 
@@ -12,7 +12,7 @@ from wirepath.native._native import ffi, lib
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer, WriteableBuffer
 
-    # numpy's arrays say that they are buffers from Python 3.12 on; until then Any lets them pass.
+    # Before Python 3.12, numpy's arrays are not buffers to a type checker; Any lets them pass.
     Readable = ReadableBuffer | Any
     Writable = WriteableBuffer | Any
 

@@ -1,4 +1,4 @@
-# What cffi makes of the headers here; they are the real declarations.
+# The module that cffi generates; the real declarations are in the headers here.
 
 from collections.abc import Callable
 from typing import Any

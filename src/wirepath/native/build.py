@@ -1,7 +1,7 @@
-"""How the one compiled extension, ``wirepath.native._native``, is made.
+"""The build of the compiled extension, ``wirepath.native._native``.
 
-cffi API mode: the headers in the rooms below are both what the C sources include and what Python
-may call, so no declaration is written twice.  Stable ABI (abi3): one wheel serves every CPython.
+cffi API mode: the C sources include the same headers that declare the functions to Python, so no
+declaration is written twice.  Stable ABI (abi3): one wheel serves every CPython.
 """
 
 from pathlib import Path
@@ -16,7 +16,7 @@ HEADERS = sorted(HERE.glob("*/*.h"))
 
 
 def declarations(header: Path) -> str:
-    """What cffi parses of *header*: all but the preprocessor lines."""
+    """Return the part of *header* that cffi can parse: everything but the preprocessor lines."""
     lines = header.read_text().splitlines()
     return "\n".join(line for line in lines if not line.startswith("#"))
 

@@ -1,4 +1,4 @@
-"""Captures: pcap and pcapng files, read at disk speed and written."""
+"""Reading and writing captures: pcap and pcapng files."""
 
 from wirepath.pcap.reader import Capture, Frame, read_capture
 from wirepath.pcap.writer import CaptureWriter

@@ -1,21 +1,21 @@
-"""Reading captures: an index of where each frame lies, made by one scan in C.
+"""Reading captures: a scan in C finds each frame, and frames are read when asked for.
 
-Knows pcap (microseconds and nanoseconds) and pcapng (sections, several interfaces, their clocks),
-in both byte orders.  Only Ethernet is read.
+Supports pcap (microseconds and nanoseconds) and pcapng (sections, several interfaces with clocks of
+their own), in both byte orders.  Only Ethernet is supported.
 """
 
 import mmap
 import os
 import stat
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, Final, NamedTuple, Self
+from typing import Any, Final, NamedTuple, Self, SupportsBytes
 
 from wirepath.errors import CaptureError, errno_name
 
-# The first bytes of what captures are often packed with.
+# The first bytes of compressed files, and the program that unpacks them.
 _PACKED: Final = {b"\x1f\x8b": "gunzip", b"\x28\xb5\x2f\xfd": "unzstd", b"\xfd7zXZ": "unxz"}
 
 # https://www.tcpdump.org/linktypes.html
@@ -36,8 +36,8 @@ class Frame(NamedTuple):
 
     Attributes:
         time_ns: since 1970; 0 if the capture does not say.
-        wire_bytes: as it was; more than ``len(data)`` if a snap length cut it.
-        data: from the Ethernet header on.
+        wire_bytes: length on the wire; more than ``len(data)`` if the capture cut the frame.
+        data: the captured bytes, from the Ethernet header on.
     """
 
     time_ns: int
@@ -46,17 +46,17 @@ class Frame(NamedTuple):
 
 
 class Capture:
-    """A capture that was read; leaving the context, or `close`, unmaps it.
+    """A capture file; `close`, or leaving the context, unmaps it.
 
-    The arrays have one entry a frame, in file order, and stay when it is closed.
+    The arrays have one entry per frame, in file order, and outlive `close`.
 
     Attributes:
         path: as the operator named it.
         data: the whole file.
         offsets: of each frame's first byte in *data* (``Q``).
         captured: bytes of each frame in *data* (``I``).
-        wire: bytes that each frame had (``I``), never less than *captured*.
-        times_ns: since 1970 (``Q``).
+        wire: bytes of each frame on the wire (``I``), at least *captured*.
+        times_ns: time of each frame, since 1970 (``Q``).
     """
 
     def __init__(self, path: Path, data: bytes | mmap.mmap, frames: int) -> None:
@@ -67,8 +67,26 @@ class Capture:
         self.captured = array("I", bytes(4 * frames))
         self.wire = array("I", bytes(4 * frames))
 
+    @classmethod
+    def of(cls, frames: Iterable[SupportsBytes | Frame]) -> Self:
+        """Make a capture of frames; those that are bytes alone are whole, at time 0."""
+        known = [
+            each if isinstance(each, Frame) else Frame(0, len(data := bytes(each)), data)
+            for each in frames
+        ]
+        capture = cls(Path("frames"), b"".join(frame.data for frame in known), len(known))
+        offset = 0
+        for at, (time_ns, wire_bytes, data) in enumerate(known):
+            capture.times_ns[at], capture.wire[at] = time_ns, wire_bytes
+            capture.offsets[at], capture.captured[at] = offset, len(data)
+            offset += len(data)
+        return capture
+
     def __len__(self) -> int:
         return len(self.offsets)
+
+    def __repr__(self) -> str:
+        return f"<capture {self.path}: {len(self):,} frames>"
 
     def __iter__(self) -> Iterator[Frame]:
         fields = zip(self.times_ns, self.wire, self.offsets, self.captured, strict=True)
@@ -87,13 +105,14 @@ class Capture:
             self.data.close()
 
 
-def read_capture(path: Path) -> Capture:
+def read_capture(path: str | Path) -> Capture:
     """Read the capture in the file, or pipe, *path*.
 
     Raises:
-        CaptureError: it cannot be opened, is no capture, ends inside a frame, contradicts itself,
-            or has a frame that is not Ethernet.
+        CaptureError: the file cannot be opened, is not a capture, ends inside a frame, contradicts
+            itself, or has a frame that is not Ethernet.
     """
+    path = Path(path)
     data = _contents(path)
     with ExitStack() as undo:
         if isinstance(data, mmap.mmap):
@@ -104,7 +123,7 @@ def read_capture(path: Path) -> Capture:
         capture = Capture(path, data, counted.frames)
         if _scan(data, capture).frames != counted.frames:
             raise CaptureError(f"read {path}: it changed meanwhile (wait until it is written)")
-        undo.pop_all()  # it belongs to the capture now
+        undo.pop_all()  # the capture owns the mapping now
         return capture
 
 
@@ -121,7 +140,7 @@ def _contents(path: Path) -> bytes | mmap.mmap:
 
 
 def _scan(data: bytes | mmap.mmap, into: Capture | None) -> Any:
-    # Fills the arrays of *into*, or only counts; returns struct capture_scan.
+    # Fills the arrays of *into*, or only counts frames if None; returns struct capture_scan.
     from wirepath.native import ffi, lib
 
     frames = ffi.new("struct capture_frames *")
@@ -149,7 +168,7 @@ _ARRAYS: Final = {
 
 
 def _problem(data: bytes | mmap.mmap, scan: Any) -> str:
-    # What is wrong, and what to do; "" if nothing is.
+    # Returns the fault and its cure; "" if there is none.
     from wirepath.native import lib
 
     frame = scan.frames + 1

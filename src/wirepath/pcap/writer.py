@@ -1,4 +1,4 @@
-"""Writing captures, with nanoseconds: ``.pcapng`` by suffix, else pcap."""
+"""Writing captures with nanoseconds, as pcapng (by the suffix ``.pcapng``) or pcap."""
 
 import struct
 from pathlib import Path
@@ -7,11 +7,11 @@ from typing import Final, Self
 from wirepath.errors import CaptureError, errno_name
 
 _BUFFER_BYTES: Final = 1 << 20
-_SNAP_BYTES: Final = 262_144  # what readers expect at most; only a hint
+_SNAP_BYTES: Final = 262_144  # the largest that readers accept; only a hint to them
 _ETHERNET: Final = 1
 _NS_PER_SEC: Final = 1_000_000_000
 
-# draft-ietf-opsawg-pcap: magic of nanoseconds, version 2.4, no zone, snap length, link type.
+# draft-ietf-opsawg-pcap: nanosecond magic, version 2.4, two unused fields, snap length, link type.
 _PCAP_HEADER: Final = struct.pack("<IHHiIII", 0xA1B23C4D, 2, 4, 0, 0, _SNAP_BYTES, _ETHERNET)
 _PCAP_RECORD: Final = struct.Struct("<IIII")
 
@@ -25,13 +25,13 @@ _PACKET_BYTES: Final = _PACKET.size + 4
 
 
 class CaptureWriter:
-    """A capture in the making, whole once the context is left.
+    """A capture being written; complete after the context is left.
 
     Args:
-        path: overwritten; the suffix ``.pcapng`` asks for that format.
+        path: overwritten; the suffix ``.pcapng`` selects that format.
 
     Raises:
-        CaptureError: the file cannot be made; also from `write` and on leaving.
+        CaptureError: the file cannot be written; `write` and `close` raise it too.
     """
 
     def __init__(self, path: Path) -> None:
@@ -41,7 +41,7 @@ class CaptureWriter:
             self._file = path.open("wb", buffering=_BUFFER_BYTES)
             self._file.write(_SECTION + _INTERFACE if self._pcapng else _PCAP_HEADER)
         except OSError as error:
-            raise self._no(error) from error
+            raise self._refused(error) from error
 
     def write(self, time_ns: int, data: bytes, wire_bytes: int | None = None) -> None:
         """Append a frame.
@@ -49,14 +49,14 @@ class CaptureWriter:
         Args:
             time_ns: since 1970.
             data: from the Ethernet header on.
-            wire_bytes: as it was; ``len(data)`` if None.
+            wire_bytes: length on the wire; ``len(data)`` if None.
         """
         wire = len(data) if wire_bytes is None else wire_bytes
         record = self._enhanced if self._pcapng else self._classic
         try:
             self._file.write(record(time_ns, data, wire))
         except OSError as error:
-            raise self._no(error) from error
+            raise self._refused(error) from error
 
     def __enter__(self) -> Self:
         return self
@@ -65,11 +65,11 @@ class CaptureWriter:
         self.close()
 
     def close(self) -> None:
-        """Write what is still in memory."""
+        """Write buffered frames and close the file."""
         try:
             self._file.close()
         except OSError as error:
-            raise self._no(error) from error
+            raise self._refused(error) from error
 
     def _classic(self, time_ns: int, data: bytes, wire: int) -> bytes:
         seconds, rest = divmod(time_ns, _NS_PER_SEC)
@@ -81,6 +81,6 @@ class CaptureWriter:
         head = _PACKET.pack(6, size, 0, time_ns >> 32, time_ns & 0xFFFFFFFF, len(data), wire)
         return b"".join((head, data, bytes(padding), size.to_bytes(4, "little")))
 
-    def _no(self, error: OSError) -> CaptureError:
+    def _refused(self, error: OSError) -> CaptureError:
         why = f"{error.strerror} [{errno_name(error.errno or 0)}]"
         return CaptureError(f"write {self.path}: {why} (name a file that can be written)")

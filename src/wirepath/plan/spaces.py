@@ -22,7 +22,7 @@ from wirepath.plan.clauses import (
     AskRanges,
     AskStates,
 )
-from wirepath.prefixes import Layout, layout_segments
+from wirepath.prefixes import ClassTable, build_class_table
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -144,7 +144,7 @@ class Literals:
 
     Attributes:
         classes: how many there are.
-        layout: the table that finds an address's class.
+        table: finds an address's class.
     """
 
     def __init__(self, asks: Iterable[Ask], never_block: Iterable[Prefix]) -> None:
@@ -163,7 +163,7 @@ class Literals:
                 "lay out rules: too many different prefixes in src, dst and never_block"
                 " (put them into sets)"
             )
-        self.layout: Layout = layout_segments(
+        self.table: ClassTable = build_class_table(
             array("Q", (start >> 64 for start in self._starts)),
             array("Q", (start & _LOW for start in self._starts)),
             array("H", range(self.classes)),

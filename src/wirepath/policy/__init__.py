@@ -4,18 +4,22 @@ Pure: needs no kernel and no privilege, and touches nothing.
 """
 
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final, Self
 
 from wirepath import actions
-from wirepath.actions import Action
 from wirepath.document import Document, Table, choice, flag, string
 from wirepath.errors import PolicyError, Problem, RequestError, errno_name, shown
 from wirepath.net import HOOKS, Hook, Outcome, Prefix
 from wirepath.policy.match import Match
 from wirepath.policy.names import TCP, UDP
+from wirepath.policy.objects import AnyRule, AnySet, as_document
+from wirepath.policy.tables import Rule, SetSpec, Settings
+
+__all__ = ["RULES_MAX", "SETS_MAX", "SET_PREFIXES_MAX", "Match", "Policy", "Rule", "SetSpec"]
 
 RULES_MAX: Final = 10_000
 SETS_MAX: Final = 64
@@ -26,64 +30,14 @@ _NAME_CURE: Final = "use a-z 0-9 . _ -, at most 63, beginning with a letter or d
 _OUTCOME: Final[Callable[[Any], Outcome]] = choice("pass", "drop")
 _HOOK: Final[Callable[[Any], Hook]] = choice(*HOOKS)
 _PROTO_NAMES: Final = {TCP: "tcp", UDP: "udp"}
+_NONE: Final[Mapping[str, Any]] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Datapath:
-    """What holds for every packet: ``[datapath]``.
-
-    Attributes:
-        default: for packets that no rule decides.
-        defaults: the same, by hook, where it is another one.
-        fragments: for later fragments, ahead of the rules: drop, or pass on to them.
-        malformed: for frames that lie about their lengths.
-        never_block: sources that pass before every ban and rule.
-    """
-
-    default: Outcome = "pass"
-    defaults: Mapping[Hook, Outcome] = field(default_factory=dict)
-    fragments: Outcome = "pass"
-    malformed: Outcome = "drop"
-    never_block: tuple[Prefix, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SetSpec:
-    """Where the prefixes of a set come from: ``[set.NAME]``.
-
-    Attributes:
-        name: what rules call it, behind an ``@``.
-        files: absolute; they are readable, but nobody has looked inside.
-        prefixes: those that stand in the policy itself.
-        counters: whether each entry counts packets.
-    """
-
-    name: str
-    files: tuple[Path, ...] = ()
-    prefixes: tuple[Prefix, ...] = ()
-    counters: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rule:
-    """One ``[[rule]]``.
-
-    Attributes:
-        name: unique in the policy; counters keep to it across policies.
-        match: which packets.
-        action: what becomes of them.
-        hooks: where it is asked.
-    """
-
-    name: str
-    match: Match
-    action: Action
-    hooks: tuple[Hook, ...] = ("ingress",)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Policy:
-    """A whole policy, known to be valid.
+    """A whole policy, known to be valid: made by `load`, `parse` or `of`, and never changed.
+
+    Two policies are equal if they say the same, whatever file they came from.
 
     Attributes:
         file: as the operator named it.
@@ -93,19 +47,20 @@ class Policy:
     """
 
     file: str = field(default="", compare=False)
-    datapath: Datapath
+    datapath: Settings
     sets: Mapping[str, SetSpec]
     rules: tuple[Rule, ...]
     _source: Document = field(compare=False, repr=False)
 
     @classmethod
-    def load(cls, path: Path) -> Self:
+    def load(cls, path: str | Path) -> Self:
         """Read the policy in the file *path*; set files are relative to it.
 
         Raises:
             PolicyError: something in it is wrong; has every problem.
             RequestError: the file cannot be read.
         """
+        path = Path(path)
         try:
             data = path.read_bytes()
         except OSError as error:
@@ -130,8 +85,37 @@ class Policy:
         Raises:
             PolicyError: something in it is wrong; has every problem.
         """
-        document = Document(text, file)
-        return cls._read(document, document.parse(), _readable(base or Path.cwd()))
+        source = Document(text, file)
+        return cls._read(source, source.parse(), _readable(base or Path.cwd()))
+
+    @classmethod
+    def of(
+        cls,
+        rules: Iterable[AnyRule] = (),
+        *,
+        sets: Mapping[str, AnySet] = _NONE,
+        datapath: Mapping[str, Any] = _NONE,
+        file: str = "policy",
+        base: Path | None = None,
+    ) -> Self:
+        """Make a policy of Python objects, which say what a text would say.
+
+        Keys and values are those of the policy language. A key that is None counts as left out;
+        any collection is a list; prefixes may be objects too, also those of `ipaddress`.
+
+        Args:
+            rules: dicts with the keys of ``[[rule]]``, or rules of other policies, in order.
+            sets: by name, prefixes; or the keys of ``[set.NAME]``, or a set of another policy.
+            datapath: the keys of ``[datapath]``.
+            file: what messages and ``wirepath status`` call it.
+            base: what set files are relative to; the working directory if None.
+
+        Raises:
+            PolicyError: something in it is wrong; has every problem.
+        """
+        source = Document("", file)
+        top = Table(source, as_document(rules, sets, datapath))
+        return cls._read(source, top, _readable(base or Path.cwd()))
 
     @classmethod
     def from_document(cls, values: Mapping[str, Any], *, file: str = "policy") -> Self:
@@ -140,8 +124,8 @@ class Policy:
         Raises:
             PolicyError: *values* are not of this version.
         """
-        document = Document("", file)
-        return cls._read(document, Table(document, values), lambda value: Path(string(value)))
+        source = Document("", file)
+        return cls._read(source, Table(source, values), lambda value: Path(string(value)))
 
     @classmethod
     def _read(cls, source: Document, top: Table, file: Callable[[Any], Path]) -> Self:
@@ -189,32 +173,20 @@ class Policy:
     def document(self) -> dict[str, Any]:
         """Give the policy as plain values, for JSON; `from_document` is the way back."""
         return {
-            "datapath": {
-                "default": {hook: self.at(hook).datapath.default for hook in HOOKS}
-                if self.datapath.defaults
-                else self.datapath.default,
-                "fragments": self.datapath.fragments,
-                "malformed": self.datapath.malformed,
-                "never_block": [str(prefix) for prefix in self.datapath.never_block],
-            },
-            "set": {
-                spec.name: {
-                    "files": [str(path) for path in spec.files],
-                    "prefixes": [str(prefix) for prefix in spec.prefixes],
-                    "counters": spec.counters,
-                }
-                for spec in self.sets.values()
-            },
-            "rule": [
-                {
-                    "name": rule.name,
-                    "hook": list(rule.hooks),
-                    "match": rule.match.document(),
-                    **rule.action.document(),
-                }
-                for rule in self.rules
-            ],
+            "datapath": self.datapath.document() | self._default(),
+            "set": {name: spec.document() for name, spec in self.sets.items()},
+            "rule": [rule.document() for rule in self.rules],
         }
+
+    def _default(self) -> dict[str, Any]:
+        if not self.datapath.defaults:
+            return {}
+        return {"default": {hook: self.at(hook).datapath.default for hook in HOOKS}}
+
+    def __repr__(self) -> str:
+        counted = ((len(self.rules), "rule"), (len(self.sets), "set"))
+        parts = [f"{count:,} {what}{'s' * (count != 1)}" for count, what in counted]
+        return f"<policy {self.file}: {', '.join(parts)}>"
 
     def problem(self, message: str, *path: str | int) -> Problem:
         """Describe something wrong that only shows later, such as a bad line in a set's file.
@@ -232,7 +204,7 @@ class Policy:
 
 
 # Where no rule of the operator's stands, nothing of his holds: we may be there to learn.
-_NOTHING_ASKED: Final = Datapath(malformed="pass")
+_NOTHING_ASKED: Final = Settings(malformed="pass")
 
 
 # What rules do with answers comes before what others do at egress; no operator calls a rule so.
@@ -243,9 +215,9 @@ def _on_answers(rules: tuple[Rule, ...]) -> Iterator[Rule]:
             yield Rule(name=name, match=match, action=action, hooks=("egress",))
 
 
-def _read_datapath(table: Table) -> Datapath:
+def _read_datapath(table: Table) -> Settings:
     default, defaults = _read_defaults(table)
-    datapath = Datapath(
+    datapath = Settings(
         default=default,
         defaults=defaults,
         fragments=table.one("fragments", _OUTCOME, "pass"),
@@ -257,7 +229,7 @@ def _read_datapath(table: Table) -> Datapath:
 
 
 # Whoever lists at ingress what may come in hardly means to cut himself off.
-def _let_nothing_out(datapath: Datapath, rules: tuple[Rule, ...]) -> str:
+def _let_nothing_out(datapath: Settings, rules: tuple[Rule, ...]) -> str:
     for hook in HOOKS[1:]:
         here = [rule for rule in rules if hook in rule.hooks]
         drops = datapath.defaults.get(hook, datapath.default) == "drop"
@@ -327,7 +299,8 @@ def _read_rules(tables: list[Table], sets: Collection[str]) -> tuple[Rule, ...]:
             table.wrong("", 'a rule without a name (write name = "...": counters go by it)')
         elif name in first:
             line = table.document.line((*first[name].path, "name"))
-            table.wrong("name", f"{shown(name)}: taken by the rule of line {line} (write another)")
+            taken = f"the rule of line {line}" if line else "a rule before it"
+            table.wrong("name", f"{shown(name)}: taken by {taken} (write another)")
         elif name:
             first[name] = table
         hooks = _read_hooks(table)
@@ -345,7 +318,9 @@ def _read_rules(tables: list[Table], sets: Collection[str]) -> tuple[Rule, ...]:
             right = [f'"{hook}"' for hook in action.hooks]
             listed = f"[{', '.join(right)}]" if len(right) > 1 else right[0]
             cure = f"write hook = {listed}"
-            table.wrong("hook", f"{shown(elsewhere[0])}: `{action.kind}` is not for there ({cure})")
+            why = f": {action.absent}" if action.absent else ""
+            message = f"`{action.kind}` is not for there{why} ({cure})"
+            table.wrong("hook", f"{shown(elsewhere[0])}: {message}")
         for key, message in action.misplaced(hooks):
             table.table(action.kind, "").wrong(key, message)
         rules.append(Rule(name=name, match=match, action=action, hooks=hooks))

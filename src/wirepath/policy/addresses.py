@@ -1,4 +1,4 @@
-"""Match keys that ask where an address lies: ``src`` and ``dst``."""
+"""Match keys that compare addresses with prefixes and sets: ``src`` and ``dst``."""
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
@@ -15,11 +15,11 @@ _EVERY: Final = (Prefix.parse("0.0.0.0/0"), Prefix.parse("::/0"))
 
 @dataclass(frozen=True, slots=True)
 class Addresses(Predicate):
-    """An address is in some prefix or set, and in none that is negated.
+    """A condition that an address is in some prefix or set, and in no negated one.
 
     Attributes:
-        prefixes, sets: one of them must hold the address, unless both are empty; sorted.
-        not_prefixes, not_sets: none of them may; sorted.
+        prefixes, sets: one of them must contain the address, unless both are empty; sorted.
+        not_prefixes, not_sets: none of them may contain it; sorted.
     """
 
     prefixes: tuple[Prefix, ...] = ()
@@ -29,16 +29,16 @@ class Addresses(Predicate):
 
     @classmethod
     def read(cls, match: Table, key: str, known_sets: Collection[str]) -> Self | None:
-        """Take *key* from *match*; None if it is absent or, noted, wrong."""
+        """Read *key* of *match*; None if it is absent or invalid, which is recorded."""
         found = match.each(key, lambda value: _read(value, known_sets))
         if not found:
             return None
-        asked = [what for word, what in found if not word.startswith("!")]
-        holes = [what for word, what in found if word.startswith("!")]
+        asked = [item for word, item in found if not word.startswith("!")]
+        holes = [item for word, item in found if word.startswith("!")]
         return cls(key, tuple(word for word, _ in found), *_sorted(asked), *_sorted(holes))
 
     def judge(self, packet: Packet | Sketch, sets: Mapping[str, Members]) -> bool | None:
-        """Tell whether the address lies where it should."""
+        """Tell whether the address satisfies the condition; None if it is unknown."""
         address = packet.source if self.key == "src" else packet.destination
         if address is UNKNOWN:
             return None if self.admits(packet.family) else False
@@ -48,13 +48,13 @@ class Addresses(Predicate):
         return not _within(address, self.not_prefixes, self.not_sets, sets)
 
     def admits(self, family: int) -> bool:
-        """Tell whether an address of *family*, 4 or 6, could be meant; sets may have either."""
+        """Tell whether an address of *family*, 4 or 6, can satisfy it; sets may hold both."""
         if self.sets or not self.prefixes:
             return True
         return any(prefix.family == family for prefix in self.prefixes)
 
     def is_empty(self) -> bool:
-        """Tell whether what is negated takes away all that is asked for."""
+        """Tell whether the negated prefixes and sets cover all that is asked for."""
         if not self.not_prefixes and not self.not_sets:
             return False
         asked = self.prefixes if self.prefixes or self.sets else _EVERY
@@ -64,7 +64,7 @@ class Addresses(Predicate):
 
 
 def _read(value: Any, known_sets: Collection[str]) -> tuple[str, Prefix | str]:
-    # The word, and the prefix or the set's name in it.
+    # Returns the word, and the prefix or set name that it stands for.
     word = string(value)
     bare = word.removeprefix("!")
     if not bare.startswith("@"):
@@ -77,8 +77,8 @@ def _read(value: Any, known_sets: Collection[str]) -> tuple[str, Prefix | str]:
 
 
 def _sorted(found: list[Prefix | str]) -> tuple[tuple[Prefix, ...], tuple[str, ...]]:
-    prefixes = [what for what in found if isinstance(what, Prefix)]
-    sets = [what for what in found if isinstance(what, str)]
+    prefixes = [item for item in found if isinstance(item, Prefix)]
+    sets = [item for item in found if isinstance(item, str)]
     if len(found) > 1:
         return tuple(sorted(set(prefixes))), tuple(sorted(set(sets)))
     return tuple(prefixes), tuple(sets)

@@ -1,4 +1,4 @@
-"""Match keys that ask for bits: ``tcp_flags`` and ``fragment``."""
+"""Match keys for bits of headers: ``tcp_flags`` and ``fragment``."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,9 +11,9 @@ from wirepath.policy.names import TCP_FLAGS
 from wirepath.policy.predicate import Members, Predicate
 from wirepath.policy.sketch import UNKNOWN, Sketch
 
-_CONTROL: Final = 0x3F  # all but ECE and CWR, which "null" does not ask about
+_CONTROL: Final = 0x3F  # all but ECE and CWR, which "null" ignores
 _SHORT: Final = {
-    "syn": (TCP_FLAGS["syn"], TCP_FLAGS["ack"]),  # a connection's first packet: what is meant
+    "syn": (TCP_FLAGS["syn"], TCP_FLAGS["ack"]),  # of a connection's first packet
     "null": (0, _CONTROL),
 }
 _FLAGS_CURE: Final = 'write names like "syn", "syn+ack", "fin+!ack", or "null"'
@@ -21,17 +21,17 @@ _FLAGS_CURE: Final = 'write names like "syn", "syn+ack", "fin+!ack", or "null"'
 
 @dataclass(frozen=True, slots=True)
 class TcpFlags(Predicate):
-    """A TCP packet has certain flags, and lacks certain others.
+    """A condition that a TCP packet has certain flags and lacks certain others.
 
     Attributes:
-        masks: (all set, all clear), one pair an alternative; bits as in Packet; sorted.
+        masks: alternatives, each (flags set, flags clear); bits as in Packet; sorted.
     """
 
     masks: tuple[tuple[int, int], ...]
 
     @classmethod
     def read(cls, match: Table) -> Self | None:
-        """Take ``tcp_flags`` from *match*; None if it is absent or, noted, wrong."""
+        """Read ``tcp_flags`` of *match*; None if it is absent or invalid, which is recorded."""
         found = match.each("tcp_flags", lambda value: (value, _read_flags(value)))
         if not found:
             return None
@@ -39,7 +39,7 @@ class TcpFlags(Predicate):
         return cls("tcp_flags", tuple(word for word, _ in found), tuple(sorted(masks)))
 
     def judge(self, packet: Packet | Sketch, sets: Mapping[str, Members]) -> bool | None:  # noqa: ARG002
-        """Tell whether the flags are as one of the alternatives has them."""
+        """Tell whether the flags satisfy one of the alternatives."""
         flags = packet.tcp_flags
         if flags is UNKNOWN:
             return None
@@ -77,17 +77,17 @@ _KINDS: Final[Mapping[bool | str, frozenset[Fragment]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Fragments(Predicate):
-    """A packet is, or is not, a fragment.
+    """A condition that a packet is, or is not, a fragment.
 
     Attributes:
-        kinds: those that hold.
+        kinds: the kinds that satisfy it.
     """
 
     kinds: frozenset[Fragment]
 
     @classmethod
     def read(cls, match: Table) -> Self | None:
-        """Take ``fragment`` from *match*; None if it is absent or, noted, wrong."""
+        """Read ``fragment`` of *match*; None if it is absent or invalid, which is recorded."""
         return match.one("fragment", cls._read, None)
 
     @classmethod

@@ -1,4 +1,4 @@
-"""What a rule matches."""
+"""The match of a rule: conditions on packets, all of which must hold."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
@@ -18,9 +18,9 @@ from wirepath.policy.states import States
 
 _SYN = "syn"
 
-# Protocols whose headers are read.
+# Protocols whose headers are parsed.
 _LAYER4: Final = {ICMP: "icmp", ICMPV6: "icmpv6", TCP: "tcp", UDP: "udp"}
-# Those that a key needs one of; an ICMP type says itself which.
+# The protocols that a key makes sense for; for icmp_type, see `_icmp_protocols`.
 _NEEDS: Final[Mapping[str, frozenset[int]]] = {
     "sport": frozenset({TCP, UDP}),
     "dport": frozenset({TCP, UDP}),
@@ -31,11 +31,11 @@ _NEEDS: Final[Mapping[str, frozenset[int]]] = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Match:
-    """Every key that is there must hold; without any, every IP packet matches.
+    """The conditions of a rule, all of which must hold; without any, every IP packet matches.
 
-    Attributes are the keys of the policy; None is an absent key.
+    The attributes are the keys of the policy; None stands for an absent key.
     """
 
     src: Addresses | None = None
@@ -55,7 +55,7 @@ class Match:
 
     @classmethod
     def read(cls, table: Table, known_sets: Collection[str]) -> Self:
-        """Take every match key from *table* and note what is wrong with them.
+        """Read every match key of *table* and record what is wrong with them.
 
         Args:
             table: ``match`` of a rule.
@@ -71,9 +71,10 @@ class Match:
         return match
 
     def for_syns(self, table: Table, masks: tuple[tuple[int, int], ...]) -> Self:
-        """Narrow it to TCP packets with the flags *masks*, for a challenge.
+        """Narrow the match to TCP packets with the flags *masks*, for a challenge.
 
-        The operator writes ``tcp_flags = "syn"``, or no flags: all else is, in *table*, noted.
+        The operator may write ``tcp_flags = "syn"`` or no flags; anything else is recorded in
+        *table* as wrong.
         """
         if self.tcp_flags and self.tcp_flags.words != (_SYN,):
             table.wrong("tcp_flags", f'a challenge is for SYNs (write "{_SYN}", or leave it out)')
@@ -84,22 +85,22 @@ class Match:
         return narrowed
 
     def predicates(self) -> Iterator[Predicate]:
-        """Yield the keys that are there, in a fixed order."""
+        """Yield the conditions that are present, in a fixed order."""
         return (predicate for predicate in _values(self) if predicate is not None)
 
     def holds(self, packet: Packet, sets: Mapping[str, Members]) -> bool:
-        """Tell whether *packet*, of a family, matches; *sets* has every set's contents."""
+        """Tell whether *packet*, which must be IP, matches; *sets* has the contents of all sets."""
         return all(predicate.judge(packet, sets) for predicate in self.predicates())
 
     def is_for_ports_of(self, proto: int) -> bool:
-        """Tell whether all that matches is of *proto*, TCP or UDP, and on ports it names."""
+        """Tell whether it matches only packets of *proto*, TCP or UDP, on ports that it names."""
         ports = self.sport or self.dport or self.port
         return (
             ports is not None and self.proto is not None and self.proto.ranges == ((proto, proto),)
         )
 
     def of_answers(self) -> Self:
-        """Give what matches packets back from the ports that it names, whoever they are for."""
+        """Give the match of answers: packets from the ports that this one names, to any address."""
         return type(self)(
             proto=self.proto,
             sport=self.dport and replace(self.dport, key="sport"),
@@ -108,22 +109,25 @@ class Match:
         )
 
     def judge(self, sketch: Sketch, sets: Mapping[str, Members]) -> bool | None:
-        """Tell whether every packet (True) or none (False) like *sketch* matches; else None."""
+        """Tell whether all packets (True) or none (False) like *sketch* match; None if some do."""
         answers = {predicate.judge(sketch, sets) for predicate in self.predicates()}
         if False in answers:
             return False
         return None if None in answers else True
 
     def describe(self) -> str:
-        """Say it in one line: ``src @bad, proto tcp, dport 22``."""
+        """Describe it in one line: ``src @bad, proto tcp, dport 22``."""
         return ", ".join(p.describe() for p in self.predicates()) or "every ip packet"
 
+    def __repr__(self) -> str:
+        return f"<match {self.describe()}>"
+
     def document(self) -> dict[str, Any]:
-        """Give the table that `read` reads."""
+        """Give the table from which `read` makes an equal match."""
         return {predicate.key: predicate.document() for predicate in self.predicates()}
 
     def contradictions(self) -> Iterator[tuple[str, str]]:
-        """Yield (key, message) for each key that can never hold beside the others."""
+        """Yield (key, message) for each key that can never hold together with the others."""
         possible = _layer4(self.proto.ranges) if self.proto else frozenset(_LAYER4)
         for key, protos in _NEEDS.items():
             if getattr(self, key) is None:
@@ -176,5 +180,5 @@ def _read(table: Table, key: str, known_sets: Collection[str]) -> Predicate | No
 
 @lru_cache
 def _layer4(ranges: Ranges) -> frozenset[int]:
-    # Protocols in *ranges* whose headers are read.
+    # Protocols in *ranges* whose headers are parsed.
     return frozenset(number for number in _LAYER4 if in_ranges(ranges, number))

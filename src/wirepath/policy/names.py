@@ -1,4 +1,4 @@
-"""The names that a policy may use for numbers."""
+"""Names for numbers, which a policy may use: protocols, TCP flags, ICMP types."""
 
 from typing import Final
 

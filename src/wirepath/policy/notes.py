@@ -1,4 +1,4 @@
-"""What is valid in a policy but can hardly be meant."""
+"""Notes on a policy: parts that are valid but hardly intended."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ if TYPE_CHECKING:
     from wirepath.policy.match import Match
     from wirepath.policy.predicate import Predicate
 
-_EFFORT_MAX: Final = 500_000  # words compared: under 1 s, or every pair of 500 plain rules
+_EFFORT_MAX: Final = 500_000  # words compared: under 1 s, enough for all pairs of 500 plain rules
 
 
 def notes(policy: Policy, counts: Mapping[str, int]) -> list[Problem]:
-    """Find rules that no packet can reach, sets that are empty or not used, bursts too small.
+    """Find rules that no packet can reach, empty or unused sets, and bursts that are too small.
 
-    Only what is sure is said: a rule that several others cover together is not found, and in a
+    Reports only certain cases: a rule that several others cover together is not found, and in a
     large policy only the first rules are compared with each other.
 
     Args:
-        policy: a valid one.
-        counts: by set, how many prefixes it has.
+        policy: a valid policy.
+        counts: number of prefixes of each set.
     """
     found = [*_idle_sets(policy, counts), *_unreached(policy), *starving(policy)]
     return sorted(found, key=lambda note: note.line)
@@ -73,7 +73,7 @@ def _unreached(policy: Policy) -> Iterator[Problem]:
             enders.setdefault(keys, []).append(rule)
 
 
-# Says at which hooks which of the rules before it end the walk.
+# Yields notes for the hooks at which rules before this one end the walk.
 def _ended(rule: Rule, before: Iterable[Rule]) -> Iterator[str]:
     reached = set(rule.hooks)
     for each in before:
@@ -86,14 +86,14 @@ def _ended(rule: Rule, before: Iterable[Rule]) -> Iterator[str]:
 
 
 def covers(wide: Match, narrow: Match) -> bool:
-    """Tell whether surely every packet that *narrow* matches is matched by *wide* too."""
+    """Tell whether *wide* certainly matches every packet that *narrow* matches."""
     return all(
         (other := getattr(narrow, predicate.key)) is not None and _within(other, predicate)
         for predicate in sorted(wide.predicates(), key=_costs)
     )
 
 
-# What is quickly compared, and seldom agrees, comes first.
+# Predicates that are quick to compare, and seldom agree, come first.
 def _costs(predicate: Predicate) -> int:
     return len(predicate.words) + isinstance(predicate, Addresses)
 
@@ -113,7 +113,7 @@ def _within(narrow: Predicate, wide: Predicate) -> bool:
 
 
 def _ranges_within(narrow: Ranges, wide: Ranges) -> bool:
-    # Ranges do not touch, so that each has to be inside a single one.
+    # Ranges never touch, so each narrow one must be inside a single wide one.
     return all(any(low <= n and m <= high for low, high in wide) for n, m in narrow)
 
 

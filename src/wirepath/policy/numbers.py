@@ -14,7 +14,7 @@ from wirepath.policy.predicate import Members, Predicate, Word
 from wirepath.policy.sketch import UNKNOWN, Sketch
 
 Ranges = tuple[tuple[int, int], ...]
-"""Sorted, disjoint, not adjacent; both ends belong to each."""
+"""Ranges of numbers, both ends included; sorted, disjoint and not adjacent."""
 
 _RANGE: Final = re.compile(r"(\d{1,9})(?:-(\d{1,9}))?", re.ASCII)
 
@@ -31,21 +31,21 @@ def merged(ranges: Iterable[tuple[int, int]]) -> Ranges:
 
 
 def in_ranges(ranges: Ranges, number: int) -> bool:
-    """Tell whether *number* lies in one of *ranges*."""
+    """Tell whether *number* is in one of *ranges*."""
     return any(low <= number <= high for low, high in ranges)
 
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A number in a packet that a match key asks about.
+    """A number in packets that a match key compares.
 
     Attributes:
-        key: the operator's name for it.
-        what: for messages: ``a port``.
+        key: the match key.
+        what: noun for messages: ``a port``.
         limit: the largest value.
-        attributes: of Packet; one of them must be in range.
-        names: for values, in lower case.
-        such_as: what a cure shows of them.
+        attributes: attributes of Packet, one of which must be in range.
+        names: values by name, in lower case.
+        such_as: example names for messages.
     """
 
     key: str
@@ -59,7 +59,7 @@ class Field:
         """Read a number, a range or a name.
 
         Raises:
-            RequestError: it is none of these; says what would be right.
+            RequestError: *value* is none of these; the message says what would be right.
         """
         if isinstance(value, int) and not isinstance(value, bool):
             return self._checked(value, value, value)
@@ -103,17 +103,17 @@ FIELDS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Numbers(Predicate):
-    """A field of the packet is in one of some ranges; an absent one is in none.
+    """A condition that a field of the packet is in one of some ranges; an absent field never is.
 
     Attributes:
-        ranges: canonical; *key* is one of FIELDS and says of what.
+        ranges: canonical, for the field that FIELDS has for *key*.
     """
 
     ranges: Ranges
 
     @staticmethod
     def read(match: Table, key: str) -> "Numbers | None":
-        """Take *key* from *match*; None if it is absent or, noted, wrong."""
+        """Read *key* of *match*; None if it is absent or invalid, which is recorded."""
         found = match.each(key, partial(_asked, key))
         if not found:
             return None
@@ -134,7 +134,7 @@ def _asked(key: str, value: Any) -> Numbers:
     return (_number if isinstance(value, Hashable) else _number.__wrapped__)(key, value)
 
 
-@lru_cache(maxsize=1024, typed=True)  # many rules ask for the same few numbers
+@lru_cache(maxsize=1024, typed=True)  # many rules use the same few numbers
 def _number(key: str, value: Any) -> Numbers:
     return Numbers(key, (value,), (FIELDS[key].read(value),))
 
@@ -151,11 +151,11 @@ _ICMP_TYPE: Final = Field(
 
 @dataclass(frozen=True, slots=True)
 class IcmpTypes(Predicate):
-    """An ICMP or ICMPv6 message is of certain types.
+    """A condition that an ICMP or ICMPv6 message has one of some types.
 
     Attributes:
-        icmp: types of protocol 1.
-        icmpv6: types of protocol 58; the protocol tells them apart, not the IP version.
+        icmp: types for protocol 1.
+        icmpv6: types for protocol 58, whatever the IP version.
     """
 
     icmp: Ranges
@@ -163,7 +163,7 @@ class IcmpTypes(Predicate):
 
     @classmethod
     def read(cls, match: Table) -> Self | None:
-        """Take ``icmp_type`` from *match*; None if it is absent or, noted, wrong."""
+        """Read ``icmp_type`` of *match*; None if it is absent or invalid, which is recorded."""
         found = match.each("icmp_type", lambda value: (value, *_read_icmp(value)))
         if not found:
             return None
@@ -175,7 +175,7 @@ class IcmpTypes(Predicate):
         )
 
     def judge(self, packet: Packet | Sketch, sets: Mapping[str, Members]) -> bool | None:  # noqa: ARG002
-        """Tell whether the message is of one of the types."""
+        """Tell whether the message has one of the types."""
         kind = packet.icmp_type
         if kind is UNKNOWN:
             return None

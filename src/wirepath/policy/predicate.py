@@ -1,4 +1,4 @@
-"""What every match key has in common."""
+"""The base of all match keys."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,44 +10,44 @@ from wirepath.policy.sketch import Sketch
 Word = int | str | bool
 """A value as the operator wrote it."""
 
-_SHOWN = 4  # words of a long list that a description names
+_SHOWN = 4  # words of a long list that a description shows
 
 
 class Members(Protocol):
-    """The contents of a set: anything that says whether an address is in it."""
+    """The contents of a set: any object that can tell whether it contains an address."""
 
     def __contains__(self, address: int) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Predicate:
-    """What one match key asks of a packet.
+    """The condition of one match key.
 
-    Each kind adds one canonical form of the words, for deciding and for lowering.
+    Each subclass adds a canonical form of the words, for decisions and for lowering.
 
     Attributes:
-        key: in the policy.
-        words: as the operator wrote them, for showing and for writing them again; at least one.
+        key: its name in the policy.
+        words: the values as the operator wrote them, for display and export; at least one.
     """
 
     key: str
     words: tuple[Word, ...]
 
     def judge(self, packet: Packet | Sketch, sets: Mapping[str, Members]) -> bool | None:
-        """Tell whether it holds; None if that depends on what a sketch does not know.
+        """Tell whether the condition holds; None if that depends on unknown fields of a sketch.
 
         Args:
-            packet: a whole one, or a sketch of one.
-            sets: the contents of every set that is named here.
+            packet: a packet, or a sketch of packets.
+            sets: the contents of every set that the condition names.
         """
         raise NotImplementedError
 
     def describe(self) -> str:
-        """Say it: ``dport 22,80-90``."""
+        """Describe the condition: ``dport 22,80-90``."""
         words = [str(word).lower() if isinstance(word, bool) else str(word) for word in self.words]
         more = f" and {len(words) - _SHOWN} more" if len(words) > _SHOWN else ""
         return f"{self.key} {','.join(words[:_SHOWN])}{more}"
 
     def document(self) -> Any:
-        """Give the value of the key, as TOML and JSON have it."""
+        """Give the value of the key as in TOML and JSON."""
         return list(self.words) if len(self.words) > 1 else self.words[0]

@@ -1,4 +1,4 @@
-"""A packet of which only some things are known: what ``wirepath test ADDRESS`` asks about."""
+"""Packets of which only some fields are known, for ``wirepath test ADDRESS``."""
 
 from dataclasses import dataclass
 from enum import Enum
@@ -8,7 +8,7 @@ from wirepath.net import Ct, Fragment
 
 
 class Unknown(Enum):
-    """The one value of a field that could be anything."""
+    """The type of UNKNOWN, the value of a field that may have any value."""
 
     UNKNOWN = "unknown"
 
@@ -18,7 +18,7 @@ UNKNOWN: Final = Unknown.UNKNOWN
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sketch:
-    """The fields of :class:`wirepath.net.Packet` that rules look at; None means absent."""
+    """The fields of :class:`wirepath.net.Packet` that rules compare; None means absent."""
 
     family: Literal[4, 6]
     source: int | Unknown = UNKNOWN

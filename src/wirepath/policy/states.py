@@ -1,4 +1,4 @@
-"""The match key that asks for a connection's state: ``ct``."""
+"""The match key for the state of a connection: ``ct``."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,17 +21,17 @@ _CURE: Final = "write " + ", ".join(f'"{state}"' for state in _STATES) + ", or a
 
 @dataclass(frozen=True, slots=True)
 class States(Predicate):
-    """The connection of a packet is in one of some states.
+    """A condition that the connection of a packet is in one of some states.
 
     Attributes:
-        states: those that hold.
+        states: the states that satisfy it.
     """
 
     states: frozenset[Ct]
 
     @classmethod
     def read(cls, match: Table) -> Self | None:
-        """Take ``ct`` from *match*; None if it is absent or, noted, wrong."""
+        """Read ``ct`` of *match*; None if it is absent or invalid, which is recorded."""
         found = match.each("ct", _read)
         return cls("ct", tuple(found), frozenset(found)) if found else None
 

@@ -1,26 +1,26 @@
-"""Prefix tables: lists of prefixes in, memory that packets are judged by out.
+"""Prefix tables: lists of prefixes become the memory in which packets look up addresses.
 
-Everything here works on memory that the caller gives: plain buffers in tests, mapped BPF maps in
-production. How it lies there is ``bpf/prefixes/prefix_layout.h``'s to say; the work is done in C.
+All functions work on memory that the caller provides: plain buffers in tests, mapped BPF maps in
+production. ``bpf/prefixes/prefix_layout.h`` defines its layout; the work is done in C.
 """
 
 from wirepath.prefixes.live import Change, Dirty, Full, LiveSets, SetMemory
 from wirepath.prefixes.members import BadLine, Members, ParsedList, format_members, parse_list
-from wirepath.prefixes.tables import Layout, Tables, layout_segments, lookup, set_rows
+from wirepath.prefixes.tables import ClassTable, Tables, build_class_table, lookup, set_rows
 
 __all__ = [
     "BadLine",
     "Change",
+    "ClassTable",
     "Dirty",
     "Full",
-    "Layout",
     "LiveSets",
     "Members",
     "ParsedList",
     "SetMemory",
     "Tables",
+    "build_class_table",
     "format_members",
-    "layout_segments",
     "lookup",
     "parse_list",
     "set_rows",

@@ -1,4 +1,4 @@
-"""Sets that change while packets read them."""
+"""Live sets, which change while packets read them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _LOW = (1 << 64) - 1
 _ALL_SETS = (1 << SETS_MAX) - 1
 _SIZE_MAX = (1 << 8 * ffi.sizeof("size_t")) - 1
-# The memories of a table: what each is an array of.
+# The memories of a table, each an array of this struct.
 _STRUCTS = {
     "lines": "line",
     "fences": "fence",
@@ -34,8 +34,8 @@ _STRUCTS = {
 _ROOMS = ("lines", "fences", "leaves", "members", "set_classes")
 
 
-class Full(KernelError):  # noqa: N818 - reads as what it says
-    """A live table has no room for a change; nothing was changed. Build the table anew.
+class Full(KernelError):  # noqa: N818 - the name says it all
+    """A live table has no room for a change; nothing was changed. The table must be rebuilt.
 
     Attributes:
         room: what ran out: ``lines``, ``leaves``, ``fences``, ``members`` or ``classes``.
@@ -48,8 +48,8 @@ class Full(KernelError):  # noqa: N818 - reads as what it says
         )
 
 
-class Dirty(KernelError):  # noqa: N818 - likewise
-    """A live table was left in the middle of a change. Build it anew from its members."""
+class Dirty(KernelError):  # noqa: N818 - the name says it all
+    """A change of a live table was interrupted. The table must be rebuilt from its members."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -58,11 +58,11 @@ class Dirty(KernelError):  # noqa: N818 - likewise
 
 
 class Change(NamedTuple):
-    """What a live change did.
+    """The result of a live change.
 
     Attributes:
-        done: prefixes that were added, or removed.
-        unchanged: those that were there already, or were not.
+        done: number of prefixes added or removed.
+        unchanged: number of prefixes that were already there, or already absent.
     """
 
     done: int
@@ -71,12 +71,12 @@ class Change(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SetMemory:
-    """The memory of a set table: what ``Tables`` wrote, with room for changes behind it.
+    """The memory of a set table, written by ``Tables``, with room for changes after it.
 
     Attributes:
-        lines, fences, leaves, prefix_head: what packets read; fences have room for twice as many.
-        members, set_classes, set_head: what only changes read.
-        root_bits: of the table.
+        lines, fences, leaves, prefix_head: read by packets; fences need room for twice as many.
+        members, set_classes, set_head: read only by changes.
+        root_bits: number of address bits that index the root.
     """
 
     lines: WriteableBuffer
@@ -90,19 +90,19 @@ class SetMemory:
 
 
 class LiveSets:
-    """A set table that packets are reading, and how to change it.
+    """A set table that packets are reading, with methods to change it.
 
-    A change is atomic for every slot of 2^(32 - root_bits) IPv4 addresses and every leaf of IPv6
-    ones: a packet sees the sets from before or after. One process at a time: the operator's lock
-    is the caller's to hold. Leaving the context lets go of the memory.
+    A change is atomic for each slot of 2^(32 - root_bits) IPv4 addresses and each leaf of IPv6
+    addresses: a packet sees the sets from before or from after it. Only one process may change a
+    table at a time; the caller holds the lock. Leaving the context releases the memory.
 
     Args:
-        memory: kept, not copied.
-        on_new_classes: called with ``[(class, sets)]`` before a packet can meet these classes, so
+        memory: used in place, not copied.
+        on_new_classes: called with ``[(class, sets)]`` before packets can find these classes, so
             that the caller can write their rows. If it raises, nothing is changed.
 
     Raises:
-        LayoutError: *memory* holds no set table.
+        LayoutError: *memory* does not hold a set table.
     """
 
     def __init__(
@@ -125,7 +125,7 @@ class LiveSets:
         self._live = ffi.gc(live, lib.wp_live_close)
 
     def close(self) -> None:
-        """Let go of the memory; the object is of no use afterwards."""
+        """Release the memory; the object cannot be used afterwards."""
         ffi.release(self._live)
         while self._buffers:
             ffi.release(self._buffers.pop())
@@ -143,24 +143,24 @@ class LiveSets:
 
     @property
     def dirty(self) -> bool:
-        """Whether a change was cut short: build the table anew from ``all_members()``."""
+        """Whether a change was interrupted; then rebuild the table from ``all_members()``."""
         return bool(lib.wp_live_dirty(self._live))
 
     def add(self, set_id: int, prefixes: Members) -> Change:
-        """Add *prefixes* to a set (0 to 63), whatever set they say.
+        """Add *prefixes* to a set (0 to 63); the set numbers in *prefixes* are ignored.
 
         Raises:
             Full: there is no room; nothing was changed.
-            Dirty: an earlier change was cut short.
+            Dirty: an earlier change was interrupted.
         """
         return self._change(set_id, prefixes, removing=False)
 
     def remove(self, set_id: int, prefixes: Members) -> Change:
-        """Remove *prefixes* from a set, exactly these: not what lies inside them.
+        """Remove exactly *prefixes* from a set, not longer prefixes inside them.
 
         Raises:
-            Full: there is no room to write what is left; nothing was changed.
-            Dirty: an earlier change was cut short.
+            Full: there is no room to write the remaining members; nothing was changed.
+            Dirty: an earlier change was interrupted.
         """
         return self._change(set_id, prefixes, removing=True)
 
@@ -195,7 +195,7 @@ class LiveSets:
         return self._members(1 << set_id)
 
     def all_members(self) -> Members:
-        """Copy the members of all sets, in order: what to build the table anew from."""
+        """Copy the members of all sets, in order, for example to rebuild the table."""
         return self._members(_ALL_SETS)
 
     def _members(self, sets: int) -> Members:
@@ -213,7 +213,7 @@ class LiveSets:
         return counts.tolist()
 
     def sets_of(self, address: int) -> int:
-        """Tell which sets *address* is in, a bit a set, as a packet would find."""
+        """Look up the sets of *address* as a packet would; bit i stands for set i."""
         return int(lib.wp_live_lookup(self._live, address >> 64, address & _LOW))
 
 

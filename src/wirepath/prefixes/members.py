@@ -1,4 +1,4 @@
-"""Prefixes by the million: read from lists, held as the kernel holds them, written as lists."""
+"""Large arrays of prefixes in the form of the kernel's tables, read from and written to lists."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ if TYPE_CHECKING:
 SETS_MAX = 64
 _LOW = (1 << 64) - 1
 _WHY_SIZE = 128
-_SHOWN = 64  # characters of a bad line
+_SHOWN = 64  # characters of a bad line in a message
 
 
 class Members:
-    """Prefixes, each with the number of its set, as an array of ``struct member``.
+    """An array of ``struct member``: prefixes, each with the number of its set.
 
-    Iterating gives ``(prefix, set)``, for tests and small numbers: a million of them is for C.
+    Iterating gives ``(prefix, set)``, which is meant for tests and small arrays.
 
     Args:
-        memory: whole ``struct member``; kept, not copied.
+        memory: a whole number of ``struct member``; used in place, not copied.
 
     Attributes:
         memory: the array, as bytes.
@@ -51,7 +51,7 @@ class Members:
     def of_columns(
         cls, hi: Sequence[int], lo: Sequence[int], bits: Sequence[int], *, set_id: int = 0
     ) -> Members:
-        """Make members of *set_id* from the halves of their addresses and their bits."""
+        """Make members of *set_id* from address halves and prefix lengths (IPv4 adds 96)."""
         members = cls.room(len(bits))
         lib.wp_members_pack(
             ffi.from_buffer("uint64_t[]", array("Q", hi)),
@@ -65,26 +65,26 @@ class Members:
 
     @classmethod
     def join(cls, parts: Sequence[Members]) -> Members:
-        """Copy all *parts* into one array, in their order."""
+        """Copy all *parts* into one array, one after the other."""
         return cls(b"".join(part.memory for part in parts))
 
     @classmethod
     def room(cls, count: int) -> Members:
-        """Make room for *count* members that C will write."""
+        """Allocate room for *count* members, which C will write."""
         return cls(bytearray(count * lib.wp_member_size))
 
     def pointer(self) -> Any:
-        """Give the array to C: ``struct member *``, valid while the result lives."""
+        """Give the array as a ``struct member *`` that is valid while the result lives."""
         return ffi.from_buffer("struct member *", self.memory)
 
     def in_set(self, set_id: int) -> Members:
-        """Copy them, all in *set_id* (0 to 63)."""
+        """Copy the members, all with the set *set_id* (0 to 63)."""
         copy = Members(bytearray(self.memory))
         lib.wp_members_number(copy.pointer(), len(copy), set_id)
         return copy
 
     def in_order(self) -> Members:
-        """Copy them sorted, without repeats."""
+        """Copy the members sorted and without repeats."""
         count = ffi.new("size_t *", len(self))
         copy = lib.wp_members_in_order(self.pointer(), count)
         if copy == ffi.NULL:
@@ -93,7 +93,7 @@ class Members:
         return Members(ffi.buffer(owned, count[0] * lib.wp_member_size))
 
     def common(self, set_id: int, other: Members, other_id: int) -> int:
-        """Count the prefixes of a set that are in a set of *other* too; both are in order."""
+        """Count the prefixes of a set that are also in a set of *other*; both must be in order."""
         return int(
             lib.wp_members_common(
                 self.pointer(), len(self), set_id, other.pointer(), len(other), other_id
@@ -110,7 +110,7 @@ class Members:
         return len(self.memory) // int(lib.wp_member_size)
 
     def columns(self) -> tuple[array[int], array[int], array[int], array[int]]:
-        """Give the halves of their addresses, their bits and their sets, each in an array."""
+        """Return four arrays: upper halves of addresses, lower halves, prefix lengths, sets."""
         count = len(self)
         hi, lo = array("Q", bytes(8 * count)), array("Q", bytes(8 * count))
         bits, sets = array("B", bytes(count)), array("B", bytes(count))
@@ -124,17 +124,20 @@ class Members:
         )
         return hi, lo, bits, sets
 
+    def __repr__(self) -> str:
+        return f"<{len(self):,} prefixes>"
+
     def __iter__(self) -> Iterator[tuple[Prefix, int]]:
         for hi, lo, bits, set_id in zip(*self.columns(), strict=True):
             yield Prefix(hi << 64 | lo, bits), set_id
 
 
 class BadLine(NamedTuple):
-    """A line of a list that is no prefix.
+    """A line of a list that is not a prefix.
 
     Attributes:
-        line: from 1.
-        text: what stands there, without comment; long ones are cut.
+        line: its number, from 1.
+        text: the line without comment, shortened if long.
         why: what is wrong and what would be right.
     """
 
@@ -144,12 +147,12 @@ class BadLine(NamedTuple):
 
 
 class ParsedList(NamedTuple):
-    """What a list holds.
+    """The contents of a list.
 
     Attributes:
         file: as given.
         members: in file order, repeats included.
-        bad: lines that were passed over, in file order.
+        bad: lines that were skipped, in file order.
     """
 
     file: str
@@ -158,17 +161,17 @@ class ParsedList(NamedTuple):
 
 
 def parse_list(text: ReadableBuffer, file: str, *, set_id: int = 0) -> ParsedList:
-    """Read prefixes and addresses of both families, one a line.
+    """Read prefixes and addresses of both families, one per line.
 
-    Blank lines and comments (``#`` or ``;`` to the end of a line) are passed over. A line that
-    begins with ``{`` is a JSON object (RFC 8259), of which only ``cidr`` counts; one without it is
-    passed over. Reading is strict: no leading zeros, no host bits, no IPv4 inside IPv6, nothing
-    behind a prefix.
+    Blank lines and comments (``#`` or ``;`` to the end of a line) are skipped. A line that begins
+    with ``{`` is a JSON object (RFC 8259), of which only the member ``cidr`` counts; an object
+    without it is skipped. Parsing is strict: leading zeros, host bits, IPv4 inside IPv6 and text
+    after a prefix make a line bad.
 
     Args:
-        text: the whole list, in ASCII; a UTF-8 byte order mark is passed over.
-        file: its name, for whoever reports bad lines.
-        set_id: what set the members get, 0 to 63.
+        text: the whole list, in ASCII; a UTF-8 byte order mark is skipped.
+        file: its name, for reports of bad lines.
+        set_id: the set of the members, 0 to 63.
     """
     source = ffi.from_buffer("char[]", text)
     parsed = lib.wp_list_parse(source, len(source), set_id)
@@ -194,7 +197,7 @@ def _bad_line(source: Any, problem: Any) -> BadLine:
 
 
 def format_members(members: Members) -> bytes:
-    """Write a list: a line a member as RFC 5952 has it, host addresses without their length."""
+    """Write a list: one prefix per line, as in RFC 5952; host addresses have no length."""
     length = ffi.new("size_t *")
     text = lib.wp_list_format(members.pointer(), len(members), length)
     if text == ffi.NULL:

@@ -1,4 +1,4 @@
-"""Sets that no packet is judged by: their table in this process's own memory."""
+"""Sets outside the kernel, whose table is in the memory of this process."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ class OfflineSet:
     """The contents of one set, for the model.
 
     Attributes:
-        sets: the table it is in.
-        number: of the set, 0 to 63.
+        sets: the table of all sets.
+        number: number of the set, 0 to 63.
     """
 
     sets: LiveSets
@@ -31,7 +31,7 @@ class OfflineSet:
 
 
 def offline(tables: Tables) -> LiveSets:
-    """Write *tables* into memory of our own; leaving the context frees it."""
+    """Write *tables* into memory of this process; leaving the context frees it."""
     lines, fences, leaves = (
         _room("line", tables.lines),
         _room("fence", 2 * tables.fences),
@@ -55,7 +55,7 @@ def offline(tables: Tables) -> LiveSets:
 
 
 def by_name(sets: LiveSets, names: Collection[str]) -> dict[str, OfflineSet]:
-    """Give each set by its name; they are numbered in that order."""
+    """Return each set by its name; *names* are in the order of the set numbers."""
     return {name: OfflineSet(sets, number) for number, name in enumerate(names)}
 
 

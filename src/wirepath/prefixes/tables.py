@@ -1,4 +1,8 @@
-"""Prefix tables from members or from segments: sized first, written where they belong then."""
+"""Building prefix tables from members or segments.
+
+A table is built first and written later, since the maps that hold it are created in the size that
+it needs.
+"""
 
 from __future__ import annotations
 
@@ -17,12 +21,12 @@ _LOW = (1 << 64) - 1
 
 
 def pointer(ctype: str, memory: ReadableBuffer, count: int, *, writable: bool = False) -> Any:
-    """Give *memory* to C as ``struct CTYPE *``, valid while the result lives.
+    """Return a ``struct CTYPE *`` to *memory* that is valid while the result lives.
 
     Args:
-        ctype: its name, as in ``prefix_layout.h``.
-        memory: an array of it.
-        count: how many there must be at least.
+        ctype: name of the struct in ``prefix_layout.h``.
+        memory: an array of such structs.
+        count: their least number.
         writable: whether C will write there.
 
     Raises:
@@ -36,15 +40,15 @@ def pointer(ctype: str, memory: ReadableBuffer, count: int, *, writable: bool = 
 
 
 def room(ctype: str, memory: ReadableBuffer) -> int:
-    """Tell for how many ``struct CTYPE`` there is room in *memory*."""
+    """Return how many ``struct CTYPE`` fit in *memory*."""
     return memoryview(memory).nbytes // int(getattr(lib, f"wp_{ctype}_size"))
 
 
-class Layout:
-    """A table from address to class, laid out but not yet written.
+class ClassTable:
+    """A table that maps addresses to classes; built, but not yet written.
 
     Attributes:
-        root_bits: what the root is indexed by, 10 to 18.
+        root_bits: number of address bits that index the root, 10 to 18.
         lines, leaves, fences: how many of each ``write`` needs.
     """
 
@@ -67,7 +71,7 @@ class Layout:
         leaves: WriteableBuffer,
         prefix_head: WriteableBuffer,
     ) -> None:
-        """Write the table into memory of its size or more; what is more is left alone.
+        """Write the table into memory of its size or more; the rest is not touched.
 
         Raises:
             LayoutError: a memory is too small.
@@ -81,12 +85,12 @@ class Layout:
         )
 
 
-class Tables(Layout):
-    """The table of all sets: an address's class names the sets it is in.
+class Tables(ClassTable):
+    """The table of all sets: the class of an address stands for the sets that it is in.
 
     Attributes:
-        members: how many there are, without repeats.
-        classes: how many there are; class 0 is in no set.
+        members: number of members, without repeats.
+        classes: number of classes; class 0 is in no set.
     """
 
     def __init__(self, tables: Any) -> None:
@@ -102,8 +106,8 @@ class Tables(Layout):
 
         Args:
             members: of all sets together.
-            spare_classes: how many more classes live changes may bring.
-            root_bits: 10 to 18; chosen by the prefixes and their classes if None.
+            spare_classes: room for classes that live changes add.
+            root_bits: 10 to 18; if None, chosen by the number of prefixes and classes.
 
         Raises:
             RequestError: the sets overlap in too many ways, or are too large for one table or for
@@ -114,7 +118,7 @@ class Tables(Layout):
 
     @property
     def masks(self) -> array[int]:
-        """The sets of every class, a bit a set."""
+        """The sets of every class; bit i stands for set i."""
         masks = array("Q", bytes(8 * self.classes))
         lib.wp_tables_masks(self._tables, ffi.from_buffer("uint64_t[]", masks))
         return masks
@@ -126,7 +130,7 @@ class Tables(Layout):
         set_classes: WriteableBuffer,
         set_head: WriteableBuffer,
     ) -> None:
-        """Write what live changes will need, into memory of its size or more.
+        """Write the data that live changes need, into memory of its size or more.
 
         Raises:
             LayoutError: a memory is too small.
@@ -139,30 +143,30 @@ class Tables(Layout):
         )
 
 
-def layout_segments(
+def build_class_table(
     starts_hi: ReadableBuffer,
     starts_lo: ReadableBuffer,
     classes: ReadableBuffer,
     root_bits: int | None = None,
-) -> Layout:
-    """Lay out segments whose classes the caller has given.
+) -> ClassTable:
+    """Build a table from segments with given classes.
 
     Args:
-        starts_hi: upper halves of their first addresses, u64. These ascend from 0; IPv4 ones lie
-            in ::ffff:0:0/96.
-        starts_lo: lower halves.
-        classes: u16, as many.
-        root_bits: 10 to 18; chosen by the segments and their classes if None.
+        starts_hi: upper halves of the first addresses, u64. The addresses ascend from 0; IPv4
+            ones are in ::ffff:0:0/96.
+        starts_lo: lower halves of the first addresses, u64.
+        classes: class of each segment, u16.
+        root_bits: 10 to 18; if None, chosen by the number of segments and classes.
 
     Raises:
-        RequestError: there are too many for one table.
-        ValueError: they do not ascend from 0, or their numbers differ.
+        RequestError: there are too many segments for one table.
+        ValueError: the addresses do not ascend from 0, or the arrays differ in length.
     """
     hi, lo = ffi.from_buffer("uint64_t[]", starts_hi), ffi.from_buffer("uint64_t[]", starts_lo)
     numbers = ffi.from_buffer("uint16_t[]", classes)
     if not len(hi) == len(lo) == len(numbers):
         raise ValueError("segments: as many upper halves as lower ones and classes")
-    return Layout(lib.wp_tables_from_segments(hi, lo, numbers, len(hi), root_bits or 0))
+    return ClassTable(lib.wp_tables_from_segments(hi, lo, numbers, len(hi), root_bits or 0))
 
 
 def lookup(
@@ -193,16 +197,17 @@ def lookup(
 
 
 def set_rows(needs: ReadableBuffer, masks: ReadableBuffer, rows: WriteableBuffer) -> None:
-    """Write which clauses the sets of a class satisfy: a row of bits a class.
+    """Write, for each class, a row of bits: bit i is set if its sets satisfy clause i.
 
     Args:
-        needs: what each clause asks for, ``struct set_need``.
+        needs: the need of each clause, ``struct set_need``.
         masks: the sets of each class, u64.
-        rows: as many rows as masks, each of the same number of u64; bits behind the last
-            clause are cleared.
+        rows: one row for each mask, all of the same number of u64; bits after the last clause
+            are cleared.
 
     Raises:
-        LayoutError: *rows* are not that many, or too short for the clauses.
+        LayoutError: *rows* cannot be divided into one row per mask, or the rows are too short for
+            the clauses.
     """
     count = room("set_need", needs)
     sets = ffi.from_buffer("uint64_t[]", masks)

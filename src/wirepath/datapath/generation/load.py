@@ -2,50 +2,35 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
-from dataclasses import dataclass, replace
+import os
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Self
 
-from wirepath.datapath.generation import state as actions
+from wirepath.datapath.generation import state, write
 from wirepath.datapath.generation.hook import HookProgram
 from wirepath.datapath.generation.manifest import PAGE
-from wirepath.datapath.generation.slots import Succession
-from wirepath.plan import lower
-from wirepath.prefixes import Tables
+from wirepath.datapath.generation.pinned import INGRESS, PROGRAM
+from wirepath.datapath.live.ban_lengths import Lengths
+from wirepath.plan import plan
+from wirepath.plan.sets import SETS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
-    from contextlib import AbstractContextManager
+    from pathlib import Path
 
+    from wirepath.datapath.live.prefix_counters import Replacement
     from wirepath.kernel.btf import Btf
     from wirepath.kernel.maps import Map
     from wirepath.kernel.program import Program
     from wirepath.net import Hook
-    from wirepath.plan import Plan
+    from wirepath.plan import Planned
+    from wirepath.plan.hook import HookPlan
+    from wirepath.plan.slots import Range, Slots
     from wirepath.policy import Policy
-    from wirepath.prefixes import Members
+    from wirepath.prefixes import Members, Tables
 
-# Maps that go from generation to generation, and the packets with them.
-STATE: Final = ("outcomes", "rule_counters", "bans", "ban_lengths", "prefix_counters")
-_SETS: Final = (
-    "set_lines",
-    "set_fences",
-    "set_leaves",
-    "set_fence_head",
-    "set_members",
-    "set_classes",
-    "set_head",
-)
-SHARED: Final = (*STATE, *actions.STATE, *_SETS, "manifest")
+SHARED: Final = (*state.STATE, *SETS, "manifest")
 """Maps that the hooks of a generation have in common."""
-
-# Room for live changes, beyond what a set table needs: a part of it, and at least so much.
-_ROOM: Final = 4
-_ROOM_LINES: Final = 16_384
-_ROOM_LEAVES: Final = 1_024
-_ROOM_MEMBERS: Final = 65_536
-_ROOM_CLASSES: Final = 256
-_CLASSES_MAX: Final = 65_535
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +39,11 @@ class Generation:
 
     Attributes:
         hooks: each program, at least one; what all share is among the maps of each.
-        tables: the set table, as it was built.
+        planned: what they were written from.
     """
 
     hooks: Mapping[Hook, HookProgram]
-    tables: Tables
+    planned: Planned
 
     @classmethod
     def load(
@@ -66,23 +51,23 @@ class Generation:
         policy: Policy,
         members: Members,
         *,
-        state: Mapping[str, Map] | None = None,
-        succession: Succession | None = None,
-        describe: Callable[[Mapping[Hook, Plan], Tables], bytes] | None = None,
+        before: Mapping[str, Map] | None = None,
+        slots: Slots | None = None,
+        describe: Callable[[Mapping[Hook, HookPlan], Tables], bytes] | None = None,
         sizes: Mapping[str, int] | None = None,
         hooks: Collection[Hook] | None = None,
         devices: Mapping[str, int] | None = None,
         replaying: bool = False,
         ifindex: int = 0,
     ) -> Self:
-        """Lower *policy*, load the programs and write their tables.
+        """Plan *policy*, load the programs and write their tables.
 
         Args:
             policy: a valid one.
             members: the contents of its sets, numbered in its order.
-            state: maps of the generation before, by name.
-            succession: the places of its names; whoever gives it writes the entries of sets
-                (`PrefixCounters`). Rules are in file order and no entry is counted if None.
+            before: maps of the generation before, by name; what it remembers goes on.
+            slots: the places of its names; a caller that gives them writes the counters of prefixes
+                (`PrefixCounters`). Rules are in file order and no prefix is counted if None.
             describe: gives the text of the manifest, of whole pages; none is written if None.
             sizes: capacities of maps to change, by name.
             hooks: which; those of *policy* if None.
@@ -94,39 +79,40 @@ class Generation:
             RequestError: the policy asks for more than the tables hold.
             KernelError: the kernel does not take it.
         """
-        tables = Tables.build(members, spare_classes=_ROOM_CLASSES)
-        set_room = min(tables.classes + _ROOM_CLASSES, _CLASSES_MAX)
-        places = succession or replace(Succession.first(policy), counting={}, learned_ns={})
-        plans = {
-            hook: lower(policy.at(hook), tables.masks, set_room) for hook in hooks or policy.hooks
-        }
-        text = describe(plans, tables) if describe else b""
-        needed = _sizes(tables, set_room) | actions.state_sizes(policy, places)
-        needed |= {"manifest": max(1, len(text) // PAGE)} | dict(sizes or {})
-        shared = dict(state or {})
+        planned = plan(
+            policy,
+            members,
+            slots or state.attached_nowhere(policy),
+            hooks=hooks,
+            devices=devices,
+            cpus=os.cpu_count() or 1,
+        )
+        text = describe(planned.hooks, planned.tables) if describe else b""
+        needed = write.sizes(planned.shared)
+        needed |= {name: write.capacity(size) for name, size in planned.states.items()}
+        needed |= {"manifest": write.capacity(len(text) // PAGE)} | dict(sizes or {})
+        shared = state.carried(before, planned.states) if before else {}
         loaded: dict[Hook, HookProgram] = {}
         try:
-            for hook, plan in plans.items():
+            for hook, of_hook in planned.hooks.items():
                 program = loaded[hook] = HookProgram.load(
                     hook,
-                    plan,
-                    set_root_bits=tables.root_bits,
-                    shared=shared,
+                    of_hook,
+                    constants={**planned.shared.constants, "replaying": replaying},
                     sizes=needed,
-                    succession=places,
-                    devices=devices or {},
-                    replaying=replaying,
+                    shared=shared,
                     ifindex=ifindex,
                 )
                 shared = {name: program.loaded.maps[name] for name in SHARED}
-            _write_sets(tables, shared)
+            write.write(planned.shared, shared, program.loaded.btf)
+            Lengths(shared["ban_lengths"]).expect(planned.ban_lengths)
             with shared["manifest"].memory() as memory:
                 memory[: len(text)] = text
         except BaseException:
             for program in loaded.values():
                 program.loaded.close()
             raise
-        return cls(loaded, tables)
+        return cls(loaded, planned)
 
     @property
     def maps(self) -> Mapping[str, Map]:
@@ -139,38 +125,60 @@ class Generation:
         return self._first.loaded.btf
 
     @property
-    def plan(self) -> Plan:
+    def plan(self) -> HookPlan:
         """What the tables of the first hook were written from."""
-        return self._first.plan
+        return self.planned.hooks[self._first.hook]
 
     @property
     def program(self) -> Program:
         """What judges packets at the first hook."""
         return self._first.program
 
-    def counting(
-        self,
-        members: Members,
-        numbers: Mapping[str, int],
-        before: Mapping[str, int] | None = None,
-    ) -> AbstractContextManager[None]:
-        """Have the entries of sets with counters, while it takes the place of another.
+    def pin(self, directory: Path) -> None:
+        """Pin all of it in *directory*; the hooks of TC get a directory each inside.
+
+        Raises:
+            PinError: there is something of that name.
+        """
+        for hook, program in self.hooks.items():
+            own = directory if hook == INGRESS else directory / hook
+            if own != directory:
+                own.mkdir(mode=0o700)
+            for name, each in program.loaded.maps.items():
+                if "rodata" not in name and (own == directory or name not in SHARED):
+                    each.pin(own / name)
+            program.program.pin(own / (INGRESS if own == directory else PROGRAM))
+
+    def take_over(self, before: Mapping[str, Map], ranges: Mapping[str, Range]) -> None:
+        """Let rules that stay find what they remember; to be called right before this one serves.
+
+        Args:
+            before: the maps of what serves.
+            ranges: of its limits, as in `Slots`.
+        """
+        state.take_over(before, self.maps, ranges, self.planned.slots.ranges)
+
+    def replace_counters(self, members: Members, before: Mapping[str, int]) -> Replacement | None:
+        """Have the counters of prefixes in sets that count, in place of those that serve.
 
         Args:
             members: of all sets.
-            numbers: by set with counters, its number, as in `Succession`.
-            before: the same of the generation that serves.
+            before: by set with counters, its number in what serves, as in `Slots`.
+
+        Returns:
+            What undoes or finishes it; None if no set counts, then or now.
 
         Raises:
             KernelError: the table cannot be read or written.
         """
+        numbers = self.planned.slots.counting
         if not (numbers or before):
-            return nullcontext()
+            return None
         from wirepath.datapath.live.prefix_counters import PrefixCounters
 
-        ids = self.plan.set_ids
+        ids = {name: number for number, name in enumerate(self.planned.policy.sets)}
         by_id = {ids[name]: number for name, number in numbers.items()}
-        return PrefixCounters(self.maps, by_id).replacing(members, (before or {}).values())
+        return PrefixCounters(self.maps, by_id).replace(members, before.values())
 
     @property
     def _first(self) -> HookProgram:
@@ -186,32 +194,3 @@ class Generation:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-def _write_sets(tables: Tables, maps: Mapping[str, Map]) -> None:
-    tables.write(
-        lines=maps["set_lines"].memory(),
-        fences=maps["set_fences"].memory(),
-        leaves=maps["set_leaves"].memory(),
-        prefix_head=maps["set_fence_head"].memory(),
-    )
-    tables.write_sets(
-        members=maps["set_members"].memory(),
-        set_classes=maps["set_classes"].memory(),
-        set_head=maps["set_head"].memory(),
-    )
-
-
-def _sizes(tables: Tables, set_room: int) -> dict[str, int]:
-    leaves = _with_room(tables.leaves, _ROOM_LEAVES)
-    return {
-        "set_lines": _with_room(tables.lines, _ROOM_LINES),
-        "set_leaves": leaves,
-        "set_fences": 2 * leaves,
-        "set_members": _with_room(tables.members, _ROOM_MEMBERS),
-        "set_classes": set_room,
-    }
-
-
-def _with_room(size: int, least: int) -> int:
-    return size + max(size // _ROOM, least)

@@ -1,100 +1,106 @@
-"""What a policy needs around its programs: arranged before they serve, put back at `down`.
+"""What a policy needs around its programs: recorded, arranged before they serve, put back later.
 
-Each part is a module with three functions: ``arranged``, a context manager that lets its part be as
-a policy needs it and yields what `restore` needs to put it back, nothing if there is nothing;
-``restore``; and ``abandon``, which removes what a process that died may have left behind.
+What has to be put back is recorded, and the record pinned, before anything is changed. Each part is
+a module with three functions: ``survey`` looks and makes the record, ``arrange`` makes the changes
+that the record is of, ``restore`` takes them back. The last two may be repeated after a crash.
 """
 
 from __future__ import annotations
 
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from wirepath.datapath.host import conntrack, fq, mirrors, sysctls
+from wirepath.errors import KernelError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-    from contextlib import AbstractContextManager
+    from collections.abc import Mapping
 
-    from wirepath.policy import Policy
+    from wirepath.datapath.host.place import Place
+    from wirepath.plan.requirements import Requirements
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
-    """Where a policy is to serve, and what may be changed there by the operator's word.
-
-    Attributes:
-        iface: the interface.
-        sysctl: settings of the kernel.
-        qdisc: the root qdisc.
-    """
-
-    iface: str
-    sysctl: bool = False
-    qdisc: bool = False
+    Record = Mapping[str, Any]
 
 
 class Part(Protocol):
-    """One part of the surroundings; see above."""
+    """One part of the host; see above."""
 
-    def arranged(self, policy: Policy, place: Place, before: Any) -> AbstractContextManager[Any]:
-        """Let it be as *policy* needs it; if the context fails, as it was.
+    def survey(self, needs: Requirements, place: Place, before: Any) -> Any:
+        """Say what is to be put back later if *needs* are met; change nothing.
 
         Args:
-            policy: that is to serve.
+            needs: of the policy that is to serve.
             place: where.
-            before: what was yielded for the policy that serves now; None if there is none.
+            before: the record of this part for the policy that serves now; None if there is none.
+
+        Returns:
+            The record, of plain values; an empty one if nothing has to be put back.
 
         Raises:
             RequestError: something is not as needed and may not be changed.
-            KernelError: it cannot be.
+            KernelError: it cannot be changed, or not be put back later.
         """
 
-    def restore(self, iface: str, found: Any) -> None:
-        """Put back what was changed for *iface*, by what was yielded."""
+    def arrange(self, needs: Requirements, place: Place, record: Any, before: Any) -> None:
+        """Meet *needs*; *record* is what `survey` made of them and *before*.
 
-    def abandon(self, iface: str) -> None:
-        """Remove what nobody can put back any more."""
+        Raises:
+            KernelError: the kernel refuses.
+        """
+
+    def restore(self, iface: str, record: Any, keep: Any) -> None:
+        """Put back what *record* is of, but for what *keep*, another record or None, still needs.
+
+        Raises:
+            KernelError: the kernel refuses.
+        """
 
 
 PARTS: Final[Mapping[str, Part]] = {
     "sysctls": sysctls,
     "conntrack": conntrack,
     "mirrors": mirrors,
-    "pacing": fq,
+    "fq": fq,
 }
 
 
-@contextmanager
-def arranged(
-    policy: Policy, place: Place, before: Mapping[str, Any] | None = None
-) -> Iterator[dict[str, Any]]:
-    """Arrange every part for *policy*; if the context fails, all is as it was.
+def survey(needs: Requirements, place: Place, before: Record) -> dict[str, Any]:
+    """Record what has to be put back once *needs* are met; nothing is changed.
 
     Args:
-        policy: that is to serve.
+        needs: of the policy that is to serve.
         place: where.
-        before: what was yielded for the policy that serves now, from its manifest.
+        before: the record for the policy that serves now.
 
-    Yields:
-        What `restore` needs, as plain values.
+    Raises:
+        RequestError: something is not as needed and may not be changed.
+        KernelError: it cannot be changed.
     """
-    with ExitStack() as stack:
-        found = {
-            name: stack.enter_context(part.arranged(policy, place, (before or {}).get(name)))
-            for name, part in PARTS.items()
-        }
-        yield {name: state for name, state in found.items() if state}
+    found = {name: part.survey(needs, place, before.get(name)) for name, part in PARTS.items()}
+    return {name: record for name, record in found.items() if record}
 
 
-def restore(iface: str, found: Mapping[str, Any]) -> None:
-    """Put everything back that was changed for *iface*."""
-    for name, state in found.items():
-        PARTS[name].restore(iface, state)
+def arrange(needs: Requirements, place: Place, record: Record, before: Record) -> None:
+    """Meet *needs*, as `survey` has recorded it; *before* is the record of what serves now.
+
+    Raises:
+        KernelError: the kernel refuses; what was arranged stays until `restore`.
+    """
+    for name, part in PARTS.items():
+        part.arrange(needs, place, record.get(name), before.get(name))
 
 
-def abandon(iface: str) -> None:
-    """Remove what was left of *iface* by a process that died."""
-    for part in PARTS.values():
-        part.abandon(iface)
+def restore(iface: str, record: Record, keep: Record) -> None:
+    """Put back on *iface* what *record* is of, but for what *keep* still needs.
+
+    Raises:
+        KernelError: of the first part that failed, after all others were put back.
+    """
+    failed: list[KernelError] = []
+    for name in reversed([*PARTS]):
+        if name in record:
+            try:
+                PARTS[name].restore(iface, record[name], keep.get(name))
+            except KernelError as error:
+                failed.append(error)
+    if failed:
+        raise failed[0]

@@ -3,96 +3,101 @@
 from __future__ import annotations
 
 import socket
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import suppress
 from hashlib import blake2s
 from typing import TYPE_CHECKING, Final, TypedDict
 
-from wirepath.errors import PinError, RequestError
+from wirepath.errors import RequestError
 from wirepath.kernel import offloads, tunnels
 from wirepath.kernel.bpffs import Pins
 from wirepath.kernel.clsact import Filter
 from wirepath.kernel.interface import Interface
-from wirepath.kernel.maps import Map
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from wirepath.actions.mirror import Target
-    from wirepath.datapath.host.arrange import Place
+    from wirepath.actions.needs import Target
+    from wirepath.datapath.host.place import Place
     from wirepath.kernel.offloads import Feature
-    from wirepath.policy import Policy
+    from wirepath.plan.requirements import Requirements
 
 _OFF: Final[tuple[Feature, ...]] = ("tso", "gso", "tx")
 """What an interface does late: behind it frames are whole, and their checksums not there yet."""
 
 
-class Found(TypedDict):
-    """What there was, and what was made.
+class Record(TypedDict):
+    """What was changed for copies.
 
     Attributes:
         offloads: by interface, as they were.
         tunnels: the names of ours.
+        truncated: names of the devices where copies are truncated.
     """
 
     offloads: dict[str, dict[Feature, bool]]
     tunnels: list[str]
+    truncated: list[str]
 
 
-@contextmanager
-def arranged(policy: Policy, place: Place, before: Found | None) -> Iterator[Found | None]:
-    """Let there be every device that *policy* mirrors to; if the context fails, all is as it was.
-
-    What the policy before needed and this one does not goes when the context ends.
+def survey(needs: Requirements, place: Place, before: Record | None) -> Record | None:
+    """Record what the offloads of interfaces are, and which tunnels there are to be.
 
     Raises:
         RequestError: there is no such interface, or it is the one that is mirrored.
+        KernelError: the kernel does not tell.
+    """
+    if not needs.mirrors:
+        return None
+    iface = place.iface
+    found = Record(offloads={}, tunnels=[], truncated=[])
+    for words, (rule, target, truncated) in needs.mirrors.items():
+        if target.kind == "device":
+            _check(rule, words, iface)
+            known = [state["offloads"] for state in (before, *_elsewhere(iface)) if state]
+            was = next((offs[words] for offs in known if words in offs), None)
+            found["offloads"][words] = was or {f: offloads.get(words, f) for f in _OFF}
+        else:
+            found["tunnels"].append(tunnel_name(iface, words))
+        if truncated:
+            found["truncated"].append(device_name(iface, target))
+    return found
+
+
+def arrange(
+    needs: Requirements,
+    place: Place,
+    record: Record | None,  # noqa: ARG001
+    before: Record | None,
+) -> None:
+    """Have interfaces show frames as a wire would, and make the tunnels that are missing.
+
+    Raises:
         KernelError: the kernel makes no such tunnel, or an interface has its offloads fixed.
     """
-    old = before or Found(offloads={}, tunnels=[])
-    new = Found(offloads={}, tunnels=[])
-    with ExitStack() as undo:
-        for words, (rule, target) in _targets(policy).items():
-            if target.kind == "device":
-                _check(rule, words, place.iface)
-                new["offloads"][words] = _plain(words, place.iface, old, undo)
-            else:
-                name = tunnel_name(place.iface, words)
-                new["tunnels"].append(name)
-                if name not in old["tunnels"] or not _exists(name):
-                    tunnels.remove(name)  # of a process that died
-                    _make(name, target)
-                    undo.callback(tunnels.remove, name)
-        yield new if any(new.values()) else None
-        undo.pop_all()
-    left = Found(
-        offloads={n: was for n, was in old["offloads"].items() if n not in new["offloads"]},
-        tunnels=[name for name in old["tunnels"] if name not in new["tunnels"]],
-    )
-    restore(place.iface, left)
+    for words, (_, target, _) in needs.mirrors.items():
+        if target.kind == "device":
+            for feature in _OFF:
+                offloads.put(words, feature, on=False)
+            continue
+        name = tunnel_name(place.iface, words)
+        if not (before and name in before["tunnels"] and _exists(name)):
+            tunnels.remove(name)  # what is in the way is not ours
+            _make(name, target)
 
 
-def restore(iface: str, found: Found) -> None:
-    """Remove our tunnels and put offloads back, unless another interface mirrors there too.
+def restore(iface: str, record: Record, keep: Record | None) -> None:
+    """Remove our tunnels and put offloads back, unless *keep* or another interface has them too.
 
     Raises:
         KernelError: it cannot be done.
     """
-    for name in found["tunnels"]:
-        tunnels.remove(name)
-    others = {name for state in _elsewhere(iface) for name in state["offloads"]}
-    for name, was in found["offloads"].items():
-        if name not in others:
-            _put(name, was)
-
-
-def abandon(iface: str) -> None:
-    """Remove tunnels and filters of *iface*; what offloads were is not known any more."""
-    from wirepath.datapath.host import truncate
-
-    truncate.abandon(iface)
-    for _, name in socket.if_nameindex():
-        if name.startswith(_prefix(iface)):
+    stay = [state for state in (keep, *_elsewhere(iface)) if state]
+    for name in record["tunnels"]:
+        if not keep or name not in keep["tunnels"]:
             tunnels.remove(name)
+    for name, was in record["offloads"].items():
+        if not any(name in state["offloads"] for state in stay):
+            _put(name, was)
 
 
 def tunnel_name(iface: str, words: str) -> str:
@@ -100,24 +105,17 @@ def tunnel_name(iface: str, words: str) -> str:
     return _prefix(iface) + _digest(words)
 
 
-def devices(policy: Policy, iface: str) -> dict[str, int]:
-    """Give the ifindex of every target that is there now."""
+def device_name(iface: str, target: Target) -> str:
+    """Name the device that copies from *iface* to *target* are sent to."""
+    return target.words if target.kind == "device" else tunnel_name(iface, target.words)
+
+
+def devices(needs: Requirements, iface: str) -> dict[str, int]:
+    """Give the ifindex of every target that is there now, by its words."""
     found = {}
-    for words, (_, target) in _targets(policy).items():
-        name = words if target.kind == "device" else tunnel_name(iface, words)
+    for words, mirrored in needs.mirrors.items():
         with suppress(OSError):
-            found[words] = socket.if_nametoindex(name)
-    return found
-
-
-# By its words, with the first rule that names it.
-def _targets(policy: Policy) -> Mapping[str, tuple[str, Target]]:
-    from wirepath.actions.mirror import Mirror
-
-    found: dict[str, tuple[str, Target]] = {}
-    for rule in policy.rules:
-        if isinstance(rule.action, Mirror):
-            found.setdefault(rule.action.to.words, (rule.name, rule.action.to))
+            found[words] = socket.if_nametoindex(device_name(iface, mirrored.target))
     return found
 
 
@@ -130,32 +128,23 @@ def _check(rule: str, name: str, iface: str) -> None:
         raise RequestError(f"rule.{rule}: {name}: no such interface ({cure})")
 
 
-# Gives what the offloads were before anybody mirrored there.
-def _plain(name: str, iface: str, old: Found, undo: ExitStack) -> dict[Feature, bool]:
-    now = {feature: offloads.get(name, feature) for feature in _OFF}
-    undo.callback(_put, name, now)
-    for feature in _OFF:
-        offloads.put(name, feature, on=False)
-    known = [old, *_elsewhere(iface)]
-    return next((state["offloads"][name] for state in known if name in state["offloads"]), now)
-
-
 def _put(name: str, was: Mapping[Feature, bool]) -> None:
     with suppress(RequestError):  # it is gone
         for feature in reversed(_OFF):  # tso needs tx
             offloads.put(name, feature, on=was[feature])
 
 
-# What other interfaces that wirepath is up on have noted; the lock is the caller's.
-def _elsewhere(iface: str) -> Iterator[Found]:
-    from wirepath.datapath.generation.manifest import Manifest
+# What other interfaces that wirepath is up on have recorded; the lock is the caller's.
+def _elsewhere(iface: str) -> Iterator[Record]:
+    from wirepath.datapath.generation.pinned import Pinned
 
     pins = Pins.find()
     for name in pins.names():
-        if name != iface:
-            with suppress(PinError), Map.open(pins.directory(name) / "manifest") as pages:
-                if found := Manifest.read(pages, name).surroundings.get("mirrors"):
-                    yield found
+        number = pins.serving(name)
+        if name != iface and number is not None:
+            record = Pinned(name, number, pins.generation(name, number)).host.get("mirrors")
+            if record:
+                yield record
 
 
 # What comes in by it could be from anybody, and for this host: nothing does.

@@ -1,72 +1,67 @@
-"""Settings of the kernel that a policy needs: changed by the operator's word, and put back."""
+"""Settings of the kernel that a policy needs: changed if the operator allows it, and put back."""
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from wirepath.errors import KernelError, RequestError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
-    from wirepath.datapath.host.arrange import Place
-    from wirepath.policy import Policy
+    from wirepath.datapath.host.place import Place
+    from wirepath.plan.requirements import Requirements
+
+    Record = Mapping[str, str]
 
 _ROOT: Final = Path("/proc/sys")  # of the network namespace that this thread is in
 
 
-@contextmanager
-def arranged(
-    policy: Policy, place: Place, before: Mapping[str, str] | None
-) -> Iterator[dict[str, str]]:
-    """Let the settings be as *policy* needs them; if the context fails, as they were.
-
-    Yields:
-        *before*, and what was changed now, as it was.
+def survey(needs: Requirements, place: Place, before: Record | None) -> dict[str, str]:
+    """Record the settings to be changed, with their values of now, and those changed before.
 
     Raises:
         RequestError: a setting is not as needed and may not be changed.
-        KernelError: it cannot be.
+        KernelError: it cannot be read.
     """
-    wrong = list(_wrong(policy))
-    if wrong and not place.sysctl:
-        rule, name, values, now = wrong[0]
-        cure = "set it, or allow it to be set until `wirepath down`: `--sysctl`"
-        right = " or ".join(values)
-        raise RequestError(f"rule.{rule}: needs {name} to be {right}, it is {now} ({cure})")
-    changed: dict[str, str] = {}
-    try:
-        for _, name, values, now in wrong:
+    wrong: dict[str, str] = {}
+    for rule, name, values in needs.sysctls:
+        if (now := _read(name)) in values:
+            continue
+        if not place.sysctl:
+            cure = "set it, or allow it to be set until `wirepath down`: `--sysctl`"
+            right = " or ".join(values)
+            raise RequestError(f"rule.{rule}: needs {name} to be {right}, it is {now} ({cure})")
+        wrong[name] = now
+    return wrong | dict(before or {})
+
+
+def arrange(
+    needs: Requirements,
+    place: Place,  # noqa: ARG001
+    record: Record | None,
+    before: Record | None,  # noqa: ARG001
+) -> None:
+    """Set what is not as needed.
+
+    Raises:
+        KernelError: a setting cannot be changed.
+    """
+    for _, name, values in needs.sysctls:
+        if record and name in record and _read(name) not in values:
             _write(name, values[0])
-            changed.setdefault(name, now)
-        yield changed | dict(before or {})
-    except BaseException:
-        restore(place.iface, changed)
-        raise
 
 
-def _wrong(policy: Policy) -> Iterator[tuple[str, str, tuple[str, ...], str]]:
-    # By rule: the setting, what it should be, and what it is.
-    for rule in policy.rules:
-        for name, values in rule.action.sysctls.items():
-            if (now := _read(name)) not in values:
-                yield rule.name, name, values, now
-
-
-def restore(iface: str, found: Mapping[str, str]) -> None:  # noqa: ARG001 - they are the host's
+def restore(iface: str, record: Record, keep: Record | None) -> None:  # noqa: ARG001
     """Put settings back to what they were.
 
     Raises:
         KernelError: it cannot be done.
     """
-    for name, value in found.items():
-        _write(name, value)
-
-
-def abandon(iface: str) -> None:
-    """Leave settings alone: what they were is not known any more."""
+    for name, value in record.items():
+        if not keep or name not in keep:
+            _write(name, value)
 
 
 def _file(name: str) -> Path:

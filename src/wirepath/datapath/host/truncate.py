@@ -1,15 +1,15 @@
-"""The programs that cut copies: each at the egress of a device that some rule mirrors to.
+"""The programs that truncate copies, each at the egress of a device that rules mirror to.
 
-Every interface that mirrors somewhere has its own there: the first that sees a copy cuts it and
-takes the mark off, and the others leave it alone.
+Every interface that mirrors somewhere has its own there: the first that sees a copy truncates it
+and takes the mark off, and the others leave it alone.
 """
 
 from __future__ import annotations
 
 import socket
-from contextlib import contextmanager
+from contextlib import suppress
 from hashlib import blake2s
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from wirepath.kernel.clsact import PRIORITY, Filter
 from wirepath.kernel.object import Object
@@ -17,13 +17,12 @@ from wirepath.kernel.object_file import object_file
 from wirepath.kernel.tcx import TcxLink
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
     from wirepath.datapath.generation.manifest import Tc
-    from wirepath.policy import Policy
 
-_PINS: Final = "snaps"
+_PINS: Final = "truncate"
 
 
 def load(program: str) -> Object:
@@ -31,93 +30,59 @@ def load(program: str) -> Object:
     return Object.load(object_file("mirror"), programs=[program])
 
 
-def cut_at(policy: Policy, devices: Mapping[str, int]) -> set[int]:
-    """Say at which devices copies are to be cut; *devices* by target."""
-    from wirepath.actions.mirror import Mirror
+def attach(directory: Path, iface: str, host: Mapping[str, Any], tc: Tc) -> None:
+    """Truncate copies at the devices that *host*, a record, names; links are pinned in *directory*.
 
-    actions = [rule.action for rule in policy.rules]
-    asked = [action for action in actions if isinstance(action, Mirror) and action.snap]
-    return {devices[action.to.words] for action in asked if action.to.words in devices}
-
-
-@contextmanager
-def cutting(
-    staged: Path,
-    iface: str,
-    tc: Tc,
-    at: Collection[int],
-    *,
-    instead_of: Collection[int] = (),
-) -> Iterator[None]:
-    """Let copies be cut at the devices *at*; if the context fails, only where they were.
-
-    Links are pinned in *staged*, and go with it.
-
-    Args:
-        staged: of the next generation, which the context publishes.
-        iface: that is mirrored.
-        tc: how programs are attached.
-        at: ifindexes.
-        instead_of: where they are cut now.
+    Raises:
+        AttachError: a device takes no program.
+        KernelError: the program cannot be loaded or pinned.
     """
-    made: list[Filter] = []
-    try:
-        if at:
-            with load("cut") as loaded:
-                program = loaded.programs["cut"]
-                if tc == "tcx":
-                    (staged / _PINS).mkdir(mode=0o700)
-                for device in at:
-                    if tc == "tcx":
-                        with TcxLink.attach(program, device, "egress") as link:
-                            link.pin(staged / _PINS / str(device))
-                    elif not (place := _place(device, iface)).program_id:
-                        made.append(place)
-                        Filter.attach(program, device, "egress", **_where(iface))
-        yield
-    except BaseException:
-        for place in made:
-            if place.program_id:
-                place.detach()
-        raise
-    if tc == "clsact":
-        _take_off(iface, set(instead_of) - set(at))
+    if not (at := _devices(host)):
+        return
+    with load("cut") as loaded:
+        program = loaded.programs["cut"]
+        if tc == "tcx":
+            (directory / _PINS).mkdir(mode=0o700)
+        for device in at:
+            if tc == "tcx":
+                with TcxLink.attach(program, device, "egress") as link:
+                    link.pin(directory / _PINS / str(device))
+            elif not _filter(device, iface).program_id:
+                Filter.attach(program, device, "egress", **_place(iface))
 
 
-def stop(directory: Path, iface: str, tc: Tc, at: Collection[int]) -> None:
-    """Let no copies be cut any more.
+def detach(directory: Path, iface: str, host: Mapping[str, Any], keep: Mapping[str, Any]) -> None:
+    """Truncate no copies any more for the generation pinned in *directory*.
 
     Args:
-        directory: of what serves.
+        directory: of a generation.
         iface: that is mirrored; it may be gone.
-        tc: how programs are attached.
-        at: where they are cut.
+        host: the record of that generation.
+        keep: the record of another, whose filters stay. Links belong to one generation alone.
     """
-    if tc == "clsact":
-        _take_off(iface, at)
-    elif (directory / _PINS).exists():
+    if (directory / _PINS).exists():
         for pin in (directory / _PINS).iterdir():
             with TcxLink.open(pin) as link:
                 link.detach()
+    for device in _devices(host) - _devices(keep):
+        if (ours := _filter(device, iface)).program_id:  # or an idle qdisc of others would go too
+            ours.detach()
 
 
-def abandon(iface: str) -> None:
-    """Take off what a process that died may have left: filters, for links go with their pins."""
-    _take_off(iface, [index for index, _ in socket.if_nameindex()])
+# The ifindexes of those that are there.
+def _devices(host: Mapping[str, Any]) -> set[int]:
+    found = set()
+    for name in host.get("mirrors", {}).get("truncated", ()):
+        with suppress(OSError):
+            found.add(socket.if_nametoindex(name))
+    return found
 
 
-def _take_off(iface: str, at: Collection[int]) -> None:
-    for device in at:
-        place = _place(device, iface)
-        if place.program_id:  # or an idle qdisc of somebody else would go too
-            place.detach()
+def _filter(device: int, iface: str) -> Filter:
+    return Filter(device, "egress", **_place(iface))
 
 
-def _place(device: int, iface: str) -> Filter:
-    return Filter(device, "egress", **_where(iface))
-
-
-# By whose copies they are: each has its own, and finds it again by its name.
-def _where(iface: str) -> dict[str, int]:
+# Filters have no pins: each interface finds its own by a handle made of its name.
+def _place(iface: str) -> dict[str, int]:
     handle = int.from_bytes(blake2s(iface.encode(), digest_size=4).digest(), "big")
     return {"priority": PRIORITY - 1, "handle": handle or 1}

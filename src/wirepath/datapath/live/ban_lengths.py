@@ -72,5 +72,5 @@ class Lengths:
 
     def _member(self, name: str) -> tuple[int, int]:
         # Where a member of struct ban_lengths lies, and its size.
-        offset, layout = self._map.btf.record("struct ban_lengths").members[name]
-        return offset, layout.size
+        offset, ctype = self._map.btf.record("struct ban_lengths").members[name]
+        return offset, ctype.size

@@ -1,338 +1,137 @@
-"""Bans: sources that are dropped ahead of every rule, until they expire.
+"""Bans of a datapath, from a process that may live for months.
 
-The table belongs to the data plane (``bpf/guard/bans.h``), which judges expiry too, so a ban holds
-and ends without any process. This module sets, lifts, lists and sweeps bans.
+Every method opens what serves at that moment and closes it again; see `wirepath.datapath.handles`.
 """
 
 from __future__ import annotations
 
-import time
-from dataclasses import dataclass
-from heapq import nlargest
-from operator import itemgetter
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from math import isfinite
+from typing import TYPE_CHECKING
 
-from wirepath.datapath.live.ban_lengths import Lengths
-from wirepath.datapath.live.ban_table import ROW, BanTable
-from wirepath.errors import FullError
-from wirepath.net import Ban, Prefix
+from wirepath.datapath.live.ban_view import BanView
+from wirepath.errors import RequestError
+from wirepath.net import Prefix
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-    from contextlib import AbstractContextManager
+    from collections.abc import Iterable, Iterator
 
-    from wirepath.datapath.generation.manifest import Manifest
+    from wirepath.datapath.access import Access
     from wirepath.datapath.live.ban_lists import BanList
-    from wirepath.datapath.live.ban_table import Row
-    from wirepath.kernel.maps import Map
+    from wirepath.datapath.live.ban_view import BanEntry, Banned, Lifted, Restored, Usage
+    from wirepath.net import AnyPrefix
     from wirepath.prefixes import Members
-
-NEVER_NS: Final = (1 << 64) - 1
-_LOW: Final = (1 << 64) - 1
-SECOND_NS: Final = 1_000_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class BanEntry:
-    """One ban in force.
-
-    Attributes:
-        prefix: who is banned.
-        rule: whose limit imposed it; None if an operator did.
-        scope: the rule that it is for; None if it is for all packets.
-        remaining_s: until it ends; None if it does not.
-        packets, bytes: that it dropped.
-    """
-
-    prefix: Prefix
-    rule: str | None
-    scope: str | None
-    remaining_s: float | None
-    packets: int
-    bytes: int
-
-    def document(self) -> dict[str, Any]:
-        """Give it as plain values, for JSON."""
-        return {
-            "prefix": str(self.prefix),
-            "rule": self.rule,
-            "scope": self.scope,
-            "remaining_s": self.remaining_s,
-            "packets": self.packets,
-            "bytes": self.bytes,
-        }
-
-
-class Restored(NamedTuple):
-    """What became of the bans of a file.
-
-    Attributes:
-        banned: how many hold now.
-        expired: how many had ended meanwhile.
-        gone: how many were for a rule alone that no longer bans so.
-    """
-
-    banned: int
-    expired: int
-    gone: int
 
 
 class Bans:
-    """The bans of one datapath.
+    """The bans of one datapath: sources that are dropped ahead of every rule, until they expire.
 
-    Args:
-        maps: by C name.
-        manifest: of what serves.
-        changing: gives the operator's lock.
+    A prefix may be given as text (``"203.0.113.5"``, ``"2001:db8::/32"``), as a `Prefix`, or as an
+    address or network of `ipaddress`. Iterating gives a `BanEntry` for each ban in force, and
+    ``in`` tells whether one holds for all of a prefix.
+
+    Every method raises RequestError if wirepath is not up there any more, or a text is no prefix.
     """
 
-    def __init__(
-        self,
-        maps: Mapping[str, Map],
-        manifest: Manifest,
-        changing: Callable[[], AbstractContextManager[None]],
-    ) -> None:
-        self._map = maps["bans"]
-        self._table = BanTable(self._map)
-        self._lengths = Lengths(maps["ban_lengths"])
-        self._manifest = manifest
-        self._changing = changing
+    def __init__(self, access: Access) -> None:
+        self._access = access
 
-    @property
-    def room(self) -> int:
-        """How many fit."""
-        return self._table.room
+    def __repr__(self) -> str:
+        return f"<bans of {self._access.iface}>"
 
-    @property
-    def refused(self) -> int:
-        """How many bans of limits have found the table full since some were lifted."""
-        return self._lengths.refused
+    def __iter__(self) -> Iterator[BanEntry]:
+        return iter(self.all())
 
-    def used(self) -> int:
-        """Count the entries, expired ones that nobody has swept included."""
-        return self._table.used()
+    def __contains__(self, prefix: AnyPrefix) -> bool:
+        return bool(self.around(prefix))
 
-    # Setting
-
-    def add(self, prefix: Prefix, for_s: float | None = None) -> None:
-        """Ban *prefix* for some seconds from now, or until `remove`; an older ban is replaced.
+    def add(self, prefix: AnyPrefix, seconds: float | None = None) -> Banned:
+        """Ban *prefix* for some *seconds* from now, or until `remove`; an older ban is replaced.
 
         Raises:
             FullError: the table is full, even without those that have expired.
         """
-        self.add_all([prefix], for_s)
+        return self.add_all([prefix], seconds)
 
-    def add_all(self, prefixes: Iterable[Prefix], for_s: float | None = None) -> None:
-        """Ban many at once, as `add`.
-
-        Raises:
-            FullError: the table is full; says how many were banned before.
-        """
-        end = _end(for_s)
-        self._write([(p.address >> 64, p.address & _LOW, p.bits, 0, end, 0) for p in prefixes])
-
-    def restore(self, bans: BanList, for_s: float | None = None) -> Restored:
-        """Ban whom a file names: saved ones for the time that is left, the others as `add`.
-
-        A ban by a rule that is gone is held to be the operator's; one for that rule alone is
-        passed over.
+    def add_all(self, prefixes: Iterable[AnyPrefix], seconds: float | None = None) -> Banned:
+        """Ban many at once, as `add` does.
 
         Raises:
             FullError: the table is full; says how many were banned before.
         """
-        wall, now = time.time(), time.monotonic_ns()
-        slots = {name: slot for slot, name in self._rules().items()}
-        scopes: dict[str | None, int] = {None: 0} | {
-            name: slot for name, slot in slots.items() if slot in self._scopes()
-        }
-        end = _end(for_s)
-        rows: list[Row] = [(*prefix, 0, end, 0) for prefix in _prefixes(bans.plain)]
-        expired = gone = 0
-        for prefix, (expires, rule, scope) in zip(_prefixes(bans.kept), bans.saved, strict=True):
-            if scope not in scopes:
-                gone += 1
-            elif expires is not None and expires <= wall:
-                expired += 1
-            else:
-                left = NEVER_NS if expires is None else now + int((expires - wall) * SECOND_NS)
-                owner = slots.get(rule, 0) if rule else 0
-                rows.append((*prefix, scopes[scope], min(left, NEVER_NS), owner))
-        self._write(rows)
-        return Restored(len(rows), expired, gone)
+        asked = Prefix.all_of(prefixes)
+        if seconds is not None and not (isfinite(seconds) and seconds > 0):
+            raise RequestError(
+                f"ban for {seconds} s: not a time (give seconds, or none for a ban without end)"
+            )
+        with self._access.changing() as handles:
+            return BanView(handles).add_all(asked, seconds)
 
-    def _write(self, rows: list[Row]) -> None:
-        with self._changing():
-            try:
-                try:
-                    self._put(rows)
-                except FullError:
-                    if not self._sweep():
-                        raise
-                    self._put(rows)
-            except FullError as error:
-                what = (
-                    f"the table is full, it holds {self.room}; {error.written} were banned before"
-                )
-                cure = "lift some: `wirepath unban`; or ban prefixes in place of addresses"
-                doing = f"ban {len(rows)} sources"
-                raise FullError(doing, error.written, what=what, cure=cure) from error
+    def restore(self, bans: BanList, seconds: float | None = None) -> Restored:
+        """Ban what a file lists: saved bans for the time that is left, the others as `add` does.
 
-    def _put(self, rows: list[Row]) -> None:
-        self._lengths.expect({bits for _, _, bits, scope, _, _ in rows if not scope})
-        self._lengths.mark()
-        self._table.write(rows, time.monotonic_ns())
+        A ban by a rule that is gone counts as the operator's; one for that rule alone is left out.
 
-    # Lifting
+        Raises:
+            FullError: the table is full; says how many were banned before.
+        """
+        with self._access.changing() as handles:
+            return BanView(handles).restore(bans, seconds)
 
-    def remove(self, prefix: Prefix) -> bool:
+    def remove(self, prefix: AnyPrefix) -> bool:
         """Lift the bans of exactly *prefix*, for all packets and for those of single rules.
 
         Returns:
-            Whether there was one in force.
+            Whether one was in force.
         """
-        now = time.monotonic_ns()
-        with self._changing():
-            keys = [key for scope in self._scopes() if (key := _key(prefix, scope)) in self._map]
-            expiries = [self._map[key]["expires_ns"] for key in keys]
-            for key in keys:
-                del self._map[key]
-            if keys:
-                self._lifted()
-        return any(expires > now for expires in expiries)
+        asked = Prefix.of(prefix)
+        with self._access.changing() as handles:
+            return BanView(handles).remove(asked)
+
+    def lift(self, prefixes: Iterable[AnyPrefix]) -> Lifted:
+        """Lift the bans of several prefixes, as `remove` does, and say which were not banned."""
+        asked = Prefix.all_of(prefixes)
+        with self._access.changing() as handles:
+            return BanView(handles).lift(asked)
 
     def remove_all(self, prefixes: Members | None = None) -> int:
-        """Lift the bans of exactly *prefixes*, as `remove`; every ban if None.
+        """Lift the bans of exactly *prefixes*, as `remove` does; every ban if None.
 
         Returns:
             How many were in force.
         """
-        now = time.monotonic_ns()
-        with self._changing():
-            if prefixes is None:
-                expiries = self._table.remove(lambda _: True, "bits")
-            else:
-                these = set(_prefixes(prefixes))
-                expiries = self._table.remove(
-                    lambda *prefix: prefix in these, "addr.hi", "addr.lo", "bits"
-                )
-            self._lifted()
-        return sum(expires > now for expires in expiries)
+        with self._access.changing() as handles:
+            return BanView(handles).remove_all(prefixes)
 
     def sweep(self) -> int:
-        """Remove those that have expired.
+        """Remove bans that have expired.
 
         Returns:
             How many there were.
         """
-        with self._changing():
-            return self._sweep()
-
-    def _sweep(self) -> int:
-        now = time.monotonic_ns()
-        gone = self._table.remove(lambda expires: expires <= now, "expires_ns")
-        self._recount()
-        return len(gone)
-
-    def forget(self, slots: Collection[int]) -> None:
-        """Let no ban be of the rules in *slots*, which are to be another's."""
-        rules = {slot + 1 for slot in slots}
-        if rules:
-            with self._changing():
-                self._table.remove(lambda scope: scope in rules, "scope")
-                self._table.disown(lambda rule: rule in rules)
-
-    # The operator has done what `status` asks for when limits had bans refused.
-    def _lifted(self) -> None:
-        self._lengths.forgive()
-        self._recount()
-
-    def _recount(self) -> None:
-        used = {bits for bits, scope in self._table.rows("bits", "scope") if not scope}
-        self._lengths.keep(used | set(self._manifest.ban_lengths), any_set=bool(used))
-
-    # Listing
+        with self._access.changing() as handles:
+            return BanView(handles).sweep()
 
     def all(self) -> list[BanEntry]:
-        """List those in force, by address."""
-        now, rules = time.monotonic_ns(), self._rules()
-        rows = self._effective("packets", "bytes")
-        return [_entry(row, now, rules) for row in sorted(rows) if row[4] > now]
+        """List the bans in force, by address."""
+        with self._access.reading() as handles:
+            return BanView(handles).all()
 
-    def busiest(self, count: int) -> list[BanEntry]:
-        """List the *count* of those in force that have dropped most, most first."""
-        now, rules = time.monotonic_ns(), self._rules()
-        rows = (row for row in self._effective("packets", "bytes") if row[4] > now)
-        return [_entry(row, now, rules) for row in nlargest(count, rows, key=itemgetter(-2))]
-
-    def around(self, prefix: Prefix) -> list[Prefix]:
+    def around(self, prefix: AnyPrefix) -> list[Prefix]:
         """List the bans in force that hold for all of *prefix*, the widest first."""
-        now = time.monotonic_ns()
-        wider = {bits for bits in self._lengths.probed() if bits <= prefix.bits}
-        found = []
-        for outer in (Prefix.around(prefix.address, bits) for bits in sorted(wider)):
-            ban = self._map.get(_key(outer)) if outer.covers(prefix) else None
-            if ban is not None and ban["expires_ns"] > now:
-                found.append(outer)
-        return found
+        asked = Prefix.of(prefix)
+        with self._access.reading() as handles:
+            return BanView(handles).around(asked)
 
-    def for_model(self) -> Iterator[Ban]:
-        """Yield them as the model has them."""
-        rules = self._rules()
-        for hi, lo, bits, scope, expires, rule in self._effective():
-            yield Ban(Prefix(hi << 64 | lo, bits), expires, rules.get(rule), rules.get(scope))
+    def usage(self) -> Usage:
+        """Say how full the table is."""
+        with self._access.reading() as handles:
+            return BanView(handles).usage()
 
     def save(self) -> tuple[bytes, int]:
-        """Write those in force as a file, by address.
+        """Write the bans in force as a file, by address.
 
         Returns:
-            Its text, and how many there are.
+            Its text, and how many bans it holds.
         """
-        from wirepath.datapath.live.ban_lists import format_bans
-        from wirepath.prefixes import Members
-
-        wall, now, rules = time.time(), time.monotonic_ns(), self._rules()
-        rows = sorted(row for row in self._effective() if row[4] > now)
-        hi, lo, bits, scopes, expiries, owners = zip(*rows, strict=True) if rows else [()] * 6
-        ends = [None if end == NEVER_NS else wall + (end - now) / SECOND_NS for end in expiries]
-        names = [
-            (rules.get(owner), rules.get(scope))
-            for owner, scope in zip(owners, scopes, strict=True)
-        ]
-        return format_bans(Members.of_columns(hi, lo, bits), ends, names), len(rows)
-
-    # Rows, and more members of them; without those for packets of a rule that is gone.
-    def _effective(self, *more: str) -> Iterator[Row]:
-        scopes = {0, *self._rules()}
-        return (row for row in self._table.rows(*ROW, *more) if row[3] in scopes)
-
-    def _scopes(self) -> list[int]:
-        limits = {rule["name"]: rule.get("limit", {}) for rule in self._manifest.policy["rule"]}
-        scoped = [name for name, limit in limits.items() if limit.get("ban_scope") == "rule"]
-        return [0, *(self._manifest.counters[name] + 1 for name in scoped)]
-
-    # As bans have them, plus 1, so that 0 is none.
-    def _rules(self) -> dict[int, str]:
-        return {slot + 1: name for name, slot in self._manifest.counters.items()}
-
-
-def _entry(row: Row, now: int, rules: Mapping[int, str]) -> BanEntry:
-    hi, lo, bits, scope, expires, rule, packets, size = row
-    left = None if expires == NEVER_NS else (expires - now) / SECOND_NS
-    prefix = Prefix(hi << 64 | lo, bits)
-    return BanEntry(prefix, rules.get(rule), rules.get(scope), left, packets, size)
-
-
-def _end(for_s: float | None) -> int:
-    if for_s is None:
-        return NEVER_NS
-    return min(time.monotonic_ns() + int(for_s * SECOND_NS), NEVER_NS)
-
-
-def _prefixes(members: Members) -> Iterator[tuple[int, int, int]]:
-    hi, lo, bits, _ = members.columns()
-    return zip(hi, lo, bits, strict=True)
-
-
-def _key(prefix: Prefix, scope: int = 0) -> dict[str, Any]:
-    address = {"hi": prefix.address >> 64, "lo": prefix.address & _LOW}
-    return {"addr": address, "bits": prefix.bits, "scope": scope}
+        with self._access.reading() as handles:
+            return BanView(handles).save()

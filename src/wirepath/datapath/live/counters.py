@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+from array import array
 from dataclasses import dataclass, replace
+from itertools import chain, repeat
 from operator import sub
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 if TYPE_CHECKING:
-    from array import array
     from collections.abc import Iterable, Mapping, Sequence
 
-    from wirepath.datapath import Datapath
+    from wirepath.datapath.handles import Handles
+    from wirepath.kernel.ctype import Array, Record
     from wirepath.kernel.maps import Map
 
-
-LIMITING: Final = frozenset({"limit", "wireguard"})
-"""Actions whose rules drop what exceeds a rate."""
-MIRRORING: Final = "mirror"
-"""The action whose rules count copies."""
+RULES: Final = "rule_counters"
+_WORDS: Final = ("packets", "bytes", "dropped", "exceeded")  # of struct rule_counter
+_WORD: Final = 8  # bytes of a counter
 
 
 class Count(NamedTuple):
@@ -34,28 +35,34 @@ class RuleCount(NamedTuple):
         packets, bytes: that matched.
         dropped: packets that it dropped.
         exceeded: those of them that exceeded its limit.
-        mirrored, mirror_failed: copies that it sent, and that it could not send.
+        own: what only rules with its action count, by name.
     """
 
-    packets: int
-    bytes: int
-    dropped: int
+    packets: int = 0
+    bytes: int = 0
+    dropped: int = 0
     exceeded: int = 0
-    mirrored: int = 0
-    mirror_failed: int = 0
+    own: Mapping[str, int] = MappingProxyType({})
 
-    def of_mirror(self) -> RuleCount:
-        """Say of a rule that mirrors what it counts in place of what it drops."""
-        return RuleCount(self.packets, self.bytes, 0, 0, self.dropped, self.exceeded)
+    @property
+    def conformed(self) -> int:
+        """Packets that it did not drop."""
+        return self.packets - self.dropped
 
-    def document(self, kind: str = "none") -> dict[str, int]:
-        """Give it as plain values, for JSON, with what there is more to tell of such an action."""
+    def one_more(self, size: int, *, dropped: bool, exceeded: bool) -> RuleCount:
+        """Count another packet, whose frame has *size* bytes."""
+        return self._replace(
+            packets=self.packets + 1,
+            bytes=self.bytes + size,
+            dropped=self.dropped + dropped,
+            exceeded=self.exceeded + exceeded,
+        )
+
+    def document(self, names: Sequence[str] = ()) -> dict[str, int]:
+        """Give it as plain values, for JSON, with those counters of its action called *names*."""
         counts = {"packets": self.packets, "bytes": self.bytes, "dropped": self.dropped}
-        if kind in LIMITING:
-            counts |= {"conformed": self.packets - self.dropped, "exceeded": self.exceeded}
-        if kind == MIRRORING:
-            counts |= {"mirrored": self.mirrored, "mirror_failed": self.mirror_failed}
-        return counts
+        more = {"conformed": self.conformed, "exceeded": self.exceeded, **self.own}
+        return counts | {name: more.get(name, 0) for name in names}
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +118,7 @@ class Outcomes:
         }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Stats:
     """All counters of a datapath.
 
@@ -119,13 +126,18 @@ class Stats:
         iface: which.
         hooks: what became of packets, by hook.
         rules: by name, in the order of the policy.
-        kinds: the actions that count more than that, by rule.
+        names: by rule, the counters that it has besides packets, bytes and drops.
     """
 
     iface: str
     hooks: Mapping[str, Outcomes]
     rules: Mapping[str, RuleCount]
-    kinds: Mapping[str, str]
+    names: Mapping[str, Sequence[str]]
+
+    @property
+    def own(self) -> Sequence[str]:
+        """Name the counters that only some actions have, each once."""
+        return list(dict.fromkeys(name for count in self.rules.values() for name in count.own))
 
     @property
     def outcomes(self) -> Outcomes:
@@ -139,40 +151,49 @@ class Stats:
             **self.outcomes.document(),
             "hooks": {hook: outcomes.document() for hook, outcomes in self.hooks.items()},
             "rules": {
-                name: count.document(self.kinds.get(name, "none"))
-                for name, count in self.rules.items()
+                name: count.document(self.names.get(name, ())) for name, count in self.rules.items()
             },
         }
 
-
-def read(datapath: Datapath) -> Stats:
-    """Read all counters of *datapath*."""
-    manifest = datapath.manifest
-    kinds = {
-        rule["name"]: kind
-        for rule in manifest.policy["rule"]
-        for kind in (*LIMITING, MIRRORING)
-        if kind in rule
-    }
-    counted = rules(datapath.maps["rule_counters"], manifest.counters, manifest.counted)
-    counted |= {
-        name: counted[name].of_mirror() for name, kind in kinds.items() if kind == MIRRORING
-    }
-    return Stats(datapath.name, hooks(datapath), counted, kinds)
+    def __repr__(self) -> str:
+        verdicts = self.outcomes.document()["verdicts"]
+        counted = ", ".join(f"{count:,} {verdict}" for verdict, count in verdicts.items())
+        return f"<counters of {self.iface}: {counted}>"
 
 
-def hooks(datapath: Datapath) -> dict[str, Outcomes]:
-    """Read the counters of verdicts, reasons, faults and states, at the hooks of *datapath*."""
-    found = by_hook(datapath.maps["outcomes"])
+def read(handles: Handles) -> Stats:
+    """Read all counters of what *handles* are of."""
+    from wirepath.actions import counting
+
+    manifest = handles.manifest
+    counts = {rule["name"]: counting(rule) for rule in manifest.policy["rule"]}
+    own = {name: of.own for name, of in counts.items() if of.own}
+    counted = rules(handles.maps, manifest.counters, own, manifest.counted)
+    if manifest.counters_schema == 1:
+        counted |= {name: _of_schema_1(counted[name], counts[name].names) for name in own}
+    names = {name: of.names for name, of in counts.items()}
+    return Stats(handles.iface, hooks(handles), counted, names)
+
+
+# Programs of schema 1 had one struct for all rules: what only some actions count lay in the words
+# of drops.
+def _of_schema_1(count: RuleCount, names: Sequence[str]) -> RuleCount:
+    own = dict(zip(names, (count.dropped, count.exceeded), strict=True))
+    return RuleCount(count.packets, count.bytes, own=own)
+
+
+def hooks(handles: Handles) -> dict[str, Outcomes]:
+    """Read the counters of verdicts, reasons, faults and states at each hook."""
+    found = by_hook(handles.maps["outcomes"])
     tracking = {
         hook
-        for rule in datapath.manifest.policy["rule"]
+        for rule in handles.manifest.policy["rule"]
         if "ct" in rule.get("match", ())
         for hook in _listed(rule.get("hook", "ingress"))
     }
     return {
         hook: found[hook] if hook in tracking else replace(found[hook], states={})
-        for hook in datapath.manifest.rows
+        for hook in handles.manifest.rows
     }
 
 
@@ -208,24 +229,70 @@ def _outcomes(of: Map, totals: array[int]) -> Outcomes:
 
 
 def rules(
-    of: Map, slots: Mapping[str, int], before: Mapping[str, Sequence[int]] | None = None
+    maps: Mapping[str, Map],
+    slots: Mapping[str, int],
+    own: Mapping[str, str] | None = None,
+    before: Mapping[str, Sequence[int]] | None = None,
 ) -> dict[str, RuleCount]:
-    """Sum the map ``rule_counters``.
+    """Sum the counters of rules.
 
     Args:
-        of: the map.
+        maps: by C name.
         slots: by rule, its slot.
-        before: by rule, what its slot had counted for others before; nothing if it is not there.
+        own: by rule, the map of the counters that its action has to itself.
+        before: by rule, what its slot had counted for others before, as in `Slots`; nothing if it
+            is not there.
     """
-    totals = of.totals()
-    width = of.btf.record("struct rule_counter").size // 8
-    nothing = (0,) * width
+    counters = BySlot(maps)
     return {
-        name: RuleCount(
-            *map(sub, totals[slot * width : (slot + 1) * width], (before or {}).get(name, nothing))
-        )
+        name: counters.rule(slot, (own or {}).get(name), (before or {}).get(name, ()))
         for name, slot in slots.items()
     }
+
+
+class _Summed(NamedTuple):
+    # A map of counters: the sums of all slots, how many each has, and where each lies among them.
+    totals: array[int]
+    width: int
+    at: Mapping[str, int]
+
+
+class BySlot:
+    """Maps of counters that rules have slots in, each summed when it is first asked for.
+
+    Args:
+        maps: by C name.
+    """
+
+    def __init__(self, maps: Mapping[str, Map]) -> None:
+        self._maps = maps
+        self._summed: dict[str, _Summed] = {}
+
+    def rule(self, slot: int, own: str | None, before: Sequence[int]) -> RuleCount:
+        """Say what the rule in *slot* has counted, in the map *own* too, since *before*."""
+        counts = [*self.words(RULES, slot), *(self.words(own, slot) if own else ())]
+        since = list(map(sub, counts, chain(before, repeat(0))))
+        rules = self._of(RULES)
+        more = {name: since[rules.width + at] for name, at in self._of(own).at.items()}
+        packets, size, dropped, exceeded = (since[rules.at[name]] for name in _WORDS)
+        return RuleCount(packets, size, dropped, exceeded, more)
+
+    def words(self, name: str, slot: int) -> Sequence[int]:
+        """Give all counters of a slot in the map *name*; nothing if there is no such map."""
+        totals, width, _ = self._of(name)
+        # A map that no rule needs is small.
+        return totals[slot * width : (slot + 1) * width] or (0,) * width
+
+    def _of(self, name: str | None) -> _Summed:
+        if name is None or name not in self._maps:
+            return _Summed(array("Q"), 0, {})
+        if name not in self._summed:
+            of = self._maps[name]
+            _, block = cast("Record", of.value).members["of"]
+            counter = cast("Record", cast("Array", block).element)
+            at = {member: offset // _WORD for member, (offset, _) in counter.members.items()}
+            self._summed[name] = _Summed(of.totals(), counter.size // _WORD, at)
+        return self._summed[name]
 
 
 def _names(of: Map, enum: str) -> list[str]:

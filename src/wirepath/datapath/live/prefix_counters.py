@@ -41,6 +41,32 @@ class PrefixCount(NamedTuple):
     packets: int
     bytes: int
 
+    def document(self) -> dict[str, Any]:
+        """Give it as plain values, for JSON."""
+        return {"prefix": str(self.prefix), "packets": self.packets, "bytes": self.bytes}
+
+
+class Replacement(NamedTuple):
+    """Counters of other prefixes that are to take the place of those there are.
+
+    Attributes:
+        table: the map.
+        added: keys that are new.
+        old: keys that are to go.
+    """
+
+    table: Map
+    added: bytes
+    old: bytes
+
+    def undo(self) -> None:
+        """Remove what is new."""
+        self.table.raw_delete_batch(self.added)
+
+    def finish(self) -> None:
+        """Remove what is old."""
+        self.table.raw_delete_batch(self.old)
+
 
 class PrefixCounters:
     """The entries of all sets that count. Changes are made under the operator's lock.
@@ -72,27 +98,24 @@ class PrefixCounters:
         for hi, lo, bits, *counted in zip(*(c[rows].tolist() for c in columns), strict=True):
             yield PrefixCount(Prefix(hi << 64 | lo, bits - _HEAD_BITS), *counted)
 
-    @contextmanager
-    def replacing(self, members: Members, counting: Collection[int] = ()) -> Iterator[None]:
-        """Have entries of *members* too within the context, and of nothing else behind it.
-
-        Prefixes that stay keep their counts. After an error, all is as it was before.
+    def replace(self, members: Members, counting: Collection[int] = ()) -> Replacement:
+        """Have counters of *members* too, and soon of nothing else; prefixes that stay keep theirs.
 
         Args:
             members: of all sets.
-            counting: the numbers that sets were counting under before. Counters of
-                others are left over from a change that was cut short, and go first.
+            counting: the numbers that sets were counting under before. Counters of others are left
+                over from a change that was cut short, and go first.
 
         Raises:
-            KernelError: the table cannot be read or written.
+            KernelError: the table cannot be read or written; all is as it was.
         """
         there, wanted = self._read()[0], self._keys(members)
         stale = ~np.isin(there["set"], list(counting))
         self._table.raw_delete_batch(there[stale].tobytes())
         there = there[~stale]
-        with self._inserted(_missing(wanted, there)):
-            yield
-        self._table.raw_delete_batch(_missing(there, wanted).tobytes())
+        new = _missing(wanted, there)
+        self._insert(new)
+        return Replacement(self._table, added=new.tobytes(), old=_missing(there, wanted).tobytes())
 
     @contextmanager
     def adding(self, members: Members) -> Iterator[None]:
@@ -103,8 +126,13 @@ class PrefixCounters:
         """
         keys = self._keys(members)
         new = np.array([not self._has(key) for key in keys], dtype=bool)
-        with self._inserted(keys[new]):
+        self._insert(keys[new])
+        try:
             yield
+        except BaseException:
+            with suppress(KernelError):
+                self._table.raw_delete_batch(keys[new].tobytes())
+            raise
 
     def remove(self, members: Members) -> None:
         """Remove the entries of *members*, as far as there are any.
@@ -114,13 +142,11 @@ class PrefixCounters:
         """
         self._table.raw_delete_batch(self._keys(members).tobytes())
 
-    @contextmanager
-    def _inserted(self, keys: NDArray[Any]) -> Iterator[None]:
+    def _insert(self, keys: NDArray[Any]) -> None:
         values = np.zeros(len(keys), dtype=self._value)
         values["bits"] = keys["bits"]
         try:
             self._table.raw_update_batch(keys.tobytes(), values.tobytes())
-            yield
         except BaseException:
             with suppress(KernelError):
                 self._table.raw_delete_batch(keys.tobytes())

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 
-from wirepath.datapath import Datapath
 from wirepath.datapath.live import counters
+from wirepath.datapath.live.ban_view import BanView
 from wirepath.datapath.live.top_keys import TopKey, top_keys
 from wirepath.datapath.status import warnings
 
@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from wirepath.datapath.generation.manifest import Manifest
-    from wirepath.datapath.live.bans import BanEntry
+    from wirepath.datapath.handles import Handles
+    from wirepath.datapath.live.ban_view import BanEntry
     from wirepath.datapath.live.counters import Count
     from wirepath.net import Prefix
 
@@ -46,24 +47,20 @@ class Look:
     warnings: Sequence[str]
 
     @classmethod
-    def at_what_serves(cls, name: str | None) -> Look:
-        """Open interface *name*, as `Datapath.open`, and look.
-
-        It is opened each time: it may be swapped or taken down meanwhile.
-        """
-        with Datapath.open(name) as datapath:
-            held = datapath.bans
-            bans = {"used": held.used(), "room": held.room, "refused": held.refused}
-            return cls(
-                time.monotonic(),
-                datapath.link.id,
-                datapath.manifest,
-                counters.read(datapath),
-                bans["used"],
-                held.busiest(MOST) if bans["used"] else [],
-                top_keys(datapath, MOST),
-                warnings(datapath, bans),
-            )
+    def of(cls, handles: Handles) -> Self:
+        """Look at what *handles* are of."""
+        bans = BanView(handles)
+        usage = bans.usage()
+        return cls(
+            time.monotonic(),
+            handles.link.id,
+            handles.manifest,
+            counters.read(handles),
+            usage.used,
+            bans.busiest(MOST) if usage.used else [],
+            top_keys(handles, MOST),
+            warnings(handles, usage),
+        )
 
 
 class RuleRate(NamedTuple):

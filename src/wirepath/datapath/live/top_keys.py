@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from wirepath.actions.limit import Limit
-    from wirepath.datapath import Datapath
+    from wirepath.datapath.handles import Handles
 
 _COLUMNS = ("src.hi", "src.lo", "dst.hi", "dst.lo", "ports", "rule")  # of struct limit_key
 
@@ -55,28 +55,26 @@ class TopKey:
         return " ".join(f"{what}{of}" for what, of in parts.items() if of is not None) or "all"
 
 
-def top_keys(datapath: Datapath, count: int) -> list[TopKey]:
+def top_keys(handles: Handles, count: int) -> list[TopKey]:
     """List the *count* keys that have most of their burst used up, most first."""
-    rules = datapath.manifest.policy["rule"]
+    rules = handles.manifest.policy["rule"]
     if not any(rule.get("limit", {}).get("exact") for rule in rules):
         return []
-    from wirepath.datapath.generation.state import limits_of
+    from wirepath.plan.actions import limits_of
 
-    slots = datapath.manifest.counters
-    limits = {
-        slots[name]: (name, of) for name, of in limits_of(datapath.policy).items() if of.exact
-    }
+    slots = handles.manifest.counters
+    limits = {slots[name]: (name, of) for name, of in limits_of(handles.policy).items() if of.exact}
     now = time.monotonic_ns()
     busy = (
         ((ends - now) / limits[slot][1].burst_ns, key, slot)
-        for *key, slot, ends in _cells(datapath)
+        for *key, slot, ends in _cells(handles)
         if ends > now and slot in limits
     )
     return [_talker(used, key, *limits[slot]) for used, key, slot in nlargest(count, busy)]
 
 
-def _cells(datapath: Datapath) -> Iterator[tuple[int, ...]]:
-    cells = datapath.maps["limit_exact_cells"]
+def _cells(handles: Handles) -> Iterator[tuple[int, ...]]:
+    cells = handles.maps["limit_exact_cells"]
     record = cells.btf.record("struct limit_key")
     for keys, values in cells.raw_batches():
         columns = [record.column(keys, name).tolist() for name in _COLUMNS]

@@ -11,7 +11,7 @@
 
 #include <linux/bpf.h>
 
-/* Linux 6.6; enumerators of linux/bpf.h, which older headers lack. */
+/* Enumerators of linux/bpf.h since Linux 6.6; older headers lack them. */
 #define TCX_INGRESS   46
 #define LINK_TYPE_TCX 11
 
@@ -27,15 +27,15 @@ static uint64_t address(const void *pointer)
 	return (uintptr_t)pointer;
 }
 
-/* The log: libbpf prints from the thread that called it. */
+/* libbpf prints in the thread that calls it, so each thread has its own log. */
 
 static __thread struct {
 	char *text;
 	size_t length;
-} said;
+} warnings;
 
-static int gather(enum libbpf_print_level level, const char *format,
-		  va_list args)
+static int collect(enum libbpf_print_level level, const char *format,
+		   va_list args)
 {
 	va_list again;
 	char *text;
@@ -48,29 +48,29 @@ static int gather(enum libbpf_print_level level, const char *format,
 	va_end(again);
 	if (length < 0)
 		return 0;
-	text = realloc(said.text, said.length + length + 1);
+	text = realloc(warnings.text, warnings.length + length + 1);
 	if (!text)
 		return 0;
-	vsnprintf(text + said.length, length + 1, format, args);
-	said.text = text;
-	said.length += length;
+	vsnprintf(text + warnings.length, length + 1, format, args);
+	warnings.text = text;
+	warnings.length += length;
 	return length;
 }
 
 void wp_log_start(void)
 {
-	free(said.text);
-	said.text = NULL;
-	said.length = 0;
-	libbpf_set_print(gather);
+	free(warnings.text);
+	warnings.text = NULL;
+	warnings.length = 0;
+	libbpf_set_print(collect);
 }
 
 const char *wp_log_text(void)
 {
-	return said.text ? said.text : "";
+	return warnings.text ? warnings.text : "";
 }
 
-/* libbpf changed the constness of this one between 1.1 and 1.4. */
+/* The const of this function's types changed between libbpf 1.1 and 1.4. */
 void *wp_initial_value(struct bpf_map *map, size_t *size)
 {
 	return (void *)bpf_map__initial_value(map, size);
@@ -138,7 +138,7 @@ int wp_link_info(int fd, struct wp_link_info *info)
 
 	if (err)
 		return err;
-	/* That of tcx lies where that of XDP does. */
+	/* For tcx, the ifindex is at the same place in the union as for XDP. */
 	has_ifindex =
 		got.type == BPF_LINK_TYPE_XDP || got.type == LINK_TYPE_TCX;
 	*info = (struct wp_link_info){
@@ -167,7 +167,7 @@ static int batch(enum bpf_cmd cmd, union bpf_attr *attr, uint32_t *count)
 
 	attr->batch.count = *count;
 	err = bpf(cmd, attr);
-	/* The count stays as it was if the call failed before its first entry. */
+	/* If the call fails before the first entry, the kernel leaves the count. */
 	if (err && err != -ENOENT && attr->batch.count == *count)
 		*count = 0;
 	else
@@ -214,7 +214,7 @@ int wp_map_lookup_batch(int fd, const void *from, void *to, void *keys,
 	return batch(BPF_MAP_LOOKUP_BATCH, &attr, count);
 }
 
-#define TOTALS_CHUNK 4096 /* entries a system call */
+#define TOTALS_CHUNK 4096 /* entries per system call */
 
 int wp_map_totals(int fd, uint32_t entries, uint32_t words, uint32_t cpus,
 		  uint64_t *totals)
@@ -240,6 +240,20 @@ int wp_map_totals(int fd, uint32_t entries, uint32_t words, uint32_t cpus,
 	free(values);
 	free(keys);
 	return err == -ENOENT && done >= entries ? 0 : err;
+}
+
+int wp_record_map(const char *name, uint32_t size)
+{
+	union bpf_attr attr = {
+		.map_type = BPF_MAP_TYPE_ARRAY,
+		.key_size = sizeof(uint32_t),
+		.value_size = size,
+		.max_entries = 1,
+		.map_flags = BPF_F_MMAPABLE,
+	};
+
+	strncpy(attr.map_name, name, sizeof(attr.map_name) - 1);
+	return bpf(BPF_MAP_CREATE, &attr);
 }
 
 int wp_probe_array(void)
@@ -277,7 +291,7 @@ int wp_probe_tcx(void)
 {
 	union bpf_attr attr = {
 		.query = {
-			.target_fd = 1, /* the loopback of any namespace */
+			.target_fd = 1, /* the loopback of every namespace */
 			.attach_type = TCX_INGRESS,
 		},
 	};

@@ -64,14 +64,15 @@ int bpf_map_delete_elem(int fd, const void *key);
 int bpf_map_freeze(int fd);
 
 /*
- * What libbpf has to say.  From wp_log_start() on, its warnings (a rejected
- * program's verifier log among them) gather in a text of this thread, and its
- * informational lines are lost.  The text lives until the next wp_log_start().
+ * The log of libbpf.  After wp_log_start(), its warnings, including the
+ * verifier's log of a rejected program, are collected in a text of this thread;
+ * informational lines are dropped.  The text is valid until the next
+ * wp_log_start().
  */
 void wp_log_start(void);
 const char *wp_log_text(void);
 
-/* The bytes that .rodata, .data or .bss will start with; write before load. */
+/* The initial bytes of .rodata, .data or .bss, to be written before loading. */
 void *wp_initial_value(struct bpf_map *map, size_t *size);
 
 struct wp_map_info {
@@ -88,58 +89,63 @@ struct wp_prog_info {
 
 struct wp_link_info {
 	uint32_t id, type, prog_id; /* type: enum bpf_link_type */
-	uint32_t ifindex;           /* 0 if it is on none */
+	uint32_t ifindex;           /* 0 if attached to none */
 };
 
 int wp_map_info(int fd, struct wp_map_info *info);
 int wp_prog_info(int fd, struct wp_prog_info *info);
 int wp_link_info(int fd, struct wp_link_info *info);
 
-/* Copies the raw BTF if @size is enough; returns its size either way. */
+/* Copies up to @size bytes of the raw BTF; returns its whole size. */
 int64_t wp_btf_data(int fd, void *data, uint32_t size);
 
 /*
- * One system call for *count entries that lie one behind the other; per-CPU
- * values take 8-byte multiples times the possible CPUs.  *count comes back as
- * the number done, also after an error.
+ * One system call for *count entries in contiguous arrays.  A per-CPU value
+ * takes its size rounded up to 8, times the possible CPUs.  On return, also
+ * after an error, *count is the number of entries done.
  */
 int wp_map_update_batch(int fd, const void *keys, const void *values,
 			uint32_t *count);
 int wp_map_delete_batch(int fd, const void *keys, uint32_t *count);
 
 /*
- * Reads up to *count entries.  @from is NULL at first and then what the last
- * call left in @to, a place of max(8, key size) bytes.  -ENOENT: these were
- * the last.  -ENOSPC: nothing was read, a hash bucket holds more than *count.
+ * Reads up to *count entries.  @from is NULL at first, later the @to of the
+ * previous call, which has max(8, key size) bytes.  -ENOENT: these entries were
+ * the last.  -ENOSPC: nothing was read, since one hash bucket has more than
+ * *count entries.
  */
 int wp_map_lookup_batch(int fd, const void *from, void *to, void *keys,
 			void *values, uint32_t *count);
 
 /*
- * Sums a per-CPU array over @cpus: @totals gets, entry by entry, the @words
- * 64-bit words of a value.
+ * Sums a per-CPU array over @cpus, word by word.  @totals has room for @entries
+ * times the @words 64-bit words of one value.
  */
 int wp_map_totals(int fd, uint32_t entries, uint32_t words, uint32_t cpus,
 		  uint64_t *totals);
 
+/* Creates an array with one value of @size bytes that user space can mmap. */
+int wp_record_map(const char *name, uint32_t size);
+
 /*
- * Probes: an array of one 8-byte value; an XDP program that passes, with or
- * without support for frames in several buffers.
+ * Probes, which return a descriptor: they create an array with one 8-byte value,
+ * or load an XDP program that passes, with or without support for frames in
+ * several buffers.
  */
 int wp_probe_array(void);
 int wp_probe_xdp(bool frags);
 
-/* 1 if interfaces have the tcx hooks (Linux 6.6), 0 if not. */
+/* Returns 1 if the kernel has the tcx hooks (Linux 6.6), 0 if not. */
 int wp_probe_tcx(void);
 
 /*
- * A link of a program on an interface.  @attach_type is an enum
+ * Attaches a program to an interface by a link.  @attach_type is an enum
  * bpf_attach_type; @flags are XDP_FLAGS_*_MODE for XDP, BPF_F_* for tcx.
  */
 int wp_link_create(int prog_fd, uint32_t ifindex, uint32_t attach_type,
 		   uint32_t flags);
 
-/* Replaces the program in one step, or -EPERM if @old_fd is not in place. */
+/* Replaces the program atomically; -EPERM if @old_fd is not in place. */
 int wp_link_update(int link_fd, int new_fd, int old_fd);
 
 #endif

@@ -12,10 +12,10 @@
 #include <linux/ip.h>
 #include <linux/ipv6.h>
 
-/* Above this the kernel may split a frame, and then must be given room. */
+/* The kernel may split longer frames, and then needs room for all of one. */
 #define LINEAR_SIZE 2048
 
-/* What a page holds of an skb beside its head and tail room, or less. */
+/* At most what a page holds of an skb besides its headroom and tailroom. */
 #define SKB_SIZE 3072
 
 static int test_run(union bpf_attr *attr)
@@ -41,7 +41,7 @@ int wp_test_run(int prog_fd, struct wp_run *run)
 	};
 	int err;
 
-	/* Programs of TC have another context; they do without. */
+	/* TC programs have another context, so this call gives them none. */
 	if (run->metadata) {
 		attr.test.ctx_in = (uintptr_t)&ctx;
 		attr.test.ctx_size_in = sizeof(ctx);
@@ -56,7 +56,7 @@ int wp_test_run(int prog_fd, struct wp_run *run)
 	return err;
 }
 
-/* Room for the longest frame, going in and coming out; 0 if one is astray. */
+/* Bytes for the longest frame as input and output; 0 if one exceeds the data. */
 static size_t room_for(const struct wp_frames *f)
 {
 	uint32_t longest = ETH_HLEN;
@@ -88,7 +88,7 @@ static int run_one(int prog_fd, const struct wp_frames *f, uint64_t i,
 	int err;
 
 	memcpy(room, metadata, f->metadata_size);
-	/* What fills a frame up must not complete an EtherType. */
+	/* The padding of a frame must not complete an EtherType. */
 	memset(room + f->metadata_size, 0xff, ETH_HLEN);
 	memcpy(room + f->metadata_size, f->data + f->offsets[i], length);
 	if (padded > LINEAR_SIZE || !f->metadata_size)
@@ -118,9 +118,11 @@ uint64_t wp_test_runs(int prog_fd, const struct wp_frames *frames)
 	return done;
 }
 
-/* The kernel makes no skb of less than an IP header, so one that ends earlier is
- * filled up; what it holds is for the mark to say.  If a snap length has cut the
- * header off, nothing can be said of it: it becomes no IP at all.
+/*
+ * The kernel makes no skb that ends inside the IP header, so such a frame is
+ * padded; the mark gives its real size.  If the capture cut the header off, the
+ * padding would say something false about it, so the frame gets an EtherType
+ * that is not IP.
  */
 static uint32_t fill_up(uint8_t *filled, const uint8_t *frame, uint32_t size,
 			uint32_t before)
@@ -147,6 +149,7 @@ int wp_skb_run(int prog_fd, const void *frame, uint32_t size,
 	struct __sk_buff ctx = {
 		.tstamp = skb->tstamp,
 		.mark = skb->mark,
+		.priority = skb->priority,
 		.gso_segs = skb->gso_segs,
 	};
 	union bpf_attr attr = {
@@ -171,6 +174,8 @@ int wp_skb_run(int prog_fd, const void *frame, uint32_t size,
 	}
 	err = test_run(&attr);
 	skb->tstamp = ctx.tstamp;
+	skb->mark = ctx.mark;
+	skb->priority = ctx.priority;
 	skb->retval = attr.test.retval;
 	memcpy(skb->cb, ctx.cb, sizeof(skb->cb));
 	if (out)

@@ -54,58 +54,52 @@ int wp_mount_bpffs(const char *path)
 	return mount("bpffs", path, "bpf", 0, "mode=0700") ? -errno : 0;
 }
 
-int wp_exchange(const char *a, const char *b)
-{
-	return renameat2(AT_FDCWD, a, AT_FDCWD, b, RENAME_EXCHANGE)
-		       ? -errno
-		       : 0;
-}
-
-/* One ethtool question; drivers may leave any of them unanswered. */
+/* Sends one ethtool command; drivers need not support any of them. */
 static int ethtool(int sock, struct ifreq *req, void *question)
 {
 	req->ifr_data = question;
 	return ioctl(sock, SIOCETHTOOL, req) ? -errno : 0;
 }
 
-static void ask_driver(int sock, struct ifreq *req, struct wp_interface *is)
+static void ask_driver(int sock, struct ifreq *req, struct wp_interface *found)
 {
 	struct ethtool_drvinfo info = { .cmd = ETHTOOL_GDRVINFO };
 	struct ethtool_channels queues = { .cmd = ETHTOOL_GCHANNELS };
 	struct ethtool_value flags = { .cmd = ETHTOOL_GFLAGS };
 
 	if (!ethtool(sock, req, &info))
-		snprintf(is->driver, sizeof(is->driver), "%s", info.driver);
+		snprintf(found->driver, sizeof(found->driver), "%s",
+			 info.driver);
 	if (!ethtool(sock, req, &queues)) {
-		is->rx_queues = queues.combined_count + queues.rx_count;
-		is->tx_queues = queues.combined_count + queues.tx_count;
+		found->rx_queues = queues.combined_count + queues.rx_count;
+		found->tx_queues = queues.combined_count + queues.tx_count;
 	}
 	if (!ethtool(sock, req, &flags))
-		is->lro = !!(flags.data & ETH_FLAG_LRO);
+		found->lro = !!(flags.data & ETH_FLAG_LRO);
 }
 
-static int ask_kernel(int sock, struct ifreq *req, struct wp_interface *is)
+static int ask_kernel(int sock, struct ifreq *req, struct wp_interface *found)
 {
 	LIBBPF_OPTS(bpf_xdp_query_opts, xdp);
 	int err;
 
 	if (ioctl(sock, SIOCGIFMTU, req))
 		return -errno;
-	is->mtu = req->ifr_mtu;
+	found->mtu = req->ifr_mtu;
 	if (ioctl(sock, SIOCGIFFLAGS, req))
 		return -errno;
-	is->up = !!(req->ifr_flags & IFF_UP);
+	found->up = !!(req->ifr_flags & IFF_UP);
 	if (ioctl(sock, SIOCGIFINDEX, req))
 		return -errno;
-	is->index = req->ifr_ifindex;
-	err = bpf_xdp_query(is->index, 0, &xdp);
-	is->xdp_id = xdp.prog_id ?: xdp.drv_prog_id ?: xdp.skb_prog_id ?:
+	found->index = req->ifr_ifindex;
+	err = bpf_xdp_query(found->index, 0, &xdp);
+	found->xdp_id = xdp.prog_id ?: xdp.drv_prog_id ?: xdp.skb_prog_id ?:
 		xdp.hw_prog_id;
-	is->xdp_mode = xdp.attach_mode;
+	found->xdp_mode = xdp.attach_mode;
 	return err;
 }
 
-int wp_interface(const char *name, struct wp_interface *is)
+int wp_interface(const char *name, struct wp_interface *found)
 {
 	struct ifreq req = {};
 	int sock, err;
@@ -113,13 +107,13 @@ int wp_interface(const char *name, struct wp_interface *is)
 	if (strlen(name) >= sizeof(req.ifr_name))
 		return -ENODEV;
 	strcpy(req.ifr_name, name);
-	memset(is, 0, sizeof(*is));
+	memset(found, 0, sizeof(*found));
 	sock = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (sock < 0)
 		return -errno;
-	err = ask_kernel(sock, &req, is);
+	err = ask_kernel(sock, &req, found);
 	if (!err)
-		ask_driver(sock, &req, is);
+		ask_driver(sock, &req, found);
 	close(sock);
 	return err;
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * capture.c - which format a capture has, and the classic one.
+ * pcap.c - telling the formats of captures apart, and scanning classic pcap.
  *
  * Source: draft-ietf-opsawg-pcap.
  */
@@ -54,7 +54,7 @@ void wp_capture_note(const struct capture_frames *out,
 	out->offsets[i] = frame->offset;
 	out->times_ns[i] = frame->time_ns;
 	out->captured[i] = frame->captured;
-	/* Some writers say 0, or less than they give. */
+	/* Some writers put 0 here, or less than the captured bytes. */
 	out->wire[i] =
 		frame->wire > frame->captured ? frame->wire : frame->captured;
 }
@@ -69,7 +69,7 @@ void wp_scan_pcap(struct capture_file *file, const struct capture_frames *out,
 		scan->fault = CAPTURE_TRUNCATED;
 		return;
 	}
-	/* The upper half says whether a checksum ends each frame. */
+	/* The upper half says whether frames end with an FCS. */
 	scan->link_type = wp_capture_u32(file, LINK_TYPE_AT) & 0xffff;
 	if (scan->link_type != ETHERNET) {
 		scan->fault = CAPTURE_LINK_TYPE;

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * capture.h - where the frames of a pcap or pcapng file lie.
+ * pcap.h - finding the frames of a pcap or pcapng file.
  *
- * A scan reads record headers only and copies nothing.  It runs twice: once to
- * count and to find what is wrong, once to fill arrays of the right size.
+ * A scan reads only record headers and copies nothing.  It runs twice: first to
+ * count frames and find faults, then to fill arrays of the right size.
  */
-#ifndef WP_CAPTURE_H
-#define WP_CAPTURE_H
+#ifndef WP_PCAP_H
+#define WP_PCAP_H
 
 #include <stdint.h>
 
@@ -18,23 +18,23 @@ enum capture_fault {
 	CAPTURE_LINK_TYPE, /* a frame that is not Ethernet */
 };
 
-/* One entry a frame, in file order; the caller's arrays. */
+/* Arrays with one entry per frame, in file order; the caller owns them. */
 struct capture_frames {
 	uint64_t room;      /* entries in each array */
-	uint64_t *offsets;  /* of the first byte in the file */
+	uint64_t *offsets;  /* of the frame's first byte in the file */
 	uint64_t *times_ns; /* since 1970; 0 if the record has no time */
 	uint32_t *captured; /* bytes in the file */
-	uint32_t *wire;     /* bytes the frame had, never less */
+	uint32_t *wire;     /* bytes on the wire; at least captured */
 };
 
 struct capture_scan {
-	uint64_t frames;    /* found, also before a fault */
-	uint64_t position;  /* of the record that has the fault */
-	uint32_t link_type; /* with CAPTURE_LINK_TYPE */
+	uint64_t frames;    /* found, or found before a fault */
+	uint64_t position;  /* offset of the record with the fault */
+	uint32_t link_type; /* of that record, for CAPTURE_LINK_TYPE */
 	enum capture_fault fault;
 };
 
-/* Scan @size bytes at @data into @out; count only if @out has no room. */
+/* Scans @size bytes at @data; writes the first out->room frames to @out. */
 void wp_scan_capture(const uint8_t *data, uint64_t size,
 		     const struct capture_frames *out,
 		     struct capture_scan *scan);

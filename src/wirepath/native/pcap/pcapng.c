@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * pcapng.c - sections, interfaces and packets in blocks.
+ * pcapng.c - scanning pcapng: section, interface and packet blocks.
  *
- * Blocks of other types are stepped over.  A file may hold sections of both
- * byte orders, each with interfaces of its own.
+ * Other blocks are skipped.  A file may hold sections in both byte orders, each
+ * with its own interfaces.
  *
  * Source: draft-ietf-opsawg-pcapng.
  */
@@ -13,11 +13,11 @@
 
 #define NS_PER_SEC     1000000000ULL
 #define ETHERNET       1
-#define INTERFACES_MAX 4096 /* in one section; more is damage */
+#define INTERFACES_MAX 4096 /* per section; more means damage */
 
 #define BLOCK_SECTION    0x0a0d0d0aU
 #define BLOCK_INTERFACE  1
-#define BLOCK_PACKET     2 /* obsolete, still found */
+#define BLOCK_PACKET     2 /* obsolete, but still found */
 #define BLOCK_SIMPLE     3
 #define BLOCK_ENHANCED   6
 #define BYTE_ORDER_MAGIC 0x1a2b3c4dU
@@ -44,16 +44,16 @@ struct section {
 	struct capture_file *file;
 	struct interface interface[INTERFACES_MAX];
 	uint32_t interfaces;
-	uint64_t last_ns; /* what frames without a time get */
+	uint64_t last_ns; /* time for frames that have none */
 };
 
-/* A block's body lies from `at` to `end`. */
+/* The body of a block is [at, end). */
 struct block {
 	uint32_t type;
 	uint64_t at, end;
 };
 
-/* if_tsresol: units a second, as a power of 10, or of 2 with the top bit. */
+/* if_tsresol is a power of 10, or of 2 if the top bit is set. */
 static uint64_t units_per_second(uint8_t resolution)
 {
 	uint8_t power = resolution & 0x7f;
@@ -62,7 +62,7 @@ static uint64_t units_per_second(uint8_t resolution)
 	if (resolution & 0x80)
 		return power < 64 ? 1ULL << power : 0;
 	if (power > 19)
-		return 0; /* 10^20 does not fit, nor does any clock */
+		return 0; /* 10^20 does not fit, and no clock is that fine */
 	while (power--)
 		units *= 10;
 	return units;
@@ -119,8 +119,8 @@ static uint64_t to_ns(const struct interface *interface, uint64_t units)
 }
 
 /*
- * Read a block of either timed type: they differ in how wide the interface is.
- * Returns the interface, or NULL if the block contradicts itself.
+ * Reads an enhanced or obsolete packet block, which differ in the width of the
+ * interface ID.  Returns the interface, or NULL if the block contradicts itself.
  */
 static const struct interface *
 read_packet(struct section *section, const struct block *block,
@@ -202,7 +202,7 @@ read_block(struct section *section, const struct block *block,
 	return CAPTURE_OK;
 }
 
-/* The byte order of a section stands behind its length, so look there first. */
+/* A section's byte order comes after its length, so it must be read first. */
 static bool find_byte_order(struct capture_file *file, uint64_t at)
 {
 	uint32_t magic;
@@ -212,7 +212,7 @@ static bool find_byte_order(struct capture_file *file, uint64_t at)
 	return file->swapped || magic == BYTE_ORDER_MAGIC;
 }
 
-/* The block at @at, which is at least its head and tail. */
+/* Finds the body of the block at @at and checks its lengths. */
 static enum capture_fault find_block(struct capture_file *file, uint64_t at,
 				     struct block *block)
 {

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * capture_record.h - what the two scanners share.
+ * record.h - reading numbers and noting frames, for both formats.
  */
-#ifndef WP_CAPTURE_RECORD_H
-#define WP_CAPTURE_RECORD_H
+#ifndef WP_RECORD_H
+#define WP_RECORD_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "pcap/pcap.h"
 
-/* A capture in memory, and the byte order of what is read from it. */
+/* A capture in memory; @swapped if its byte order is not the host's. */
 struct capture_file {
 	const uint8_t *data;
 	uint64_t size;
@@ -26,7 +26,7 @@ uint16_t wp_capture_u16(const struct capture_file *file, uint64_t at);
 uint32_t wp_capture_u32(const struct capture_file *file, uint64_t at);
 uint64_t wp_capture_u64(const struct capture_file *file, uint64_t at);
 
-/* Take note of the next frame. */
+/* Counts a frame, and writes it to @out if there is room. */
 void wp_capture_note(const struct capture_frames *out,
 		     struct capture_scan *scan,
 		     const struct capture_frame *frame);

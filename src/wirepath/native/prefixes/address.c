@@ -17,8 +17,8 @@ static int hex_value(char c)
 }
 
 /*
- * Up to three digits without leading zeros.  Spelled out, since a million
- * lines have four million of them.
+ * Reads up to three digits without leading zeros.  Unrolled, since a million
+ * lines have four million numbers.
  */
 static inline enum text_fault
 read_number(const char **pos, const char *end, unsigned int *value)
@@ -63,7 +63,7 @@ static enum text_fault read_ipv4(const char **pos, const char *end,
 	return TEXT_OK;
 }
 
-/* Returns how many hexadecimal digits were there, at most 4. */
+/* Reads up to 4 hexadecimal digits; returns how many there were. */
 static int read_group(const char *p, const char *end, uint16_t *group)
 {
 	int n = 0, digit;
@@ -76,7 +76,7 @@ static int read_group(const char *p, const char *end, uint16_t *group)
 	return n;
 }
 
-/* "::" at *pos?  Then step behind it. */
+/* If "::" is at *pos, moves past it. */
 static bool read_gap(const char **pos, const char *end)
 {
 	if (end - *pos < 2 || (*pos)[0] != ':' || (*pos)[1] != ':')
@@ -86,13 +86,14 @@ static bool read_gap(const char **pos, const char *end)
 }
 
 /*
- * RFC 4291 section 2.2: the groups before and behind one "::", where the last
- * two may be dotted.  @gap is where it stands, or -1.  Returns their number.
+ * Reads the groups before and after one "::" (RFC 4291 section 2.2); the last
+ * two may be dotted.  *count becomes their number, *gap the index of the group
+ * that follows "::", or -1 if there is none.
  */
 static enum text_fault read_groups(const char **pos, const char *end,
 				   uint16_t *group, int *count, int *gap)
 {
-	bool wanted = true; /* a group must come */
+	bool wanted = true; /* a group must come next */
 
 	*count = 0;
 	*gap = -1;
@@ -236,8 +237,9 @@ static char *write_group(char *p, unsigned int group)
 	return p;
 }
 
-/* RFC 5952 section 4.2: the longest run of two zero groups or more, the first
- * of equals, becomes "::".
+/*
+ * RFC 5952 section 4.2: the longest run of at least two zero groups becomes
+ * "::"; if there are several of that length, the first one.
  */
 static char *write_ipv6(char *p, const struct member *m)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * compare.c - one walk over two sorted lists.
+ * compare.c - a merge of two sorted lists that only counts.
  */
 #include <stdbool.h>
 

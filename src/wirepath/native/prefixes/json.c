@@ -24,7 +24,7 @@ static bool skip(struct scanner *s, char c)
 	return true;
 }
 
-/* A string's inside, escapes as they stand. */
+/* Reads a string; escapes are not decoded. */
 static bool read_string(struct scanner *s, const char **text, size_t *length)
 {
 	if (!skip(s, '"'))
@@ -38,7 +38,7 @@ static bool read_string(struct scanner *s, const char **text, size_t *length)
 	return true;
 }
 
-/* Numbers, true, false, null: whatever their letters. */
+/* Skips a number, true, false or null without checking how it is spelled. */
 static bool skip_word(struct scanner *s)
 {
 	const char *start = s->pos;
@@ -48,7 +48,7 @@ static bool skip_word(struct scanner *s)
 	return s->pos > start;
 }
 
-/* Brackets are balanced, what they hold is not looked at. */
+/* Skips a value; checks that brackets match, but not what is between them. */
 static bool skip_value(struct scanner *s)
 {
 	char closing[DEPTH_MAX];

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * json.h - one string out of a JSON object that stands on one line.
+ * json.h - reading one string from a JSON object on one line.
  *
- * Enough of RFC 8259 for block lists in JSON lines; not a validator of what
- * it passes over.
+ * Covers as much of RFC 8259 as block lists in JSON lines need; members that it
+ * skips are not validated.
  */
 #ifndef WP_JSON_H
 #define WP_JSON_H
@@ -12,8 +12,9 @@
 #include <stddef.h>
 
 /*
- * The string @name of the object that fills [line, end), escapes as they
- * stand; *text is NULL if there is none.  Returns false for a broken object.
+ * Finds the string member @name of the object in [line, end).  Escapes are not
+ * decoded; *text is NULL if there is no such member.  Returns false if the
+ * object is broken.
  */
 bool wp_json_member(const char *line, const char *end, const char *name,
 		    const char **text, size_t *length);

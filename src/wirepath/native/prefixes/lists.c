@@ -34,7 +34,7 @@ static const char *line_end(const char *p, const char *end)
 	return found ? found : end;
 }
 
-/* Does the line say no more at @p but for a comment? */
+/* Tells whether only a comment or nothing is left of the line at @p. */
 static bool is_over(const char *p, const char *end)
 {
 	return p == end || *p == '\n' || *p == '#' || *p == ';';
@@ -74,7 +74,7 @@ static bool add_problem(struct reader *r, const char *from, const char *to,
 	return true;
 }
 
-/* {"cidr":"192.0.2.0/24",...}; lines without it tell of the list itself. */
+/* Reads {"cidr":"192.0.2.0/24",...}; an object without it is metadata. */
 static bool read_json(struct reader *r, const char *end)
 {
 	char plain[PREFIX_TEXT_MAX + 8];
@@ -89,7 +89,7 @@ static bool read_json(struct reader *r, const char *end)
 		return true;
 	for (size_t i = 0; i < length && used < sizeof(plain); i++) {
 		if (text[i] == '\\' && i + 1 < length && text[i + 1] == '/')
-			i++; /* the one escape that writers use here */
+			i++; /* the only escape in use here */
 		plain[used++] = text[i];
 	}
 	fault = wp_read_prefix(&p, plain + used, &member);
@@ -100,7 +100,7 @@ static bool read_json(struct reader *r, const char *end)
 	return add_member(r, &member);
 }
 
-/* Where the words of a bad line end. */
+/* The end of a bad line's text, before any comment. */
 static const char *words_end(const char *p, const char *end)
 {
 	while (!is_over(p, end))

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * lists.h - files of prefixes: one a line, plain or JSON.
+ * lists.h - files of prefixes: one prefix per line, plain or JSON.
  *
- * A bad line never hides the others: it is noted, and reading goes on.
+ * A bad line is recorded, and reading goes on, so that all are reported.
  */
 #ifndef WP_LISTS_H
 #define WP_LISTS_H
@@ -14,9 +14,9 @@
 
 struct list_problem {
 	size_t line;       /* from 1 */
-	size_t at, length; /* where in the text its words stand */
+	size_t at, length; /* of the bad words in the text */
 	enum text_fault fault;
-	uint64_t hi, lo; /* TEXT_HOST_BITS: the right prefix */
+	uint64_t hi, lo; /* TEXT_HOST_BITS: the corrected prefix */
 	uint8_t bits;
 };
 
@@ -27,21 +27,21 @@ struct list {
 	size_t problem_count, problem_room;
 };
 
-/* Members get @set.  Returns NULL for want of memory. */
+/* Reads a file; its members get @set.  Returns NULL if memory runs out. */
 struct list *wp_list_parse(const char *text, size_t length, uint8_t set);
 void wp_list_free(struct list *list);
 
-/* Hand over the members; the caller frees them (memory.h). */
+/* Returns the members, which the caller frees with wp_free(). */
 struct member *wp_list_take(struct list *list);
 
 /*
- * A line a member.  Returns text that the caller frees, of *length bytes
- * without NUL; NULL for want of memory.
+ * Writes one line per member.  Returns *length bytes of text without a NUL, which
+ * the caller frees with wp_free(); NULL if memory runs out.
  */
 char *wp_list_format(const struct member *members, size_t count,
 		     size_t *length);
 
-/* What is wrong and what would be right, with a NUL, in at most 128 bytes. */
+/* Describes a problem and its cure, in at most 128 bytes including a NUL. */
 void wp_list_why(const struct list_problem *problem, char *out);
 
 #endif

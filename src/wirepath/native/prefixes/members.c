@@ -5,7 +5,7 @@
 #include "prefixes/address.h"
 #include "prefixes/members.h"
 
-#define KEY_BYTES 18 /* set, bits, and the address's 16 */
+#define KEY_BYTES 18 /* set, bits, and 16 of the address */
 #define RADIX     256
 
 const size_t wp_member_size = sizeof(struct member);
@@ -24,7 +24,7 @@ int wp_members_compare(const struct member *a, const struct member *b)
 	return compare(a, (struct key){ b->hi, b->lo, b->bits, b->set });
 }
 
-/* The @at-th byte of the key, the least significant first. */
+/* Byte @at of the sort key, counted from the least significant. */
 static unsigned int key_byte(const struct member *m, unsigned int at)
 {
 	switch (at) {
@@ -56,7 +56,7 @@ static void scatter(const struct member *from, struct member *to, size_t count,
 		to[start[key_byte(&from[i], byte)]++] = from[i];
 }
 
-/* Radix sort by the bytes in which the members differ at all. */
+/* A radix sort that skips key bytes in which all members agree. */
 static bool radix_sort(struct member **members, size_t count)
 {
 	struct member *from = *members, *to, *spare, differ = {};
@@ -183,7 +183,7 @@ static int common_bits(u128 a, u128 b)
 	return lo ? 64 + __builtin_clzll(lo) : 128;
 }
 
-/* Collect the sets of s[i] and of the same prefix before it. */
+/* Collects the sets of s[i] and of its equal prefixes before it. */
 static uint64_t sets_at(const struct sequence *s, size_t i)
 {
 	const struct member *m = at(s, i), *same = m;
@@ -201,9 +201,10 @@ static uint64_t sets_at(const struct sequence *s, size_t i)
 }
 
 /*
- * No walk over all lengths: the last member that is not behind the first @bits
- * of the address lies inside every shorter prefix around it, so these are no
- * longer than what the two have in common.
+ * This does not try all 129 lengths.  Consider the last member that is not after
+ * the first @bits of the address.  Every member of up to @bits that contains the
+ * address also contains that one, so it is no longer than the bits that the two
+ * have in common.
  */
 void wp_members_around(const struct sequence *s, uint64_t hi, uint64_t lo,
 		       uint64_t *sets)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * memory.h - arrays that grow, and giving back what C has handed out.
+ * memory.h - growing arrays, and freeing memory that C gave to Python.
  */
 #ifndef WP_MEMORY_H
 #define WP_MEMORY_H
@@ -9,8 +9,8 @@
 #include <stddef.h>
 
 /*
- * Make room in *array, of elements of @size bytes, for one more than @count.
- * Returns false for want of memory, and *array stays.
+ * Makes room for one more element, of @size bytes, after the @count in *array.
+ * Returns false and leaves *array as it is if memory runs out.
  */
 bool wp_grow(void **array, size_t size, size_t count, size_t *room);
 

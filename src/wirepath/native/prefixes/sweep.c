@@ -4,7 +4,7 @@
 #include "prefixes/address.h"
 #include "prefixes/sweep.h"
 
-#define HASH_BITS     17 /* half full at most */
+#define HASH_BITS     17 /* at most half full, with CLASSES_MAX */
 #define HASH_SIZE     (1U << HASH_BITS)
 #define SEQUENCES_MAX 4
 
@@ -12,15 +12,15 @@ struct sweep {
 	struct classes *classes;
 	struct segments *segments;
 	enum table_fault fault;
-	u128 last;  /* of the range */
-	u128 start; /* of the segment that still grows */
-	uint64_t sets;
-	unsigned int depth; /* of the prefixes around this place */
+	u128 last;          /* address of the range */
+	u128 start;         /* of the current segment */
+	uint64_t sets;      /* of the current segment */
+	unsigned int depth; /* number of open prefixes */
 	struct {
 		u128 last;
-		uint64_t sets; /* those around it included */
+		uint64_t sets; /* including those of outer prefixes */
 		uint8_t bits;
-	} open[PAST_BITS];
+	} open[PAST_BITS]; /* prefixes around this address, outermost first */
 };
 
 static uint32_t *slot_of(const struct classes *c, uint64_t sets)
@@ -95,7 +95,7 @@ void wp_segments_free(struct segments *s)
 	*s = (struct segments){};
 }
 
-/* The growing segment is complete. */
+/* Appends the current segment, unless the one before has the same class. */
 static void close_segment(struct sweep *s)
 {
 	struct segments *out = s->segments;
@@ -117,7 +117,7 @@ static void close_segment(struct sweep *s)
 	out->class[out->count++] = class;
 }
 
-/* From @at on, an address is in @sets. */
+/* Notes that addresses from @at on are in @sets. */
 static void cut(struct sweep *s, u128 at, uint64_t sets)
 {
 	if (sets == s->sets)
@@ -133,7 +133,7 @@ static uint64_t around(const struct sweep *s)
 	return s->depth ? s->open[s->depth - 1].sets : 0;
 }
 
-/* Leave the innermost prefix; it ends inside the range. */
+/* Closes the innermost prefix, which must end inside the range. */
 static void leave(struct sweep *s)
 {
 	u128 last = s->open[--s->depth].last;
@@ -141,7 +141,7 @@ static void leave(struct sweep *s)
 	cut(s, last + 1, around(s));
 }
 
-/* Enter a prefix that begins at @first, or did before the range. */
+/* Opens a prefix at @first, the later of its own and the range's beginning. */
 static void enter(struct sweep *s, u128 first, unsigned int bits, uint64_t sets)
 {
 	u128 last = first | HOST_MASK(bits);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * sweep.h - overlapping prefixes made flat: which sets hold, from where on.
+ * sweep.h - flattening overlapping prefixes into segments, each with its sets.
  *
- * Works on a whole family or on any range of it, so what is built at once and
- * what is changed live come out of the same code.
+ * Works on a whole family or on any range of it, so that building a table and
+ * changing a live one use the same code.
  */
 #ifndef WP_SWEEP_H
 #define WP_SWEEP_H
@@ -17,27 +17,27 @@ struct set_class;
 
 enum table_fault {
 	TABLE_OK,
-	TABLE_MEMORY, /* of this process */
+	TABLE_MEMORY, /* this process cannot allocate */
 	TABLE_UNSORTED,
-	TABLE_CLASSES, /* no room for more */
+	TABLE_CLASSES, /* no room for more, as for the following */
 	TABLE_LINES,
 	TABLE_LEAVES,
 	TABLE_FENCES,
 	TABLE_MEMBERS,
 };
 
-/* Where a class begins; each ends where the next begins. */
+/* Boundaries: each address has the class of the last one at or before it. */
 struct segments {
 	uint64_t *hi, *lo;
 	uint16_t *class;
 	size_t count, room;
 };
 
-/* Sets to class and back; class 0 is no set. */
+/* Maps combinations of sets to classes and back; class 0 is no set. */
 struct classes {
-	struct set_class *sets; /* by class; the owner's memory */
+	struct set_class *sets; /* by class; the caller's memory */
 	size_t count, room;
-	uint32_t *slots; /* hash table of classes + 1 */
+	uint32_t *slots; /* hash table: class + 1, or 0 */
 };
 
 bool wp_classes_begin(struct classes *classes, struct set_class *sets,
@@ -47,14 +47,15 @@ void wp_classes_end(struct classes *classes);
 bool wp_segments_reserve(struct segments *segments, size_t room);
 void wp_segments_free(struct segments *segments);
 
-/* Both ends belong to it. */
+/* A range of addresses, both ends included. */
 struct range {
 	uint64_t first_hi, first_lo, last_hi, last_lo;
 };
 
 /*
- * Segments of @range from the members of all sequences together, first of
- * them at the range's first address.  Removed members do not count.
+ * Appends the segments of @range, from the members of all sequences together.
+ * The first one begins at the first address of the range.  Removed members do
+ * not count.
  */
 enum table_fault wp_sweep(const struct sequence *sequences, size_t count,
 			  struct range range, struct classes *classes,

@@ -3,10 +3,10 @@
 #include <string.h>
 
 #include "prefixes/address.h"
-#include "prefixes/layout.h"
+#include "prefixes/encoding.h"
 #include "prefixes/tables.h"
 
-/* 9 words a slot, the mean: so nearly all slots fit a line. */
+/* With 9 words per slot on average, nearly all slots fit one line. */
 #define MAX_WORDS(root_bits) ((size_t)9 << (root_bits))
 
 const size_t wp_set_class_size = sizeof(struct set_class);
@@ -16,8 +16,8 @@ const size_t wp_set_need_size = sizeof(struct set_need);
 static const struct range ipv4_range = { 0, IPV4_FIRST, 0, IPV4_LAST };
 static const struct range ipv6_range = { 0, 0, UINT64_MAX, UINT64_MAX };
 
-/* Lay out all slots and return their words; without lines, only count them. */
-static size_t lay_lines(const struct tables *t, struct chunks *chunks)
+/* Writes all slots and returns their words; without lines, only counts. */
+static size_t encode_lines(const struct tables *t, struct chunks *chunks)
 {
 	const struct segments *s = &t->ipv4_segments;
 	size_t at = 0, words = 0;
@@ -32,17 +32,17 @@ static size_t lay_lines(const struct tables *t, struct chunks *chunks)
 		words += slot.words;
 		if (slot.words <= LINE_WORDS) {
 			if (line)
-				wp_lay_slot(s, &slot, t->root_bits, line);
+				wp_encode_slot(s, &slot, t->root_bits, line);
 			continue;
 		}
-		word = wp_lay_chunk(s, &slot, t->root_bits, chunks);
+		word = wp_encode_chunk(s, &slot, t->root_bits, chunks);
 		if (line)
 			*line = (struct line){ { word } };
 	}
 	return words;
 }
 
-/* The fewest root bits that have room for the classes and the words. */
+/* Finds the fewest root bits that leave room for the classes and the words. */
 static void choose_root_bits(struct tables *t, size_t classes)
 {
 	struct chunks none = {};
@@ -50,14 +50,14 @@ static void choose_root_bits(struct tables *t, size_t classes)
 	t->root_bits = ROOT_BITS_MIN;
 	while (classes > WORD_HOST(t->root_bits))
 		t->root_bits++;
-	/* A word stands for two segments at most: so many need no counting. */
+	/* One word covers at most two segments, which saves counting words here. */
 	while (t->root_bits < ROOT_BITS_MAX &&
 	       (t->ipv4_segments.count / 2 > MAX_WORDS(t->root_bits) ||
-		lay_lines(t, &none) > MAX_WORDS(t->root_bits)))
+		encode_lines(t, &none) > MAX_WORDS(t->root_bits)))
 		t->root_bits++;
 }
 
-/* Now that the segments are known: how much memory they need. */
+/* Computes how much memory the segments need. */
 static enum table_fault size_up(struct tables *t, size_t classes,
 				unsigned int root_bits)
 {
@@ -69,7 +69,7 @@ static enum table_fault size_up(struct tables *t, size_t classes,
 		return TABLE_CLASSES;
 	else
 		t->root_bits = root_bits;
-	lay_lines(t, &chunks);
+	encode_lines(t, &chunks);
 	t->lines = chunks.used;
 	t->leaves = (t->ipv6_segments.count + LEAF_FILL - 1) / LEAF_FILL;
 	if (t->lines > ROOT_LINE_MASK)
@@ -77,7 +77,7 @@ static enum table_fault size_up(struct tables *t, size_t classes,
 	return t->leaves > FENCES_MAX ? TABLE_FENCES : TABLE_OK;
 }
 
-/* Copy the members by family and sort them. */
+/* Copies the members, sorted, one array per family. */
 static bool take_members(struct tables *t, const struct member *members,
 			 size_t count)
 {
@@ -155,8 +155,8 @@ static void append(struct segments *s, uint64_t hi, uint64_t lo, uint16_t class)
 }
 
 /*
- * Split segments by family.  IPv6 gets no boundaries inside ::ffff:0:0/96,
- * where no packet looks, only one behind it.
+ * Splits segments by family.  No IPv6 packet is looked up in ::ffff:0:0/96, so
+ * IPv6 gets no boundaries inside it, only one after it.
  */
 static enum table_fault split(struct tables *t, const uint64_t *hi,
 			      const uint64_t *lo, const uint16_t *classes,
@@ -231,15 +231,15 @@ void wp_tables_write(const struct tables *t, struct line *lines,
 	const struct segments *s = &t->ipv6_segments;
 	struct chunks chunks = { .lines = lines, .room = t->lines };
 
-	lay_lines(t, &chunks);
+	encode_lines(t, &chunks);
 	for (size_t i = 0; i < t->leaves; i++) {
 		size_t from = i * LEAF_FILL, to = from + LEAF_FILL;
 
 		fences[i].hi = s->hi[from];
 		fences[i].lo = s->lo[from];
 		fences[i].leaf = i;
-		wp_lay_leaf(s, from, to < s->count ? to : s->count, &fences[i],
-			    &leaves[i]);
+		wp_encode_leaf(s, from, to < s->count ? to : s->count,
+			       &fences[i], &leaves[i]);
 	}
 	head->fences = t->leaves; /* from index 0 */
 }

@@ -9,15 +9,15 @@
 
 struct live {
 	struct live_memory memory;
-	struct classes classes; /* those prepared included */
-	size_t members;         /* likewise */
-	uint32_t *order;        /* of the members behind the sorted */
-	uint32_t *touched;      /* members by the change, in order */
+	struct classes classes; /* including prepared ones */
+	size_t members;         /* including prepared ones */
+	uint32_t *order;        /* of the members after the sorted ones */
+	uint32_t *touched;      /* members that the change touches, in order */
 	size_t touched_count;
 	struct patch patch;
 };
 
-/* No more than a word can name. */
+/* The room for classes, or fewer if words have no bits for so many. */
 static size_t classes_room(const struct live_memory *m)
 {
 	size_t names = WORD_HOST(m->root_bits);
@@ -47,7 +47,7 @@ struct live *wp_live_open(const struct live_memory *memory)
 	if (!live)
 		return NULL;
 	live->memory = *memory;
-	live->members = SIZE_MAX; /* nothing is known yet */
+	live->members = SIZE_MAX; /* unknown, so refresh() reads them */
 	live->patch.memory = &live->memory;
 	live->patch.classes = &live->classes;
 	return live;
@@ -72,7 +72,7 @@ static int compare_places(const void *a, const void *b, void *members)
 				  &m[*(const uint32_t *)b]);
 }
 
-/* Learn what is there, if that is not what we left: others change it too. */
+/* Reads order and classes anew if another process has changed the table. */
 static bool refresh(struct live *live)
 {
 	const struct live_memory *memory = &live->memory;
@@ -98,7 +98,7 @@ static bool refresh(struct live *live)
 	return true;
 }
 
-/* All members: the sorted and those that came live. */
+/* All members as two sequences: the sorted ones, and those added live. */
 static void all_members(const struct live *live, struct sequence all[2])
 {
 	size_t sorted = live->memory.set_head->members_sorted;
@@ -114,7 +114,7 @@ static void all_members(const struct live *live, struct sequence all[2])
 	};
 }
 
-/* The same by family; IPv6 stands before and behind IPv4. */
+/* All members by family; IPv6 ones come before and after IPv4. */
 static void split_members(const struct live *live, struct sequence ipv4[2],
 			  struct sequence ipv6[4])
 {
@@ -144,7 +144,7 @@ static struct member *find(struct live *live, const struct member *m)
 	return found ? &live->memory.members[found - all[0].members] : NULL;
 }
 
-/* Merge the members behind the known ones, which are in order, into it. */
+/* Merges the @added members, sorted and after all others, into the order. */
 static bool add_to_order(struct live *live, size_t added)
 {
 	const struct member *members = live->memory.members;
@@ -170,7 +170,7 @@ static bool add_to_order(struct live *live, size_t added)
 	return true;
 }
 
-/* Bring @changes into the members, and note those that it touches. */
+/* Applies @changes to the members, and records which ones they touch. */
 static enum table_fault
 change_members(struct live *live, const struct member *changes, size_t count,
 	       bool removing)
@@ -215,7 +215,7 @@ static enum table_fault prepare(struct live *live, const struct member *changes,
 	return fault ? fault : wp_patch_ipv6(&live->patch, ipv6, touched);
 }
 
-/* A copy in order, without repeats, all of @set. */
+/* Copies members as members of @set, in order and without repeats. */
 static struct member *take_changes(const struct member *members, size_t *count,
 				   uint8_t set)
 {

@@ -2,10 +2,10 @@
 /*
  * tables_live.h - changing a set table that packets are reading.
  *
- * A change is prepared beside what is valid and then published: new classes
- * get their rows in between.  New chunks and leaves never take the place of
- * old ones, so a reader that is still in an old one is not disturbed; when
- * room runs out, the table is to be built anew.
+ * A change is prepared in unused memory and then published; between the two, the
+ * caller writes the rows of new classes.  New chunks and leaves never overwrite
+ * old ones, which a packet may still be reading.  When room runs out, the table
+ * has to be rebuilt.
  */
 #ifndef WP_TABLES_LIVE_H
 #define WP_TABLES_LIVE_H
@@ -25,7 +25,7 @@ struct set_class;
 struct set_head;
 struct live;
 
-/* The table, and for how many there is room; the caller's. */
+/* The arrays of a table and their sizes; the caller owns them. */
 struct live_memory {
 	struct line *lines;
 	struct fence *fences;
@@ -39,26 +39,26 @@ struct live_memory {
 	unsigned int root_bits;
 };
 
-/* Does what the heads say lie inside the rooms? */
+/* Tells whether the heads are consistent with the sizes. */
 bool wp_live_sound(const struct live_memory *memory);
 
-/* Returns NULL for want of memory. */
+/* Opens a table for changes.  Returns NULL if memory runs out. */
 struct live *wp_live_open(const struct live_memory *memory);
 void wp_live_close(struct live *live);
 
 /*
- * Prepare to add members to @set, or to remove them.  *changed is how many
- * were not there, or were.  After a fault nothing has changed; otherwise
- * publish or abort must follow.
+ * Prepares to add members to @set, or to remove them.  *changed becomes the
+ * number of members that this adds or removes.  After a fault nothing has
+ * changed; otherwise the caller must publish or abort.
  */
 enum table_fault wp_live_prepare(struct live *live,
 				 const struct member *members, size_t count,
 				 uint8_t set, bool removing, size_t *changed);
 
-/* How many classes were prepared that set_head does not count yet. */
+/* Returns how many new classes are prepared; *first is the first of them. */
 size_t wp_live_new_classes(const struct live *live, uint16_t *first);
 
-/* The sets of a class, prepared ones included. */
+/* Returns the sets of a class, which may be a prepared one. */
 uint64_t wp_live_sets(const struct live *live, uint16_t class);
 
 void wp_live_publish(struct live *live);
@@ -66,16 +66,16 @@ void wp_live_abort(struct live *live);
 
 bool wp_live_dirty(const struct live *live);
 
-/* The sets of an address. */
+/* Returns the sets that an address is in. */
 uint64_t wp_live_lookup(const struct live *live, uint64_t hi, uint64_t lo);
 
 /*
- * Copy out in order the members of @sets that are not removed.  Without @out,
- * only count them.  SIZE_MAX for want of memory.
+ * Copies the members of @sets that are not removed, in order; if @out is NULL,
+ * only counts them.  Returns their number; SIZE_MAX if memory runs out.
  */
 size_t wp_live_members(struct live *live, uint64_t sets, struct member *out);
 
-/* counts[set] += its members that are not removed. */
+/* Adds to counts[set] the members of each set that are not removed. */
 void wp_live_count(const struct live *live, uint64_t *counts);
 
 #endif

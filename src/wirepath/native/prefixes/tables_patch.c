@@ -14,20 +14,21 @@ struct slot_change {
 	uint32_t slot, word;
 };
 
-/* Several at the same fence: its leaf was split. */
+/* A new leaf at fence @at; several at one fence mean that its leaf was split. */
 struct leaf_change {
 	size_t at;
 	struct fence fence;
 };
 
-/* How the two families differ. */
+/* The differences between the two families. */
 struct family {
 	bool ipv4;
-	size_t sequences; /* its members come in as many */
-	/* Index of the slot or leaf that holds an address. */
+	size_t sequences; /* that hold its members */
+	/* Index of the slot or fence that covers an address. */
 	size_t (*place)(const struct patch *patch, u128 addr);
-	enum table_fault (*lay)(struct patch *patch, struct sequence *members,
-				size_t count, size_t first, size_t last);
+	enum table_fault (*encode)(struct patch *patch,
+				   struct sequence *members, size_t count,
+				   size_t first, size_t last);
 };
 
 static unsigned int low_bits(const struct patch *p)
@@ -35,7 +36,7 @@ static unsigned int low_bits(const struct patch *p)
 	return 32 - p->memory->root_bits;
 }
 
-/* The valid fences. */
+/* The fences in use. */
 static struct fence *fences_of(const struct patch *p, size_t *count)
 {
 	uint64_t valid = p->memory->prefix_head->fences;
@@ -56,7 +57,7 @@ static const struct line *chunk_of(const struct patch *p, uint32_t word,
 	return &p->memory->lines[word & ROOT_LINE_MASK];
 }
 
-/* Do these lines hold what the chunk holds? */
+/* Tells whether lines hold the same words as a chunk. */
 static bool same_words(const struct patch *p, const struct line *lines,
 		       size_t count, uint32_t chunk)
 {
@@ -67,7 +68,7 @@ static bool same_words(const struct patch *p, const struct line *lines,
 	       !memcmp(lines, other, count * sizeof(*lines));
 }
 
-/* Would the slot say nothing new? */
+/* Tells whether the slot already holds the same words as the chunk. */
 static bool slot_stays(const struct patch *p, size_t slot, uint32_t chunk)
 {
 	const struct line *lines = &p->memory->lines[slot];
@@ -78,7 +79,7 @@ static bool slot_stays(const struct patch *p, size_t slot, uint32_t chunk)
 	return same_words(p, lines, count, chunk);
 }
 
-/* Slots in a row often become the same: one class.  Then one chunk does. */
+/* Adjacent slots often become equal (one class); then they share a chunk. */
 static bool as_before(const struct patch *p, uint32_t chunk)
 {
 	const struct line *lines;
@@ -90,8 +91,8 @@ static bool as_before(const struct patch *p, uint32_t chunk)
 	return same_words(p, lines, count, chunk);
 }
 
-static enum table_fault lay_slots(struct patch *p, struct sequence *members,
-				  size_t count, size_t first, size_t last)
+static enum table_fault encode_slots(struct patch *p, struct sequence *members,
+				     size_t count, size_t first, size_t last)
 {
 	struct range range = {
 		.first_lo = IPV4_FIRST + ((uint64_t)first << low_bits(p)),
@@ -107,7 +108,7 @@ static enum table_fault lay_slots(struct patch *p, struct sequence *members,
 		struct slot content =
 			wp_slot(&p->segments, &at, slot, root_bits);
 		size_t used = p->chunks.used;
-		uint32_t word = wp_lay_chunk(
+		uint32_t word = wp_encode_chunk(
 			&p->segments, &content, root_bits, &p->chunks);
 
 		if (p->chunks.used > p->chunks.room)
@@ -146,9 +147,9 @@ static u128 segment_at(const struct segments *s, size_t i)
 	return (u128)s->hi[i] << 64 | s->lo[i];
 }
 
-/* Lay out one new leaf, which is to stand behind the fence at @at. */
-static enum table_fault lay_leaf(struct patch *p, size_t from, size_t to,
-				 size_t at, struct fence fence)
+/* Writes one new leaf, for the fence at @at. */
+static enum table_fault encode_leaf(struct patch *p, size_t from, size_t to,
+				    size_t at, struct fence fence)
 {
 	const struct live_memory *memory = p->memory;
 
@@ -158,25 +159,25 @@ static enum table_fault lay_leaf(struct patch *p, size_t from, size_t to,
 		     p->leaf_count, &p->leaf_room))
 		return TABLE_MEMORY;
 	fence.leaf = p->leaves++;
-	wp_lay_leaf(&p->segments, from, to, &fence,
-		    &memory->leaves[fence.leaf]);
+	wp_encode_leaf(&p->segments, from, to, &fence,
+		       &memory->leaves[fence.leaf]);
 	p->leaf_changes[p->leaf_count++] = (struct leaf_change){ at, fence };
 	return TABLE_OK;
 }
 
-/* Segments [from, to) belong behind the fence at @at: one leaf or several. */
-static enum table_fault lay_behind(struct patch *p, size_t from, size_t to,
-				   size_t at, struct fence fence)
+/* Writes segments [from, to) to one or more leaves, for the fence at @at. */
+static enum table_fault encode_at_fence(struct patch *p, size_t from, size_t to,
+					size_t at, struct fence fence)
 {
 	struct leaf *leaves = p->memory->leaves;
 	enum table_fault fault;
 	size_t old = fence.leaf;
 
 	if (to - from <= LEAF_KEYS) {
-		fault = lay_leaf(p, from, to, at, fence);
+		fault = encode_leaf(p, from, to, at, fence);
 		if (!fault && !memcmp(&leaves[old], &leaves[p->leaves - 1],
 				      sizeof(*leaves))) {
-			p->leaves--; /* nothing new */
+			p->leaves--; /* it equals the old one */
 			p->leaf_count--;
 		}
 		return fault;
@@ -184,7 +185,7 @@ static enum table_fault lay_behind(struct patch *p, size_t from, size_t to,
 	do {
 		size_t end = from + LEAF_FILL < to ? from + LEAF_FILL : to;
 
-		fault = lay_leaf(p, from, end, at, fence);
+		fault = encode_leaf(p, from, end, at, fence);
 		from = end;
 		if (from < to) {
 			fence.hi = p->segments.hi[from];
@@ -194,8 +195,8 @@ static enum table_fault lay_behind(struct patch *p, size_t from, size_t to,
 	return fault;
 }
 
-static enum table_fault lay_leaves(struct patch *p, struct sequence *members,
-				   size_t count, size_t first, size_t last)
+static enum table_fault encode_leaves(struct patch *p, struct sequence *members,
+				      size_t count, size_t first, size_t last)
 {
 	const struct segments *s = &p->segments;
 	size_t fence_count, from = 0, to;
@@ -219,17 +220,18 @@ static enum table_fault lay_leaves(struct patch *p, struct sequence *members,
 		for (to = from + 1; to < s->count; to++)
 			if (!final && segment_at(s, to) >= next)
 				break;
-		fault = lay_behind(p, from, to, at, fences[at]);
+		fault = encode_at_fence(p, from, to, at, fences[at]);
 		if (to == s->count || segment_at(s, to) != next)
-			to--; /* it reaches over the next fence */
+			to--; /* the last one continues at the next fence */
 	}
 	return fault;
 }
 
 /*
- * A packet may still be searching where fences stood before the last switch.
- * Programs run inside an RCU section, and this waits for all of them; kernels
- * with nohz_full refuse it (kernel/sched/membarrier.c), there a nap must do.
+ * A packet may still be searching the fences from before the last switch, which
+ * are about to be overwritten.  Programs run in RCU read sections, and membarrier
+ * waits for all of them.  Kernels with nohz_full refuse it
+ * (kernel/sched/membarrier.c); a sleep longer than any program takes its place.
  */
 static void wait_for_readers(void)
 {
@@ -239,8 +241,8 @@ static void wait_for_readers(void)
 		nanosleep(&nap, NULL);
 }
 
-/* Leaves were split: write all fences anew at the other end of the room. */
-static enum table_fault lay_fences(struct patch *p, size_t count)
+/* After leaves were split: writes all fences to the other end of the room. */
+static enum table_fault encode_fences(struct patch *p, size_t count)
 {
 	size_t old_count, change = 0, room = p->memory->fences_room;
 	const struct fence *old = fences_of(p, &old_count);
@@ -266,7 +268,7 @@ static enum table_fault lay_fences(struct patch *p, size_t count)
 	return TABLE_OK;
 }
 
-/* Lay out every run of slots or leaves that touched members reach into. */
+/* Encodes every run of slots or leaves that the touched members overlap. */
 static enum table_fault
 patch_family(struct patch *p, const struct family *family,
 	     struct sequence *members, struct sequence touched)
@@ -288,21 +290,22 @@ patch_family(struct patch *p, const struct family *family,
 			continue;
 		}
 		if (any)
-			fault = family->lay(p, members, family->sequences,
-					    first, last);
+			fault = family->encode(p, members, family->sequences,
+					       first, last);
 		first = from;
 		last = to;
 		any = true;
 	}
 	if (any && !fault)
-		fault = family->lay(p, members, family->sequences, first, last);
+		fault = family->encode(p, members, family->sequences, first,
+				       last);
 	return fault;
 }
 
 enum table_fault wp_patch_ipv4(struct patch *p, struct sequence *members,
 			       struct sequence touched)
 {
-	static const struct family ipv4 = { true, 2, slot_of, lay_slots };
+	static const struct family ipv4 = { true, 2, slot_of, encode_slots };
 
 	return patch_family(p, &ipv4, members, touched);
 }
@@ -310,7 +313,7 @@ enum table_fault wp_patch_ipv4(struct patch *p, struct sequence *members,
 enum table_fault wp_patch_ipv6(struct patch *p, struct sequence *members,
 			       struct sequence touched)
 {
-	static const struct family ipv6 = { false, 4, fence_of, lay_leaves };
+	static const struct family ipv6 = { false, 4, fence_of, encode_leaves };
 	enum table_fault fault = patch_family(p, &ipv6, members, touched);
 	size_t old_count, count;
 
@@ -320,7 +323,7 @@ enum table_fault wp_patch_ipv6(struct patch *p, struct sequence *members,
 	count = old_count;
 	for (size_t i = 1; i < p->leaf_count; i++)
 		count += p->leaf_changes[i].at == p->leaf_changes[i - 1].at;
-	return count > old_count ? lay_fences(p, count) : TABLE_OK;
+	return count > old_count ? encode_fences(p, count) : TABLE_OK;
 }
 
 void wp_patch_begin(struct patch *p)

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * tables_patch.h - what a change of members makes of root slots and leaves.
+ * tables_patch.h - the new slots and leaves that a change of members causes.
  *
- * Touched ones are laid out anew, from all members around and inside them, in
- * memory that no packet can reach yet.
+ * Slots and leaves that changed members overlap are encoded anew from all
+ * members around and inside them, in memory that no packet can reach yet.
  */
 #ifndef WP_TABLES_PATCH_H
 #define WP_TABLES_PATCH_H
 
-#include "prefixes/layout.h"
+#include "prefixes/encoding.h"
 #include "prefixes/sweep.h"
 #include "prefixes/tables_live.h"
 
@@ -18,26 +18,29 @@ struct leaf_change;
 struct patch {
 	const struct live_memory *memory;
 	struct classes *classes;
-	struct segments segments; /* of the range at hand */
+	struct segments segments; /* of the current range */
 	struct chunks chunks;
-	size_t leaves; /* taken */
+	size_t leaves; /* in use */
 	struct slot_change *slots;
 	size_t slot_count, slot_room;
 	struct leaf_change *leaf_changes; /* by fence */
 	size_t leaf_count, leaf_room;
-	uint64_t fences; /* a new head; 0: it stays */
+	uint64_t fences; /* the new head, or 0 if it stays */
 };
 
-/* All members of a family, and those of any that were added or removed. */
+/*
+ * Encode the changes of one family.  @members are all of that family; @touched
+ * are the members, of any family, that were added or removed.
+ */
 enum table_fault wp_patch_ipv4(struct patch *patch, struct sequence *members,
 			       struct sequence touched);
 enum table_fault wp_patch_ipv6(struct patch *patch, struct sequence *members,
 			       struct sequence touched);
 
-/* Start from what set_head says is taken. */
+/* Begins a change; set_head says which memory is in use. */
 void wp_patch_begin(struct patch *patch);
 
-/* Switch the words that lead to the new chunks and leaves. */
+/* Switches the words that point to the new chunks and leaves. */
 void wp_patch_publish(const struct patch *patch);
 void wp_patch_free(struct patch *patch);
 

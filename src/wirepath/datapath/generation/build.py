@@ -1,0 +1,72 @@
+"""The next generation of a change, loaded next to the one that serves and with its state."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
+
+from wirepath.datapath.generation.load import Generation
+from wirepath.datapath.generation.manifest import describing
+from wirepath.datapath.generation.state import first_slots, next_slots
+from wirepath.datapath.host.mirrors import devices
+from wirepath.datapath.live.ban_view import BanView
+
+if TYPE_CHECKING:
+    from wirepath.datapath.handles import Handles
+    from wirepath.datapath.live.prefix_counters import Replacement
+    from wirepath.datapath.order import Order
+
+
+@dataclass(frozen=True, slots=True)
+class Next:
+    """A generation that does not serve yet.
+
+    Attributes:
+        old: handles of the one that does; None if none does.
+        loaded: its programs and tables.
+        prefixes: the counters of prefixes that take the place of others; None if no set counts.
+    """
+
+    old: Handles | None
+    loaded: Generation
+    prefixes: Replacement | None
+
+    @classmethod
+    def load(cls, order: Order, old: Handles | None, ifindex: int) -> Self:
+        """Load the programs for *order* and write their tables.
+
+        Args:
+            order: what is to serve.
+            old: handles of what serves now.
+            ifindex: of the interface, for programs that run on its card.
+
+        Raises:
+            RequestError: the policy asks for more than the tables hold.
+            KernelError: the kernel does not take it.
+        """
+        policy = order.policy
+        if old:
+            slots = next_slots(old.manifest, policy, old.maps)
+            BanView(old).forget({*slots.counters.values()} - {*old.manifest.counters.values()})
+        else:
+            slots = first_slots(policy)
+        loaded = Generation.load(
+            policy,
+            order.members,
+            before=old.maps if old else None,
+            slots=slots,
+            describe=describing(policy, order.mode, slots, order.tc),
+            devices=devices(order.needs, order.place.iface),
+            ifindex=ifindex if order.mode == "offload" else 0,
+        )
+        try:
+            prefixes = loaded.replace_counters(order.members, old.manifest.counting if old else {})
+        except BaseException:
+            loaded.close()
+            raise
+        return cls(old, loaded, prefixes)
+
+    def hand_over(self) -> None:
+        """Let rules that stay find what they remember, right before this generation serves."""
+        if self.old:
+            self.loaded.take_over(self.old.maps, self.old.manifest.slots.ranges)

@@ -1,0 +1,91 @@
+"""A generation as it is pinned: what every later process finds of it, complete or not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final
+
+from wirepath.datapath.generation.manifest import Manifest
+from wirepath.datapath.generation.record import read_record
+from wirepath.errors import PinError
+from wirepath.kernel.links import XdpLink
+from wirepath.kernel.maps import Map
+from wirepath.kernel.program import Program
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from wirepath.net import Hook
+
+LINK: Final = "link"
+HOST: Final = "host"
+INGRESS: Final[Hook] = "ingress"
+PROGRAM: Final = "program"
+"""What the program of a hook of TC is called in the directory of its hook."""
+NO_MAPS: Final = (LINK, INGRESS, PROGRAM, HOST)
+"""Pins that are not those of maps."""
+
+
+@dataclass(frozen=True)
+class Pinned:
+    """One generation under the bpffs.
+
+    Attributes:
+        iface: the interface that it is for.
+        number: of the generation.
+        directory: where it is pinned.
+    """
+
+    iface: str
+    number: int
+    directory: Path
+
+    @cached_property
+    def manifest(self) -> Manifest | None:
+        """What it is; None if it is not complete, or damaged."""
+        try:
+            with Map.open(self.directory / "manifest") as pages:
+                return Manifest.read(pages, self.iface)
+        except PinError:
+            return None
+
+    @cached_property
+    def host(self) -> dict[str, Any]:
+        """What was changed on the host for it, as `wirepath.datapath.host` records it."""
+        return read_host(self.directory)
+
+    @property
+    def program(self) -> Path:
+        """Where the program of ingress is pinned."""
+        return self.directory / INGRESS
+
+    @property
+    def ifindex(self) -> int:
+        """Of the interface where its XDP link is; 0 if it is not attached."""
+        try:
+            with XdpLink.open(self.directory / LINK) as link:
+                return link.ifindex
+        except PinError:
+            return 0
+
+    @property
+    def serves(self) -> bool:
+        """Whether the XDP link of the interface is attached, and runs the program of this one."""
+        try:
+            with (
+                XdpLink.open(self.directory / LINK) as link,
+                Program.open(self.directory / INGRESS) as program,
+            ):
+                return bool(link.ifindex) and link.program_id == program.id
+        except PinError:
+            return False
+
+
+def read_host(directory: Path) -> dict[str, Any]:
+    """Read what was changed on the host for the generation in *directory*; nothing if unknown."""
+    try:
+        with Map.open(directory / HOST) as record:
+            return dict(read_record(record))
+    except PinError:
+        return {}

@@ -1,0 +1,117 @@
+"""Handles: what serves on an interface at one moment, opened under the lock, closed soon after."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
+
+from wirepath.datapath.attach import TC_HOOKS, Attachment, attachment
+from wirepath.datapath.generation.manifest import Manifest
+from wirepath.datapath.generation.pinned import INGRESS, LINK, NO_MAPS, Pinned, read_host
+from wirepath.errors import PinError
+from wirepath.kernel.links import XdpLink
+from wirepath.kernel.maps import Map
+from wirepath.kernel.program import Program
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from wirepath.net import Hook
+    from wirepath.policy import Policy
+
+
+@dataclass(frozen=True)
+class Handles:
+    """Everything open of one generation. Leaving the context closes it and changes nothing.
+
+    Attributes:
+        iface: the interface.
+        directory: where the generation is pinned.
+        manifest: what it is.
+        host: what was changed on the host for it.
+        tables: by hook, its maps by C name; maps that hooks share are among those of ingress.
+        program: that judges packets at ingress.
+        link: that holds it on the interface.
+    """
+
+    iface: str
+    directory: Path
+    manifest: Manifest
+    host: Mapping[str, Any]
+    tables: Mapping[str, Mapping[str, Map]]
+    program: Program
+    link: XdpLink
+
+    @classmethod
+    def open(cls, iface: str, directory: Path) -> Self:
+        """Open the generation of *iface* that is pinned in *directory*.
+
+        Raises:
+            PinError: pins are missing or damaged, or a newer wirepath made them.
+        """
+        with ExitStack() as undo:
+            tables: dict[str, Mapping[str, Map]] = {INGRESS: _open_maps(directory, undo)}
+            program = undo.enter_context(Program.open(directory / INGRESS))
+            link = undo.enter_context(XdpLink.open(directory / LINK))
+            if "manifest" not in tables[INGRESS]:
+                cure = f"remove it and `wirepath up {iface}` again"
+                raise PinError(f"open {directory}", what="it has no manifest", cure=cure)
+            manifest = Manifest.read(tables[INGRESS]["manifest"], iface)
+            for hook in TC_HOOKS:
+                if hook in manifest.rows:
+                    tables[hook] = _open_maps(directory / hook, undo)
+            host = read_host(directory)
+            undo.pop_all()
+        return cls(iface, directory, manifest, host, tables, program, link)
+
+    @property
+    def maps(self) -> Mapping[str, Map]:
+        """The maps of ingress, and those that all hooks share."""
+        return self.tables[INGRESS]
+
+    @property
+    def pinned(self) -> Pinned:
+        """The generation, for a `Change` that begins with it."""
+        return Pinned(self.iface, self.manifest.generation, self.directory)
+
+    @property
+    def policy(self) -> Policy:
+        """The policy, without the contents of its set files."""
+        from wirepath.policy import Policy
+
+        return Policy.from_document(self.manifest.policy, file=self.manifest.file)
+
+    def attachments(self) -> dict[Hook, Attachment]:
+        """Look how each hook is attached."""
+        manifest, ifindex = self.manifest, self.link.ifindex
+        running = self.link.program_id if ifindex else 0
+        found: dict[Hook, Attachment] = {
+            INGRESS: Attachment("xdp", manifest.mode, self.program.id, self.link.id, running)
+        }
+        for hook in TC_HOOKS:
+            if hook in manifest.rows:
+                found[hook] = attachment(self.directory, hook, ifindex, manifest.tc)
+        return found
+
+    def close(self) -> None:
+        """Close every handle."""
+        for maps in self.tables.values():
+            for each in maps.values():
+                each.close()
+        self.program.close()
+        self.link.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+# The maps that are pinned in a directory: what else is there has no map's name.
+def _open_maps(directory: Path, undo: ExitStack) -> dict[str, Map]:
+    names = [pin.name for pin in directory.iterdir() if not pin.is_dir()]
+    maps = (name for name in names if name not in NO_MAPS)
+    return {name: undo.enter_context(Map.open(directory / name)) for name in maps}

@@ -1,0 +1,18 @@
+"""Where a policy is to serve, and what may be changed there by the operator's word."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """An interface and what may be changed around it.
+
+    Attributes:
+        iface: the interface.
+        sysctl: whether settings of the kernel may be changed.
+        qdisc: whether the root qdisc may be replaced.
+    """
+
+    iface: str
+    sysctl: bool = False
+    qdisc: bool = False

@@ -1,0 +1,370 @@
+"""Bans: sources that are dropped ahead of every rule, until they expire.
+
+The table belongs to the data plane (``bpf/guard/bans.h``), which judges expiry too, so a ban holds
+and ends without any process. This module sets, lifts, lists and sweeps bans.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from heapq import nlargest
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from wirepath.datapath.live.ban_lengths import Lengths
+from wirepath.datapath.live.ban_table import ROW, BanTable
+from wirepath.errors import FullError
+from wirepath.net import Ban, Prefix
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+
+    from wirepath.datapath.handles import Handles
+    from wirepath.datapath.live.ban_lists import BanList
+    from wirepath.datapath.live.ban_table import Row
+    from wirepath.prefixes import Members
+
+NEVER_NS: Final = (1 << 64) - 1
+_LOW: Final = (1 << 64) - 1
+SECOND_NS: Final = 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class BanEntry:
+    """One ban in force.
+
+    Attributes:
+        prefix: who is banned.
+        rule: whose limit imposed it; None if an operator did.
+        scope: the rule that it is for; None if it is for all packets.
+        remaining_s: until it ends; None if it does not.
+        packets, bytes: that it dropped.
+    """
+
+    prefix: Prefix
+    rule: str | None
+    scope: str | None
+    remaining_s: float | None
+    packets: int
+    bytes: int
+
+    def document(self) -> dict[str, Any]:
+        """Give it as plain values, for JSON."""
+        return {
+            "prefix": str(self.prefix),
+            "rule": self.rule,
+            "scope": self.scope,
+            "remaining_s": self.remaining_s,
+            "packets": self.packets,
+            "bytes": self.bytes,
+        }
+
+    def __repr__(self) -> str:
+        ends = "until lifted" if self.remaining_s is None else f"for {self.remaining_s:.0f} s"
+        by = f", by rule {self.rule}" if self.rule else ""
+        scope = f", for rule {self.scope} alone" if self.scope else ""
+        return f"<ban of {self.prefix} {ends}{by}{scope}: {self.packets:,} packets>"
+
+
+class Banned(NamedTuple):
+    """What was banned.
+
+    Attributes:
+        prefixes: as asked for, in order.
+        seconds: for how long; None if until they are lifted.
+        never_blocked: those of them that pass all the same, since `never_block` names them.
+    """
+
+    prefixes: tuple[Prefix, ...]
+    seconds: float | None
+    never_blocked: tuple[Prefix, ...]
+
+    def document(self) -> dict[str, Any]:
+        """Give it as plain values, for JSON."""
+        return {
+            "banned": list(map(str, self.prefixes)),
+            "for_s": self.seconds,
+            "never_blocked": list(map(str, self.never_blocked)),
+        }
+
+
+class Lifted(NamedTuple):
+    """What was asked to be lifted.
+
+    Attributes:
+        prefixes: whose ban was in force, and is lifted.
+        not_banned: the others; by each, the bans in force that hold for all of it.
+    """
+
+    prefixes: tuple[Prefix, ...]
+    not_banned: Mapping[Prefix, Sequence[Prefix]]
+
+    def document(self) -> dict[str, Any]:
+        """Give it as plain values, for JSON."""
+        return {
+            "unbanned": list(map(str, self.prefixes)),
+            "not_banned": list(map(str, self.not_banned)),
+        }
+
+
+class Restored(NamedTuple):
+    """What became of the bans of a file.
+
+    Attributes:
+        banned: how many hold now.
+        expired: how many had ended meanwhile.
+        gone: how many were for a rule alone that no longer bans so.
+    """
+
+    banned: int
+    expired: int
+    gone: int
+
+
+class Usage(NamedTuple):
+    """How full the table of bans is.
+
+    Attributes:
+        used: entries, expired ones that were not swept yet included.
+        room: how many fit.
+        refused: how many bans of limits have found the table full since some were lifted.
+    """
+
+    used: int
+    room: int
+    refused: int
+
+
+class BanView:
+    """The bans of what serves at one moment. To change them takes the lock.
+
+    Args:
+        handles: of what serves; a `BanView` lasts no longer than they do.
+    """
+
+    def __init__(self, handles: Handles) -> None:
+        self._map = handles.maps["bans"]
+        self._table = BanTable(self._map)
+        self._lengths = Lengths(handles.maps["ban_lengths"])
+        self._manifest = handles.manifest
+
+    def usage(self) -> Usage:
+        """Count entries, room, and bans of limits that were refused for want of it."""
+        return Usage(self._table.used(), self._table.room, self._lengths.refused)
+
+    # Setting
+
+    def add_all(self, prefixes: Iterable[Prefix], seconds: float | None = None) -> Banned:
+        """Ban *prefixes* for some *seconds* from now, or for good; older bans are replaced.
+
+        Raises:
+            FullError: the table is full; says how many were banned before.
+        """
+        asked, end = tuple(prefixes), _end(seconds)
+        self._write([(p.address >> 64, p.address & _LOW, p.bits, 0, end, 0) for p in asked])
+        management = list(map(Prefix.parse, self._manifest.policy["datapath"]["never_block"]))
+        exempt = (p for p in asked if any(outer.covers(p) for outer in management))
+        return Banned(asked, seconds, tuple(exempt))
+
+    def restore(self, bans: BanList, seconds: float | None = None) -> Restored:
+        """Ban whom a file names: saved ones for the time that is left, the others as `add`.
+
+        A ban by a rule that is gone is held to be the operator's; one for that rule alone is
+        passed over.
+
+        Raises:
+            FullError: the table is full; says how many were banned before.
+        """
+        wall, now = time.time(), time.monotonic_ns()
+        slots = {name: slot for slot, name in self._rules().items()}
+        scopes: dict[str | None, int] = {None: 0} | {
+            name: slot for name, slot in slots.items() if slot in self._scopes()
+        }
+        end = _end(seconds)
+        rows: list[Row] = [(*prefix, 0, end, 0) for prefix in _prefixes(bans.plain)]
+        expired = gone = 0
+        for prefix, (expires, rule, scope) in zip(_prefixes(bans.kept), bans.saved, strict=True):
+            if scope not in scopes:
+                gone += 1
+            elif expires is not None and expires <= wall:
+                expired += 1
+            else:
+                left = NEVER_NS if expires is None else now + int((expires - wall) * SECOND_NS)
+                owner = slots.get(rule, 0) if rule else 0
+                rows.append((*prefix, scopes[scope], min(left, NEVER_NS), owner))
+        self._write(rows)
+        return Restored(len(rows), expired, gone)
+
+    def _write(self, rows: list[Row]) -> None:
+        try:
+            try:
+                self._put(rows)
+            except FullError:
+                if not self.sweep():
+                    raise
+                self._put(rows)
+        except FullError as error:
+            room, written = self._table.room, error.written
+            what = f"the table is full, it holds {room}; {written} were banned before"
+            cure = "lift some: `wirepath unban`; or ban prefixes in place of addresses"
+            raise FullError(f"ban {len(rows)} sources", written, what=what, cure=cure) from error
+
+    def _put(self, rows: list[Row]) -> None:
+        self._lengths.expect({bits for _, _, bits, scope, _, _ in rows if not scope})
+        self._lengths.mark()
+        self._table.write(rows, time.monotonic_ns())
+
+    # Lifting
+
+    def remove(self, prefix: Prefix) -> bool:
+        """Lift the bans of exactly *prefix*, for all packets and for those of single rules.
+
+        Returns:
+            Whether there was one in force.
+        """
+        now = time.monotonic_ns()
+        keys = [key for scope in self._scopes() if (key := _key(prefix, scope)) in self._map]
+        expiries = [self._map[key]["expires_ns"] for key in keys]
+        for key in keys:
+            del self._map[key]
+        if keys:
+            self._lifted()
+        return any(expires > now for expires in expiries)
+
+    def lift(self, prefixes: Iterable[Prefix]) -> Lifted:
+        """Lift the bans of exactly each of *prefixes*, as `remove`, and say what holds still."""
+        asked = {prefix: self.remove(prefix) for prefix in prefixes}
+        not_banned = {prefix: self.around(prefix) for prefix, was in asked.items() if not was}
+        return Lifted(tuple(prefix for prefix, was in asked.items() if was), not_banned)
+
+    def remove_all(self, prefixes: Members | None = None) -> int:
+        """Lift the bans of exactly *prefixes*, as `remove`; every ban if None.
+
+        Returns:
+            How many were in force.
+        """
+        now = time.monotonic_ns()
+        if prefixes is None:
+            expiries = self._table.remove(lambda _: True, "bits")
+        else:
+            these = set(_prefixes(prefixes))
+            expiries = self._table.remove(
+                lambda *prefix: prefix in these, "addr.hi", "addr.lo", "bits"
+            )
+        self._lifted()
+        return sum(expires > now for expires in expiries)
+
+    def sweep(self) -> int:
+        """Remove those that have expired.
+
+        Returns:
+            How many there were.
+        """
+        now = time.monotonic_ns()
+        gone = self._table.remove(lambda expires: expires <= now, "expires_ns")
+        self._recount()
+        return len(gone)
+
+    def forget(self, slots: Collection[int]) -> None:
+        """Forget bans imposed by rules whose *slots* will be reused."""
+        rules = {slot + 1 for slot in slots}
+        if rules:
+            self._table.remove(lambda scope: scope in rules, "scope")
+            self._table.disown(lambda rule: rule in rules)
+
+    # The operator has done what `status` asks for when limits had bans refused.
+    def _lifted(self) -> None:
+        self._lengths.forgive()
+        self._recount()
+
+    def _recount(self) -> None:
+        used = {bits for bits, scope in self._table.rows("bits", "scope") if not scope}
+        self._lengths.keep(used | set(self._manifest.ban_lengths), any_set=bool(used))
+
+    # Listing
+
+    def all(self) -> list[BanEntry]:
+        """List those in force, by address."""
+        now, rules = time.monotonic_ns(), self._rules()
+        rows = self._effective("packets", "bytes")
+        return [_entry(row, now, rules) for row in sorted(rows) if row[4] > now]
+
+    def busiest(self, count: int) -> list[BanEntry]:
+        """List the *count* of those in force that have dropped most, most first."""
+        now, rules = time.monotonic_ns(), self._rules()
+        rows = (row for row in self._effective("packets", "bytes") if row[4] > now)
+        return [_entry(row, now, rules) for row in nlargest(count, rows, key=itemgetter(-2))]
+
+    def around(self, prefix: Prefix) -> list[Prefix]:
+        """List the bans in force that hold for all of *prefix*, the widest first."""
+        now = time.monotonic_ns()
+        wider = {bits for bits in self._lengths.probed() if bits <= prefix.bits}
+        found = []
+        for outer in (Prefix.around(prefix.address, bits) for bits in sorted(wider)):
+            ban = self._map.get(_key(outer)) if outer.covers(prefix) else None
+            if ban is not None and ban["expires_ns"] > now:
+                found.append(outer)
+        return found
+
+    def for_model(self) -> Iterator[Ban]:
+        """Yield them as the model has them."""
+        rules = self._rules()
+        for hi, lo, bits, scope, expires, rule in self._effective():
+            yield Ban(Prefix(hi << 64 | lo, bits), expires, rules.get(rule), rules.get(scope))
+
+    def save(self) -> tuple[bytes, int]:
+        """Write those in force as a file, by address.
+
+        Returns:
+            Its text, and how many there are.
+        """
+        from wirepath.datapath.live.ban_lists import format_bans
+        from wirepath.prefixes import Members
+
+        wall, now, rules = time.time(), time.monotonic_ns(), self._rules()
+        rows = sorted(row for row in self._effective() if row[4] > now)
+        hi, lo, bits, scopes, expiries, owners = zip(*rows, strict=True) if rows else [()] * 6
+        ends = [None if end == NEVER_NS else wall + (end - now) / SECOND_NS for end in expiries]
+        names = [
+            (rules.get(owner), rules.get(scope))
+            for owner, scope in zip(owners, scopes, strict=True)
+        ]
+        return format_bans(Members.of_columns(hi, lo, bits), ends, names), len(rows)
+
+    # Rows, and more members of them; without those for packets of a rule that is gone.
+    def _effective(self, *more: str) -> Iterator[Row]:
+        scopes = {0, *self._rules()}
+        return (row for row in self._table.rows(*ROW, *more) if row[3] in scopes)
+
+    def _scopes(self) -> list[int]:
+        limits = {rule["name"]: rule.get("limit", {}) for rule in self._manifest.policy["rule"]}
+        scoped = [name for name, limit in limits.items() if limit.get("ban_scope") == "rule"]
+        return [0, *(self._manifest.counters[name] + 1 for name in scoped)]
+
+    # As bans have them, plus 1, so that 0 is none.
+    def _rules(self) -> dict[int, str]:
+        return {slot + 1: name for name, slot in self._manifest.counters.items()}
+
+
+def _entry(row: Row, now: int, rules: Mapping[int, str]) -> BanEntry:
+    hi, lo, bits, scope, expires, rule, packets, size = row
+    left = None if expires == NEVER_NS else (expires - now) / SECOND_NS
+    prefix = Prefix(hi << 64 | lo, bits)
+    return BanEntry(prefix, rules.get(rule), rules.get(scope), left, packets, size)
+
+
+def _end(seconds: float | None) -> int:
+    if seconds is None:
+        return NEVER_NS
+    return min(time.monotonic_ns() + int(seconds * SECOND_NS), NEVER_NS)
+
+
+def _prefixes(members: Members) -> Iterator[tuple[int, int, int]]:
+    hi, lo, bits, _ = members.columns()
+    return zip(hi, lo, bits, strict=True)
+
+
+def _key(prefix: Prefix, scope: int = 0) -> dict[str, Any]:
+    address = {"hi": prefix.address >> 64, "lo": prefix.address & _LOW}
+    return {"addr": address, "bits": prefix.bits, "scope": scope}

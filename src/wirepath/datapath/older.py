@@ -1,0 +1,124 @@
+"""Pins that an older wirepath made, brought to where and how this one has them.
+
+Schema 1 (wirepath 0.1) pinned a single generation an interface, flat in the directory of that
+interface, put the next one together in a directory of its own, and had in the manifest what was
+changed on the host. The programs run on meanwhile; the next `apply` replaces them.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any, Final
+
+from wirepath.datapath.attach import let_go
+from wirepath.datapath.generation.manifest import SCHEMA
+from wirepath.datapath.generation.pinned import HOST, LINK, Pinned
+from wirepath.datapath.generation.record import pin_record, read_record
+from wirepath.datapath.host import arrange
+from wirepath.datapath.host.mirrors import tunnel_name
+from wirepath.errors import PinError, WirepathError
+from wirepath.kernel.bpffs import remove_tree
+from wirepath.kernel.handle import telling
+from wirepath.kernel.maps import Map
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from wirepath.kernel.bpffs import Pins
+
+log = logging.getLogger(__name__)
+
+_RENAMED: Final = {"set_entries": "prefix_counters", "snaps": "truncate"}
+"""Pins that have other names now."""
+
+
+def adopt(pins: Pins, name: str) -> None:
+    """Bring what an older wirepath has pinned of interface *name* to its place; the lock is held.
+
+    What cannot be read stays where it is, and is logged.
+    """
+    flat, staged = pins.directory(name), pins.older_staging / pins.directory(name).name
+    if not _is_flat(flat) and not staged.exists():
+        return
+    try:
+        if _is_flat(flat):
+            _settle(name, flat, staged)
+            _convert(name, flat)
+            pins.older_staging.mkdir(mode=0o700, exist_ok=True)
+            with telling(f"adopt {name}"):
+                flat.rename(staged)
+        _move(pins, name, staged)
+    except WirepathError as error:
+        log.warning("%s", error)
+
+
+def _is_flat(directory: Path) -> bool:
+    return (directory / LINK).exists()
+
+
+# Of two generations the one goes that does not serve: its change was cut short.
+def _settle(name: str, flat: Path, staged: Path) -> None:
+    if not staged.exists():
+        return
+    gone, stays = (flat, staged) if Pinned(name, 0, staged).serves else (staged, flat)
+    let_go(gone, kept=stays)
+    remove_tree(gone)
+    if gone == flat:
+        with telling(f"adopt {name}"):
+            staged.rename(flat)
+
+
+# To its number, or away if nothing of it serves: then an up or a down was cut short.
+def _move(pins: Pins, name: str, staged: Path) -> None:
+    pinned = Pinned(name, 0, staged)
+    if not pinned.serves:
+        let_go(staged)
+        arrange.restore(name, pinned.host, {})
+        remove_tree(staged)
+        return
+    _convert(name, staged)
+    number = _manifest(name, staged)["generation"]
+    with telling(f"adopt {name}"):
+        pins.directory(name).mkdir(mode=0o700, exist_ok=True)
+        staged.rename(pins.generation(name, number))
+    pins.publish(name, number)
+    log.info("adopted generation %d of %s from an older version", number, name)
+
+
+# Each part may have been done before a crash.
+def _convert(name: str, directory: Path) -> None:
+    with telling(f"adopt {name}"):
+        for old, new in _RENAMED.items():
+            if (directory / old).exists():
+                (directory / old).rename(directory / new)
+    manifest = _manifest(name, directory)
+    if manifest.get("schema") == SCHEMA:
+        return
+    host = manifest.pop("surroundings")
+    manifest["ranges"] = manifest.pop("rooms")
+    if "pacing" in host:
+        host["fq"] = host.pop("pacing")
+    if "mirrors" in host:
+        host["mirrors"]["truncated"] = _truncated(name, manifest["policy"])
+    if host and not (directory / HOST).exists():
+        pin_record(host, directory / HOST)
+    fresh = directory / "manifest:new"
+    with telling(f"adopt {name}"):
+        fresh.unlink(missing_ok=True)
+    pin_record(manifest | {"schema": SCHEMA, "counters_schema": 1}, fresh)
+    with telling(f"adopt {name}"):
+        fresh.rename(directory / "manifest")
+
+
+def _manifest(name: str, directory: Path) -> dict[str, Any]:
+    with Map.open(directory / "manifest") as pages:
+        try:
+            return dict(read_record(pages))
+        except ValueError as error:
+            raise PinError(f"adopt {name}", what="its manifest is damaged") from error
+
+
+def _truncated(name: str, policy: dict[str, Any]) -> list[str]:
+    mirrors = [rule["mirror"] for rule in policy["rule"] if "mirror" in rule]
+    cut = [mirror["to"] for mirror in mirrors if mirror.get("snap")]
+    return [tunnel_name(name, to) if ":" in to else to for to in dict.fromkeys(cut)]

@@ -1,0 +1,35 @@
+"""An order: what is to serve on an interface, read and checked, before anything is changed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from wirepath.datapath.generation.manifest import Tc
+    from wirepath.datapath.host.place import Place
+    from wirepath.kernel.links import Mode
+    from wirepath.plan.requirements import Requirements
+    from wirepath.policy import Policy
+    from wirepath.prefixes import Members
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """What is to serve.
+
+    Attributes:
+        policy: a valid one.
+        members: the contents of its sets, numbered in its order.
+        needs: of the host.
+        place: where, and what may be changed there.
+        mode: where the program of ingress runs.
+        tc: how programs are attached at the hooks of TC.
+    """
+
+    policy: Policy
+    members: Members
+    needs: Requirements
+    place: Place
+    mode: Mode
+    tc: Tc

@@ -1,0 +1,287 @@
+"""One ordered list of steps for every change of what serves on an interface.
+
+Each step has three parts. ``do`` adds what the next generation needs and leaves what serves alone.
+``undo`` takes that back. ``finish`` removes what only the generation before needed. The commit is
+where the XDP link takes another program: before it `wirepath.datapath.change` undoes, after it it
+finishes. Both need nothing but what is pinned, so they recover from a crash too.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from wirepath.datapath import attach
+from wirepath.datapath.generation.pinned import HOST, LINK, Pinned
+from wirepath.errors import AttachError, RequestError
+from wirepath.kernel.bpffs import Transition
+from wirepath.kernel.interface import Interface
+from wirepath.kernel.links import XdpLink
+from wirepath.kernel.program import Program
+
+if TYPE_CHECKING:
+    from wirepath.datapath.generation.build import Next
+    from wirepath.datapath.generation.manifest import Tc
+    from wirepath.datapath.handles import Handles
+    from wirepath.datapath.order import Order
+    from wirepath.kernel.bpffs import Pins
+
+
+@dataclass(kw_only=True)
+class Change:
+    """One change on one interface; the lock is its caller's.
+
+    Attributes:
+        name: of the interface.
+        pins: of its network namespace.
+        before: the generation that serves; None if none does.
+        after: the one that is to serve; None if none is.
+        order: what *after* is made of; None while recovering, and for `down`.
+        handles: of *before*; None while recovering, and for `up`.
+        next: the programs and tables of *after*, once they are loaded.
+    """
+
+    name: str
+    pins: Pins
+    before: Pinned | None
+    after: Pinned | None
+    order: Order | None = None
+    handles: Handles | None = None
+    next: Next | None = None
+
+    @property
+    def transition(self) -> Transition:
+        """From which generation to which it goes."""
+        return Transition(*(each.number if each else None for each in (self.before, self.after)))
+
+    @property
+    def committed(self) -> bool:
+        """Whether *after* serves; if there is none, whether *before* does not."""
+        return self.after.serves if self.after else not (self.before and self.before.serves)
+
+    @property
+    def ifindex(self) -> int:
+        """Of the interface where the XDP link is, or else of that name; 0 if there is none."""
+        if self.before and (index := self.before.ifindex):
+            return index
+        with suppress(RequestError):
+            return Interface.of(self.name).index
+        return 0
+
+    @property
+    def tc(self) -> Tc:
+        """How programs are attached at the hooks of TC."""
+        known = (each.manifest for each in (self.after, self.before) if each)
+        return next((manifest.tc for manifest in known if manifest), "clsact")
+
+
+class Step:
+    """One step; the parts that it does not have do nothing."""
+
+    def do(self, change: Change) -> None:
+        """Add what the next generation needs."""
+
+    def undo(self, change: Change) -> None:
+        """Take back what `do` has added, as far as it came; twice is as good as once."""
+
+    def finish(self, change: Change) -> None:
+        """Remove what only the generation before needed; twice is as good as once."""
+
+
+class Note(Step):
+    """Notes that the change is under way, and makes a directory for the next generation."""
+
+    def do(self, change: Change) -> None:
+        change.pins.begin(change.name, change.transition)
+
+    def undo(self, change: Change) -> None:
+        if change.after:
+            change.pins.discard(change.name, change.after.number)
+        change.pins.end(change.name)
+
+    def finish(self, change: Change) -> None:
+        change.pins.retire(change.name, keep=GENERATIONS_KEPT)
+        change.pins.end(change.name)
+
+
+class Host(Step):
+    """Arranges what the policy needs around its programs, recorded before it is touched."""
+
+    def do(self, change: Change) -> None:
+        from wirepath.datapath.generation.record import pin_record
+        from wirepath.datapath.host import arrange
+
+        if change.after and change.order:
+            order, before = change.order, change.before.host if change.before else {}
+            record = arrange.survey(order.needs, order.place, before)
+            pin_record(record, change.after.directory / HOST)
+            arrange.arrange(order.needs, order.place, record, before)
+
+    def undo(self, change: Change) -> None:
+        self._restore(change, change.after, change.before)
+
+    def finish(self, change: Change) -> None:
+        self._restore(change, change.before, change.after)
+
+    def _restore(self, change: Change, of: Pinned | None, keep: Pinned | None) -> None:
+        from wirepath.datapath.host import arrange
+
+        if of and of.host:
+            arrange.restore(change.name, of.host, keep.host if keep else {})
+
+
+class Load(Step):
+    """Loads the programs, writes their tables, and pins all of it."""
+
+    def do(self, change: Change) -> None:
+        from wirepath.datapath.generation.build import Next
+
+        if change.after and change.order:
+            change.next = Next.load(change.order, change.handles, change.ifindex)
+            change.next.loaded.pin(change.after.directory)
+            if change.before:
+                attach.share_links(change.before.directory, change.after.directory)
+
+    def undo(self, change: Change) -> None:
+        if change.next and change.next.prefixes:
+            change.next.prefixes.undo()
+
+    def finish(self, change: Change) -> None:
+        if change.next and change.next.prefixes:
+            change.next.prefixes.finish()
+
+
+class Truncate(Step):
+    """Truncates copies at the devices that mirrors send them to."""
+
+    def do(self, change: Change) -> None:
+        from wirepath.datapath.host import truncate
+
+        if after := change.after:
+            truncate.attach(after.directory, change.name, after.host, change.tc)
+
+    def undo(self, change: Change) -> None:
+        self._detach(change, change.after, change.before)
+
+    def finish(self, change: Change) -> None:
+        self._detach(change, change.before, change.after)
+
+    def _detach(self, change: Change, of: Pinned | None, keep: Pinned | None) -> None:
+        from wirepath.datapath.host import truncate
+
+        if of:
+            truncate.detach(of.directory, change.name, of.host, keep.host if keep else {})
+
+
+class HandOver(Step):
+    """Lets limits that stay find what they remember, right before the next generation serves."""
+
+    def do(self, change: Change) -> None:
+        if change.next:
+            change.next.hand_over()
+
+
+class TcHooks(Step):
+    """Attaches the programs of the hooks of TC, or swaps them."""
+
+    def do(self, change: Change) -> None:
+        if change.after:
+            attach.align(change.after.directory, change.ifindex, change.tc)
+
+    def undo(self, change: Change) -> None:
+        self._leave(change, change.before, change.after)
+
+    def finish(self, change: Change) -> None:
+        self._leave(change, change.after, change.before)
+
+    def _leave(self, change: Change, serves: Pinned | None, other: Pinned | None) -> None:
+        if ifindex := change.ifindex:
+            with suppress(AttachError):  # the interface went away meanwhile
+                attach.align(serves.directory if serves else None, ifindex, change.tc)
+        if other:
+            attach.let_go(other.directory, kept=serves.directory if serves else None)
+
+
+class Withdraw(Step):
+    """Has the interface no longer listed as up, before `down` takes the program off."""
+
+    def do(self, change: Change) -> None:
+        if not change.after:
+            change.pins.withdraw(change.name)
+
+    def undo(self, change: Change) -> None:
+        if change.before and not change.after:
+            change.pins.publish(change.name, change.before.number)
+
+
+class Xdp(Step):
+    """Commits: from one packet to the next, the XDP link runs the next generation's program."""
+
+    def do(self, change: Change) -> None:
+        if change.before and change.after:
+            self._swap(change.before, change.after)
+        elif change.after:
+            self._attach(change, change.after)
+        elif change.before:
+            with XdpLink.open(change.before.directory / LINK) as link:
+                link.detach()
+
+    def undo(self, change: Change) -> None:
+        if not (change.after and change.after.serves):
+            return
+        if change.before:
+            self._swap(change.after, change.before)
+        else:
+            with XdpLink.open(change.after.directory / LINK) as link:
+                link.detach()  # its last pin would let go only some time after it is removed
+
+    def _swap(self, old: Pinned, new: Pinned) -> None:
+        with (
+            XdpLink.open(old.directory / LINK) as link,
+            Program.open(old.program) as running,
+            Program.open(new.program) as program,
+        ):
+            if not (new.directory / LINK).exists():
+                link.pin(new.directory / LINK)
+            link.update(program, old=running)
+
+    def _attach(self, change: Change, after: Pinned) -> None:
+        if change.order is None:
+            raise AssertionError(change)
+        with (
+            Program.open(after.program) as program,
+            XdpLink.attach(program, change.ifindex, change.order.mode) as link,
+        ):
+            link.pin(after.directory / LINK)
+
+
+class Publish(Step):
+    """Lets every command find the generation that serves now."""
+
+    def do(self, change: Change) -> None:
+        if change.after:
+            change.pins.publish(change.name, change.after.number)
+
+    def undo(self, change: Change) -> None:
+        if change.before:
+            change.pins.publish(change.name, change.before.number)
+        else:
+            change.pins.withdraw(change.name)
+
+
+STEPS: Final[tuple[Step, ...]] = (
+    Note(),
+    Host(),
+    Load(),
+    Truncate(),
+    HandOver(),
+    TcHooks(),
+    Withdraw(),
+    Xdp(),
+    Publish(),
+)
+"""Every step of every change, in order. Some have nothing to do in an `up`, others in a `down`."""
+
+GENERATIONS_KEPT: Final = 0
+"""How many generations stay pinned behind the one that serves."""

@@ -1,0 +1,220 @@
+"""Explanations of what a policy does to an address, for ``wirepath test ADDRESS``."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address
+from typing import Any, Literal
+
+from wirepath.errors import RequestError
+from wirepath.model import Model
+from wirepath.net import Ban, Hook, Verdict, format_address, is_ipv4, parse_address
+from wirepath.policy import Policy, Rule
+from wirepath.policy.names import ICMP, ICMPV6, TCP, UDP
+from wirepath.policy.numbers import FIELDS
+from wirepath.policy.sketch import Sketch
+
+AnyAddress = str | IPv4Address | IPv6Address | int
+"""What is read as an address; a number of 128 bits is one already."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Step:
+    """A rule that matches some or all packets from the address.
+
+    Attributes:
+        rule: the rule.
+        certain: it matches all packets from the address that reach it.
+        depends: if not certain, the conditions that are open: ``dport 22``.
+    """
+
+    rule: Rule
+    certain: bool
+    depends: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        when = "always" if self.certain else f"if {', '.join(self.depends)}"
+        return f"<{self.rule.name} {when}: {self.rule.action.describe()}>"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Explanation:
+    """The explanation for packets from one address.
+
+    Attributes:
+        address: the source, as a number of 128 bits.
+        hook: where they are.
+        sets: that it is in.
+        ban: in force.
+        never_block: it is a management source.
+        steps: rules that match or could, in order, up to the first that surely ends the walk;
+            empty if the guard decides.
+        verdict: for a packet that matches none of the uncertain steps.
+        possible: every verdict that some packet from the address may get.
+    """
+
+    address: int
+    hook: Hook
+    sets: tuple[str, ...]
+    ban: Ban | None
+    never_block: bool
+    steps: tuple[Step, ...]
+    verdict: Verdict
+    possible: frozenset[str]
+
+    def __repr__(self) -> str:
+        return f"<{format_address(self.address)} at {self.hook}: {self.verdict!r}>"
+
+    def document(self) -> dict[str, Any]:
+        """Give the explanation as plain values, for ``--json``."""
+        return {
+            "address": format_address(self.address),
+            "hook": self.hook,
+            "sets": list(self.sets),
+            "banned_by": str(self.ban.prefix) if self.ban else None,
+            "never_block": self.never_block,
+            "rules": [
+                {
+                    "name": step.rule.name,
+                    "match": step.rule.match.describe(),
+                    "action": step.rule.action.describe(),
+                    "certain": step.certain,
+                    "depends": list(step.depends),
+                }
+                for step in self.steps
+            ],
+            "verdict": self.verdict.verdict,
+            "reason": self.verdict.reason,
+            "rule": self.verdict.rule,
+            "possible": sorted(self.possible),
+        }
+
+
+def explain(
+    policy: Policy,
+    address: AnyAddress,
+    *,
+    hook: Hook = "ingress",
+    proto: int | str | None = None,
+    dport: int | None = None,
+    skip_bad: bool = False,
+) -> Explanation:
+    """Say what packets from *address* would get under *policy*, without a kernel.
+
+    Args:
+        policy: a valid one; the files of its sets are read.
+        address: the source.
+        hook: where the packets are.
+        proto: their protocol, by name or number; any if None.
+        dport: their destination port; any if None, and then they may have none.
+        skip_bad: whether to go without the bad lines of set files.
+
+    Raises:
+        RequestError: there is no such address, protocol or port.
+        PolicyError: a list has bad lines.
+    """
+    from wirepath.plan.set_files import read_contents
+    from wirepath.prefixes import Tables
+    from wirepath.prefixes.offline import by_name, offline
+
+    members = read_contents(policy, skip_bad=skip_bad).members
+    with offline(Tables.build(members)) as sets:
+        model = Model(policy, by_name(sets, policy.sets), hook=hook)
+        return explain_by(model, address, proto=proto, dport=dport)
+
+
+def explain_by(
+    model: Model,
+    address: AnyAddress,
+    *,
+    now_ns: int = 0,
+    proto: int | str | None = None,
+    dport: int | None = None,
+) -> Explanation:
+    """Say what packets from *address* would get by *model*: its policy, its sets and its bans.
+
+    Args:
+        model: which knows the hook too.
+        address: the source.
+        now_ns: the clock that bans expire by.
+        proto: as in `explain`.
+        dport: likewise.
+
+    Raises:
+        RequestError: there is no such address, protocol or port.
+    """
+    address = address if isinstance(address, int) else parse_address(str(address))
+    proto, dport = _number("proto", proto), _number("dport", dport)
+    if dport is not None and proto not in (None, TCP, UDP):
+        raise RequestError("dport: only tcp and udp have ports (leave out dport or proto)")
+    sets = tuple(name for name, members in model.sets.items() if address in members)
+    ban = model.ban(address, now_ns)
+    never_block = model.is_never_blocked(address)
+    steps: tuple[Step, ...] = ()
+    if never_block:
+        verdict = Verdict("pass", "never_block")
+    elif ban:
+        verdict = Verdict("drop", "banned", rule=ban.rule)
+    else:
+        steps = tuple(_steps(model, _sketches(address, proto, dport)))
+        verdict = _end(model, steps)
+    possible = frozenset({verdict.verdict, *(v for step in steps for v in step.rule.action.may)})
+    return Explanation(address, model.hook, sets, ban, never_block, steps, verdict, possible)
+
+
+def _number(key: str, value: int | str | None) -> int | None:
+    if value is None:
+        return None
+    low, high = FIELDS[key].read(value)
+    if low != high:
+        raise RequestError(f"{key} {value}: a range (name one)")
+    return low
+
+
+def _sketches(address: int, proto: int | None, dport: int | None) -> list[Sketch]:
+    # One sketch for each protocol that the packet may have; a port narrows them to two.
+    family: Literal[4, 6] = 4 if is_ipv4(address) else 6
+    if proto is None and dport is None:
+        return [Sketch(family=family, source=address)]
+    protos = [TCP, UDP] if proto is None else [proto]
+    return [_sketch(family, address, number, dport) for number in protos]
+
+
+def _sketch(family: Literal[4, 6], address: int, proto: int, dport: int | None) -> Sketch:
+    known: dict[str, Any] = {"proto": proto}
+    if proto not in (TCP, UDP):
+        known |= {"sport": None, "dport": None}
+    elif dport is not None:
+        known["dport"] = dport
+    if proto != TCP:
+        known["tcp_flags"] = None
+    if proto not in (ICMP, ICMPV6):
+        known["icmp_type"] = None
+    if proto not in (TCP, UDP, ICMP, ICMPV6):
+        known["ct"] = "untracked"
+    return Sketch(family=family, source=address, **known)
+
+
+def _steps(model: Model, sketches: list[Sketch]) -> Iterator[Step]:
+    for rule in model.policy.rules:
+        answers = {rule.match.judge(sketch, model.sets) for sketch in sketches}
+        if answers == {False}:
+            continue
+        certain = answers == {True}
+        depends = () if certain else tuple(_open(model, rule, sketches))
+        yield Step(rule, certain, depends)
+        if certain and rule.action.verdict:
+            return
+
+
+def _open(model: Model, rule: Rule, sketches: list[Sketch]) -> Iterator[str]:
+    for predicate in rule.match.predicates():
+        if {predicate.judge(sketch, model.sets) for sketch in sketches} != {True}:
+            yield predicate.describe()
+
+
+def _end(model: Model, steps: tuple[Step, ...]) -> Verdict:
+    last = steps[-1] if steps else None
+    action = last.rule.action if last and last.certain else None
+    if last and action and action.verdict:
+        return Verdict(action.verdict, action.reason, rule=last.rule.name)
+    return Verdict(model.policy.datapath.default, "default")

@@ -1,0 +1,72 @@
+"""What the programs of one hook are specialized for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from wirepath.plan import actions
+from wirepath.plan.tables import Bits, ByEnum
+from wirepath.policy import SETS_MAX
+
+if TYPE_CHECKING:
+    from wirepath.net import Hook
+    from wirepath.plan.classifier import Classifier
+    from wirepath.plan.slots import Slots
+
+DIMENSION = "dimension"
+
+
+def constants(hook: Hook, lowered: Classifier, slots: Slots) -> dict[str, object]:
+    """Give the constants of *hook*, by C name."""
+    policy = lowered.policy
+    datapath = policy.datapath
+    kinds = {rule.action.kind for rule in policy.rules} - {"none"}
+    return {
+        "hook": hook,
+        "parse_config": {
+            "malformed": datapath.malformed,
+            "answers": any("tx" in rule.action.may for rule in policy.rules),
+        },
+        "guard_config": {
+            "never_block": bool(datapath.never_block),
+            "fragment": "drop" if datapath.fragments == "drop" else "continue",
+        },
+        "dimensions_used": Bits(DIMENSION, lowered.dimensions),
+        "actions_used": Bits("action", kinds),
+        "literal_root_bits": lowered.literals.table.root_bits,
+        "prefix_counters_config": {
+            "counting": bool(slots.counting),
+            "number": _set_numbers(lowered, slots),
+        },
+        **actions.constants(policy, slots),
+        **_classifying(lowered),
+    }
+
+
+# By set, the number that keys of its counters have.
+def _set_numbers(lowered: Classifier, slots: Slots) -> bytes:
+    numbers = (slots.counting.get(name, 0) for name in lowered.set_ids)
+    return bytes(numbers).ljust(SETS_MAX, b"\0")
+
+
+def _classifying(lowered: Classifier) -> dict[str, object]:
+    filing = lowered.filing
+    return {
+        "classify_config": {
+            "words": lowered.words,
+            "summary_words": lowered.summary_words,
+            "default_verdict": lowered.policy.datapath.default,
+            "row_base": ByEnum(DIMENSION, lowered.row_base),
+        },
+        "candidates_config": {
+            "lists": len(filing.lists),
+            "filed_by": Bits(DIMENSION, filing.base),
+            "base": ByEnum(DIMENSION, filing.base),
+        },
+        "lanes_config": {
+            "guards": filing.guards,
+            "in_lanes": Bits(DIMENSION, filing.lane_at),
+            "in_runs": Bits(DIMENSION, filing.in_runs),
+            "lane_at": ByEnum(DIMENSION, filing.lane_at),
+        },
+    }

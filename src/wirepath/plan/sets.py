@@ -1,0 +1,70 @@
+"""The table of all sets, with room for live changes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from wirepath.plan.tables import InPlace, Plan, Table
+from wirepath.prefixes import Tables
+
+if TYPE_CHECKING:
+    from wirepath.prefixes import Members
+
+SETS: Final = (
+    "set_lines",
+    "set_fences",
+    "set_leaves",
+    "set_fence_head",
+    "set_members",
+    "set_classes",
+    "set_head",
+)
+"""The maps of it."""
+
+# Room for live changes, beyond what the table needs: a part of it, and at least so much.
+_ROOM: Final = 4
+_ROOM_LINES: Final = 16_384
+_ROOM_LEAVES: Final = 1_024
+_ROOM_MEMBERS: Final = 65_536
+_ROOM_CLASSES: Final = 256
+_CLASSES_MAX: Final = 65_535
+
+
+def build(members: Members) -> Tables:
+    """Build the table of *members*, of all sets together.
+
+    Raises:
+        RequestError: the sets overlap in too many ways, or are too large for one table.
+    """
+    return Tables.build(members, spare_classes=_ROOM_CLASSES)
+
+
+def class_room(tables: Tables) -> int:
+    """Say for how many classes there is room."""
+    return min(tables.classes + _ROOM_CLASSES, _CLASSES_MAX)
+
+
+def plan_sets(tables: Tables) -> Plan:
+    """Plan the maps of *tables*."""
+    leaves = _with_room(tables.leaves, _ROOM_LEAVES)
+    sizes = {
+        "set_lines": _with_room(tables.lines, _ROOM_LINES),
+        "set_leaves": leaves,
+        "set_fences": 2 * leaves,
+        "set_members": _with_room(tables.members, _ROOM_MEMBERS),
+        "set_classes": class_room(tables),
+    }
+    found = {"lines": "set_lines", "fences": "set_fences", "leaves": "set_leaves"}
+    named = {"members": "set_members", "set_classes": "set_classes", "set_head": "set_head"}
+    return Plan(
+        constants={"set_root_bits": tables.root_bits},
+        tables={name: Table(entries=size) for name, size in sizes.items()},
+        in_place=(
+            InPlace(tables.write, found | {"prefix_head": "set_fence_head"}),
+            InPlace(tables.write_sets, named),
+        ),
+    )
+
+
+def _with_room(size: int, least: int) -> int:
+    return size + max(size // _ROOM, least)

@@ -1,0 +1,72 @@
+"""What ``wirepath check`` says of a valid policy: what it will do, and what is hardly meant."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from wirepath.errors import Problem
+    from wirepath.policy import Policy
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Report:
+    """What a policy will do.
+
+    Attributes:
+        policy: that was looked at.
+        sets: by name, how many prefixes each has, those of its files included.
+        notes: what is valid but can hardly be meant, in the order of the file.
+    """
+
+    policy: Policy
+    sets: Mapping[str, int]
+    notes: tuple[Problem, ...]
+
+    def document(self) -> dict[str, Any]:
+        """Give it as plain values, for JSON."""
+        return {
+            "file": self.policy.file,
+            "datapath": self.policy.document()["datapath"],
+            "sets": {
+                name: {"prefixes": self.sets[name], "files": list(map(str, spec.files))}
+                for name, spec in self.policy.sets.items()
+            },
+            "rules": [rule.in_words() for rule in self.policy.rules],
+            "notes": [
+                {"line": note.line, "key": note.key, "message": note.message} for note in self.notes
+            ],
+        }
+
+    def __repr__(self) -> str:
+        notes = len(self.notes)
+        return f"<report on {self.policy.file}: {notes} note{'s' * (notes != 1)}>"
+
+
+def check(policy: Policy, *, skip_bad: bool = False) -> Report:
+    """Go as far with *policy* as `Datapath.up` does before it meets the kernel.
+
+    A policy that is not valid does not come this far: `Policy.load` and the like raise PolicyError,
+    whose ``problems`` are what ``wirepath check`` prints.
+
+    Args:
+        policy: a valid one; the files of its sets are read.
+        skip_bad: whether to go without the bad lines of set files.
+
+    Raises:
+        PolicyError: a list has bad lines, or the policy asks for more than fits.
+    """
+    from wirepath.plan import plan
+    from wirepath.plan.set_files import read_contents
+    from wirepath.plan.slots import SECRETS, Slots
+    from wirepath.policy.notes import notes
+    from wirepath.prefixes.offline import offline
+
+    slots = Slots.first(policy, secret=[1] * SECRETS, now_ns=0)
+    planned = plan(policy, read_contents(policy, skip_bad=skip_bad).members, slots)
+    with offline(planned.tables) as sets:
+        counts = dict(zip(policy.sets, sets.counts(), strict=False))
+    return Report(policy, counts, tuple(notes(policy, counts)))

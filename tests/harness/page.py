@@ -1,0 +1,47 @@
+"""A page of the docs as a program: its blocks of Python, and what each is said to print."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+PAGE = Path(__file__).parents[2] / "docs" / "python.md"
+
+_BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_NAMES = re.compile(r"^\| `(\w+)` \| ", re.MULTILINE)
+
+
+class Block(NamedTuple):
+    """A block of Python.
+
+    Attributes:
+        line: of the page where it begins, from 1.
+        code: without its fences.
+        prints: what the next block says that it prints; "" if it prints nothing.
+    """
+
+    line: int
+    code: str
+    prints: str
+
+
+def blocks(page: Path = PAGE) -> Iterator[Block]:
+    text = page.read_text()
+    found = list(_BLOCK.finditer(text))
+    for block, after in zip(found, [*found[1:], None], strict=True):
+        if block[1] == "python":
+            # A block of its own that is no output has words before it.
+            next_to = after and after[1] == "text" and not text[block.end() : after.start()].strip()
+            line = text.count("\n", 0, block.start()) + 2
+            yield Block(line, block[2], after[2] if after and next_to else "")
+
+
+def policy(page: Path = PAGE) -> str:
+    """Give the one policy on the page."""
+    (found,) = (block[2] for block in _BLOCK.finditer(page.read_text()) if block[1] == "toml")
+    return found
+
+
+def names(page: Path = PAGE) -> list[str]:
+    """List what the table of names has."""
+    return _NAMES.findall(page.read_text())
