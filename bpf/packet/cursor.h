@@ -18,7 +18,7 @@
 struct parse_config {
 	enum verdict malformed; /* of frames that lie */
 	bool answers;           /* some rule answers: note what that takes */
-	bool layer3;            /* the device has no Ethernet headers: tun, wg */
+	bool layer3; /* the device has no Ethernet headers: tun, wg */
 };
 const volatile struct parse_config parse_config = {
 	.malformed = VERDICT_DROP,
