@@ -21,7 +21,7 @@ from wirepath.datapath.host.place import Place
 from wirepath.datapath.live.bans import Bans
 from wirepath.datapath.live.sets import Sets
 from wirepath.datapath.order import Order
-from wirepath.errors import AttachError
+from wirepath.errors import AttachError, PolicyError
 from wirepath.kernel.bpffs import Pins
 
 if TYPE_CHECKING:
@@ -205,14 +205,27 @@ class Datapath:
             return difference(handles, policy, contents)
 
     def apply(
-        self, policy: Policy, *, skip_bad: bool = False, sysctl: bool = False, qdisc: bool = False
+        self,
+        policy: Policy,
+        *,
+        skip_bad: bool = False,
+        allow_empty: bool = False,
+        sysctl: bool = False,
+        qdisc: bool = False,
     ) -> Difference:
         """Let *policy* serve from one packet to the next; state and counters go with it.
 
         Arguments are those of `up`.
 
+        Args:
+            policy: a valid one.
+            skip_bad: as in `up`.
+            allow_empty: whether files may leave a set without any prefix that has some now.
+            sysctl: as in `up`.
+            qdisc: as in `up`.
+
         Raises:
-            PolicyError: a list has bad lines.
+            PolicyError: a list has bad lines, or the files of a set have become empty.
             KernelError: the kernel does not take it; the old generation serves on.
         """
         from wirepath.datapath.diff import difference
@@ -224,6 +237,8 @@ class Datapath:
         needs = requirements(policy)
         with self._access.changing() as handles:
             changes = difference(handles, policy, contents)
+            if not allow_empty:
+                _check_feeds(policy, changes)
             order = Order(
                 policy=policy,
                 members=contents.members,
@@ -246,7 +261,7 @@ class Datapath:
         pins = self._access.pins
         with pins.locked():
             change.recover(pins)
-            if pins.serving(self.name) is None:
+            if pins.serving(self._access.iface) is None:
                 return
             with self._access.serving() as handles:
                 if handles.link.id == link:
@@ -322,6 +337,22 @@ class Datapath:
 
         with self._access.reading() as handles:
             return model(handles, hook)
+
+
+# A feed that comes empty is broken more often than the world has become good.
+def _check_feeds(policy: Policy, changes: Difference) -> None:
+    emptied = [
+        policy.problem(
+            f"its files have become empty, and the set has {change.before:,} prefixes"
+            " (--allow-empty empties it)",
+            "set",
+            change.name,
+        )
+        for change in changes.sets
+        if change.before and change.after == 0 and policy.sets[change.name].files
+    ]
+    if emptied:
+        raise PolicyError(emptied)
 
 
 # What is left of an interface of that name whose program was lost: its state goes on.
