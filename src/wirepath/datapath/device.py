@@ -39,14 +39,12 @@ def link_of(interface: Interface, policy: Policy) -> Link:
 
 
 def _check_rules(name: str, policy: Policy) -> None:
-    for rule in policy.rules:
-        if "tx" in rule.action.may:
-            does = "answers packets"
-        elif rule.action.kind == "mirror":
-            does = "copies packets"
-        else:
-            continue
+    from wirepath.plan.actions import copies
+
+    does = {rule.name: "answers packets" for rule in policy.rules if "tx" in rule.action.may}
+    does |= dict.fromkeys(copies(policy), "copies packets")
+    for rule, what in does.items():
         raise RequestError(
-            f"rule.{rule.name}: {does}, which takes Ethernet headers; {name} has none"
-            " (put the rule on the device underneath, or drop instead)"
+            f"rule.{rule}: {what}, which takes Ethernet headers; {name} has none"
+            " (put the rule on the device underneath, or leave it out)"
         )

@@ -97,6 +97,11 @@ def _convert(name: str, directory: Path) -> None:
         return
     host = manifest.pop("surroundings")
     manifest["ranges"] = manifest.pop("rooms")
+    rules = manifest["policy"]["rule"]
+    manifest["ban_scopes"] = [
+        rule["name"] for rule in rules if rule.get("limit", {}).get("ban_scope") == "rule"
+    ]
+    manifest["copies"] = {rule["name"]: rule["mirror"]["to"] for rule in rules if "mirror" in rule}
     if "pacing" in host:
         host["fq"] = host.pop("pacing")
     if "mirrors" in host:

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from wirepath.datapath.live.ban_view import Usage
 
 _NEARLY_FULL: Final = 0.9
-_MIRROR: Final = "mirror"  # the key of rules that mirror
 _LIFT: Final = "lift some: `wirepath unban`"
 
 
@@ -109,9 +108,10 @@ def mirror_warnings(handles: Handles) -> list[str]:
     """Say which devices that rules mirror to are gone, and which took no copies."""
     from wirepath.kernel.interface import name_of
 
-    rules = [rule for rule in handles.manifest.policy["rule"] if _MIRROR in rule]
-    if not rules:
+    copies = handles.manifest.copies
+    if not copies:
         return []
+    rules = [rule for rule in handles.manifest.policy["rule"] if rule["name"] in copies]
     counted = counters.read(handles).rules
     gone = {
         rule["name"]
@@ -120,7 +120,7 @@ def mirror_warnings(handles: Handles) -> list[str]:
         if not name_of(handles.tables[hook]["mirrors"][place]["ifindex"])
     }
     found = []
-    for name, to in ((rule["name"], rule[_MIRROR]["to"]) for rule in rules):
+    for name, to in copies.items():
         if name in gone:
             cure = "bring it back and `wirepath apply`"
             found.append(f"rule {name}: {to} is gone ({cure})")

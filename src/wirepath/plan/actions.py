@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from wirepath import actions
 from wirepath.actions.limit import BUCKETS, Limit
+from wirepath.actions.needs import Copies
 from wirepath.actions.placed import NO_SLOT, Placed
 from wirepath.errors import RequestError
 from wirepath.plan.tables import Table
@@ -177,4 +178,20 @@ def ban_lengths(policy: Policy) -> set[int]:
         for limit in limits_of(policy).values()
         if limit.ban_s is not None and limit.ban_scope == "all"
         for bits in limit.ban_bits
+    }
+
+
+def ban_scopes(policy: Policy) -> list[str]:
+    """Name the rules of *policy* whose limits ban from their own packets only."""
+    limits = limits_of(policy).items()
+    return [name for name, each in limits if each.ban_s is not None and each.ban_scope == "rule"]
+
+
+def copies(policy: Policy) -> dict[str, str]:
+    """Give the target of copies, in the operator's words, of each rule that copies packets."""
+    return {
+        rule.name: need.target.words
+        for rule in policy.rules
+        for need in rule.action.needs
+        if isinstance(need, Copies)
     }
