@@ -13,6 +13,7 @@ from wirepath.actions.limit import BUCKETS, Limit
 from wirepath.actions.needs import Copies
 from wirepath.actions.placed import NO_SLOT, Placed
 from wirepath.errors import RequestError
+from wirepath.plan.limits import limits_of
 from wirepath.plan.tables import Table
 
 if TYPE_CHECKING:
@@ -38,15 +39,6 @@ class Config(NamedTuple):
 
     table: str
     entry: int
-
-
-def limits_of(policy: Policy) -> dict[str, Limit]:
-    """Give every limit of *policy*, by ``RULE``, or ``RULE:ROLE`` if it is a part of its action."""
-    return {
-        f"{rule.name}:{role}" if role else rule.name: limit
-        for rule in policy.rules
-        for role, limit in rule.action.limits.items()
-    }
 
 
 def configs(policy: Policy) -> list[Config]:

@@ -60,7 +60,7 @@ def top_keys(handles: Handles, count: int) -> list[TopKey]:
     """List the *count* keys that have most of their burst used up, most first."""
     if handles.maps[_CELLS].max_entries == 1:  # no limit is exact
         return []
-    from wirepath.plan.actions import limits_of
+    from wirepath.plan.limits import limits_of
 
     slots = handles.manifest.counters
     limits = {slots[name]: (name, of) for name, of in limits_of(handles.policy).items() if of.exact}
