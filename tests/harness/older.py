@@ -34,7 +34,7 @@ def _age_contents(place: Path) -> None:
         del host["mirrors"]["truncated"]
     with Map.open(place / "manifest") as pages:
         manifest = read_record(pages)
-    for key in ("schema", "counters_schema", "ban_scopes", "copies"):
+    for key in ("schema", "counters_schema", "ban_scopes", "copies", "received", "judged"):
         del manifest[key]
     manifest["rooms"] = manifest.pop("ranges")
     (place / "manifest").unlink()

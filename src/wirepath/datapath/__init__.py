@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Self
 from wirepath.datapath import change
 from wirepath.datapath.access import Access, choose_name, homes, settle
 from wirepath.datapath.attach import choose
-from wirepath.datapath.device import link_of
+from wirepath.datapath.device import check_native, link_of
 from wirepath.datapath.generation.pinned import INGRESS
 from wirepath.datapath.handles import Handles
 from wirepath.datapath.host.place import Place
@@ -172,6 +172,8 @@ class Datapath:
 
         interface = Interface.of(name)
         link = link_of(interface, policy)
+        if mode == "native":
+            check_native(interface)
         pins = Pins.find()  # before anything starts a thread: it may have to change namespaces
         from wirepath.plan.requirements import requirements
         from wirepath.plan.set_files import read_contents

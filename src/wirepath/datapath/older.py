@@ -20,6 +20,7 @@ from wirepath.datapath.host.place import Place
 from wirepath.errors import PinError, WirepathError
 from wirepath.kernel.bpffs import remove_tree
 from wirepath.kernel.handle import telling
+from wirepath.kernel.interface import received
 from wirepath.kernel.maps import Map
 
 if TYPE_CHECKING:
@@ -97,6 +98,7 @@ def _convert(name: str, directory: Path) -> None:
         return
     host = manifest.pop("surroundings")
     manifest["ranges"] = manifest.pop("rooms")
+    manifest |= {"received": received(name), "judged": 0}
     rules = manifest["policy"]["rule"]
     manifest["ban_scopes"] = [
         rule["name"] for rule in rules if rule.get("limit", {}).get("ban_scope") == "rule"

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any, Final
 from wirepath.datapath.live import counters
 from wirepath.datapath.live.ban_view import BanView
 from wirepath.datapath.live.set_view import SetView
+from wirepath.kernel.interface import received
 
 if TYPE_CHECKING:
     from wirepath.datapath.handles import Handles
     from wirepath.datapath.live.ban_view import Usage
 
 _NEARLY_FULL: Final = 0.9
+_MANY: Final = 1_000  # packets; a few may come while the program is being attached
 _LIFT: Final = "lift some: `wirepath unban`"
 
 
@@ -100,8 +102,19 @@ def warnings(handles: Handles, bans: Usage) -> list[str]:
     elif running != handles.program.id:
         found.append(f"program {running} runs there, which is not ours")
     else:
-        found += _out_of_place(handles)
+        found += [*_unseen(handles), *_out_of_place(handles)]
     return found + mirror_warnings(handles) + full_warnings(bans)
+
+
+# Whatever the reason: a driver, or what is above the interface, may hand packets past our program.
+def _unseen(handles: Handles) -> list[str]:
+    manifest = handles.manifest
+    came = received(handles.device) - manifest.received
+    met = counters.hooks(handles)["ingress"].packets - manifest.judged
+    if came < _MANY or met:
+        return []
+    cure = f"see `wirepath doctor {handles.device}`, or use --mode generic"
+    return [f"ingress: {came:,} packets were received, and none met our program ({cure})"]
 
 
 def mirror_warnings(handles: Handles) -> list[str]:

@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING, Self
 
 from wirepath.datapath.generation.load import Generation
 from wirepath.datapath.generation.manifest import describing
+from wirepath.datapath.generation.pinned import INGRESS
 from wirepath.datapath.generation.state import first_slots, next_slots
 from wirepath.datapath.host.mirrors import devices
+from wirepath.datapath.live import counters
 from wirepath.datapath.live.ban_view import BanView
+from wirepath.kernel.interface import received
 
 if TYPE_CHECKING:
     from wirepath.datapath.handles import Handles
@@ -50,12 +53,14 @@ class Next:
             BanView(old).forget({*slots.counters.values()} - {*old.manifest.counters.values()})
         else:
             slots = first_slots(policy)
+        judged = counters.hooks(old)[INGRESS].packets if old else 0
+        seen = received(order.place.device), judged
         loaded = Generation.load(
             policy,
             order.members,
             before=old.maps if old else None,
             slots=slots,
-            describe=describing(policy, order.mode, slots, order.tc),
+            describe=describing(policy, order.mode, slots, order.tc, seen),
             devices=devices(order.needs, order.place.iface),
             link=order.link,
             # With frags, the kernel hands packets on to TC without their link header.

@@ -42,6 +42,7 @@ class Manifest:
         mode: native, generic or offload.
         generation: 1 after ``up``, one more after each swap.
         since: when it began to serve, seconds since 1970.
+        received, judged: packets until then, by the interface and by our program of ingress.
         policy: as `Policy.document` has it.
         counters: by rule, its slot in ``rule_counters``.
         counted: by rule, what that slot had counted for others before; not if nothing.
@@ -62,6 +63,8 @@ class Manifest:
     mode: Mode
     generation: int
     since: float
+    received: int
+    judged: int
     policy: dict[str, Any]
     counters: dict[str, int]
     counted: dict[str, list[int]]
@@ -85,6 +88,7 @@ class Manifest:
         root_bits: int,
         mode: Mode,
         since: float,
+        seen: tuple[int, int] = (0, 0),
         slots: Slots,
         tc: Tc,
     ) -> Self:
@@ -96,6 +100,8 @@ class Manifest:
             mode=mode,
             generation=slots.number,
             since=since,
+            received=seen[0],
+            judged=seen[1],
             policy=policy.document(),
             counters=dict(slots.counters),
             counted={name: list(counts) for name, counts in slots.counted.items()},
@@ -158,15 +164,19 @@ class Manifest:
 
 
 def describing(
-    policy: Policy, mode: Mode, slots: Slots, tc: Tc
+    policy: Policy, mode: Mode, slots: Slots, tc: Tc, seen: tuple[int, int]
 ) -> Callable[[Mapping[Hook, HookPlan], Tables], bytes]:
-    """Give what writes the manifest of a generation once it is planned."""
+    """Give what writes the manifest of a generation once it is planned.
+
+    *seen* is how many packets the interface has received, and how many ingress has judged.
+    """
     return lambda plans, tables: Manifest.of(
         policy,
         plans,
         root_bits=tables.root_bits,
         mode=mode,
         since=time.time(),
+        seen=seen,
         slots=slots,
         tc=tc,
     ).text()
