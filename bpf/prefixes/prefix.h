@@ -20,7 +20,7 @@
 struct prefix_table {
 	void *lines, *head, *fences, *leaves;
 	__u32 root_bits;
-	bool hosts; /* there are host words; a constant to the compiler */
+	bool hosts; /* host words, live changes; a constant to the compiler */
 };
 
 static __always_inline struct line *

@@ -18,9 +18,8 @@
 
 #define IPS_EXPECTED   (1 << 0) /* another connection announced this one */
 #define IPS_SEEN_REPLY (1 << 1)
-#define TIME_WAIT \
-	7 /* enum tcp_conntrack: from here on the connection is over */
-#define NETNS_CURRENT (-1)
+#define TIME_WAIT      7 /* enum tcp_conntrack; from here on it has ended */
+#define NETNS_CURRENT  (-1)
 
 /* The tuple that a connection is found by. */
 struct flow {

@@ -126,7 +126,7 @@ static __always_inline void track_flow(struct pkt *pkt, struct flow *flow,
 	pkt->ct = ask(ctx, flow, mirrored, pkt->ct);
 }
 
-/* Find the state of an ICMP error: that of the connection that it quotes. */
+/* Find the state of an ICMP error, by the connection that it quotes. */
 static __always_inline enum verdict
 track_error(struct pkt *pkt, struct flow *flow, const struct frame *frame)
 {
