@@ -2,11 +2,11 @@
 /*
  * trace.h - how a test run talks with the program, frame by frame.
  *
- * replay and the tests put this in front of each frame as XDP metadata; the
- * program reads the clock and the wire length there and writes its decision
- * back.  At the TC hooks, which have no such place in a test run, the clock is
- * skb->tstamp, the wire length skb->mark, and the decision goes to
- * skb->cb.  In production `replaying` is false and none of it exists.
+ * `wirepath replay` and the tests put a struct trace in front of each frame, as
+ * XDP metadata.  The program reads the clock and the length on the wire from it
+ * and writes its decision back.  A test run at TC has no metadata: there the
+ * clock is skb->tstamp, the length skb->mark, and the decision goes to skb->cb.
+ * In production `replaying` is false and none of this code exists.
  */
 #ifndef TRACE_H
 #define TRACE_H
@@ -17,15 +17,15 @@ const volatile bool replaying = false;
 
 struct trace {
 	__u64 now_ns;         /* in: the capture's clock */
-	__u32 wire_bytes;     /* in: what a snap length may have cut */
-	enum verdict verdict; /* out, as all below */
+	__u32 wire_bytes;     /* in: before a snap length cut the frame */
+	enum verdict verdict; /* out, like all members below */
 	enum reason reason;
 	enum fault fault;
 	__u32 rule; /* slot, or RULE_NONE */
 	__u32 reserved;
 };
 
-/* BTF keeps the types that a global mentions: this one and its enums. */
+/* BTF keeps the types that a global mentions: struct trace and its enums. */
 const volatile struct trace trace_layout;
 
 static __always_inline void trace_read(struct pkt *pkt, const struct trace *t)
