@@ -1,9 +1,9 @@
-"""What tests are made of and share; a test imports ``harness.NAME``, wherever it lies itself.
+"""Code that several tests share; tests in any directory import it as ``harness.NAME``.
 
-- frames that are composed: ``frames``, ``wireguard``, ``answered`` (taken apart again), ``chance``
-- executors that judge them: ``xdp``, ``sequence``, ``machine``, ``set_memory``
+- composing frames: ``frames``, ``wireguard``, ``chance``; taking answers apart: ``answered``
+- executors that judge frames: ``xdp``, ``sequence``, ``machine``, ``set_memory``
 - hosts with real traffic: ``pair``, and on it ``numbered``, ``living``, ``hooked``, ``flooded``,
   ``tracked``, ``answer_dns``
-- the command line as processes: ``processes``
-- the rest: ``raw`` (a frame on an interface), ``seeding`` (how long to fuzz)
+- the command line, run as processes: ``processes``
+- others: ``raw`` (sending a frame on an interface), ``seeding`` (how long to fuzz)
 """
