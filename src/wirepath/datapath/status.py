@@ -150,9 +150,7 @@ def _out_of_place(handles: Handles) -> list[str]:
         if place.running:
             found.append(f"{hook}: program {place.running} runs there, which is not ours ({cure})")
         else:
-            found.append(
-                f"{hook}: somebody has removed our {what}, so no rule holds there ({cure})"
-            )
+            found.append(f"{hook}: our {what} was removed, so no rule is in force there ({cure})")
     return found
 
 
