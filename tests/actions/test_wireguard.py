@@ -432,7 +432,7 @@ def test_description() -> None:
 
 
 @pytest.mark.kernel
-def test_as_many_guards_as_anybody_writes_and_the_rule_behind() -> None:
+def test_many_guards_and_the_rule_after_them() -> None:
     """The walk goes on after each of them."""
     guards = "".join(
         f'[[rule]]\nname = "g{n}"\nmatch = {{ proto = "udp", dport = {PORT} }}\nwireguard = {{}}\n'

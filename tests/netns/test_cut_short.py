@@ -109,7 +109,7 @@ def test_an_apply_is_killed(hosts: Pair, bpffs: Path, step: Step) -> None:
     end(bpffs)
 
 
-def test_a_new_rule_begins_at_zero_also_behind_a_killed_apply(hosts: Pair, bpffs: Path) -> None:
+def test_a_new_rule_begins_at_zero_also_after_a_killed_apply(hosts: Pair, bpffs: Path) -> None:
     """A new rule starts at zero, and stays right, whatever its slot has counted for other rules."""
     other = Policy.parse('[[rule]]\nname = "other"\nmatch = { proto = "udp" }\n')
     with Datapath.up(IFNAME, ONE) as datapath:
@@ -142,7 +142,7 @@ match = {{ src = "@{0}" }}
 """
 
 
-def test_a_new_set_begins_at_zero_also_behind_a_killed_apply(hosts: Pair, bpffs: Path) -> None:
+def test_a_new_set_begins_at_zero_also_after_a_killed_apply(hosts: Pair, bpffs: Path) -> None:
     """The counters of the prefixes of a new set start at zero too."""
     Datapath.up(IFNAME, Policy.parse(_SET.format("old")))
     serving(hosts)
