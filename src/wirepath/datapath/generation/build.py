@@ -1,4 +1,4 @@
-"""The next generation of a change, loaded next to the one that serves and with its state."""
+"""The next generation of a change, loaded next to the serving one, whose state it takes over."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Next:
-    """A generation that does not serve yet.
+    """A loaded generation that does not serve yet.
 
     Attributes:
-        old: handles of the one that does; None if none does.
+        old: handles of the serving generation; None if none serves.
         loaded: its programs and tables.
-        prefixes: the counters of prefixes that take the place of others; None if no set counts.
+        prefixes: the exchange of prefix counters; None if no set counts by prefix.
     """
 
     old: Handles | None
@@ -40,12 +40,12 @@ class Next:
 
         Args:
             order: what is to serve.
-            old: handles of what serves now.
-            ifindex: of the interface, for programs that run on its card.
+            old: handles of the serving generation; None if none serves.
+            ifindex: the ifindex of the interface, for hardware offload.
 
         Raises:
             RequestError: the policy asks for more than the tables hold.
-            KernelError: the kernel does not take it.
+            KernelError: the kernel refuses it.
         """
         policy = order.policy
         if old:
@@ -75,6 +75,6 @@ class Next:
         return cls(old, loaded, prefixes)
 
     def hand_over(self) -> None:
-        """Let rules that stay find what they remember, right before this generation serves."""
+        """Take the state of rules that stay over, right before this generation serves."""
         if self.old:
             self.loaded.take_over(self.old.maps, self.old.manifest.slots.ranges)
