@@ -58,9 +58,7 @@ socket_of(const struct frame *frame, const struct pkt *pkt)
 				  BPF_F_CURRENT_NETNS, 0);
 }
 
-/* The cookie of @socket for a SYN in the low 32 bits, or negative if it has
- * none.
- */
+/* The cookie of @socket for a SYN, 32 bits; negative if it gives none. */
 static __always_inline __s64 cookie_of(struct bpf_sock *socket,
 				       const struct frame *frame,
 				       const struct pkt *pkt)

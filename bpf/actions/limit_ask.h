@@ -139,7 +139,7 @@ __noinline int ask_cell_limit(struct pkt *pkt, __u32 config)
 	return ask_bucket(bucket_of(limit, hash), hash, &demand, pkt);
 }
 
-/* Does the packet conform to the limit at place @config, for the rule in @rule?
+/* Does the packet conform to the limit at @config, of the rule in slot @rule?
  */
 static __always_inline enum conformance
 ask_limit(struct pkt *pkt, __u32 config, __u32 rule)

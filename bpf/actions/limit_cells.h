@@ -35,9 +35,7 @@ struct {
 	__type(value, struct limit_bucket);
 } limit_buckets SEC(".maps");
 
-/* A packet under the masks of its limit: packets with the same key share a
- * rate.
- */
+/* A packet under the masks of its limit; packets of one key share a rate. */
 struct limit_key {
 	struct addr src, dst;
 	__u32 ports; /* sport << 16 | dport */

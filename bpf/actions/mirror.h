@@ -3,8 +3,7 @@
  * mirror.h - a copy of the frame for a monitor.
  *
  * The walk only notes which mirrors get a copy.  A copy is of the frame as it
- * leaves the hook, so the hook sends it after the walk, whatever the verdict
- * is.
+ * leaves the hook, so the hook sends it after the walk, for any verdict.
  *
  * Policy: wirepath/actions/mirror.py    Test: tests/actions/test_mirror.py
  */

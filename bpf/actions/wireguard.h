@@ -59,8 +59,7 @@ static __always_inline enum verdict not_wireguard(struct pkt *pkt)
 }
 
 /* Is @bytes a valid length for @type?  If not @whole, the packet is the first
- * fragment of a message: data may be fragmented, handshakes are too short for
- * it.
+ * fragment of a message: data may be fragmented, handshakes are too short.
  */
 static __always_inline bool is_message(__u32 type, __u32 bytes, bool whole)
 {

@@ -13,8 +13,7 @@
 #include "lib/blake2s.h"
 #include "packet/cursor.h"
 
-/* The type of a message, with the three reserved bytes after it, which are 0.
- */
+/* The type of a message, with the three reserved bytes after it, all 0. */
 enum message {
 	MESSAGE_NONE = 0,
 	MESSAGE_INITIATION = 1,
@@ -70,7 +69,7 @@ take_handshake(const struct frame *frame, __u32 at, __u32 words)
 	return h;
 }
 
-/* Is mac1 of @h, which has @words in front of it, the one that @state leads to?
+/* Is mac1 of @h, after @words of the message, the hash that begins at @state?
  */
 static __always_inline bool
 mac1_is_right(struct handshake *h, __u32 words, const __u32 state[8])

@@ -70,9 +70,7 @@ static __always_inline __u32 seen_cell(const struct seen_bucket *bucket,
 	return at;
 }
 
-/* Has this rule seen an initiation with @mac1 before?  Remembers it from now
- * on.
- */
+/* Has this rule seen an initiation with @mac1?  From now on it has. */
 __noinline int seen_before(const struct pkt *pkt, const struct mac1 *mac1,
 			   __u32 rule)
 {

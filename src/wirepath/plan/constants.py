@@ -1,4 +1,4 @@
-"""What the programs of one hook are specialized for."""
+"""The constants of the program of one hook."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def constants(hook: Hook, lowered: Classifier, slots: Slots) -> dict[str, object
     }
 
 
-# By set, the number that keys of its counters have.
+# By set, its number in the keys of prefix counters.
 def _set_numbers(lowered: Classifier, slots: Slots) -> bytes:
     numbers = (slots.counting.get(name, 0) for name in lowered.set_ids)
     return bytes(numbers).ljust(SETS_MAX, b"\0")
