@@ -105,7 +105,8 @@ judge_frame(struct xdp_md *ctx, struct pkt *pkt)
 	return verdict;
 }
 
-SEC("xdp.frags")
+/* User space loads it with BPF_F_XDP_HAS_FRAGS, except in generic mode. */
+SEC("xdp")
 int ingress(struct xdp_md *ctx)
 {
 	struct scratch *scratch = take_scratch();

@@ -18,6 +18,7 @@
 struct parse_config {
 	enum verdict malformed; /* of frames whose lengths are wrong */
 	bool answers;           /* some rule answers: note what answers need */
+	bool layer3; /* the device has no Ethernet headers: tun, wg */
 };
 const volatile struct parse_config parse_config = {
 	.malformed = VERDICT_DROP,

@@ -61,6 +61,25 @@ parse_ethernet(struct pkt *pkt, struct cursor *c, __be16 *proto)
 	return VERDICT_CONTINUE;
 }
 
+/* Without a link-layer header, the version of the IP header gives the protocol:
+ * RFC 791 section 3.1, RFC 8200 section 3.
+ */
+static __always_inline enum verdict
+parse_version(struct pkt *pkt, struct cursor *c, __be16 *proto)
+{
+	__u8 *first = c->pos;
+
+	if (!c->left)
+		return malformed(pkt, FAULT_IPV4_HEADER);
+	if ((void *)(first + 1) > c->end)
+		return unseen(pkt, FAULT_IPV4_HEADER) ?: not_ip(pkt);
+	if (*first >> 4 == 4)
+		*proto = bpf_htons(ETH_P_IP);
+	else if (*first >> 4 == 6)
+		*proto = bpf_htons(ETH_P_IPV6);
+	return VERDICT_CONTINUE;
+}
+
 static __always_inline enum verdict
 parse_ipv4(struct pkt *pkt, struct cursor *c)
 {
@@ -113,7 +132,8 @@ parse(struct pkt *pkt, const struct frame *frame)
 	enum verdict verdict;
 	__be16 proto = 0;
 
-	verdict = parse_ethernet(pkt, &c, &proto);
+	verdict = parse_config.layer3 ? parse_version(pkt, &c, &proto)
+				      : parse_ethernet(pkt, &c, &proto);
 	if (verdict)
 		return verdict;
 	if (proto == bpf_htons(ETH_P_IP))

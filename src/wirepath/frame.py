@@ -7,7 +7,7 @@ Each header must pass two checks. If the lengths on the wire do not allow it, th
 from typing import Any, Final
 
 from wirepath import track
-from wirepath.net import Datagram, Fault, Packet
+from wirepath.net import Datagram, Fault, Link, Packet
 
 _ETH_BYTES: Final = 14
 _ETH_IPV4: Final = 0x0800
@@ -85,12 +85,15 @@ class _Cursor:
         return header
 
 
-def parse(frame: bytes, wire_bytes: int | None = None) -> Packet | Fault:
-    """Parse one Ethernet frame.
+def parse(
+    frame: bytes, wire_bytes: int | None = None, *, link: Link = "ethernet"
+) -> Packet | Fault:
+    """Parse one frame.
 
     Args:
         frame: as captured, from the destination address on.
         wire_bytes: length on the wire, if the capture cut the frame; ``len(frame)`` if None.
+        link: the headers it begins with.
 
     Returns:
         The packet, or the fault if the frame is malformed.
@@ -99,7 +102,7 @@ def parse(frame: bytes, wire_bytes: int | None = None) -> Packet | Fault:
     cursor = _Cursor(frame, wire)
     seen: dict[str, Any] = {}  # fields of Packet that were parsed
     try:
-        ethertype = _ethernet(cursor, seen)
+        ethertype = _ethernet(cursor, seen) if link == "ethernet" else _version(cursor)
         if ethertype == _ETH_IPV4:
             _ipv4(cursor, seen)
             _layer4(cursor, seen)
@@ -132,6 +135,12 @@ def _ethernet(cursor: _Cursor, seen: dict[str, Any]) -> int:
         seen.setdefault("vlan", _number(tag, 0) & 0x0FFF)
         ethertype = _number(tag, 2)
     return ethertype
+
+
+def _version(cursor: _Cursor) -> int:
+    # Without link-layer headers the version tells the protocol; returns its EtherType.
+    [first] = cursor.peek(1, "ipv4_header")
+    return {_IPV4: _ETH_IPV4, _IPV6: _ETH_IPV6}.get(first >> 4, 0)
 
 
 def _ipv4(cursor: _Cursor, seen: dict[str, Any]) -> None:

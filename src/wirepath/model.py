@@ -9,7 +9,7 @@ from typing import Generic, NamedTuple, TypeVar
 
 from wirepath.actions.action import Memory
 from wirepath.frame import parse
-from wirepath.net import ADDRESS_BITS, Ban, Hook, Packet, Prefix, Verdict, is_ipv4
+from wirepath.net import ADDRESS_BITS, Ban, Hook, Link, Packet, Prefix, Verdict, is_ipv4
 from wirepath.policy import Policy
 from wirepath.policy.predicate import Members
 
@@ -132,6 +132,7 @@ class Model:
         bans: in force or expired.
         secret: the key of SYN cookies.
         hook: the hook at which packets are judged.
+        link: the headers that frames begin with.
         sessions: of WireGuard; the models of several hooks may share them.
         learned_ns: by rule, the time from which its sessions are known; never for other rules.
 
@@ -147,11 +148,13 @@ class Model:
         *,
         secret: tuple[int, int] = (0, 0),
         hook: Hook = "ingress",
+        link: Link = "ethernet",
         sessions: dict[int, int] | None = None,
         learned_ns: Mapping[str, int] | None = None,
     ) -> None:
         self.policy = policy = policy.at(hook)
         self.hook = hook
+        self._link = link
         self.sets: dict[str, Members] = {}
         for name, spec in policy.sets.items():
             if sets is not None and name in sets:
@@ -180,11 +183,11 @@ class Model:
         """Decide about *frame*.
 
         Args:
-            frame: bytes from the Ethernet header on, or a parsed packet.
+            frame: bytes from the header of the link on, or a parsed packet.
             now_ns: time on the clock by which bans expire and limits refill.
             wire_bytes: length of the frame on the wire, if the capture cut it.
         """
-        packet = frame if isinstance(frame, Packet) else parse(frame, wire_bytes)
+        packet = frame if isinstance(frame, Packet) else parse(frame, wire_bytes, link=self._link)
         if not isinstance(packet, Packet):
             return Decision(Verdict(self.policy.datapath.malformed, "malformed", fault=packet))
         if not packet.family:

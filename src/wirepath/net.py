@@ -54,6 +54,8 @@ Fault = Literal[
 ]
 Hook = Literal["ingress", "tc_ingress", "egress"]
 """The places where packets are judged: XDP, and the two directions of TC."""
+Link = Literal["ethernet", "ip"]
+"""The headers that frames begin with: Ethernet's, or those of IP, as on tun and WireGuard."""
 HOOKS: tuple[Hook, ...] = ("ingress", "tc_ingress", "egress")
 DSCPS = {
     **{f"cs{n}": 8 * n for n in range(8)},

@@ -34,7 +34,8 @@ def _age_contents(place: Path) -> None:
         del host["mirrors"]["truncated"]
     with Map.open(place / "manifest") as pages:
         manifest = read_record(pages)
-    del manifest["schema"], manifest["counters_schema"]
+    for key in ("schema", "counters_schema", "ban_scopes", "copies"):
+        del manifest[key]
     manifest["rooms"] = manifest.pop("ranges")
     (place / "manifest").unlink()
     pin_record(manifest | {"version": "0.1.0", "surroundings": host}, place / "manifest")

@@ -18,7 +18,7 @@ from wirepath.datapath.live import counters
 from wirepath.judge import judge_frames, judge_skbs
 from wirepath.kernel.program import XdpAction
 from wirepath.model import Model
-from wirepath.net import Ban, Hook, Verdict
+from wirepath.net import Ban, Hook, Link, Verdict
 from wirepath.plan.set_files import read_contents
 from wirepath.policy import Policy
 from wirepath.prefixes import Members
@@ -67,18 +67,24 @@ class Xdp:
         policy: a valid one.
         members: the contents of its sets, in place of what the policy says.
         hook: where frames are, and where all of its rules are moved to.
+        link: the headers that frames begin with.
     """
 
     def __init__(
-        self, policy: Policy, members: Members | None = None, hook: Hook = "ingress"
+        self,
+        policy: Policy,
+        members: Members | None = None,
+        hook: Hook = "ingress",
+        link: Link = "ethernet",
     ) -> None:
         self.policy = policy = moved(policy, hook)
         self.hook = hook
         contents = read_contents(policy).members if members is None else members
         places = replace(first_slots(policy), counting={}, secret=SECRET)
         self.generation = Generation.load(
-            policy, contents, replaying=True, sizes={"bans": BANS}, slots=places, hooks=[hook]
-        )
+            policy, contents, replaying=True, sizes={"bans": BANS}, slots=places, hooks=[hook],
+            link=link,
+        )  # fmt: skip
         self.maps = self.generation.maps
         btf = self.generation.btf
         self._trace = np.dtype(btf.ctype("struct trace").dtype)

@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from wirepath.datapath import Datapath
+from wirepath.datapath.change import recover
 from wirepath.errors import KernelError, PinError
 from wirepath.kernel.bpffs import Pins, Transition
 from wirepath.kernel.bpffs import bpffs as find_bpffs
@@ -212,6 +214,42 @@ def test_a_directory_of_somebody_else_is_not_trusted(pins: Pins, bpffs: Path) ->
     message = r"use .*/wirepath: belongs to user 65534 \[EPERM\] \(`rmdir .*/wirepath`\)"
     with pytest.raises(KernelError, match=message), pins.locked():
         pass
+
+
+_SQUATTED = {
+    "link": r"is a symbolic link \[EPERM\] \(`rm ",
+    "pin": r"is no directory \[EPERM\] \(`rm ",
+    "open": r"may be written by other users \[EPERM\] \(`chmod 700 ",
+}
+
+
+def squat(bpffs: Path, tmp_path: Path, how: str, name: str) -> None:
+    """Put something of another user where a directory of ours would be."""
+    if how == "link":
+        (bpffs / name).symlink_to(tmp_path / "elsewhere")
+    elif how == "pin":
+        with Map.record("squat", 8) as made:
+            made.pin(bpffs / name)
+    else:
+        (bpffs / name).mkdir(mode=0o700)
+        (bpffs / name).chmod(0o777)
+
+
+@pytest.mark.parametrize("name", ["wirepath", "wirepath:new"])
+@pytest.mark.parametrize("how", _SQUATTED)
+def test_a_name_that_is_squatted_is_refused(
+    pins: Pins, bpffs: Path, tmp_path: Path, how: str, name: str
+) -> None:
+    """Nothing that a link leads to is listed, changed or removed."""
+    elsewhere = tmp_path / "elsewhere"
+    (elsewhere / "eth0" / "1").mkdir(parents=True)
+    squat(bpffs, tmp_path, how, name)
+    message = rf"use .*/{name}: {_SQUATTED[how]}"
+    with pytest.raises(KernelError, match=message):
+        Datapath.names()
+    with pytest.raises(KernelError, match=message), pins.locked():
+        recover(pins)
+    assert (elsewhere / "eth0" / "1").exists()
 
 
 def test_no_place_for_a_bpffs(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,7 +4,6 @@ from pathlib import Path
 
 from harness.pair import IFNAME, IPV4, Pair, ip, run
 from wirepath.datapath import Datapath
-from wirepath.datapath.live import counters
 from wirepath.kernel import tunnels
 from wirepath.policy import Policy
 
@@ -35,14 +34,14 @@ def test_a_packet_is_what_it_was_after_its_copy(hosts: Pair, bpffs: Path) -> Non
     ip(hosts.far, "link", "set", IFNAME, "mtu", "1600")
     with Datapath.up(IFNAME, POLICY) as datapath:
         run(hosts.near, "ping", "-q", "-c", str(PINGS), "-i", "0.01", IPV4[1])
-        found = counters.read(datapath)
+        found = datapath.counters()
         datapath.down()
     assert {name: rule.packets for name, rule in found.rules.items()} == {
         "tap": PINGS,
         "pings": PINGS,
         "copies": PINGS,
     }
-    assert found.rules["tap"].mirrored == PINGS
+    assert found.rules["tap"].own["mirrored"] == PINGS
     reasons = found.hooks["egress"].reasons
     assert (reasons["rule"].packets, reasons["default"].packets >= PINGS) == (PINGS, True)
     ethernet, ping = 14, 84

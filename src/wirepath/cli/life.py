@@ -81,7 +81,8 @@ def _sets(number: int) -> str:
 def apply(parser: ArgumentParser) -> None:
     """Add the arguments of ``wirepath apply``."""
     parser.usage = (
-        "wirepath apply [IFACE] POLICY [--dry-run] [--skip-bad] [--sysctl] [--qdisc] [--json]"
+        "wirepath apply [IFACE] POLICY [--dry-run] [--skip-bad] [--allow-empty] [--sysctl]"
+        " [--qdisc] [--json]"
     )
     parser.add_argument(
         "arguments",
@@ -91,6 +92,11 @@ def apply(parser: ArgumentParser) -> None:
     )
     parser.add_argument("--dry-run", action="store_true", help="only show what would change")
     parser.add_argument("--skip-bad", action="store_true", help=_SKIP_BAD)
+    parser.add_argument(
+        "--allow-empty",
+        action="store_true",
+        help="empty sets whose files have become empty, which is refused otherwise",
+    )
     parser.add_argument("--sysctl", action="store_true", help=_SYSCTL)
     parser.add_argument("--qdisc", action="store_true", help=_QDISC)
     add_live(parser)
@@ -112,6 +118,7 @@ def _apply(options: Namespace) -> None:
             difference = datapath.apply(
                 policy,
                 skip_bad=options.skip_bad,
+                allow_empty=options.allow_empty,
                 sysctl=options.sysctl,
                 qdisc=options.qdisc,
             )

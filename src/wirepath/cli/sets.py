@@ -38,6 +38,11 @@ def sets(parser: ArgumentParser) -> None:
     load.add_argument(
         "--skip-bad", action="store_true", help="go without the lines that are no prefixes"
     )
+    load.add_argument(
+        "--allow-empty",
+        action="store_true",
+        help="empty the set if the list is empty, which is refused otherwise",
+    )
     add_live(load)
     load.set_defaults(run=_load)
     dump = actions.add_parser("dump", help="write the contents of a set, one prefix a line")
@@ -99,7 +104,9 @@ def _load(options: Namespace) -> None:
             parsed = read_list(options.file)
             if parsed.bad and not options.skip_bad:
                 raise PolicyError(bad_lines(parsed))
-            count = datapath.sets.replace(options.name, parsed.members)
+            count = datapath.sets.replace(
+                options.name, parsed.members, allow_empty=options.allow_empty
+            )
     if options.json:
         show.document(_head(datapath, options) | {"prefixes": count, "skipped": len(parsed.bad)})
         return

@@ -19,6 +19,11 @@ if TYPE_CHECKING:
 
 def status(parser: ArgumentParser) -> None:
     """Add the arguments of ``wirepath status``."""
+    parser.add_argument(
+        "--check",
+        action="store_true",
+        help="print problems only, and exit 1 if there are any: for monitoring",
+    )
     add_live(parser)
     parser.set_defaults(run=_status)
 
@@ -34,15 +39,20 @@ def _status(options: Namespace) -> int:
                 found.append(datapath.status())
         except KernelError as error:
             errors.append(error)
+    ill = options.check and (not names or any(each.warnings for each in found))
     if options.json:
         show.document({"interfaces": [each.document() for each in found]})
     elif not names:
         print("wirepath is not up anywhere")
+    elif options.check:
+        for each in found:
+            for warning in each.warnings:
+                print(f"{each.iface}: {warning}")
     else:
         print("\n\n".join("\n".join(_told(each)) for each in found))
     for failure in errors:
         complain(failure)
-    return errors[0].exit_code if errors else 0
+    return errors[0].exit_code if errors else int(ill)
 
 
 def _told(status: Status) -> Iterator[str]:
@@ -60,7 +70,8 @@ def _told(status: Status) -> Iterator[str]:
     }
     if status.conntrack:
         rows["tracked"] = f"by nft rule {status.conntrack}"
-    yield f"{status.iface}: up in {status.mode} mode"
+    how = "up" if status.filtering else "NOT FILTERING"
+    yield f"{status.iface}: {how} in {status.mode} mode"
     yield from (f"  {what:7}  {value}" for what, value in rows.items())
     yield from (f"  warning  {warning}" for warning in status.warnings)
 

@@ -12,14 +12,16 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Self
 
 from wirepath.datapath import change
-from wirepath.datapath.access import Access, choose_name, settle
+from wirepath.datapath.access import Access, choose_name, homes, settle
 from wirepath.datapath.attach import choose
-from wirepath.datapath.generation.pinned import INGRESS, Pinned
+from wirepath.datapath.device import link_of
+from wirepath.datapath.generation.pinned import INGRESS
+from wirepath.datapath.handles import Handles
 from wirepath.datapath.host.place import Place
 from wirepath.datapath.live.bans import Bans
 from wirepath.datapath.live.sets import Sets
 from wirepath.datapath.order import Order
-from wirepath.errors import AttachError
+from wirepath.errors import AttachError, PolicyError
 from wirepath.kernel.bpffs import Pins
 
 if TYPE_CHECKING:
@@ -29,7 +31,6 @@ if TYPE_CHECKING:
     from wirepath.datapath.attach import Attachment
     from wirepath.datapath.diff import Difference
     from wirepath.datapath.generation.manifest import Manifest, Tc
-    from wirepath.datapath.handles import Handles
     from wirepath.datapath.live.counters import Stats
     from wirepath.datapath.live.rules import LiveRule
     from wirepath.datapath.status import Status
@@ -64,9 +65,9 @@ class Datapath:
         sets: of prefixes.
     """
 
-    def __init__(self, name: str, pins: Pins) -> None:
+    def __init__(self, name: str, pins: Pins, *, home: str | None = None) -> None:
         self.name = name
-        self._access = Access(name, pins)
+        self._access = Access(home or name, pins)
         self.bans = Bans(self._access)
         self.sets = Sets(self._access)
 
@@ -80,7 +81,7 @@ class Datapath:
         """Name the interfaces of this network namespace that are up."""
         pins = Pins.find()
         settle(pins)
-        return pins.names()
+        return sorted(homes(pins))
 
     @classmethod
     def open(cls, name: str | None = None) -> Self:
@@ -93,7 +94,9 @@ class Datapath:
         pins = Pins.find()
         settle(pins)
         with pins.locked(shared=True):
-            found = cls(choose_name(name, pins.names()), pins)
+            up = homes(pins)
+            chosen = choose_name(name, sorted(up))
+            found = cls(chosen, pins, home=up[chosen])
             found._access.serving().close()
         return found
 
@@ -167,7 +170,8 @@ class Datapath:
         """
         from wirepath.kernel.interface import Interface
 
-        Interface.of(name)
+        interface = Interface.of(name)
+        link = link_of(interface, policy)
         pins = Pins.find()  # before anything starts a thread: it may have to change namespaces
         from wirepath.plan.requirements import requirements
         from wirepath.plan.set_files import read_contents
@@ -176,14 +180,15 @@ class Datapath:
             policy=policy,
             members=read_contents(policy, skip_bad=skip_bad).members,
             needs=requirements(policy),
-            place=Place(iface=name, sysctl=sysctl, qdisc=qdisc),
+            place=Place(iface=name, device=name, sysctl=sysctl, qdisc=qdisc),
             mode=mode,
+            link=link,
             tc=choose(tc),
         )
         with pins.locked():
             change.recover(pins)
-            _make_way(pins, name)
-            change.put_up(pins, order)
+            with _left(pins, name) as left:
+                change.put_up(pins, order, left)
         return cls(name, pins)
 
     def difference(self, policy: Policy, *, skip_bad: bool = False) -> Difference:
@@ -200,17 +205,31 @@ class Datapath:
             return difference(handles, policy, contents)
 
     def apply(
-        self, policy: Policy, *, skip_bad: bool = False, sysctl: bool = False, qdisc: bool = False
+        self,
+        policy: Policy,
+        *,
+        skip_bad: bool = False,
+        allow_empty: bool = False,
+        sysctl: bool = False,
+        qdisc: bool = False,
     ) -> Difference:
         """Let *policy* serve from one packet to the next; state and counters go with it.
 
         Arguments are those of `up`.
 
+        Args:
+            policy: a valid one.
+            skip_bad: as in `up`.
+            allow_empty: whether files may leave a set without any prefix that has some now.
+            sysctl: as in `up`.
+            qdisc: as in `up`.
+
         Raises:
-            PolicyError: a list has bad lines.
+            PolicyError: a list has bad lines, or the files of a set have become empty.
             KernelError: the kernel does not take it; the old generation serves on.
         """
         from wirepath.datapath.diff import difference
+        from wirepath.kernel.interface import Interface
         from wirepath.plan.requirements import requirements
         from wirepath.plan.set_files import read_contents
 
@@ -218,12 +237,15 @@ class Datapath:
         needs = requirements(policy)
         with self._access.changing() as handles:
             changes = difference(handles, policy, contents)
+            if not allow_empty:
+                _check_feeds(policy, changes)
             order = Order(
                 policy=policy,
                 members=contents.members,
                 needs=needs,
-                place=Place(iface=self.name, sysctl=sysctl, qdisc=qdisc),
+                place=Place(iface=handles.iface, device=handles.device, sysctl=sysctl, qdisc=qdisc),
                 mode=handles.manifest.mode,
+                link=link_of(Interface.of(handles.device), policy),
                 tc=handles.manifest.tc,
             )
             change.swap(self._access.pins, handles, order)
@@ -239,7 +261,7 @@ class Datapath:
         pins = self._access.pins
         with pins.locked():
             change.recover(pins)
-            if pins.serving(self.name) is None:
+            if pins.serving(self._access.iface) is None:
                 return
             with self._access.serving() as handles:
                 if handles.link.id == link:
@@ -317,13 +339,40 @@ class Datapath:
             return model(handles, hook)
 
 
-# Removes what is left of an interface of that name that is gone, and of what it had arranged.
-def _make_way(pins: Pins, name: str) -> None:
-    number = pins.serving(name)
-    if number is None:
+# A feed that comes empty is broken more often than the world has become good.
+def _check_feeds(policy: Policy, changes: Difference) -> None:
+    emptied = [
+        policy.problem(
+            f"its files have become empty, and the set has {change.before:,} prefixes"
+            " (--allow-empty empties it)",
+            "set",
+            change.name,
+        )
+        for change in changes.sets
+        if change.before and change.after == 0 and policy.sets[change.name].files
+    ]
+    if emptied:
+        raise PolicyError(emptied)
+
+
+# What is left of an interface of that name whose program was lost: its state goes on.
+@contextmanager
+def _left(pins: Pins, name: str) -> Iterator[Handles | None]:
+    if homes(pins).get(name, name) != name:
+        raise _is_up(name)
+    left = change.pinned(pins, name, pins.serving(name))
+    if left is None:
+        yield None
         return
-    left = Pinned(name, number, pins.generation(name, number))
-    if left.ifindex:
-        cure = f"`wirepath apply {name} POLICY` swaps policies, `wirepath down {name}` ends it"
-        raise AttachError(f"attach {name}", what="wirepath is up there", cure=cure)
-    change.take_down(pins, left)
+    if attached := left.interface:
+        if attached.name == name:
+            raise _is_up(name)
+        what = f"what is pinned under that name is on {attached.name}, which was renamed"
+        raise AttachError(f"attach {name}", what=what, cure=f"`wirepath down {attached.name}`")
+    with Handles.open(name, left.directory) as handles:
+        yield handles
+
+
+def _is_up(name: str) -> AttachError:
+    cure = f"`wirepath apply {name} POLICY` swaps policies, `wirepath down {name}` ends it"
+    return AttachError(f"attach {name}", what="wirepath is up there", cure=cure)

@@ -10,9 +10,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from wirepath.datapath.change import rebuild, recover
+from wirepath.datapath.change import pinned, rebuild, recover
 from wirepath.datapath.handles import Handles
-from wirepath.errors import RequestError
+from wirepath.errors import AttachError, RequestError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,7 +26,7 @@ class Access:
     """The way to what serves on an interface: for as long as anybody likes, from any thread.
 
     Attributes:
-        iface: the interface.
+        iface: the interface, by the name that it was put up by.
         pins: of its network namespace.
     """
 
@@ -48,6 +48,19 @@ class Access:
             yield handles
 
     @contextmanager
+    def writing(self) -> Iterator[Handles]:
+        """Give handles as `changing` does, to write live state that packets are to meet.
+
+        Raises:
+            AttachError: no packet meets it; what the context wrote stays, and holds once the
+                program is attached again.
+        """
+        with self.changing() as handles:
+            yield handles
+            if loss := handles.loss:
+                raise AttachError(self.iface, what=f"stored, but {_unfiltered(self.iface, loss)}")
+
+    @contextmanager
     def changing(self) -> Iterator[Handles]:
         """Give handles of what serves, and hold the lock alone until the context ends.
 
@@ -67,8 +80,11 @@ class Access:
         The lock is the caller's. What *handles* are of does not serve any more afterwards.
 
         Raises:
+            AttachError: no packet meets the policy now; nothing has changed.
             KernelError: the kernel does not take it; the old generation serves on.
         """
+        if loss := handles.loss:
+            raise AttachError(self.iface, what=f"nothing changed: {_unfiltered(self.iface, loss)}")
         rebuild(self.pins, handles, members)
 
     def serving(self) -> Handles:
@@ -84,11 +100,25 @@ class Access:
         return Handles.open(self.iface, self.pins.generation(self.iface, number))
 
 
+def _unfiltered(iface: str, loss: str) -> str:
+    return f"nothing is filtered: {loss} (attach it again: `wirepath apply {iface} POLICY`)"
+
+
 def settle(pins: Pins) -> None:
     """Finish or undo what processes that died have left half done."""
     if pins.unsettled():
         with pins.locked():
             recover(pins)
+
+
+def homes(pins: Pins) -> dict[str, str]:
+    """Give the name that each interface was put up by, by the name that it has now."""
+    found: dict[str, str] = {}
+    for name in pins.names():
+        serving = pinned(pins, name, pins.serving(name))
+        attached = serving.interface if serving else None
+        found[attached.name if attached else name] = name
+    return found
 
 
 def choose_name(name: str | None, up: list[str]) -> str:

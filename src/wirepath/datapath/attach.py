@@ -100,7 +100,7 @@ def align(directory: Path | None, ifindex: int, tc: Tc) -> None:
 
 def _align_link(directory: Path, ifindex: int, hook: Direction) -> None:
     with Program.open(directory / PROGRAM) as program:
-        if not _holds(directory / LINK):
+        if not _holds(directory / LINK, ifindex):
             with TcxLink.attach(program, ifindex, hook) as link:
                 (directory / LINK).unlink(missing_ok=True)
                 link.pin(directory / LINK)
@@ -111,12 +111,12 @@ def _align_link(directory: Path, ifindex: int, hook: Direction) -> None:
                     link.update(program, old=old)
 
 
-# Whether a link is pinned there that is attached.
-def _holds(pin: Path) -> bool:
+# Whether a link is pinned there that is attached to that interface.
+def _holds(pin: Path, ifindex: int) -> bool:
     if not pin.exists():
         return False
     with TcxLink.open(pin) as link:
-        return bool(link.ifindex)
+        return link.ifindex == ifindex
 
 
 def _align_filter(directory: Path | None, ifindex: int, hook: Direction) -> None:
@@ -134,10 +134,13 @@ def _align_filter(directory: Path | None, ifindex: int, hook: Direction) -> None
                 ours.update(program, old=old)
 
 
-def share_links(serving: Path, staged: Path) -> None:
-    """Pin the links of *serving* in *staged* too, at the hooks of TC that both have."""
+def share_links(serving: Path, staged: Path, ifindex: int) -> None:
+    """Pin the links of *serving* in *staged* too, at the hooks of TC that both have.
+
+    Links that are not on the interface *ifindex* are left out.
+    """
     for hook in TC_HOOKS:
-        if (staged / hook).exists() and _holds(serving / hook / LINK):
+        if (staged / hook).exists() and _holds(serving / hook / LINK, ifindex):
             with TcxLink.open(serving / hook / LINK) as link:
                 link.pin(staged / hook / LINK)
 

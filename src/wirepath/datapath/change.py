@@ -30,16 +30,23 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-def put_up(pins: Pins, order: Order) -> None:
-    """Let *order* serve on an interface where nothing of ours does.
+def put_up(pins: Pins, order: Order, left: Handles | None) -> None:
+    """Let *order* serve on an interface where no program of ours runs.
+
+    Args:
+        pins: of its network namespace.
+        order: what is to serve.
+        left: handles of what served there until its program was lost, whose state goes on.
 
     Raises:
         AttachError: the interface is taken, gone or unfit.
         KernelError: the kernel does not take it. Nothing has changed then.
     """
     name = order.place.iface
-    after = Pinned(name, 1, pins.generation(name, 1))
-    carry_out(Change(name=name, pins=pins, before=None, after=after, order=order))
+    before = left.pinned if left else None
+    number = before.number + 1 if before else 1
+    after = Pinned(name, number, pins.generation(name, number))
+    carry_out(Change(name=name, pins=pins, before=before, after=after, order=order, handles=left))
     with XdpLink.open(after.directory / LINK) as link:
         log.info("attached %s xdp %s link=%d", name, order.mode, link.id)
 
@@ -72,7 +79,9 @@ def rebuild(pins: Pins, handles: Handles, members: Members) -> None:
     Raises:
         KernelError: the kernel does not take it; the old generation serves on.
     """
+    from wirepath.datapath.device import link_of
     from wirepath.datapath.host.place import Place
+    from wirepath.kernel.interface import Interface
     from wirepath.plan.requirements import requirements
 
     policy, manifest = handles.policy, handles.manifest
@@ -80,8 +89,9 @@ def rebuild(pins: Pins, handles: Handles, members: Members) -> None:
         policy=policy,
         members=members,
         needs=requirements(policy),
-        place=Place(iface=handles.iface),
+        place=Place(iface=handles.iface, device=handles.device),
         mode=manifest.mode,
+        link=link_of(Interface.of(handles.device), policy),
         tc=manifest.tc,
     )
     swap(pins, handles, order)

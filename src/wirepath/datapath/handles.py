@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Self
 from wirepath.datapath.attach import TC_HOOKS, Attachment, attachment
 from wirepath.datapath.generation.manifest import Manifest
 from wirepath.datapath.generation.pinned import INGRESS, LINK, NO_MAPS, Pinned, read_host
-from wirepath.errors import PinError
+from wirepath.errors import PinError, RequestError
+from wirepath.kernel.interface import Interface
 from wirepath.kernel.links import XdpLink
 from wirepath.kernel.maps import Map
 from wirepath.kernel.program import Program
@@ -27,7 +28,7 @@ class Handles:
     """Everything open of one generation. Leaving the context closes it and changes nothing.
 
     Attributes:
-        iface: the interface.
+        iface: the interface, by the name that it was put up by.
         directory: where the generation is pinned.
         manifest: what it is.
         host: what was changed on the host for it.
@@ -72,6 +73,29 @@ class Handles:
         return self.tables[INGRESS]
 
     @property
+    def device(self) -> str:
+        """The name that the interface has now; the one that it was put up by if it is gone."""
+        attached = self.link.interface
+        return attached.name if attached else self.iface
+
+    @property
+    def loss(self) -> str:
+        """Why no packet meets the program of ingress; empty if packets do."""
+        if self.link.interface:
+            return ""
+        try:
+            there = Interface.of(self.iface)
+        except RequestError:
+            there = None
+        if self.link.ifindex:
+            return "the interface is in another network namespace"
+        if there is None:
+            return "the interface is gone"
+        if there.xdp_id:
+            return f"our program was taken off, program {there.xdp_id} runs there"
+        return "our program was taken off, or the interface was made anew"
+
+    @property
     def pinned(self) -> Pinned:
         """The generation, for a `Change` that begins with it."""
         return Pinned(self.iface, self.manifest.generation, self.directory)
@@ -85,8 +109,8 @@ class Handles:
 
     def attachments(self) -> dict[Hook, Attachment]:
         """Look how each hook is attached."""
-        manifest, ifindex = self.manifest, self.link.ifindex
-        running = self.link.program_id if ifindex else 0
+        manifest, there = self.manifest, self.link.interface
+        ifindex, running = (there.index, self.link.program_id) if there else (0, 0)
         found: dict[Hook, Attachment] = {
             INGRESS: Attachment("xdp", manifest.mode, self.program.id, self.link.id, running)
         }

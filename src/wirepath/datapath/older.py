@@ -16,6 +16,7 @@ from wirepath.datapath.generation.pinned import HOST, LINK, Pinned
 from wirepath.datapath.generation.record import pin_record, read_record
 from wirepath.datapath.host import arrange
 from wirepath.datapath.host.mirrors import tunnel_name
+from wirepath.datapath.host.place import Place
 from wirepath.errors import PinError, WirepathError
 from wirepath.kernel.bpffs import remove_tree
 from wirepath.kernel.handle import telling
@@ -73,7 +74,7 @@ def _move(pins: Pins, name: str, staged: Path) -> None:
     pinned = Pinned(name, 0, staged)
     if not pinned.serves:
         let_go(staged)
-        arrange.restore(name, pinned.host, {})
+        arrange.restore(Place(iface=name, device=name), pinned.host, {})
         remove_tree(staged)
         return
     _convert(name, staged)
@@ -96,6 +97,11 @@ def _convert(name: str, directory: Path) -> None:
         return
     host = manifest.pop("surroundings")
     manifest["ranges"] = manifest.pop("rooms")
+    rules = manifest["policy"]["rule"]
+    manifest["ban_scopes"] = [
+        rule["name"] for rule in rules if rule.get("limit", {}).get("ban_scope") == "rule"
+    ]
+    manifest["copies"] = {rule["name"]: rule["mirror"]["to"] for rule in rules if "mirror" in rule}
     if "pacing" in host:
         host["fq"] = host.pop("pacing")
     if "mirrors" in host:

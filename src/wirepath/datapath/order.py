@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from wirepath.datapath.generation.manifest import Tc
     from wirepath.datapath.host.place import Place
     from wirepath.kernel.links import Mode
+    from wirepath.net import Link
     from wirepath.plan.requirements import Requirements
     from wirepath.policy import Policy
     from wirepath.prefixes import Members
@@ -24,6 +25,7 @@ class Order:
         needs: of the host.
         place: where, and what may be changed there.
         mode: where the program of ingress runs.
+        link: the headers that frames begin with there.
         tc: how programs are attached at the hooks of TC.
     """
 
@@ -32,4 +34,5 @@ class Order:
     needs: Requirements
     place: Place
     mode: Mode
+    link: Link
     tc: Tc

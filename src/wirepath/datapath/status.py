@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from wirepath.datapath.live.ban_view import Usage
 
 _NEARLY_FULL: Final = 0.9
-_MIRROR: Final = "mirror"  # the key of rules that mirror
 _LIFT: Final = "lift some: `wirepath unban`"
 
 
@@ -32,6 +31,7 @@ class Status:
             limits were ``refused`` for want of it since some were lifted.
         conntrack: the rule of nft that has connections tracked; None if no rule asks for it.
         packets, bytes: judged so far.
+        filtering: whether packets meet the program of ingress.
         warnings: what an operator should look at, a line each.
     """
 
@@ -50,6 +50,7 @@ class Status:
     conntrack: str | None
     packets: int
     bytes: int
+    filtering: bool
     warnings: tuple[str, ...]
 
     def document(self) -> dict[str, Any]:
@@ -69,7 +70,7 @@ def status(handles: Handles) -> Status:
     bans = BanView(handles).usage()
     counted = counters.Outcomes.together(counters.hooks(handles).values())
     return Status(
-        iface=handles.iface,
+        iface=handles.device,
         mode=manifest.mode,
         policy=manifest.file,
         generation=manifest.generation,
@@ -84,6 +85,7 @@ def status(handles: Handles) -> Status:
         conntrack=handles.host.get("conntrack"),
         packets=counted.packets,
         bytes=counted.bytes,
+        filtering=not handles.loss,
         warnings=(*warnings(handles, bans), *_untracked(handles)),
     )
 
@@ -92,11 +94,12 @@ def warnings(handles: Handles, bans: Usage) -> list[str]:
     """Say what an operator should look at."""
     found = []
     running = handles.link.program_id
-    if not handles.link.ifindex:
-        found.append("the interface is gone (`wirepath down` removes what is left)")
+    if loss := handles.loss:
+        cure = f"`wirepath apply {handles.iface} POLICY` attaches it again, `wirepath down` ends it"
+        found.append(f"nothing is filtered: {loss} ({cure})")
     elif running != handles.program.id:
         found.append(f"program {running} runs there, which is not ours")
-    if handles.link.ifindex:
+    else:
         found += _out_of_place(handles)
     return found + mirror_warnings(handles) + full_warnings(bans)
 
@@ -105,9 +108,10 @@ def mirror_warnings(handles: Handles) -> list[str]:
     """Say which devices that rules mirror to are gone, and which took no copies."""
     from wirepath.kernel.interface import name_of
 
-    rules = [rule for rule in handles.manifest.policy["rule"] if _MIRROR in rule]
-    if not rules:
+    copies = handles.manifest.copies
+    if not copies:
         return []
+    rules = [rule for rule in handles.manifest.policy["rule"] if rule["name"] in copies]
     counted = counters.read(handles).rules
     gone = {
         rule["name"]
@@ -116,7 +120,7 @@ def mirror_warnings(handles: Handles) -> list[str]:
         if not name_of(handles.tables[hook]["mirrors"][place]["ifindex"])
     }
     found = []
-    for name, to in ((rule["name"], rule[_MIRROR]["to"]) for rule in rules):
+    for name, to in copies.items():
         if name in gone:
             cure = "bring it back and `wirepath apply`"
             found.append(f"rule {name}: {to} is gone ({cure})")

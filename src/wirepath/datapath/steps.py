@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from wirepath.datapath import attach
 from wirepath.datapath.generation.pinned import HOST, LINK, Pinned
+from wirepath.datapath.host.place import Place
 from wirepath.errors import AttachError, RequestError
 from wirepath.kernel.bpffs import Transition
 from wirepath.kernel.interface import Interface
@@ -63,11 +64,19 @@ class Change:
     @property
     def ifindex(self) -> int:
         """Of the interface where the XDP link is, or else of that name; 0 if there is none."""
-        if self.before and (index := self.before.ifindex):
-            return index
+        if self.before and (attached := self.before.interface):
+            return attached.index
         with suppress(RequestError):
-            return Interface.of(self.name).index
+            return Interface.of(self.place.device).index
         return 0
+
+    @property
+    def place(self) -> Place:
+        """Where it is, by the name of the pins and by the name of now."""
+        if self.order:
+            return self.order.place
+        attached = self.before.interface if self.before else None
+        return Place(iface=self.name, device=attached.name if attached else self.name)
 
     @property
     def tc(self) -> Tc:
@@ -128,7 +137,7 @@ class Host(Step):
         from wirepath.datapath.host import arrange
 
         if of and of.host:
-            arrange.restore(change.name, of.host, keep.host if keep else {})
+            arrange.restore(change.place, of.host, keep.host if keep else {})
 
 
 class Load(Step):
@@ -141,7 +150,7 @@ class Load(Step):
             change.next = Next.load(change.order, change.handles, change.ifindex)
             change.next.loaded.pin(change.after.directory)
             if change.before:
-                attach.share_links(change.before.directory, change.after.directory)
+                attach.share_links(change.before.directory, change.after.directory, change.ifindex)
 
     def undo(self, change: Change) -> None:
         if change.next and change.next.prefixes:
@@ -216,10 +225,13 @@ class Withdraw(Step):
 
 
 class Xdp(Step):
-    """Commits: from one packet to the next, the XDP link runs the next generation's program."""
+    """Commits: from one packet to the next, the XDP link runs the next generation's program.
+
+    A link that was lost, by another tool or with its interface, is replaced by a new one.
+    """
 
     def do(self, change: Change) -> None:
-        if change.before and change.after:
+        if change.after and change.before and change.before.interface:
             self._swap(change.before, change.after)
         elif change.after:
             self._attach(change, change.after)
@@ -230,7 +242,7 @@ class Xdp(Step):
     def undo(self, change: Change) -> None:
         if not (change.after and change.after.serves):
             return
-        if change.before:
+        if change.before and change.before.interface:
             self._swap(change.after, change.before)
         else:
             with XdpLink.open(change.after.directory / LINK) as link:

@@ -16,6 +16,7 @@ from __future__ import annotations
 import fcntl
 import logging
 import os
+import stat
 import threading
 import time
 from contextlib import contextmanager, suppress
@@ -297,14 +298,30 @@ def _flock(fd: int, how: int, patience_s: float, doing: str) -> None:
         time.sleep(_POLL_S)
 
 
-# Where any user may write to the bpffs, another one could have made our directory first.
 def _make_own(directory: Path) -> None:
-    with telling(f"make {directory}", cure=_ROOT):
-        directory.mkdir(mode=0o700, exist_ok=True)
-        owner = directory.stat().st_uid
-    if owner != os.geteuid():
-        cure = _ROOT if os.geteuid() else f"`rmdir {directory}`"
-        raise KernelError(f"use {directory}", EPERM, what=f"belongs to user {owner}", cure=cure)
+    with telling(f"make {directory}", cure=_ROOT), suppress(FileExistsError):
+        directory.mkdir(mode=0o700)
+    _check_own(directory)
+
+
+# Where any user may write to the bpffs, another one could have made our directory first, or put a
+# link in its place that leads elsewhere. Below a directory of ours nobody else can.
+def _check_own(directory: Path) -> None:
+    with telling(f"look at {directory}", cure=_ROOT):
+        found = directory.lstat()
+    what, cure = "", f"`rmdir {directory}`"
+    if stat.S_ISLNK(found.st_mode):
+        what, cure = "is a symbolic link", f"`rm {directory}`"
+    elif not stat.S_ISDIR(found.st_mode):
+        what, cure = "is no directory", f"`rm {directory}`"
+    elif found.st_uid != os.geteuid():
+        what = f"belongs to user {found.st_uid}"
+    elif found.st_mode & 0o022:
+        what, cure = "may be written by other users", f"`chmod 700 {directory}`"
+    if what:
+        raise KernelError(
+            f"use {directory}", EPERM, what=what, cure=cure if not os.geteuid() else _ROOT
+        )
 
 
 # A bpffs name has no dot, an interface name no colon (dev_valid_name in net/core/dev.c).
@@ -314,6 +331,9 @@ def _to_pin(interface: str) -> str:
 
 def interface_names(directory: Path) -> list[str]:
     """Name the interfaces that have an entry in *directory*, sorted; none if it does not exist."""
+    with suppress(FileNotFoundError):
+        directory.lstat()
+        _check_own(directory)
     with telling(f"look at {directory}", cure=_ROOT), suppress(FileNotFoundError):
         return sorted(entry.name.replace(":", ".") for entry in directory.iterdir())
     return []

@@ -6,11 +6,15 @@
 import os
 from dataclasses import dataclass
 from errno import ENODEV
-from typing import Final, Self
+from typing import Final, Literal, Self
 
 from wirepath.errors import RequestError
 from wirepath.kernel.handle import checked
 from wirepath.native import ffi, lib
+
+# ARPHRD_* of linux/if_arp.h: Ethernet and loopback; then ppp, rawip, IP tunnels, tun and WireGuard.
+_ETHERNET: Final = frozenset({1, 772})
+_IP: Final = frozenset({512, 519, 768, 769, 776, 778, 823, 65534})
 
 # XDP_ATTACHED_* of linux/if_link.h.
 _MODES: Final = ("none", "native", "generic", "offload", "several")
@@ -30,6 +34,7 @@ class Interface:
         lro: whether large receive offload is on, which rules out native XDP.
         xdp_id: ID of the attached XDP program; 0 if there is none.
         xdp_mode: where that runs: none, native, generic, offload, several.
+        arphrd: ARPHRD_* of linux/if_arp.h, which tells the headers that frames begin with.
     """
 
     name: str
@@ -42,6 +47,14 @@ class Interface:
     lro: bool
     xdp_id: int
     xdp_mode: str
+    arphrd: int
+
+    @property
+    def link(self) -> Literal["ethernet", "ip"] | None:
+        """The headers that its frames begin with; None if they are of neither kind."""
+        if self.arphrd in _ETHERNET:
+            return "ethernet"
+        return "ip" if self.arphrd in _IP else None
 
     @classmethod
     def of(cls, name: str) -> Self:
@@ -67,6 +80,7 @@ class Interface:
             lro=bool(found.lro),
             xdp_id=found.xdp_id,
             xdp_mode=_MODES[found.xdp_mode],
+            arphrd=found.link,
         )
 
 

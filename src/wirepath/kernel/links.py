@@ -106,6 +106,18 @@ class XdpLink(Link):
     _type = 6
     _noun = "xdp link"
 
+    @property
+    def interface(self) -> Interface | None:
+        """The interface of this network namespace that it holds its program on.
+
+        None if it was detached, if the interface is gone, or if that was moved to another
+        namespace: numbers of interfaces repeat there, so the program is compared too.
+        """
+        if not (name := name_of(self.ifindex) if self.ifindex else ""):
+            return None
+        found = Interface.of(name)
+        return found if found.xdp_id == self.program_id else None
+
     @classmethod
     def attach(cls, program: Program, ifindex: int, mode: Mode = "native") -> Self:
         """Attach *program* to an interface of this network namespace.

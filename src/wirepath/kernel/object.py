@@ -6,7 +6,7 @@ import fcntl
 import logging
 import os
 from errno import ENOENT
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from wirepath.errors import KernelError, LayoutError
 from wirepath.kernel.btf import Btf
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 log = logging.getLogger(__name__)
+
+_XDP_FRAGS: Final = 1 << 5  # BPF_F_XDP_HAS_FRAGS of linux/bpf.h
 
 
 class Object:
@@ -51,6 +53,7 @@ class Object:
         sizes: Mapping[str, int] | None = None,
         reuse: Mapping[str, Map] | None = None,
         programs: Collection[str] | None = None,
+        frags: bool = False,
         ifindex: int = 0,
     ) -> Self:
         """Open *path*, set its constants, and load it into the kernel.
@@ -63,6 +66,7 @@ class Object:
             reuse: maps to use instead of new ones, by C name. The caller keeps them. They must
                 have the C types that the file declares; their capacity may differ.
             programs: the programs to load; all if None.
+            frags: whether the programs, of XDP, take frames in several buffers.
             ifindex: for hardware offload, the interface whose device runs the programs.
 
         Raises:
@@ -82,6 +86,8 @@ class Object:
             opened.set_sizes(sizes or {})
             opened.set_reuse(reuse or {})
             opened.choose(programs)
+            if frags:
+                opened.take_frags(programs or ())
             opened.offload(ifindex)
             result = lib.bpf_object__load(handle)
             if result < 0:
@@ -181,6 +187,11 @@ class _Opened:
             raise LayoutError(f"load {self.name}: has no program {', '.join(sorted(unknown))}")
         for name, program in self.programs.items():
             checked(lib.bpf_program__set_autoload(program, name in names), f"choose {name}")
+
+    def take_frags(self, names: Collection[str]) -> None:
+        for name in names:
+            result = lib.bpf_program__set_flags(self.programs[name], _XDP_FRAGS)
+            checked(result, f"set flags of {name}")
 
     def offload(self, ifindex: int) -> None:
         for program in self.programs.values() if ifindex else ():

@@ -15,7 +15,7 @@ from wirepath.plan.hook import HookPlan, plan_hook
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
-    from wirepath.net import Hook
+    from wirepath.net import Hook, Link
     from wirepath.plan.slots import Slots
     from wirepath.plan.tables import Plan
     from wirepath.policy import Policy
@@ -52,6 +52,7 @@ def plan(
     *,
     hooks: Collection[Hook] | None = None,
     devices: Mapping[str, int] | None = None,
+    link: Link = "ethernet",
     cpus: int = 1,
 ) -> Planned:
     """Plan *policy*.
@@ -62,6 +63,7 @@ def plan(
         slots: the places of its names.
         hooks: the hooks to plan; those of *policy* if None.
         devices: the ifindex of each existing device that copies go to, by `Target.words`.
+        link: the headers that frames begin with.
         cpus: how many the machine has that the plan is for.
 
     Raises:
@@ -79,6 +81,7 @@ def plan(
                 set_masks=tables.masks,
                 set_room=sets.class_room(tables),
                 devices=devices or {},
+                link=link,
             )
             for hook in hooks or policy.hooks
         },

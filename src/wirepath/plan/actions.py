@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from wirepath import actions
 from wirepath.actions.limit import BUCKETS, Limit
+from wirepath.actions.needs import Copies
 from wirepath.actions.placed import NO_SLOT, Placed
 from wirepath.errors import RequestError
+from wirepath.plan.limits import limits_of
 from wirepath.plan.tables import Table
 
 if TYPE_CHECKING:
@@ -37,15 +39,6 @@ class Config(NamedTuple):
 
     table: str
     entry: int
-
-
-def limits_of(policy: Policy) -> dict[str, Limit]:
-    """Give every limit of *policy*, by ``RULE``; by ``RULE:ROLE`` if it is part of an action."""
-    return {
-        f"{rule.name}:{role}" if role else rule.name: limit
-        for rule in policy.rules
-        for role, limit in rule.action.limits.items()
-    }
 
 
 def configs(policy: Policy) -> list[Config]:
@@ -177,4 +170,20 @@ def ban_lengths(policy: Policy) -> set[int]:
         for limit in limits_of(policy).values()
         if limit.ban_s is not None and limit.ban_scope == "all"
         for bits in limit.ban_bits
+    }
+
+
+def ban_scopes(policy: Policy) -> list[str]:
+    """Name the limits of *policy* that ban sources from their own rule alone."""
+    limits = limits_of(policy).items()
+    return [name for name, each in limits if each.ban_s is not None and each.ban_scope == "rule"]
+
+
+def copies(policy: Policy) -> dict[str, str]:
+    """Give the target of each rule of *policy* that copies packets, in the operator's words."""
+    return {
+        rule.name: need.target.words
+        for rule in policy.rules
+        for need in rule.action.needs
+        if isinstance(need, Copies)
     }

@@ -9,15 +9,15 @@ from wirepath.plan.tables import Bits, ByEnum
 from wirepath.policy import SETS_MAX
 
 if TYPE_CHECKING:
-    from wirepath.net import Hook
+    from wirepath.net import Hook, Link
     from wirepath.plan.classifier import Classifier
     from wirepath.plan.slots import Slots
 
 DIMENSION = "dimension"
 
 
-def constants(hook: Hook, lowered: Classifier, slots: Slots) -> dict[str, object]:
-    """Give the constants of *hook*, by C name."""
+def constants(hook: Hook, lowered: Classifier, slots: Slots, link: Link) -> dict[str, object]:
+    """Give the constants of *hook*, by C name; *link* says which headers frames begin with."""
     policy = lowered.policy
     datapath = policy.datapath
     kinds = {rule.action.kind for rule in policy.rules} - {"none"}
@@ -26,6 +26,7 @@ def constants(hook: Hook, lowered: Classifier, slots: Slots) -> dict[str, object
         "parse_config": {
             "malformed": datapath.malformed,
             "answers": any("tx" in rule.action.may for rule in policy.rules),
+            "layer3": link == "ip",
         },
         "guard_config": {
             "never_block": bool(datapath.never_block),

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from wirepath.net import Hook
+    from wirepath.net import Hook, Link
     from wirepath.plan.classifier import Classifier
     from wirepath.plan.slots import Slots
     from wirepath.plan.tables import Column
@@ -63,6 +63,7 @@ def plan_hook(
     set_masks: Sequence[int],
     set_room: int,
     devices: Mapping[str, int],
+    link: Link,
 ) -> HookPlan:
     """Plan the rules that *policy* has at *hook*.
 
@@ -73,13 +74,14 @@ def plan_hook(
         set_masks: by class of the set table, its sets, as in `lower`.
         set_room: how many such classes the rows have room for.
         devices: the ifindex of each existing device that copies go to, by `Target.words`.
+        link: the headers that frames begin with.
 
     Raises:
         RequestError: the policy asks for more than the tables hold.
     """
     lowered = lower(policy.at(hook), set_masks, set_room)
     return HookPlan(
-        constants=constants(hook, lowered, slots),
+        constants=constants(hook, lowered, slots, link),
         tables={
             "values": _values(lowered),
             "management": _column(lowered.literals.classes, never_block=lowered.never_block),

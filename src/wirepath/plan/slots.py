@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
 from wirepath.actions.limit import BUCKETS
-from wirepath.plan.actions import limits_of
+from wirepath.plan.limits import limits_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence

@@ -57,6 +57,9 @@ class Next:
             slots=slots,
             describe=describing(policy, order.mode, slots, order.tc),
             devices=devices(order.needs, order.place.iface),
+            link=order.link,
+            # With frags, the kernel hands packets on to TC without their link header.
+            frags=order.mode != "generic",
             ifindex=ifindex if order.mode == "offload" else 0,
         )
         try:

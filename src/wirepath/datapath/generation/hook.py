@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 from wirepath.datapath.generation import write
+from wirepath.datapath.generation.pinned import INGRESS
 from wirepath.kernel.object import Object
 from wirepath.kernel.object_file import object_file
 
@@ -39,6 +40,7 @@ class HookProgram:
         constants: Mapping[str, object],
         sizes: Mapping[str, int],
         shared: Mapping[str, Map],
+        frags: bool,
         ifindex: int,
     ) -> Self:
         """Load the program of *hook* and write the tables of its plan.
@@ -49,6 +51,7 @@ class HookProgram:
             constants: more of them, those of all hooks.
             sizes: capacities of maps besides those of the plan.
             shared: maps that there are already, by name.
+            frags: whether an XDP program takes frames in several buffers.
             ifindex: for hardware offload, the interface.
 
         Raises:
@@ -61,6 +64,7 @@ class HookProgram:
             sizes=write.sizes(plan) | dict(sizes),
             reuse=shared,
             programs=[hook],
+            frags=frags and hook == INGRESS,
             ifindex=ifindex,
         )
         try:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from wirepath.kernel.btf import Btf
     from wirepath.kernel.maps import Map
     from wirepath.kernel.program import Program
-    from wirepath.net import Hook
+    from wirepath.net import Hook, Link
     from wirepath.plan import Planned
     from wirepath.plan.hook import HookPlan
     from wirepath.plan.slots import Range, Slots
@@ -57,6 +57,8 @@ class Generation:
         sizes: Mapping[str, int] | None = None,
         hooks: Collection[Hook] | None = None,
         devices: Mapping[str, int] | None = None,
+        link: Link = "ethernet",
+        frags: bool = True,
         replaying: bool = False,
         ifindex: int = 0,
     ) -> Self:
@@ -72,6 +74,8 @@ class Generation:
             sizes: capacities of maps to change, by name.
             hooks: which; those of *policy* if None.
             devices: where its mirrors send copies, by target, the ifindex; nowhere if None.
+            link: the headers that frames begin with.
+            frags: whether the program of ingress takes frames in several buffers.
             replaying: the clock and the length of a frame come with it (``bpf/trace.h``).
             ifindex: for hardware offload, the interface.
 
@@ -85,6 +89,7 @@ class Generation:
             slots or state.attached_nowhere(policy),
             hooks=hooks,
             devices=devices,
+            link=link,
             cpus=os.cpu_count() or 1,
         )
         text = describe(planned.hooks, planned.tables) if describe else b""
@@ -101,6 +106,7 @@ class Generation:
                     constants={**planned.shared.constants, "replaying": replaying},
                     sizes=needed,
                     shared=shared,
+                    frags=frags,
                     ifindex=ifindex,
                 )
                 shared = {name: program.loaded.maps[name] for name in SHARED}

@@ -48,6 +48,8 @@ class Manifest:
         counting: by set with counters, its number in ``prefix_counters``.
         ranges, secret, learned_ns: as in `Slots`.
         ban_lengths: of the prefixes that limits ban from all rules.
+        ban_scopes: rules whose limits ban from their own packets only.
+        copies: by rule that copies packets, the target, as the operator wrote it.
         set_root_bits: of the set table.
         rows: by hook, how its rows lie.
         tc: how programs are attached at the hooks of TC.
@@ -68,6 +70,8 @@ class Manifest:
     secret: list[int]
     learned_ns: dict[str, int]
     ban_lengths: list[int]
+    ban_scopes: list[str]
+    copies: dict[str, str]
     set_root_bits: int
     rows: dict[str, Rows]
     tc: Tc
@@ -85,7 +89,7 @@ class Manifest:
         tc: Tc,
     ) -> Self:
         """Describe a generation that was loaded from *policy*; *plans* are those of its hooks."""
-        from wirepath.plan.actions import ban_lengths
+        from wirepath.plan.actions import ban_lengths, ban_scopes, copies
 
         return cls(
             file=policy.file,
@@ -100,6 +104,8 @@ class Manifest:
             secret=list(slots.secret),
             learned_ns=dict(slots.learned_ns),
             ban_lengths=sorted(ban_lengths(policy)),
+            ban_scopes=ban_scopes(policy),
+            copies=copies(policy),
             set_root_bits=root_bits,
             rows={hook: plan.rows for hook, plan in plans.items()},
             tc=tc,

@@ -16,6 +16,7 @@ from wirepath.kernel.program import Program
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from wirepath.kernel.interface import Interface
     from wirepath.net import Hook
 
 LINK: Final = "link"
@@ -61,13 +62,13 @@ class Pinned:
         return self.directory / INGRESS
 
     @property
-    def ifindex(self) -> int:
-        """Of the interface where its XDP link is; 0 if it is not attached."""
+    def interface(self) -> Interface | None:
+        """Where its XDP link is; None if it is not attached here."""
         try:
             with XdpLink.open(self.directory / LINK) as link:
-                return link.ifindex
+                return link.interface
         except PinError:
-            return 0
+            return None
 
     @property
     def serves(self) -> bool:

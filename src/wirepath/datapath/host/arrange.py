@@ -47,7 +47,7 @@ class Part(Protocol):
             KernelError: the kernel refuses.
         """
 
-    def restore(self, iface: str, record: Any, keep: Any) -> None:
+    def restore(self, place: Place, record: Any, keep: Any) -> None:
         """Put back what *record* is of, but for what *keep*, another record or None, still needs.
 
         Raises:
@@ -89,8 +89,8 @@ def arrange(needs: Requirements, place: Place, record: Record, before: Record) -
         part.arrange(needs, place, record.get(name), before.get(name))
 
 
-def restore(iface: str, record: Record, keep: Record) -> None:
-    """Put back on *iface* what *record* is of, but for what *keep* still needs.
+def restore(place: Place, record: Record, keep: Record) -> None:
+    """Put back at *place* what *record* is of, but for what *keep* still needs.
 
     Raises:
         KernelError: of the first part that failed, after all others were put back.
@@ -99,7 +99,7 @@ def restore(iface: str, record: Record, keep: Record) -> None:
     for name in reversed([*PARTS]):
         if name in record:
             try:
-                PARTS[name].restore(iface, record[name], keep.get(name))
+                PARTS[name].restore(place, record[name], keep.get(name))
             except KernelError as error:
                 failed.append(error)
     if failed:

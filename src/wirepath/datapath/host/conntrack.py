@@ -40,11 +40,11 @@ def arrange(
         raise NotSupported(f"look connections up on {iface}", needs=kernel)
 
 
-def restore(iface: str, record: str, keep: str | None) -> None:  # noqa: ARG001
+def restore(place: Place, record: str, keep: str | None) -> None:  # noqa: ARG001
     """Remove the table, and with it the tracking, unless others ask for it.
 
     Raises:
         KernelError: nft is missing, or the kernel refuses.
     """
     if not keep and conntrack.installed():
-        conntrack.unwatch(iface)
+        conntrack.unwatch(place.iface)

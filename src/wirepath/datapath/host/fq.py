@@ -23,14 +23,14 @@ def survey(needs: Requirements, place: Place, before: str | None) -> str:
     """
     if not needs.fq or before:
         return before or ""
-    ifindex = Interface.of(place.iface).index
+    ifindex = Interface.of(place.device).index
     if qdisc.paces(ifindex):
         return ""
     if not place.qdisc:
-        cure = f"`tc qdisc replace dev {place.iface} root fq`, or allow it until down: `--qdisc`"
+        cure = f"`tc qdisc replace dev {place.device} root fq`, or allow it until down: `--qdisc`"
         found = qdisc.root(ifindex) or "none"
         raise RequestError(
-            f"rule.{needs.fq}: shape needs the root qdisc fq on {place.iface}, it is {found}"
+            f"rule.{needs.fq}: shape needs the root qdisc fq on {place.device}, it is {found}"
             f" ({cure})"
         )
     return qdisc.kept(ifindex)
@@ -49,10 +49,10 @@ def arrange(
         KernelError: the kernel refuses.
     """
     if needs.fq and record:
-        qdisc.put_fq(Interface.of(place.iface).index)
+        qdisc.put_fq(Interface.of(place.device).index)
 
 
-def restore(iface: str, record: str, keep: str | None) -> None:
+def restore(place: Place, record: str, keep: str | None) -> None:
     """Put back what was there before fq; nothing is done if the interface is gone.
 
     Raises:
@@ -60,4 +60,4 @@ def restore(iface: str, record: str, keep: str | None) -> None:
     """
     if not keep:
         with suppress(RequestError):
-            qdisc.restore(Interface.of(iface).index, record)
+            qdisc.restore(Interface.of(place.device).index, record)

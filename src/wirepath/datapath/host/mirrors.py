@@ -52,7 +52,7 @@ def survey(needs: Requirements, place: Place, before: Record | None) -> Record |
     found = Record(offloads={}, tunnels=[], truncated=[])
     for words, (rule, target, truncated) in needs.mirrors.items():
         if target.kind == "device":
-            _check(rule, words, iface)
+            _check(rule, words, place.device)
             known = [state["offloads"] for state in (before, *_elsewhere(iface)) if state]
             was = next((offs[words] for offs in known if words in offs), None)
             found["offloads"][words] = was or {f: offloads.get(words, f) for f in _OFF}
@@ -85,13 +85,13 @@ def arrange(
             _make(name, target)
 
 
-def restore(iface: str, record: Record, keep: Record | None) -> None:
+def restore(place: Place, record: Record, keep: Record | None) -> None:
     """Remove our tunnels and put offloads back, unless *keep* or another interface has them too.
 
     Raises:
         KernelError: it cannot be done.
     """
-    stay = [state for state in (keep, *_elsewhere(iface)) if state]
+    stay = [state for state in (keep, *_elsewhere(place.iface)) if state]
     for name in record["tunnels"]:
         if not keep or name not in keep["tunnels"]:
             tunnels.remove(name)

@@ -8,11 +8,13 @@ class Place:
     """An interface and what may be changed around it.
 
     Attributes:
-        iface: the interface.
+        iface: the interface, by the name that it was put up by.
+        device: the name that it has now.
         sysctl: whether settings of the kernel may be changed.
         qdisc: whether the root qdisc may be replaced.
     """
 
     iface: str
+    device: str
     sysctl: bool = False
     qdisc: bool = False

@@ -53,7 +53,7 @@ def arrange(
             _write(name, values[0])
 
 
-def restore(iface: str, record: Record, keep: Record | None) -> None:  # noqa: ARG001
+def restore(place: Place, record: Record, keep: Record | None) -> None:  # noqa: ARG001
     """Put settings back to what they were.
 
     Raises:

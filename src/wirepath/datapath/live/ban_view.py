@@ -338,9 +338,8 @@ class BanView:
         return (row for row in self._table.rows(*ROW, *more) if row[3] in scopes)
 
     def _scopes(self) -> list[int]:
-        limits = {rule["name"]: rule.get("limit", {}) for rule in self._manifest.policy["rule"]}
-        scoped = [name for name, limit in limits.items() if limit.get("ban_scope") == "rule"]
-        return [0, *(self._manifest.counters[name] + 1 for name in scoped)]
+        counters = self._manifest.counters
+        return [0, *(counters[name] + 1 for name in self._manifest.ban_scopes)]
 
     # As bans have them, plus 1, so that 0 is none.
     def _rules(self) -> dict[int, str]:

@@ -63,7 +63,7 @@ class Bans:
             raise RequestError(
                 f"ban for {seconds} s: not a time (give seconds, or none for a ban without end)"
             )
-        with self._access.changing() as handles:
+        with self._access.writing() as handles:
             return BanView(handles).add_all(asked, seconds)
 
     def restore(self, bans: BanList | bytes, seconds: float | None = None) -> Restored:
@@ -82,7 +82,7 @@ class Bans:
         """
         if isinstance(bans, bytes):
             bans = _parsed(bans)
-        with self._access.changing() as handles:
+        with self._access.writing() as handles:
             return BanView(handles).restore(bans, seconds)
 
     def remove(self, prefix: AnyPrefix) -> bool:
@@ -92,13 +92,13 @@ class Bans:
             Whether one was in force.
         """
         asked = Prefix.of(prefix)
-        with self._access.changing() as handles:
+        with self._access.writing() as handles:
             return BanView(handles).remove(asked)
 
     def lift(self, prefixes: Iterable[AnyPrefix]) -> Lifted:
         """Lift the bans of several prefixes, as `remove` does, and say which were not banned."""
         asked = Prefix.all_of(prefixes)
-        with self._access.changing() as handles:
+        with self._access.writing() as handles:
             return BanView(handles).lift(asked)
 
     def remove_all(self, prefixes: Members | None = None) -> int:
@@ -107,7 +107,7 @@ class Bans:
         Returns:
             How many were in force.
         """
-        with self._access.changing() as handles:
+        with self._access.writing() as handles:
             return BanView(handles).remove_all(prefixes)
 
     def sweep(self) -> int:
@@ -116,7 +116,7 @@ class Bans:
         Returns:
             How many there were.
         """
-        with self._access.changing() as handles:
+        with self._access.writing() as handles:
             return BanView(handles).sweep()
 
     def all(self) -> list[BanEntry]:

@@ -172,7 +172,7 @@ def read(handles: Handles) -> Stats:
     if manifest.counters_schema == 1:
         counted |= {name: _of_schema_1(counted[name], counts[name].names) for name in own}
     names = {name: of.names for name, of in counts.items()}
-    return Stats(handles.iface, hooks(handles), counted, names)
+    return Stats(handles.device, hooks(handles), counted, names)
 
 
 # Programs of schema 1 had one struct for all rules: what only some actions count lay in the words

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from wirepath.datapath.live.set_view import SetView
+from wirepath.errors import RequestError
 from wirepath.net import Prefix
 
 if TYPE_CHECKING:
@@ -88,18 +89,29 @@ class Sets:
         """Remove exactly *prefixes* from a set, not what lies inside them."""
         return self._change(name, prefixes, removing=True)
 
-    def replace(self, name: str, prefixes: Prefixes) -> int:
+    def replace(self, name: str, prefixes: Prefixes, *, allow_empty: bool = False) -> int:
         """Let *prefixes* be the whole contents of a set, from one packet to the next.
+
+        Args:
+            name: of the set.
+            prefixes: its contents from now on.
+            allow_empty: whether a set that has prefixes may end without any.
 
         Returns:
             How many there are now, without repeats.
+
+        Raises:
+            RequestError: there are no *prefixes*, and the set has some.
         """
         from wirepath.prefixes import Members
 
         listed = _members(prefixes)
-        with self._access.changing() as handles:
+        with self._access.writing() as handles:
             view = SetView(handles)
             number = view.number(name)
+            if not listed and not allow_empty and (count := view.counts()[name]):
+                what = f"the new contents are empty, and the set has {count:,} prefixes"
+                raise RequestError(f"@{name}: {what} (--allow-empty empties it)")
             others = view.members_but(number)
             self._access.rebuild(handles, Members.join([*others, listed.in_set(number)]))
             with self._access.serving() as now:
@@ -109,7 +121,7 @@ class Sets:
         from wirepath.prefixes import Dirty, Full
 
         listed = _members(prefixes)
-        with self._access.changing() as handles:
+        with self._access.writing() as handles:
             view = SetView(handles)
             number = view.number(name)
             try:

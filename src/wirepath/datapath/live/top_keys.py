@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from wirepath.actions.limit import Limit
     from wirepath.datapath.handles import Handles
 
+_CELLS = "limit_exact_cells"
 _COLUMNS = ("src.hi", "src.lo", "dst.hi", "dst.lo", "ports", "rule")  # of struct limit_key
 
 
@@ -57,10 +58,9 @@ class TopKey:
 
 def top_keys(handles: Handles, count: int) -> list[TopKey]:
     """List the *count* keys that have most of their burst used up, most first."""
-    rules = handles.manifest.policy["rule"]
-    if not any(rule.get("limit", {}).get("exact") for rule in rules):
+    if handles.maps[_CELLS].max_entries == 1:  # no limit is exact
         return []
-    from wirepath.plan.actions import limits_of
+    from wirepath.plan.limits import limits_of
 
     slots = handles.manifest.counters
     limits = {slots[name]: (name, of) for name, of in limits_of(handles.policy).items() if of.exact}
@@ -74,7 +74,7 @@ def top_keys(handles: Handles, count: int) -> list[TopKey]:
 
 
 def _cells(handles: Handles) -> Iterator[tuple[int, ...]]:
-    cells = handles.maps["limit_exact_cells"]
+    cells = handles.maps[_CELLS]
     record = cells.btf.record("struct limit_key")
     for keys, values in cells.raw_batches():
         columns = [record.column(keys, name).tolist() for name in _COLUMNS]

@@ -48,6 +48,7 @@ const char *bpf_program__name(const struct bpf_program *prog);
 int bpf_program__fd(const struct bpf_program *prog);
 int bpf_program__set_autoload(struct bpf_program *prog, bool autoload);
 void bpf_program__set_ifindex(struct bpf_program *prog, uint32_t ifindex);
+int bpf_program__set_flags(struct bpf_program *prog, uint32_t flags);
 
 int libbpf_num_possible_cpus(void);
 

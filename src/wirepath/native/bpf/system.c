@@ -89,6 +89,9 @@ static int ask_kernel(int sock, struct ifreq *req, struct wp_interface *found)
 	if (ioctl(sock, SIOCGIFFLAGS, req))
 		return -errno;
 	found->up = !!(req->ifr_flags & IFF_UP);
+	if (ioctl(sock, SIOCGIFHWADDR, req))
+		return -errno;
+	found->link = req->ifr_hwaddr.sa_family;
 	if (ioctl(sock, SIOCGIFINDEX, req))
 		return -errno;
 	found->index = req->ifr_ifindex;

@@ -34,6 +34,7 @@ struct wp_interface {
 	uint8_t xdp_mode;  /* XDP_ATTACHED_* */
 	uint8_t lro;       /* large receive offload is on */
 	uint8_t up;
+	uint16_t link; /* ARPHRD_* of linux/if_arp.h */
 };
 
 /* Reads the state of an interface of this network namespace. */
