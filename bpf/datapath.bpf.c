@@ -105,7 +105,7 @@ judge_frame(struct xdp_md *ctx, struct pkt *pkt)
 	return verdict;
 }
 
-/* User space adds BPF_F_XDP_HAS_FRAGS, but not for generic mode. */
+/* User space loads it with BPF_F_XDP_HAS_FRAGS, except in generic mode. */
 SEC("xdp")
 int ingress(struct xdp_md *ctx)
 {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * wireguard.h - drop packets that are no WireGuard messages, and limit
- * handshakes by source; with a public key, drop handshakes that do not prove to
- * know it.
+ * handshakes by source; with a public key, drop handshakes of senders that do
+ * not know it.
  *
  * The policy makes sure that the rule matches only UDP with ports.  Message
  * formats: WireGuard whitepaper section 5.4.

@@ -61,8 +61,8 @@ parse_ethernet(struct pkt *pkt, struct cursor *c, __be16 *proto)
 	return VERDICT_CONTINUE;
 }
 
-/* Packets of a device without link-layer headers say themselves what they are:
- * by the version, RFC 791 section 3.1 and RFC 8200 section 3.
+/* Without a link-layer header, the version of the IP header gives the protocol:
+ * RFC 791 section 3.1, RFC 8200 section 3.
  */
 static __always_inline enum verdict
 parse_version(struct pkt *pkt, struct cursor *c, __be16 *proto)

@@ -174,13 +174,13 @@ def ban_lengths(policy: Policy) -> set[int]:
 
 
 def ban_scopes(policy: Policy) -> list[str]:
-    """Name the rules of *policy* whose limits ban from their own packets only."""
+    """Name the limits of *policy* that ban sources from their own rule alone."""
     limits = limits_of(policy).items()
     return [name for name, each in limits if each.ban_s is not None and each.ban_scope == "rule"]
 
 
 def copies(policy: Policy) -> dict[str, str]:
-    """Give the target of copies, in the operator's words, of each rule that copies packets."""
+    """Give the target of each rule of *policy* that copies packets, in the operator's words."""
     return {
         rule.name: need.target.words
         for rule in policy.rules

@@ -17,7 +17,7 @@ DIMENSION = "dimension"
 
 
 def constants(hook: Hook, lowered: Classifier, slots: Slots, link: Link) -> dict[str, object]:
-    """Give the constants of *hook*, by C name; frames begin with the headers of *link*."""
+    """Give the constants of *hook*, by C name; *link* says which headers frames begin with."""
     policy = lowered.policy
     datapath = policy.datapath
     kinds = {rule.action.kind for rule in policy.rules} - {"none"}

@@ -1,4 +1,4 @@
-"""The limits of a policy: those that are actions, and those that are parts of others."""
+"""The limits of a policy: those that are actions, and those that are parts of actions."""
 
 from __future__ import annotations
 
