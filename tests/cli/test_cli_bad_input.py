@@ -164,9 +164,8 @@ def test_up_twice(host: Host, policy: Path) -> None:
 
 @pytest.mark.kernel
 def test_no_root(host: Host, policy: Path, as_nobody: Callable[..., Ended]) -> None:
-    readable = Path(
-        "/proc/self/fd/0"
-    )  # the user nobody may be unable to read the directory of the test
+    # An open file: the user nobody may be unable to read the directory of the test.
+    readable = Path("/proc/self/fd/0")
     before = host.state()
     for arguments in (
         ("up", "wp0", readable),

@@ -43,9 +43,8 @@ def test_a_connecting_program_is_refused_at_once(hosts: Pair, address: str) -> N
             tcp.connect((address, 23))
         with client(hosts, address, socket.SOCK_DGRAM) as udp:
             udp.connect((address, 24))
-            udp.setsockopt(
-                socket.IPPROTO_IP, 11, 1
-            )  # IP_RECVERR: else "prohibited" is not reported as a refusal
+            # IP_RECVERR: without it "prohibited" is not reported as a refusal.
+            udp.setsockopt(socket.IPPROTO_IP, 11, 1)
             if ":" in address:
                 udp.setsockopt(socket.IPPROTO_IPV6, 25, 1)  # IPV6_RECVERR
             udp.send(bytes(600))
