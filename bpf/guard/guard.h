@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * guard.h - the checks before any rule: never_block, then bans, then later
- * fragments.
+ * guard.h - the checks before any rule: never_block, then essentials, then
+ * bans, then later fragments.
  */
 #ifndef GUARD_H
 #define GUARD_H
 
 #include "guard/bans.h"
+#include "guard/essentials.h"
 #include "prefixes/literals.h"
 
 struct guard_config {
 	bool never_block;      /* the policy names management sources */
+	bool essentials;       /* they pass, whatever rules say */
 	enum verdict fragment; /* of later fragments; CONTINUE: rules decide */
 };
 const volatile struct guard_config guard_config;
@@ -50,6 +52,8 @@ static __always_inline enum verdict guard(struct pkt *pkt)
 {
 	if (is_management(pkt))
 		return decide(pkt, VERDICT_PASS, REASON_NEVER_BLOCK);
+	if (guard_config.essentials && is_essential(pkt))
+		return decide(pkt, VERDICT_PASS, REASON_ESSENTIAL);
 	if (is_banned(pkt))
 		return decide(pkt, VERDICT_DROP, REASON_BANNED);
 	if (guard_config.fragment && pkt->fragment == FRAGMENT_LATER)

@@ -112,7 +112,8 @@ parse_icmp(struct pkt *pkt, struct cursor *c)
 	type = take(c, ICMP_BYTES);
 	if (!type)
 		return unseen(pkt, FAULT_ICMP_HEADER);
-	pkt->icmp_type = *type;
+	pkt->icmp_type = type[0];
+	pkt->icmp_code = type[1];
 	pkt->has_type = true;
 	return VERDICT_CONTINUE;
 }

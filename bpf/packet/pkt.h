@@ -83,6 +83,7 @@ struct pkt {
 	__u8 fragment;      /* enum fragment */
 	__u8 tcp_flags;     /* valid with has_flags; CWR is the top bit */
 	__u8 icmp_type;     /* valid with has_type; ICMP or ICMPv6 */
+	__u8 icmp_code;     /* valid with has_type */
 	bool has_ports, has_flags, has_type;
 	bool to_group; /* Ethernet multicast; with parse_config.answers */
 	union {

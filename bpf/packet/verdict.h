@@ -37,6 +37,7 @@ enum reason {
 	REASON_WIREGUARD, /* refused by a WireGuard guard */
 	REASON_REJECT,    /* rejected, with an answer or in silence */
 	REASON_CHALLENGE, /* the source is challenged, or has just answered */
+	REASON_ESSENTIAL, /* the host would lose its network without it */
 	REASON_MAX,
 };
 

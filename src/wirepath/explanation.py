@@ -6,8 +6,9 @@ from ipaddress import IPv4Address, IPv6Address
 from typing import Any, Literal
 
 from wirepath.errors import RequestError
+from wirepath.essentials import may_be_essential
 from wirepath.model import Model
-from wirepath.net import Ban, Hook, Verdict, format_address, is_ipv4, parse_address
+from wirepath.net import Ban, Family, Hook, Verdict, format_address, is_ipv4, parse_address
 from wirepath.policy import Policy, Rule
 from wirepath.policy.names import ICMP, ICMPV6, TCP, UDP
 from wirepath.policy.numbers import FIELDS
@@ -157,8 +158,14 @@ def explain_by(
     else:
         steps = tuple(_steps(model, _sketches(address, proto, dport)))
         verdict = _end(model, steps)
-    possible = frozenset({verdict.verdict, *(v for step in steps for v in step.rule.action.may)})
-    return Explanation(address, model.hook, sets, ban, never_block, steps, verdict, possible)
+    possible = {verdict.verdict, *(v for step in steps for v in step.rule.action.may)}
+    family: Family = 4 if is_ipv4(address) else 6
+    essentials = model.policy.datapath.passes_essentials
+    if essentials and may_be_essential(family, proto, dport, model.hook):
+        possible.add("pass")
+    return Explanation(
+        address, model.hook, sets, ban, never_block, steps, verdict, frozenset(possible)
+    )
 
 
 def _number(key: str, value: int | str | None) -> int | None:

@@ -262,6 +262,8 @@ def _udp(cursor: _Cursor, seen: dict[str, Any]) -> None:
 
 def _icmp(cursor: _Cursor, seen: dict[str, Any]) -> None:
     # RFC 792, RFC 4443: an error quotes the packet that caused it.
-    kind = seen["icmp_type"] = cursor.take(_ICMP_BYTES, "icmp_header")[0]
+    icmp = cursor.take(_ICMP_BYTES, "icmp_header")
+    kind = seen["icmp_type"] = icmp[0]
+    seen["icmp_code"] = icmp[1]
     quote = cursor.rest(min(cursor.left, track.QUOTE_BYTES))
     seen["ct"] = track.icmp(seen["family"], seen["proto"], kind, seen["destination"], quote)

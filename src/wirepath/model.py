@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Generic, NamedTuple, TypeVar
 
 from wirepath.actions.action import Memory
+from wirepath.essentials import is_essential
 from wirepath.frame import parse
 from wirepath.net import ADDRESS_BITS, Ban, Hook, Link, Packet, Prefix, Verdict, is_ipv4
 from wirepath.policy import Policy
@@ -208,6 +209,8 @@ class Model:
             self.hook == "egress" and self.is_never_blocked(packet.destination)
         ):
             return Verdict("pass", "never_block")
+        if self.policy.datapath.passes_essentials and is_essential(packet, self.hook):
+            return Verdict("pass", "essential")
         if ban := self.ban(packet.source, now_ns):
             return Verdict("drop", "banned", rule=ban.rule)
         if packet.fragment == "later" and self.policy.datapath.fragments == "drop":

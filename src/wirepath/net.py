@@ -36,6 +36,7 @@ Reason = Literal[
     "wireguard",
     "reject",
     "challenge",
+    "essential",
 ]
 Fault = Literal[
     "ethernet",
@@ -242,6 +243,7 @@ class Packet:
         tcp_flags: FIN is bit 0, CWR bit 7; None unless TCP.
         tcp_seq: the sequence number; None unless TCP.
         icmp_type: of ICMP and ICMPv6; None otherwise.
+        icmp_code: likewise.
         vlan: VID of the outermost tag, 0 to 4095; None if untagged.
         length: of the IP packet including its header; 65,535 if larger.
         ttl: TTL or hop limit, 0 to 255.
@@ -262,6 +264,7 @@ class Packet:
     tcp_flags: int | None = None
     tcp_seq: int | None = None
     icmp_type: int | None = None
+    icmp_code: int | None = None
     vlan: int | None = None
     length: int = 0
     ttl: int = 0

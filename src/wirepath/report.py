@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from wirepath.errors import Problem
+    from wirepath.net import Hook
     from wirepath.policy import Policy
 
 
@@ -26,11 +27,18 @@ class Report:
     sets: Mapping[str, int]
     notes: tuple[Problem, ...]
 
+    @property
+    def essentials(self) -> tuple[Hook, ...]:
+        """The hooks at which `wirepath.essentials` pass."""
+        at = {hook: self.policy.at(hook).datapath for hook in self.policy.hooks}
+        return tuple(hook for hook in at if at[hook].passes_essentials)
+
     def document(self) -> dict[str, Any]:
         """Give the report as plain values, for JSON."""
         return {
             "file": self.policy.file,
             "datapath": self.policy.document()["datapath"],
+            **({"essentials": list(self.essentials)} if self.essentials else {}),
             "sets": {
                 name: {"prefixes": self.sets[name], "files": list(map(str, spec.files))}
                 for name, spec in self.policy.sets.items()

@@ -7,6 +7,7 @@ one policy are adjacent, so that an executor loads each policy only once.
 from cases import (
     addresses,
     cut,
+    essentials,
     fragments,
     guard,
     headers,
@@ -33,6 +34,7 @@ CASES: list[Case] = [
         numbers,
         fragments,
         states,
+        essentials,
         guard,
         walk,
     )

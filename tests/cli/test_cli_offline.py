@@ -64,6 +64,20 @@ def test_check_refuses_limits_that_need_too_much(wirepath_: Wirepath, tmp_path: 
     )
 
 
+def test_check_lists_the_essentials(wirepath_: Wirepath, tmp_path: Path) -> None:
+    file = tmp_path / "policy.toml"
+    rule = '[[rule]]\nname = "web"\nhook = "egress"\naction = "pass"\n'
+    file.write_text('[datapath]\ndefault = "drop"\n' + rule)
+    told = wirepath_("check", file).out
+    assert "  essentials   pass at ingress, egress, before bans and rules:\n    neighbour" in told
+    assert wirepath_("check", file, "--json").json()["essentials"] == ["ingress", "egress"]
+    file.write_text('[datapath]\ndefault = "drop"\nessentials = false\n' + rule)
+    assert "essentials" not in wirepath_("check", file).out
+    told_in_json = wirepath_("check", file, "--json").json()
+    assert "essentials" not in told_in_json
+    assert told_in_json["datapath"]["essentials"] is False
+
+
 def test_check_in_json(wirepath_: Wirepath, policy: Path) -> None:
     at = ["ingress"]
     assert wirepath_("check", policy, "--json").json() == {

@@ -18,10 +18,11 @@ for _case in CASES:
 def is_special(program: Xdp) -> bool:
     """Return whether a case does not apply at a hook; tests/unit/test_model.py has its verdict.
 
-    At egress never_block protects destinations too, and at a hook without rules no settings apply.
+    At egress never_block protects destinations too, and DHCP goes the other way; at a hook without
+    rules no settings apply.
     """
     policy = program.policy
-    if program.hook == "egress" and policy.datapath.never_block:
+    if program.hook == "egress" and (policy.datapath.never_block or policy.datapath.essentials):
         return True
     return program.hook != "ingress" and not policy.rules
 

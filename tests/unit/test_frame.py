@@ -59,6 +59,7 @@ def test_fields_of_ipv6() -> None:
         destination=parse_address("2001:db8::1"),
         proto=58,
         icmp_type=135,
+        icmp_code=0,
         length=56,
         ttl=255,
         dscp=10,

@@ -24,18 +24,19 @@ LAYERS: dict[str, str] = {
     "actions": "errors net document quantities",
     "policy": "errors net document actions",
     "track": "net",
+    "essentials": "net",
     "frame": "errors net track",
-    "model": "errors net actions policy frame",
+    "model": "errors net actions policy essentials frame",
     "prefixes": "errors net native",
     "plan": "errors net actions policy prefixes",
-    "explanation": "errors net policy model prefixes plan",
-    "report": "errors policy prefixes plan",
+    "explanation": "errors net policy essentials model prefixes plan",
+    "report": "errors net policy prefixes plan",
     "kernel": "errors native",
     "pcap": "errors native",
     "joint": "errors net actions policy model prefixes plan explanation kernel pcap",
     "lab": "errors net native kernel joint",
     "cli": "errors net quantities native policy prefixes plan explanation report"
-    " kernel pcap joint lab",
+    " essentials kernel pcap joint lab",
     "__main__": "cli",
 }
 JOINT = {"datapath", "judge"}
@@ -47,6 +48,7 @@ HEADERS = """
     trace prefixes/prefix stats prefixes/prefix_counters manifest packet/wire actions/limit_demand
     packet/checksum clock track/connections packet/cursor prefixes/literals prefixes/sets
     rules/clauses actions/limit_cells actions/mirror packet/scratch
+    guard/essentials
     guard/bans packet/parse_ipv6 packet/parse_l4 actions/limit_ask actions/wireguard_mac1
     actions/dscp rewrite/rewrite_dscp actions/wireguard_indexes
     rewrite/answers guard/guard packet/parse actions/limit rewrite/rewrite_l4 actions/wireguard_seen

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.frames import Eth, IPv4, Tcp, Udp
+from harness.frames import Eth, IPv4, IPv6, Tcp, Udp
 from wirepath.explanation import explain_by
 from wirepath.frame import parse
 from wirepath.model import Model, PrefixSet
@@ -126,7 +126,8 @@ def test_explain_verdict() -> None:
     assert found.steps[1].depends == ("proto tcp", "dport 22")
     bad = explain_by(model, parse_address("198.51.100.1"))
     assert (bad.verdict.verdict, bad.verdict.rule) == ("drop", "bad")
-    assert bad.possible == {"drop"}
+    assert bad.possible == {"drop", "pass"}  # its essentials pass
+    assert explain_by(model, parse_address("198.51.100.1"), proto="tcp").possible == {"drop"}
 
 
 def test_explain_guard() -> None:
@@ -229,3 +230,46 @@ def test_nothing_holds_where_no_rule_stands() -> None:
         assert Model(policy).decide(frame).verdict.verdict == "drop"
         for hook in HOOKS[1:]:
             assert Model(policy, hook=hook).decide(frame).verdict.verdict == "pass"
+
+
+def _dhcp(family: int, sport: int, dport: int) -> bytes:
+    ip = IPv4() if family == 4 else IPv6(src="fe80::1")
+    return bytes(Eth() / ip / Udp(sport=sport, dport=dport) / bytes(40))
+
+
+def test_at_egress_the_questions_of_dhcp_are_essential() -> None:
+    text = """
+    [datapath]
+    default = "drop"
+    [[rule]]
+    name = "web"
+    hook = "egress"
+    match = { proto = "tcp", sport = 443 }
+    action = "pass"
+    """
+    for family, client, server in ((4, 68, 67), (6, 546, 547)):
+        question, answer = _dhcp(family, client, server), _dhcp(family, server, client)
+        essential, default = Verdict("pass", "essential"), Verdict("drop", "default")
+        at = {hook: Model(Policy.parse(text), hook=hook) for hook in ("ingress", "egress")}
+        assert at["egress"].decide(question).verdict == essential
+        assert at["egress"].decide(answer).verdict == default
+        assert at["ingress"].decide(question).verdict == default
+        assert at["ingress"].decide(answer).verdict == essential
+
+
+def test_explanations_know_what_is_essential() -> None:
+    policy = Policy.parse('[datapath]\ndefault = "drop"\n')
+    model = Model(policy)
+
+    def possible(address: str, proto: str | None = None, dport: int | None = None) -> list[str]:
+        return sorted(explain_by(model, address, proto=proto, dport=dport).possible)
+
+    assert possible("192.0.2.1") == ["drop", "pass"]
+    assert possible("192.0.2.1", "tcp") == ["drop"]
+    assert possible("192.0.2.1", "tcp", 68) == ["drop"]
+    assert possible("192.0.2.1", "udp", 53) == ["drop"]
+    assert possible("192.0.2.1", "udp", 68) == ["drop", "pass"]
+    assert possible("192.0.2.1", "icmpv6") == ["drop"]
+    assert possible("2001:db8::1", "icmpv6") == ["drop", "pass"]
+    assert possible("2001:db8::1", "udp", 546) == ["drop", "pass"]
+    assert possible("2001:db8::1", "udp", 68) == ["drop"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from wirepath import essentials
 from wirepath.cli import show
 from wirepath.cli.parser import add_json
 from wirepath.net import HOOKS
@@ -42,6 +43,10 @@ def _tell(found: Report) -> None:
         print(f"  {what:11}  {getattr(datapath, what)}")
     for prefix in datapath.never_block:
         print(f"  never block  {prefix}")
+    if found.essentials:
+        print(f"  essentials   pass at {', '.join(found.essentials)}, before bans and rules:")
+        for described in essentials.DESCRIBED:
+            print(f"    {described}")
     if policy.sets:
         print()
         rows = ((name, found.sets[name], _sources(spec)) for name, spec in policy.sets.items())

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from wirepath.datapath.live.set_view import SetView
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from wirepath.datapath.handles import Handles
     from wirepath.plan.set_files import Contents
     from wirepath.policy import Policy
@@ -91,7 +93,7 @@ def difference(handles: Handles, policy: Policy, contents: Contents) -> Differen
         rules_moved=[n for n in old if n in new] != [n for n in new if n in old],
         hooks_added=tuple(hook for hook in policy.hooks if hook not in handles.manifest.rows),
         hooks_removed=tuple(hook for hook in handles.manifest.rows if hook not in policy.hooks),
-        datapath=tuple(k for k, v in after["datapath"].items() if before["datapath"][k] != v),
+        datapath=_changed(before["datapath"], after["datapath"]),
         sets=tuple(_sets(handles, policy, contents)),
         counting=tuple(
             name
@@ -100,6 +102,11 @@ def difference(handles: Handles, policy: Policy, contents: Contents) -> Differen
         ),
         skipped=dict(contents.skipped),
     )
+
+
+# A key that nobody wrote may be in neither or in one only.
+def _changed(before: Mapping[str, object], after: Mapping[str, object]) -> tuple[str, ...]:
+    return tuple(key for key in {**after, **before} if before.get(key) != after.get(key))
 
 
 def _sets(handles: Handles, policy: Policy, contents: Contents) -> list[SetChange]:

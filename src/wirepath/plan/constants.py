@@ -30,6 +30,7 @@ def constants(hook: Hook, lowered: Classifier, slots: Slots, link: Link) -> dict
         },
         "guard_config": {
             "never_block": bool(datapath.never_block),
+            "essentials": datapath.passes_essentials,
             "fragment": "drop" if datapath.fragments == "drop" else "continue",
         },
         "dimensions_used": Bits(DIMENSION, lowered.dimensions),

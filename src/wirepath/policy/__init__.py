@@ -222,6 +222,7 @@ def _read_datapath(table: Table) -> Settings:
     datapath = Settings(
         default=default,
         defaults=defaults,
+        essentials=table.one("essentials", flag, None),
         fragments=table.one("fragments", _OUTCOME, "pass"),
         malformed=table.one("malformed", _OUTCOME, "drop"),
         never_block=table.all("never_block", _prefix),

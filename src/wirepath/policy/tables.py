@@ -17,6 +17,7 @@ class Settings:
     Attributes:
         default: verdict on packets that no rule decides on.
         defaults: the same by hook, for hooks where it differs.
+        essentials: whether the packets of `wirepath.essentials` pass; None if the default decides.
         fragments: whether later fragments are dropped before the rules, or go on to them.
         malformed: verdict on frames with wrong lengths.
         never_block: sources that pass before every ban and rule.
@@ -24,14 +25,22 @@ class Settings:
 
     default: Outcome = "pass"
     defaults: Mapping[Hook, Outcome] = field(default_factory=dict)
+    essentials: bool | None = None
     fragments: Outcome = "pass"
     malformed: Outcome = "drop"
     never_block: tuple[Prefix, ...] = ()
 
+    @property
+    def passes_essentials(self) -> bool:
+        """Whether the essentials pass: as the policy says, or else because others are dropped."""
+        return self.default == "drop" if self.essentials is None else self.essentials
+
     def document(self) -> dict[str, Any]:
         """Give the table as plain values, for JSON, without the defaults by hook."""
+        chosen = {} if self.essentials is None else {"essentials": self.essentials}
         return {
             "default": self.default,
+            **chosen,
             "fragments": self.fragments,
             "malformed": self.malformed,
             "never_block": [str(prefix) for prefix in self.never_block],
