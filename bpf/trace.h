@@ -5,8 +5,12 @@
  * replay and the tests put this in front of each frame as XDP metadata; the
  * program reads the clock and the wire length there and writes its decision
  * back.  At the TC hooks, which have no such place in a test run, the clock is
- * skb->tstamp, the wire length skb->mark, and the decision goes to
- * skb->cb.  In production `replaying` is false and none of it exists.
+ * skb->tstamp, the wire length skb->mark, added_bytes the last word of
+ * skb->cb, and the decision goes to the words before it.  In production
+ * `replaying` is false and none of it exists.
+ *
+ * A captured packet without an Ethernet header gets one from replay, so that all
+ * links are parsed alike; its bytes are not counted.
  */
 #ifndef TRACE_H
 #define TRACE_H
@@ -21,8 +25,8 @@ struct trace {
 	enum verdict verdict; /* out, as all below */
 	enum reason reason;
 	enum fault fault;
-	__u32 rule; /* slot, or RULE_NONE */
-	__u32 reserved;
+	__u32 rule;        /* slot, or RULE_NONE */
+	__u32 added_bytes; /* in: of wire_bytes, the header from replay */
 };
 
 /* BTF keeps the types that a global mentions: this one and its enums. */
