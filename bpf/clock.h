@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * clock.h - the only place that asks for the time.
+ * clock.h - the time: the only file that asks the kernel for it.
  *
- * CLOCK_MONOTONIC.  Coarse is a tick behind at most (4 ms or less), at half the
- * cost of exact.  A replay runs at the capture's own clock.
+ * CLOCK_MONOTONIC.  The coarse clock lags by a tick at most (4 ms or less) and
+ * costs half as much as the exact one.  A replay takes the capture's clock.
  */
 #ifndef CLOCK_H
 #define CLOCK_H

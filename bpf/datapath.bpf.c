@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * datapath.bpf.c - the hooks; with tc.h the only file that sees the kernel's
- * contexts.
+ * datapath.bpf.c - the three programs, one a hook; with tc.h the file that sees
+ * the kernel's contexts.
  *
- * Each is a program of its own, with its own tables.
+ * A hook loads this object for itself, with its own constants and its own
+ * tables of rules.
  */
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
@@ -33,7 +34,7 @@ static __always_inline int xdp_action(enum verdict verdict)
 	}
 }
 
-/* Only a test run puts metadata in front; production has no use for it. */
+/* Where a test run talks with the program, or NULL in production. */
 static __always_inline struct trace *trace_of(struct xdp_md *ctx)
 {
 	struct trace *t = (void *)(long)ctx->data_meta;
@@ -53,8 +54,8 @@ static __always_inline struct frame frame_of(struct xdp_md *ctx)
 	};
 }
 
-/* Make the answer of the packet.  Returns what becomes of it: where a snap
- * length has cut a frame, what would have.
+/* Write the packet's answer over its frame.  Returns TX, or DROP if that fails;
+ * a frame that a snap length has cut is not written, but its verdict is TX.
  */
 static __noinline enum verdict answer(struct xdp_md *ctx, const struct pkt *pkt)
 {
@@ -68,7 +69,8 @@ static __noinline enum verdict answer(struct xdp_md *ctx, const struct pkt *pkt)
 	return write_answer(&frame, pkt) ? VERDICT_DROP : VERDICT_TX;
 }
 
-static __noinline void remark(struct xdp_md *ctx, const struct pkt *pkt)
+/* Write the new DSCP that the rules have noted. */
+static __noinline void set_dscp(struct xdp_md *ctx, const struct pkt *pkt)
 {
 	__u32 dscp = dscp_to_leave_with(pkt, noted(pkt, ACTION_DSCP));
 	struct frame frame = frame_of(ctx);
@@ -97,15 +99,15 @@ judge_frame(struct xdp_md *ctx, struct pkt *pkt)
 		verdict = answer(ctx, pkt);
 	if (actions_used & 1U << ACTION_DSCP &&
 	    leaves_with(pkt, ACTION_DSCP, verdict))
-		remark(ctx, pkt);
+		set_dscp(ctx, pkt);
 	count_outcome(pkt, verdict);
-	trace = trace_of(ctx); /* an answer has moved it */
+	trace = trace_of(ctx); /* moved by an answer */
 	if (trace)
 		trace_write(pkt, trace, verdict);
 	return verdict;
 }
 
-/* User space adds BPF_F_XDP_HAS_FRAGS, but not for generic mode. */
+/* User space loads it with BPF_F_XDP_HAS_FRAGS, except in generic mode. */
 SEC("xdp")
 int ingress(struct xdp_md *ctx)
 {

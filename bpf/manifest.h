@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * manifest.h - what the running generation is, in words: JSON, page by page.
+ * manifest.h - the description of a generation: JSON, page by page.
  *
  * User space writes it before the generation serves, freezes it, and reads it
- * in every later command; packets never do.
+ * in every later command.  Packets never read it.
  */
 #ifndef MANIFEST_H
 #define MANIFEST_H
@@ -13,13 +13,13 @@
 #define MANIFEST_PAGE 4096
 
 struct manifest_page {
-	char text[MANIFEST_PAGE]; /* the last one ends in NULs */
+	char text[MANIFEST_PAGE]; /* the last page ends in NULs */
 };
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, 1); /* what the text needs */
+	__uint(max_entries, 1); /* as many as the text needs */
 	__type(key, __u32);
 	__type(value, struct manifest_page);
 } manifest SEC(".maps");

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * mirror.bpf.c - at the device that copies are sent to: cut those that are to
- * be cut; let nothing in by a tunnel that is there for copies alone.
+ * mirror.bpf.c - the programs at a device that copies are sent to: truncate the
+ * copies that a rule wants short; let nothing in by a tunnel made for copies.
  *
- * An object of its own, because it has no tables and stands elsewhere.
+ * An object of its own, because it has no tables and is attached to other
+ * devices.
  */
 #include <linux/bpf.h>
 #include <linux/pkt_cls.h>
@@ -13,12 +14,14 @@
 
 char LICENSE[] SEC("license") = "GPL";
 
-#define VLAN_TAG 4 /* bytes; one that lies beside the frame */
+#define VLAN_TAG 4 /* bytes of a tag that the kernel keeps next to the frame */
 
-/* Headers, of which the kernel has to have those that it still completes. */
+/* Bytes that are kept if the kernel refuses less: it still has to complete some
+ * headers of the copy.
+ */
 #define HEADERS 128
 
-/* What is not a copy of ours is left as it is. */
+/* Truncate a copy of ours to its snap length; leave other packets alone. */
 SEC("tc")
 int cut(struct __sk_buff *skb)
 {
@@ -35,6 +38,7 @@ int cut(struct __sk_buff *skb)
 	return TC_ACT_UNSPEC;
 }
 
+/* Drop what comes in by the tunnel. */
 SEC("tc")
 int shut(struct __sk_buff *skb)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * pipeline.h - the walk.
+ * pipeline.h - a packet's walk, as one expression.
  */
 #ifndef PIPELINE_H
 #define PIPELINE_H
@@ -10,8 +10,8 @@
 #include "rules/byte_actions.h"
 #include "track/track.h"
 
-/* Each stage decides or says CONTINUE (0), and a ?: b is "a, or else b": read
- * the expression from left to right and you have read the datapath.
+/* A stage decides or returns CONTINUE (0), and a ?: b is "a, or else b": read
+ * the expression from top to bottom and you have read the datapath.
  */
 static __always_inline enum verdict
 pipeline(struct pkt *pkt, const struct frame *frame)

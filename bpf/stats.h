@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * stats.h - every counter, each bumped in one place.
+ * stats.h - the counters of outcomes and of rules.
  *
- * Per CPU, so that counting needs no atomics; whoever reads sums.
+ * They are per CPU, so that counting needs no atomics; user space sums them.
+ *
+ * User space: wirepath/datapath/live/counters.py
  */
 #ifndef STATS_H
 #define STATS_H
 
 #include "packet/pkt.h"
 
-#define RULE_BLOCK  512 /* slots of rules in one element: 16 KiB, */
-#define RULE_BLOCKS 40  /* and two generations of 10,000 rules */
+#define RULE_BLOCK  512 /* slots of rules in one element: 16 KiB */
+#define RULE_BLOCKS 40  /* enough for two generations of 10,000 rules */
 
 struct counter {
 	__u64 packets;
@@ -20,7 +22,7 @@ struct counter {
 struct outcomes {
 	struct counter by[VERDICT_MAX][REASON_MAX];
 	struct counter faults[FAULT_MAX];
-	__u64 tracked[CT_MAX]; /* packets; while a rule asks for it */
+	__u64 tracked[CT_MAX]; /* packets; only if a rule asks for ct */
 };
 
 struct {
@@ -34,17 +36,17 @@ struct rule_counter {
 	__u64 packets; /* that matched */
 	__u64 bytes;
 	__u64 dropped;  /* packets that this rule dropped */
-	__u64 exceeded; /* those that exceeded its limit */
+	__u64 exceeded; /* of these, packets that exceeded its limit */
 };
 
 struct rule_block {
 	struct rule_counter of[RULE_BLOCK];
 };
 
-/* A rule keeps its slot from generation to generation, by its name.  Blocks,
- * because the kernel finds an element of each CPU by a pointer, and few pointers
- * stay in the cache.  What only rules with some action count lies in a map of
- * that action's own, by the same slots and in such blocks.
+/* A rule keeps its slot from generation to generation, by its name.  Slots lie
+ * in blocks because the kernel reaches each element of each CPU by a pointer,
+ * and only a few pointers stay in the cache.  An action that counts more has a
+ * map of its own, with the same slots in blocks of the same size.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * tc.h - the hooks of TC: what the kernel knows of a packet, its walk, and what
- * is left to do with it when the walk is over.
+ * tc.h - the hooks of TC: read what the kernel knows of a packet, walk, and do
+ * the work that the walk has deferred.
  *
- * Packets are here as the kernel keeps them: merged, with a tag beside the bytes,
- * with headers in pages out of reach.
+ * The kernel's packets are not what was on the wire: several may be merged, the
+ * VLAN tag lies next to the bytes, headers may lie in pages out of reach.
  */
 #ifndef TC_H
 #define TC_H
@@ -18,33 +18,33 @@
 #include "rewrite/rewrite_dscp.h"
 #include "stats.h"
 
-#define REACH_MAX 2048 /* bytes; no chain of headers that we walk is longer */
+#define REACH_MAX 2048 /* bytes; the parser walks no more headers than that */
 
-/* How long the frame is; in a test run, how long it was. */
+/* The length of the frame; in a test run, its length on the wire. */
 static __always_inline __u32 bytes_of(struct __sk_buff *skb)
 {
 	__u32 bytes = skb->len, before = skb->mark;
 
-	/* Or one load is made of two, from a place that the kernel mistakes. */
+	/* Else clang makes one load of both, which the kernel gets wrong. */
 	barrier_var(bytes);
 	barrier_var(before);
 	return replaying ? before : bytes;
 }
 
-/* What the kernel knows of a packet beside its bytes. */
+/* Begin a packet with what the kernel knows of it besides its bytes. */
 static __always_inline void begin(struct pkt *pkt, struct __sk_buff *skb)
 {
 	begin_pkt(pkt);
 	pkt->frame_bytes = bytes_of(skb);
 	pkt->segments = skb->gso_segs;
 	pkt->segment_bytes = skb->gso_size;
-	/* A tag may have been taken out of the bytes, and is one of theirs. */
+	/* The kernel has taken the tag out; on the wire each segment has it. */
 	if (skb->vlan_present) {
 		pkt->vlan = skb->vlan_tci & VLAN_VID;
 		pkt->frame_bytes += sizeof(struct vlan_tag) *
 				    (skb->gso_segs ? skb->gso_segs : 1);
 	}
-	/* A capture does not say, and a test run has our own. */
+	/* A capture has no cgroup, and a test run would give our own. */
 	if (hook == HOOK_EGRESS && limit_config.by_cgroup && !replaying)
 		pkt->cgroup = bpf_skb_cgroup_id(skb);
 	if (replaying) {
@@ -54,7 +54,9 @@ static __always_inline void begin(struct pkt *pkt, struct __sk_buff *skb)
 	}
 }
 
-/* Global: the verifier walks it once, although a packet may come twice. */
+/* A global function, so that the verifier checks it once, although a packet may
+ * be walked twice.
+ */
 __noinline int walk_skb(struct __sk_buff *skb, struct pkt *pkt)
 {
 	struct frame frame = {
@@ -70,6 +72,7 @@ __noinline int walk_skb(struct __sk_buff *skb, struct pkt *pkt)
 	return pipeline(pkt, &frame);
 }
 
+/* Pull the headers into memory that the program can see; pointers end here. */
 static __always_inline long bring_into_reach(struct __sk_buff *skb)
 {
 	__u32 size = skb->len;
@@ -77,7 +80,9 @@ static __always_inline long bring_into_reach(struct __sk_buff *skb)
 	return bpf_skb_pull_data(skb, size < REACH_MAX ? size : REACH_MAX);
 }
 
-static __noinline void remark_skb(struct __sk_buff *skb, const struct pkt *pkt)
+/* Write the new DSCP that the rules have noted. */
+static __noinline void set_skb_dscp(struct __sk_buff *skb,
+				    const struct pkt *pkt)
 {
 	__u32 dscp = dscp_to_leave_with(pkt, noted(pkt, ACTION_DSCP));
 
@@ -85,8 +90,8 @@ static __noinline void remark_skb(struct __sk_buff *skb, const struct pkt *pkt)
 		write_skb_dscp(skb, pkt, dscp);
 }
 
-/* Send out a copy of the frame, as it is now.  What the kernel answers above 0
- * is that a queue or a device that is down has dropped it.
+/* Send a copy of the frame, as it is now, to the mirror at @place.  A result
+ * above 0 says that the copy was dropped: the queue is full or the device down.
  */
 static __always_inline void send_copy(struct __sk_buff *skb, __u32 place)
 {
@@ -104,7 +109,7 @@ static __always_inline void send_copy(struct __sk_buff *skb, __u32 place)
 	count_copy(to->rule, !failed);
 }
 
-/* One copy for each bit of @mirrors. */
+/* Send a copy to each mirror that has its bit in @mirrors. */
 static __noinline int send_copies(struct __sk_buff *skb, __u64 mirrors)
 {
 #pragma clang loop unroll(disable)
@@ -115,15 +120,15 @@ static __noinline int send_copies(struct __sk_buff *skb, __u64 mirrors)
 	return 0;
 }
 
-/* Have the packet wait for its time, in a qdisc that knows of it.  A later one may
- * be there: that of TCP, which paces itself.
+/* Let the packet wait in fq until @departs_ns.  TCP paces itself and may have
+ * set a later time already.
  */
 static __always_inline void depart(struct __sk_buff *skb, __u64 departs_ns)
 {
 	if (skb->tstamp_type == BPF_SKB_TSTAMP_DELIVERY_MONO &&
 	    skb->tstamp >= departs_ns)
 		return;
-	/* The kernel refuses this for what is no IP to it, as with a tag. */
+	/* The kernel refuses the helper if it sees no IP, as with a tag. */
 	if (bpf_skb_set_tstamp(skb, departs_ns, BPF_SKB_TSTAMP_DELIVERY_MONO))
 		skb->tstamp = departs_ns;
 }
@@ -138,7 +143,7 @@ judge_skb(struct __sk_buff *skb, struct pkt *pkt)
 		verdict = walk_skb(skb, pkt);
 	if (actions_used & 1U << ACTION_DSCP &&
 	    leaves_with(pkt, ACTION_DSCP, verdict))
-		remark_skb(skb, pkt);
+		set_skb_dscp(skb, pkt);
 	if (limit_config.shapes && pkt->deferred.departs_ns)
 		depart(skb, pkt->deferred.departs_ns);
 	if (actions_used & 1U << ACTION_MIRROR && pkt->deferred.mirrors)

@@ -2,12 +2,12 @@
 /*
  * trace.h - how a test run talks with the program, frame by frame.
  *
- * replay and the tests put this in front of each frame as XDP metadata; the
- * program reads the clock and the wire length there and writes its decision
- * back.  At the TC hooks, which have no such place in a test run, the clock is
- * skb->tstamp, the wire length skb->mark, added_bytes the last word of
- * skb->cb, and the decision goes to the words before it.  In production
- * `replaying` is false and none of it exists.
+ * `wirepath replay` and the tests put a struct trace in front of each frame, as
+ * XDP metadata.  The program reads the clock and the length on the wire from it
+ * and writes its decision back.  A test run at TC has no metadata: there the
+ * clock is skb->tstamp, the length skb->mark, added_bytes the last word of
+ * skb->cb, and the decision goes to the other words of skb->cb.  In production
+ * `replaying` is false and none of this code exists.
  *
  * A captured packet without an Ethernet header gets one from replay, so that all
  * links are parsed alike; its bytes are not counted.
@@ -21,15 +21,15 @@ const volatile bool replaying = false;
 
 struct trace {
 	__u64 now_ns;         /* in: the capture's clock */
-	__u32 wire_bytes;     /* in: what a snap length may have cut */
-	enum verdict verdict; /* out, as all below */
+	__u32 wire_bytes;     /* in: before a snap length cut the frame */
+	enum verdict verdict; /* out, like all members below */
 	enum reason reason;
 	enum fault fault;
 	__u32 rule;        /* slot, or RULE_NONE */
 	__u32 added_bytes; /* in: of wire_bytes, the header from replay */
 };
 
-/* BTF keeps the types that a global mentions: this one and its enums. */
+/* BTF keeps the types that a global mentions: struct trace and its enums. */
 const volatile struct trace trace_layout;
 
 static __always_inline void trace_read(struct pkt *pkt, const struct trace *t)

@@ -1,7 +1,7 @@
-"""What every test may rely on: honest skips.
+"""Fixtures for all tests, and honest skips.
 
-A test marked ``kernel`` needs root and bpf(2). Without them it is skipped with the reason and the
-cure; under ``WIREPATH_REQUIRE=kernel`` that is an error, so that nothing is green by running
+A test marked ``kernel`` needs root and bpf(2). Without them it is skipped, with the reason and
+the cure. Under ``WIREPATH_REQUIRE=kernel`` the skip is an error, so that no run is green by running
 nothing.
 """
 
@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
-# How long one example takes depends on what else the machine does.
+# How long one example takes depends on the load of the machine.
 settings.register_profile("suite", deadline=None)
 settings.load_profile("suite")
 
@@ -27,7 +27,7 @@ WORKER = Path(__file__).parent / "harness" / "worker"
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "kernel: needs root and a kernel that loads programs")
-    # In the background of a shell it is ignored, and so it would be by what the tests interrupt.
+    # A background job of a shell ignores SIGINT; processes that tests interrupt would inherit that.
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
@@ -56,7 +56,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 @pytest.fixture
 def bpffs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A bpffs of the test's own, which wirepath takes for the machine's."""
+    """Mount a bpffs for one test, which wirepath uses instead of the machine's."""
     from wirepath.native import lib
 
     path = tmp_path / "bpffs"

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * challenge.h - a source proves that it hears what is sent to it, before its
- * SYNs go on.
+ * challenge.h - a source proves that it receives what is sent to it, before its
+ * SYNs go on (TCP RST authentication).
  *
- * A SYN is answered by an ACK of what nobody has sent, a cookie.  A host that
- * sent that SYN resets it, and the RST bears the cookie as its number (RFC 9293
- * section 3.10.7.3); the source is admitted for a time, and its next SYN goes
- * on.  Nothing is remembered of sources that do not answer.
+ * A SYN is answered by an ACK of a number that was never sent, a cookie.  A
+ * host that did send the SYN resets that, and its RST has the cookie as its
+ * sequence number (RFC 9293 section 3.10.7.3).  The source is then admitted for
+ * a time, and its next SYN goes on.  Sources that do not answer take no memory.
  *
  * Model: wirepath/actions/challenge.py
  * Test: tests/actions/test_challenge.py
@@ -18,15 +18,15 @@
 #include "lib/siphash.h"
 #include "rewrite/answers.h"
 
-#define COOKIE_SLICE    34 /* a cookie is made of 2^34 ns: 17 s */
-#define COOKIE_BYTES_V4 15 /* that are hashed: addresses, ports, slice */
+#define COOKIE_SLICE    34 /* a slice of time is 2^34 ns: 17 s */
+#define COOKIE_BYTES_V4 15 /* hashed: addresses, ports, slice */
 #define COOKIE_BYTES_V6 39
 #define SLICE_MASK      0xffffff
 
 struct challenge {
-	__u32 admitted_limit; /* its marks are the sources that are admitted */
-	__u32 above_limit;    /* SYNs that conform go on; unless ... */
-	bool always;          /* ... none do */
+	__u32 admitted_limit; /* marks the sources that are admitted */
+	__u32 above_limit;    /* SYNs that conform to it go on; unless ... */
+	bool always;          /* ... every SYN is challenged */
 };
 
 struct {
@@ -37,7 +37,7 @@ struct {
 	__type(value, struct challenge);
 } challenges SEC(".maps");
 
-/* What a source has to say in a slice of time; the last bit tells even slices
+/* The cookie of a source in a slice of time; its last bit tells even slices
  * from odd ones.  Global, so that the verifier checks it once.
  */
 __noinline __u32 cookie(const struct pkt *pkt, __u32 slice)
@@ -71,8 +71,8 @@ static __always_inline __u32 slice_of(const struct pkt *pkt)
 	return now_ns(pkt) >> COOKIE_SLICE;
 }
 
-/* Does a RST bear the cookie of this slice, or of the one before? */
-static __always_inline bool bears_cookie(const struct pkt *pkt)
+/* Does a RST have the cookie of this slice, or of the one before? */
+static __always_inline bool has_cookie(const struct pkt *pkt)
 {
 	__u32 slice = slice_of(pkt);
 
@@ -80,8 +80,8 @@ static __always_inline bool bears_cookie(const struct pkt *pkt)
 	return pkt->tcp_seq == cookie(pkt, slice);
 }
 
-/* SYNs count whether they are challenged or not: above the rate all of a flood
- * is, and not all but what the rate allows.
+/* Is the rate of SYNs below the limit?  A SYN above it uses up the whole burst,
+ * so that a flood is challenged as a whole, not only the part above the rate.
  */
 static __always_inline bool is_calm(struct pkt *pkt, __u32 above_limit,
 				    __u32 rule)
@@ -100,7 +100,7 @@ challenge(struct pkt *pkt, __u32 config, __u32 rule)
 	if (!c)
 		return VERDICT_DROP;
 	if (pkt->tcp_flags & TCP_RST) {
-		if (!bears_cookie(pkt))
+		if (!has_cookie(pkt))
 			return VERDICT_CONTINUE;
 		mark_key(pkt, c->admitted_limit);
 		return decide(pkt, VERDICT_DROP, REASON_CHALLENGE);

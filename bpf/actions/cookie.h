@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * cookie.h - a SYN to a listener of this host is answered by the listener's own
- * SYN cookie, before the kernel makes anything of it.
+ * cookie.h - answer a SYN to a listener of this host with the listener's own
+ * SYN cookie, before the kernel builds an skb.
  *
- * Whether there is a cookie is for the kernel to say (tcp_syncookies): if there
- * is none, the SYN goes on.  The kernel checks the ACK that comes back, as it
- * does after cookies of its own.
+ * The kernel decides whether to give a cookie (tcp_syncookies); without one the
+ * SYN goes on.  The kernel checks the ACK that comes back, as it does for
+ * cookies that it has sent itself.
  *
  * Model: wirepath/actions/cookie.py    Test: tests/netns/test_cookie.py
  */
@@ -21,11 +21,11 @@
 #define TCP_WORDS_MAX 15
 #define IPV4_BYTES    20
 #define IPV6_BYTES    40
-#define L4_AT_MAX     2048 /* who has more in front of TCP is not asked */
+#define L4_AT_MAX     2048 /* TCP that begins later gets no cookie */
 
 struct cookie {
-	__u32 above_limit; /* SYNs that conform go on; unless ... */
-	bool always;       /* ... none do */
+	__u32 above_limit; /* SYNs that conform to it go on; unless ... */
+	bool always;       /* ... every SYN is answered */
 };
 
 struct {
@@ -36,7 +36,7 @@ struct {
 	__type(value, struct cookie);
 } cookies SEC(".maps");
 
-/* The socket that a SYN is for, which has to be released; or NULL. */
+/* The socket that a SYN is for, or NULL; the caller releases it. */
 static __always_inline struct bpf_sock *
 socket_of(const struct frame *frame, const struct pkt *pkt)
 {
@@ -58,8 +58,7 @@ socket_of(const struct frame *frame, const struct pkt *pkt)
 				  BPF_F_CURRENT_NETNS, 0);
 }
 
-/* The cookie of @socket for a SYN, in the low 32 bits; negative: there is none.
- */
+/* The cookie of @socket for a SYN, 32 bits; negative if it gives none. */
 static __always_inline __s64 cookie_of(struct bpf_sock *socket,
 				       const struct frame *frame,
 				       const struct pkt *pkt)
@@ -71,7 +70,7 @@ static __always_inline __s64 cookie_of(struct bpf_sock *socket,
 	if (bpf_xdp_load_bytes(frame->ctx, l4_at, tcp, TCP_WORDS * 4))
 		return -1;
 	options = (tcp[TCP_OFFSET_AT] >> 4) - TCP_WORDS;
-	barrier_var(options); /* or the verifier does not see its bound */
+	barrier_var(options); /* else the verifier does not see its bound */
 	if (options > TCP_WORDS_MAX - TCP_WORDS)
 		return -1;
 	size = (TCP_WORDS + options) * 4;
@@ -88,7 +87,7 @@ static __always_inline __s64 cookie_of(struct bpf_sock *socket,
 					       (void *)tcp, size);
 }
 
-/* Its own stack, which the walk does not need at the same time. */
+/* A function of its own: its stack and that of the walk take turns. */
 static __noinline int ask_listener(const struct frame *frame, struct pkt *pkt)
 {
 	struct bpf_sock *socket = socket_of(frame, pkt);

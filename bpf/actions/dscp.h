@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * dscp.h - the DSCP that a packet leaves with; the last rule that says one wins.
+ * dscp.h - set the DSCP that a packet leaves with; the last rule that matches
+ * wins.
  *
- * It is noted here and written when the walk is over (rewrite_dscp.h), so every
- * rule matches the packet as it arrived.
+ * The walk only notes it, and the hook writes it afterwards (rewrite_dscp.h),
+ * so every rule matches the packet as it arrived.
  *
  * Model: wirepath/actions/dscp.py    Test: tests/actions/test_dscp.py
  */
@@ -24,7 +25,7 @@ struct {
 	__type(value, struct dscp);
 } dscps SEC(".maps");
 
-/* What the rule noted as @noted says; as it is, if none does. */
+/* The DSCP of the rule that is noted as @noted; the packet's own if none is. */
 static __always_inline __u32 dscp_to_leave_with(const struct pkt *pkt,
 						__u32 noted)
 {

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * limit.h - a rate for each source, prefix or destination: what exceeds it is
- * dropped, what conforms goes on.
+ * limit.h - a rate for each source, prefix or destination: packets that exceed
+ * it are dropped, packets that conform go on.
  *
- * GCRA (ITU-T I.371): a packet takes up time, and at most the burst's time may
- * be outstanding.  State is one word, changed by compare-and-swap, so the rate
- * is exact on any number of CPUs, and no window has an edge.
+ * GCRA (ITU-T I.371, the leaky bucket as a meter): a packet takes up time, and
+ * at most the time of the burst may be outstanding.  The state is one word,
+ * changed by compare-and-swap, so the rate is exact on any number of CPUs, and
+ * there is no window that could have edges.
  *
  * Model: wirepath/actions/limit.py    Test: tests/actions/test_limit.py
  */
@@ -15,6 +16,7 @@
 #include "actions/limit_ask.h"
 #include "guard/bans.h"
 
+/* The key of a ban of the packet's source by the rule. */
 static __always_inline struct ban_key
 source_of(const struct limit *limit, const struct pkt *pkt, __u32 rule)
 {
@@ -28,6 +30,7 @@ source_of(const struct limit *limit, const struct pkt *pkt, __u32 rule)
 	return source;
 }
 
+/* Is the source banned from this rule alone? */
 __noinline int banned_by_rule(const struct pkt *pkt, __u32 config, __u32 rule)
 {
 	struct limit *limit = bpf_map_lookup_elem(&limits, &config);
@@ -44,6 +47,7 @@ __noinline int banned_by_rule(const struct pkt *pkt, __u32 config, __u32 rule)
 	return 1;
 }
 
+/* Ban the source, if the limit bans. */
 __noinline int ban_source(const struct pkt *pkt, __u32 config, __u32 rule)
 {
 	struct limit *limit = bpf_map_lookup_elem(&limits, &config);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * limit_ask.h - does a packet conform to a limit?
+ * limit_ask.h - ask whether a packet conforms to a limit.
  *
- * Limits are rules of their own and parts of other actions; all lie in one map.
+ * Limits are actions of their own and parts of other actions; all lie in one
+ * map.
  */
 #ifndef LIMIT_ASK_H
 #define LIMIT_ASK_H
@@ -13,20 +14,20 @@
 #define COST_SHIFT 20
 
 struct limit {
-	struct addr src[2], dst[2]; /* masks of the key: in IPv4, in IPv6 */
-	__u32 ports;                /* the same, of sport << 16 | dport */
-	__u32 ban_bits[2];          /* of a banned source: in IPv4, in IPv6 */
+	struct addr src[2], dst[2]; /* masks of the key: of IPv4, of IPv6 */
+	__u32 ports;                /* mask of sport << 16 | dport */
+	__u32 ban_bits[2];          /* prefix length of a ban: IPv4, IPv6 */
 	__u32 first_bucket;
-	__u32 bucket_mask; /* how many, a power of two, - 1 */
+	__u32 bucket_mask; /* number of buckets, a power of two, - 1 */
 	bool by_rule;      /* bans are for packets of this rule alone */
-	bool exact;        /* cells by key, not in buckets */
-	bool coarse;       /* a tick of the clock is nothing to its burst */
-	bool by_cgroup;    /* which is part of the key */
-	__u64 packet_ns;   /* that a packet takes up, */
-	__u64 byte_cost;   /* and a byte: ns << COST_SHIFT */
-	__u64 burst_ns;
-	__u64 at_once_ns; /* of that: what is beyond leaves later; 0: no */
-	__u64 ban_ns;     /* for how long exceeding bans; 0: it does not */
+	bool exact;        /* each key has a cell of its own, by hash map */
+	bool coarse;       /* the coarse clock is good enough for its burst */
+	bool by_cgroup;    /* the cgroup is part of the key */
+	__u64 packet_ns;   /* time that a packet takes up */
+	__u64 byte_cost;   /* time that a byte takes up: ns << COST_SHIFT */
+	__u64 burst_ns;    /* time that may be outstanding */
+	__u64 at_once_ns;  /* shaping: of that, without delay; 0: no shaping */
+	__u64 ban_ns;      /* length of a ban; 0: the limit does not ban */
 };
 
 struct {
@@ -50,7 +51,9 @@ static __always_inline __u64 cgroup_of(const struct limit *limit,
 	return limit_config.by_cgroup && limit->by_cgroup ? pkt->cgroup : 0;
 }
 
-/* Multilinear: two keys meet no more often than chance would have it. */
+/* A multilinear hash under a secret: keys collide no more often than by chance,
+ * and no sender can choose keys that do.
+ */
 static __always_inline __u64 limit_hash(const struct limit *limit,
 					const struct pkt *pkt)
 {
@@ -95,12 +98,12 @@ demand_of(const struct limit *limit, const struct pkt *pkt)
 			   (pkt->frame_bytes * limit->byte_cost >> COST_SHIFT),
 		.burst_ns = limit->burst_ns,
 		.at_once_ns = limit->at_once_ns,
-		.afresh = limit->ban_ns, /* or it bans for what others sent */
+		.afresh = limit->ban_ns, /* else it bans for others' packets */
 	};
 }
 
-/* Functions here are global, so that the verifier checks each once, and several,
- * so that they need the stack one after the other.
+/* These functions are global, so that the verifier checks each once, and there
+ * are several, so that they use the stack one after the other.
  */
 
 __noinline int ask_exact_limit(struct pkt *pkt, __u32 config, __u32 rule)
@@ -136,7 +139,8 @@ __noinline int ask_cell_limit(struct pkt *pkt, __u32 config)
 	return ask_bucket(bucket_of(limit, hash), hash, &demand, pkt);
 }
 
-/* Does a packet conform to the limit at place @config, of the rule @rule? */
+/* Does the packet conform to the limit at @config, of the rule in slot @rule?
+ */
 static __always_inline enum conformance
 ask_limit(struct pkt *pkt, __u32 config, __u32 rule)
 {

@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * limit_cells.h - what limits remember: one 64-bit cell a key.
+ * limit_cells.h - the state of limits: one 64-bit cell a key.
  *
- * The low 48 bits of a cell say when its key will have nothing outstanding (the
- * theoretical arrival time of GCRA), the top 16 whose cell it is.  A cell whose
- * time has come carries no information: it is free for the next key, so that
- * nothing has to be swept.  Eight cells make a bucket, a cache line.
+ * The low 48 bits of a cell are the time at which its key will have nothing
+ * outstanding (the theoretical arrival time of GCRA); the top 16 are a tag of
+ * the key.  A cell whose time has passed carries no information and is free for
+ * the next key, so nothing has to be swept.  Eight cells make a bucket, a cache
+ * line.
  *
- * When all eight are in use, a new key takes over the one that is free soonest
- * and, with it, what that has outstanding (space-saving, Metwally 2005): more
- * keys than cells share rates, they do not escape them, and no flood of keys
- * makes a bucket forget one that has used its burst up.
+ * When all eight are in use, a new key takes over the cell that is free
+ * soonest, with the time that it has outstanding (space-saving, Metwally 2005).
+ * So keys beyond the number of cells share rates and do not escape them, and no
+ * flood of keys makes a bucket forget a key that has used its burst up.
  */
 #ifndef LIMIT_CELLS_H
 #define LIMIT_CELLS_H
@@ -18,7 +19,7 @@
 #include "actions/limit_demand.h"
 
 #define LIMIT_WAYS  8
-#define LIMIT_TRIES 16 /* rounds of compare-and-swap, then it exceeds */
+#define LIMIT_TRIES 16 /* rounds of compare-and-swap; then it exceeds */
 #define CELL_BITS   48 /* of time: 78 hours of ns */
 #define CELL_TIME   ((1ULL << CELL_BITS) - 1)
 
@@ -34,7 +35,7 @@ struct {
 	__type(value, struct limit_bucket);
 } limit_buckets SEC(".maps");
 
-/* A packet through the masks of its limit: what shares a rate has one key. */
+/* A packet under the masks of its limit; packets of one key share a rate. */
 struct limit_key {
 	struct addr src, dst;
 	__u32 ports; /* sport << 16 | dport */
@@ -42,8 +43,8 @@ struct limit_key {
 	__u64 cgroup;
 };
 
-/* For limits that want no other key in their cells; the key that was unused
- * for longest makes way when the map is full.
+/* The cells of exact limits, one a key; when the map is full, the least
+ * recently used key makes way.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
@@ -55,22 +56,22 @@ struct {
 enum conformance {
 	NOT_ASKED, /* ask again */
 	CONFORMS,
-	EXCEEDS,       /* what the key itself has sent */
-	EXCEEDS_AMONG, /* with what other keys left in its cell */
-	IS_EXACT,      /* not one for buckets */
+	EXCEEDS,       /* by the key's own packets */
+	EXCEEDS_AMONG, /* with time that other keys left in the cell */
+	IS_EXACT,      /* the limit has no buckets: ask_exact() */
 };
 
-/* Whose cells are those of keys that hash to @hash; 0 is nobody's. */
+/* The tag in cells of keys that hash to @hash; 0 is the tag of no key. */
 static __always_inline __u64 tag_of(__u64 hash)
 {
 	return hash >> CELL_BITS ?: 1;
 }
 
-/* What @cell has outstanding, of a burst of @most at most; 0 if its time has come
- * or it is nobody's.  Times come round after 78 hours: what a key seems to have
- * outstanding then is no more than its burst.  No branches here and in what
- * follows: which way they go would be for the sender to choose, and the verifier
- * would walk them all.
+/* The time that @cell has outstanding, at most the burst @most; 0 if its time
+ * has passed or it is free.  Times wrap after 78 hours; a key then seems to
+ * have no more than its burst outstanding.  Here and below arithmetic takes the
+ * place of branches, which senders could make the CPU mispredict and the
+ * verifier would have to follow.
  */
 static __always_inline __s64 outstanding(__u64 cell, __u64 now, __s64 most)
 {
@@ -96,7 +97,7 @@ static __always_inline __u32 own_cell(const struct limit_bucket *bucket,
 	return at;
 }
 
-/* The place of the cell that is free, or will be soonest. */
+/* The place of a free cell, or of the one that is free soonest. */
 static __always_inline __u32 next_cell(const struct limit_bucket *bucket,
 				       __u64 now, __s64 most)
 {
@@ -113,7 +114,7 @@ static __always_inline __u32 next_cell(const struct limit_bucket *bucket,
 }
 
 /* Does a packet of the key that hashes to @hash conform?  One round: NOT_ASKED
- * if another CPU was faster.
+ * if another CPU has changed the cell meanwhile.
  */
 static __always_inline enum conformance
 ask_bucket(__u32 at_bucket, __u64 hash, const struct demand *d, struct pkt *pkt)
@@ -146,7 +147,7 @@ ask_bucket(__u32 at_bucket, __u64 hash, const struct demand *d, struct pkt *pkt)
 		       : NOT_ASKED;
 }
 
-/* The same for a key with a cell in the map of exact keys. */
+/* The same for an exact limit, by @key. */
 static __always_inline enum conformance
 ask_exact(const struct limit_key *key, const struct demand *d, struct pkt *pkt)
 {

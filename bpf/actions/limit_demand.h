@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * limit_demand.h - what a packet asks of a limit, and when it may leave.
+ * limit_demand.h - the time that a packet asks of a limit, and when it may
+ * leave.
  *
- * A limit that shapes lets a packet conform that is late by its horizon or
- * less, and has it leave when it would conform without.
+ * A limit that shapes has a horizon besides its burst.  A packet that needs the
+ * horizon conforms too, but leaves only when the burst alone would do.
  */
 #ifndef LIMIT_DEMAND_H
 #define LIMIT_DEMAND_H
@@ -12,25 +13,25 @@
 
 struct limit_config {
 	__u64 secret[6]; /* odd numbers that no sender knows */
-	bool bans;       /* some limit does */
-	bool by_rule;    /* and for packets of its rule alone */
-	bool exact;      /* some limit is */
-	bool by_cgroup;  /* the same of those here, and what follows */
-	bool shapes;
+	bool bans;       /* some limit bans, and ... */
+	bool by_rule;    /* ... some for packets of its rule alone */
+	bool exact;      /* some limit is exact */
+	bool by_cgroup;  /* some key has the cgroup in it */
+	bool shapes;     /* some limit shapes */
 };
 const volatile struct limit_config limit_config;
 
-/* What one packet asks of a cell; all in ns. */
+/* One packet's demand on a cell; times in ns. */
 struct demand {
 	__u64 now_ns;
-	__u64 cost_ns;    /* that the packet takes up */
-	__u64 burst_ns;   /* that may be outstanding */
-	bool afresh;      /* a key never inherits */
-	__u64 at_once_ns; /* of that: the packet waits for the rest; or 0 */
+	__u64 cost_ns;    /* time that the packet takes up */
+	__u64 burst_ns;   /* time that may be outstanding */
+	bool afresh;      /* a new key inherits no time from its cell */
+	__u64 at_once_ns; /* of burst_ns, without delay; 0: no shaping */
 };
 
-/* With @rest outstanding, when may the packet leave?  Asked again after another
- * CPU was faster, only later than before.
+/* Note when the packet may leave, with @rest outstanding.  A second round,
+ * after another CPU was faster, can only make it later.
  */
 static __always_inline void delay(struct pkt *pkt, const struct demand *d,
 				  __u64 rest)

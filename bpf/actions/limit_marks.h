@@ -1,23 +1,23 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * limit_marks.h - limits as marks: a key's burst is used up at once, and it is
- * marked as long as anything of that is outstanding.
+ * limit_marks.h - limits as a memory of keys: marking a key uses its whole
+ * burst up, and the key is marked while any of that is outstanding.
  *
- * A new key takes the cell that is free soonest, whatever that has outstanding:
- * where few keys are marked it is one that is free.
+ * A new key takes the cell that is free soonest, even if another key is marked
+ * there; while few keys are marked, that cell is free.
  */
 #ifndef LIMIT_MARKS_H
 #define LIMIT_MARKS_H
 
 #include "actions/limit_ask.h"
 
-/* Where the key of a packet has its cell. */
+/* The cell of a packet's key. */
 struct mark {
 	struct limit_bucket *bucket; /* NULL: there is no such limit */
 	__u64 tag;
 	__u64 now_ns;
 	__u64 burst_ns;
-	__u32 at; /* LIMIT_WAYS: it has none */
+	__u32 at; /* LIMIT_WAYS: the key has no cell */
 };
 
 static __always_inline struct mark mark_of(const struct pkt *pkt, __u32 config)
@@ -40,9 +40,9 @@ static __always_inline struct mark mark_of(const struct pkt *pkt, __u32 config)
 	return mark;
 }
 
-/* Functions here are global, so that the verifier checks each once. */
+/* These functions are global, so that the verifier checks each once. */
 
-/* Has the key of a packet anything outstanding? */
+/* Is the packet's key marked? */
 __noinline int is_marked(const struct pkt *pkt, __u32 config)
 {
 	struct mark mark = mark_of(pkt, config);
@@ -52,7 +52,7 @@ __noinline int is_marked(const struct pkt *pkt, __u32 config)
 			   mark.now_ns, mark.burst_ns);
 }
 
-/* Let it have the whole burst outstanding.  Writes only what is not there. */
+/* Mark the packet's key.  Writes only if the cell changes. */
 __noinline int mark_key(const struct pkt *pkt, __u32 config)
 {
 	struct mark mark = mark_of(pkt, config);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * mark.h - what the kernel is to know of a packet besides its bytes: skb->mark
- * and skb->priority; the last rule that says one wins.
+ * mark.h - set skb->mark and skb->priority, which the kernel keeps of a packet
+ * besides its bytes; the last rule that matches wins.
  *
- * They are set when the walk is over and copies are made: a tunnel would route
- * a copy by the mark of what it copies.
+ * They are set after the walk and after the copies for mirrors: a tunnel would
+ * route a copy by the mark of the packet.
  *
  * Model: wirepath/actions/mark.py    Test: tests/actions/test_mark.py
  */
@@ -14,7 +14,7 @@
 #include "packet/pkt.h"
 
 struct skb_mark {
-	__u32 value; /* of either */
+	__u32 value; /* of skb->mark or of skb->priority */
 };
 
 struct {
@@ -25,7 +25,7 @@ struct {
 	__type(value, struct skb_mark);
 } skb_marks SEC(".maps");
 
-/* Of the rule that is noted as @noted, which is not 0. */
+/* The value of the rule that is noted as @noted, which is not 0. */
 static __always_inline struct skb_mark *noted_mark(__u32 noted)
 {
 	__u32 place = noted - 1;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * mirror.h - a copy of the frame for somebody who looks on.
+ * mirror.h - a copy of the frame for a monitor.
  *
- * The walk only notes who gets one.  A copy is of the frame as it leaves, so
- * the hook makes it when all else is done, and whatever the verdict is.
+ * The walk only notes which mirrors get a copy.  A copy is of the frame as it
+ * leaves the hook, so the hook sends it after the walk, for any verdict.
  *
  * Policy: wirepath/actions/mirror.py    Test: tests/actions/test_mirror.py
  */
@@ -14,11 +14,11 @@
 #include "stats.h"
 #include "trace.h"
 
-#define MIRRORS_MAX 64 /* a hook: bits in deferred.mirrors */
+#define MIRRORS_MAX 64 /* rules a hook; bits in deferred.mirrors */
 
 struct mirror {
-	__u32 ifindex; /* 0: the device was not there */
-	__u32 one_in;  /* packets, from 1 */
+	__u32 ifindex; /* 0: the device was missing */
+	__u32 one_in;  /* one packet in so many is copied; from 1 */
 	__u32 snap;    /* bytes that a copy keeps, up to 65,535; 0: all */
 	__u32 rule;    /* slot in mirror_counters */
 };
@@ -31,17 +31,17 @@ struct {
 	__type(value, struct mirror);
 } mirrors SEC(".maps");
 
-/* Of each block of one_in packets one is copied, whichever chance picks: what
- * comes at regular times is seen as often as all else.
+/* Of each block of one_in packets, one at random is copied, so that periodic
+ * traffic is sampled as often as all other traffic.
  */
 struct mirror_block {
-	__u32 left; /* packets to come in this block; 0: a new one begins */
-	__u32 pick; /* copied when so many are left, itself included */
+	__u32 left; /* packets to come in this block; 0: begin a new one */
+	__u32 pick; /* the packet that is copied: the value of `left` then */
 };
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1); /* as many as mirrors */
+	__uint(max_entries, 1); /* as many as `mirrors` */
 	__type(key, __u32);
 	__type(value, struct mirror_block);
 } mirror_blocks SEC(".maps");
@@ -95,7 +95,9 @@ static __always_inline bool is_picked(__u32 config)
 	return block->left-- == block->pick;
 }
 
-/* A test run is attached to nothing, and has nobody who looks on. */
+/* Note that the mirror gets a copy; not in a test run, which is attached to no
+ * interface.
+ */
 static __always_inline void note_mirror(struct pkt *pkt, __u32 config)
 {
 	if (!replaying && config < MIRRORS_MAX && is_picked(config))

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * mirror_mark.h - how a copy on its way tells where it is to be cut.
+ * mirror_mark.h - the mark of a copy, by which the program at the mirror's
+ * device truncates it.
  *
- * The mark of the packet itself is put back before anybody else sees it.
+ * The packet itself gets its own mark back as soon as the copy is sent.
  */
 #ifndef MIRROR_MARK_H
 #define MIRROR_MARK_H
 
-#define MIRROR_MARK 0x77690000 /* "wi", and in the lower half */
-#define MIRROR_SNAP 0x0000ffff /* the bytes that are left of it */
+#define MIRROR_MARK 0x77690000 /* "wi" in the upper half */
+#define MIRROR_SNAP 0x0000ffff /* bytes that the copy keeps */
 
 #endif

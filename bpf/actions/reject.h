@@ -2,8 +2,8 @@
 /*
  * reject.h - refuse with an answer: a RST to TCP, an ICMP error to all else.
  *
- * Answers are limited: above their rate packets are dropped in silence, so that
- * a flood from forged sources is not sent on to them.
+ * Answers have a limit: above its rate packets are dropped in silence, so that
+ * a flood with forged sources does not turn into a flood of answers to them.
  *
  * Model: wirepath/actions/reject.py    Test: tests/actions/test_reject.py
  */
@@ -14,7 +14,7 @@
 #include "rewrite/answers.h"
 
 struct reject {
-	__u32 answers_limit; /* place in limits */
+	__u32 answers_limit; /* place in `limits` */
 };
 
 struct {

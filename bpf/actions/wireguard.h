@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * wireguard.h - what is no WireGuard message is dropped, and handshakes are
- * limited for each source; with a key, only who knows it gets through.
+ * wireguard.h - drop packets that are no WireGuard messages, and limit
+ * handshakes by source; with a public key, drop handshakes of senders that do
+ * not know it.
  *
- * Whatever matches is UDP with ports: the policy sees to it.  Message formats:
- * WireGuard whitepaper section 5.4.
+ * The policy makes sure that the rule matches only UDP with ports.  Message
+ * formats: WireGuard whitepaper section 5.4.
  *
  * Model: wirepath/actions/wireguard.py    Test: tests/actions/test_wireguard.py
  */
@@ -20,16 +21,16 @@
 #include "actions/wireguard_seen.h"
 #include "packet/cursor.h"
 
-/* Headers behind this are nobody's; the verifier wants a bound. */
+/* No UDP header begins later; the verifier wants a bound. */
 #define DATAGRAM_AT_MAX 0x3fff
 
 struct wireguard {
 	__u32 handshakes_limit; /* places in `limits` */
 	__u32 responses_limit;
 	__u32 cookies_limit;
-	bool keyed;          /* mac1 has to be right */
-	__u32 mac1_state[8]; /* of its hash, behind the block of the key */
-	__u64 learned_ns;    /* when sessions are known; 0: they never are */
+	bool keyed;          /* mac1 must be valid */
+	__u32 mac1_state[8]; /* of its hash, after the block of the key */
+	__u64 learned_ns;    /* sessions are known from here on; 0: never */
 };
 
 struct {
@@ -40,13 +41,13 @@ struct {
 	__type(value, struct wireguard);
 } wireguards SEC(".maps");
 
-/* Some rule knows sessions by their indexes. */
+/* Some rule drops messages for sessions that this host does not have. */
 const volatile bool wireguard_indexed;
 
-/* A UDP header (RFC 768), and where a message says what it is. */
+/* A UDP header (RFC 768), and the type of the message in it. */
 struct datagram {
 	__be16 sport, dport, bytes, checksum;
-	__u32 type; /* little-endian, as we are */
+	__u32 type; /* little-endian, like the CPU */
 };
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "types, words");
 
@@ -57,8 +58,8 @@ static __always_inline enum verdict not_wireguard(struct pkt *pkt)
 	return decide(pkt, VERDICT_DROP, REASON_WIREGUARD);
 }
 
-/* Is @type that of a message of @bytes, @whole or the first fragment of one?
- * Data may be fragmented on its way, what is as short as a handshake is not.
+/* Is @bytes a valid length for @type?  If not @whole, the packet is the first
+ * fragment of a message: data may be fragmented, handshakes are too short.
  */
 static __always_inline bool is_message(__u32 type, __u32 bytes, bool whole)
 {
@@ -92,8 +93,9 @@ message_of(const struct frame *frame, const struct pkt *pkt)
 	return udp->type;
 }
 
-/* A handshake, which has @words in front of mac1.  Whoever does not know our
- * key, or repeats what another has sent, uses up no limit.
+/* Check mac1 of a handshake message, which has @words in front of it.  Messages
+ * with a wrong mac1 and replays are dropped here, so they do not consume the
+ * limit.
  */
 static __always_inline enum verdict
 judge_mac1(const struct frame *frame, struct pkt *pkt,
@@ -114,7 +116,7 @@ judge_mac1(const struct frame *frame, struct pkt *pkt,
 	return VERDICT_CONTINUE;
 }
 
-/* Is it for a session that we do not have? */
+/* Is the message for a session that this host does not have? */
 static __always_inline bool
 is_astray(const struct frame *frame, const struct pkt *pkt,
 	  const struct wireguard *config, enum message message)

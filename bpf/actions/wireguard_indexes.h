@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * wireguard_indexes.h - the names that this host has given to its sessions.
+ * wireguard_indexes.h - the indexes that this host has given to its sessions.
  *
- * Whoever answers to a handshake, or sends data, names the receiver's session by
- * the index that the receiver chose and sent in its own handshake message.  The
- * egress side learns these as they leave; they are bound to no address, for
- * peers roam.
+ * An answer to a handshake, and every data message, carries the index that the
+ * receiver chose for the session and sent in its own handshake message.  The
+ * program at egress learns the indexes of this host as they leave.  They are
+ * not bound to an address, since peers roam.
  *
  * Source: WireGuard whitepaper sections 5.4.2 to 5.4.7 and 6.1.
  */
@@ -16,18 +16,18 @@
 #include "clock.h"
 
 #define DATAGRAM_HEAD 8     /* bytes of UDP header: RFC 768 */
-#define INDEXES_MAX   65536 /* the one unused for longest makes way */
-#define SESSION_S     240   /* one ends 180 s after its handshake */
+#define INDEXES_MAX   65536 /* beyond, the least recently used makes way */
+#define SESSION_S     240   /* a session ends 180 s after its handshake */
 
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 1); /* INDEXES_MAX if any rule needs them */
 	__type(key, __u32);
-	__type(value, __u64); /* until when it is good, ns */
+	__type(value, __u64); /* until when it is valid, ns */
 } wireguard_indexes SEC(".maps");
 
-/* Does a message of kind @message, with its head at @at of the frame, name a
- * session of ours?
+/* Does the message at @at of the frame, of the kind @message, carry an index of
+ * this host?
  */
 static __always_inline bool
 names_session(const struct frame *frame, const struct pkt *pkt, __u32 at,
@@ -45,8 +45,8 @@ names_session(const struct frame *frame, const struct pkt *pkt, __u32 at,
 	return until && now_ns(pkt) < *until;
 }
 
-/* The head of a handshake message; little-endian, as we are. */
-struct greeting {
+/* The head of a handshake message; little-endian, like the CPU. */
+struct handshake_head {
 	__u32 type;
 	__u32 sender;
 };
@@ -55,15 +55,14 @@ struct greeting {
 static __always_inline void learn_index(void *ctx, const struct pkt *pkt)
 {
 	__u64 until = now_ns(pkt) + SESSION_S * 1000000000ULL;
-	struct greeting greeting;
+	struct handshake_head head;
 
-	if (bpf_skb_load_bytes(ctx, pkt->l4_at + DATAGRAM_HEAD, &greeting,
-			       sizeof(greeting)))
+	if (bpf_skb_load_bytes(ctx, pkt->l4_at + DATAGRAM_HEAD, &head,
+			       sizeof(head)))
 		return;
-	if (greeting.type == MESSAGE_INITIATION ||
-	    greeting.type == MESSAGE_RESPONSE)
-		bpf_map_update_elem(&wireguard_indexes, &greeting.sender,
-				    &until, BPF_ANY);
+	if (head.type == MESSAGE_INITIATION || head.type == MESSAGE_RESPONSE)
+		bpf_map_update_elem(&wireguard_indexes, &head.sender, &until,
+				    BPF_ANY);
 }
 
 #endif

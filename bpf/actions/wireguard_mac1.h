@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * wireguard_mac1.h - does who sends a handshake know our public key?
+ * wireguard_mac1.h - the proof that the sender of a handshake knows the public
+ * key.
  *
  * mac1 is a keyed BLAKE2s-128 of the message in front of it; its key is a hash
  * of the receiver's public key (WireGuard whitepaper section 5.4.4).  The block
- * of the key is always the same, so hashing begins behind it.
+ * of the key is always the same, so hashing begins after it.
  */
 #ifndef WIREGUARD_MAC1_H
 #define WIREGUARD_MAC1_H
@@ -12,14 +13,14 @@
 #include "lib/blake2s.h"
 #include "packet/cursor.h"
 
-/* The type and three reserved bytes that are 0, as they lie on the wire. */
+/* The type of a message, with the three reserved bytes after it, all 0. */
 enum message {
 	MESSAGE_NONE = 0,
 	MESSAGE_INITIATION = 1,
 	MESSAGE_RESPONSE = 2,
 	MESSAGE_COOKIE = 3,
 	MESSAGE_DATA = 4,
-	MESSAGE_UNSEEN, /* behind the snap length of a capture */
+	MESSAGE_UNSEEN, /* cut off by the snap length of a capture */
 };
 
 #define BLOCK_WORDS      16
@@ -32,7 +33,7 @@ struct mac1 {
 	__u32 word[MAC1_WORDS];
 };
 
-/* A handshake message up to mac2, while it is looked at. */
+/* A copy of a handshake message, up to mac2. */
 struct handshake {
 	struct blake2s hash;
 	struct mac1 mac1;
@@ -49,8 +50,8 @@ struct {
 	__type(value, struct handshake);
 } handshakes SEC(".maps");
 
-/* Take the message of @words up to mac1 out of @frame, which may have it in
- * several pieces.  Returns NULL if it is not there as a whole.
+/* Copy a message with @words in front of mac1 out of @frame, which may have it
+ * in several pieces.  Returns NULL if the frame ends too early.
  */
 static __always_inline struct handshake *
 take_handshake(const struct frame *frame, __u32 at, __u32 words)
@@ -63,12 +64,13 @@ take_handshake(const struct frame *frame, __u32 at, __u32 words)
 		return NULL;
 	for (int i = 0; i < MAC1_WORDS; i++) {
 		h->mac1.word[i] = h->word[words + i];
-		h->word[words + i] = 0; /* what is left pads the block */
+		h->word[words + i] = 0; /* padding of the block */
 	}
 	return h;
 }
 
-/* Is mac1 of @h, which has @words in front of it, what @state comes to? */
+/* Is mac1 of @h, after @words of the message, the hash that begins at @state?
+ */
 static __always_inline bool
 mac1_is_right(struct handshake *h, __u32 words, const __u32 state[8])
 {

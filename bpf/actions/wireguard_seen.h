@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * wireguard_seen.h - initiations of the last minutes, by mac1: nobody who
- * means it sends the same one twice.
+ * wireguard_seen.h - initiations of the last minutes, by mac1: an honest peer
+ * never sends the same one twice.
  *
- * The low 16 bits of a cell say when, in seconds, the others which one; eight
- * cells make a bucket, a cache line.  In a full bucket the oldest makes way:
- * what is forgotten too early costs the server a handshake, no more.
+ * The low 16 bits of a cell are the time in seconds, the others a hash of the
+ * initiation; eight cells make a bucket, a cache line.  In a full bucket the
+ * oldest makes way: forgetting one too early costs the server one handshake.
  */
 #ifndef WIREGUARD_SEEN_H
 #define WIREGUARD_SEEN_H
@@ -14,11 +14,11 @@
 #include "actions/wireguard_mac1.h"
 #include "clock.h"
 
-#define SEEN_BUCKETS 4096 /* 256 KiB; at a rate of 100 a second all fits */
+#define SEEN_BUCKETS 4096 /* 256 KiB; room for 100 initiations a second */
 #define SEEN_WAYS    8
-#define SEEN_TRIES   4 /* rounds of compare-and-swap, then it counts as seen */
+#define SEEN_TRIES   4 /* rounds of compare-and-swap; then it counts as seen */
 #define SEEN_S       300
-#define SECOND_BITS  16 /* 18 hours; what is found again then is a repeat too */
+#define SECOND_BITS  16 /* times wrap after 18 hours */
 #define SECOND_MASK  ((1ULL << SECOND_BITS) - 1)
 #define SECOND_NS    1000000000ULL
 
@@ -45,13 +45,13 @@ static __always_inline __u64 seen_hash(const struct mac1 *mac1, __u32 rule)
 	return hash ^ hash >> 29;
 }
 
-/* How long ago @cell was written; more than SEEN_S if it is free. */
+/* Seconds since @cell was written; more than SEEN_S if it is free. */
 static __always_inline __u32 seen_age(__u64 cell, __u32 now)
 {
 	return cell ? (now - cell) & SECOND_MASK : ~0U;
 }
 
-/* The cell of @tag in @bucket, or the one that it is to take over. */
+/* The place of @tag's cell in @bucket, or of the cell that it takes over. */
 static __always_inline __u32 seen_cell(const struct seen_bucket *bucket,
 				       __u64 tag, __u32 now)
 {
@@ -70,7 +70,7 @@ static __always_inline __u32 seen_cell(const struct seen_bucket *bucket,
 	return at;
 }
 
-/* Was an initiation with @mac1 here before, at this rule?  From now on, yes. */
+/* Has this rule seen an initiation with @mac1?  From now on it has. */
 __noinline int seen_before(const struct pkt *pkt, const struct mac1 *mac1,
 			   __u32 rule)
 {
@@ -81,7 +81,7 @@ __noinline int seen_before(const struct pkt *pkt, const struct mac1 *mac1,
 	if (!pkt || !mac1)
 		return true;
 	hash = seen_hash(mac1, rule);
-	tag = hash >> SECOND_BITS ?: 1; /* 0 is nobody's */
+	tag = hash >> SECOND_BITS ?: 1; /* 0 marks a free cell */
 	place = hash % SEEN_BUCKETS;
 	now = now_ns(pkt) / SECOND_NS & SECOND_MASK;
 	bucket = bpf_map_lookup_elem(&wireguard_seen, &place);

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * bans.h - sources that are dropped for a time, set by operators and limits.
+ * bans.h - sources that are dropped for a time, banned by operators or limits.
  *
- * A ban is probed for once for each prefix length that is banned somewhere, so
- * a short ban still holds when a longer one inside it has expired.  Expiry is
- * judged here.  What limits have banned makes room when it has expired, by and
- * by as they ban others; what operators have, is swept by user space.  Nothing
- * evicts a ban: when the table is full, new ones are refused and counted.
+ * A packet probes once for each prefix length that is banned somewhere, so a
+ * short ban still holds when a longer one inside it has expired.  User space
+ * sweeps expired bans of operators; those of limits go as limits ban others.
+ * A full table evicts no ban: it refuses new ones and counts them.
  *
  * User space: wirepath/datapath/live/bans.py
  */
@@ -23,7 +22,7 @@
 struct ban_key {
 	struct addr addr; /* host bits are 0 */
 	__u32 bits;
-	__u32 scope; /* BAN_EVERY; or for one rule alone, its slot + 1 */
+	__u32 scope; /* BAN_EVERY, or slot + 1 of the one rule that drops */
 };
 
 struct ban {
@@ -31,7 +30,7 @@ struct ban {
 	__u64 since_ns;
 	__u64 packets; /* dropped */
 	__u64 bytes;
-	__u64 rule; /* that imposed it, its slot + 1; 0: an operator did */
+	__u64 rule; /* slot + 1 of the rule that imposed it; 0: an operator */
 };
 
 struct {
@@ -41,23 +40,23 @@ struct {
 	__type(value, struct ban);
 } bans SEC(".maps");
 
-/* Bans of limits that may have expired, the oldest first. */
+/* The bans of limits, for reclaim_bans(); the oldest comes first. */
 struct {
 	__uint(type, BPF_MAP_TYPE_QUEUE);
-	__uint(max_entries, 1); /* as many as bans, if some limit bans */
+	__uint(max_entries, 1); /* BANS_MAX if some limit bans */
 	__type(value, struct ban_key);
 } bans_due SEC(".maps");
 
-#define RECLAIMED_AT_ONCE 2 /* more than a new ban takes up */
+#define RECLAIMED_AT_ONCE 2 /* more than the one that a new ban needs */
 
-/* Prefix lengths that occur in bans on all packets, in any order.  User space
- * writes a length first and counts it then, so that no packet misses one; those
- * that limits ban by are there from the start.
+/* Prefix lengths of bans on all packets, in any order.  User space writes a
+ * length before it counts it, and those of limits before a program can ban by
+ * them.
  */
 struct ban_lengths {
-	__u64 made;    /* by limits; 0: none so far */
+	__u64 made;    /* bans by limits so far */
 	__u64 refused; /* bans of limits that found the table full */
-	__u32 set;     /* 1: user space has set some */
+	__u32 set;     /* 1: user space has made bans */
 	__u32 count;
 	__u8 bits[BAN_LENGTHS];
 };
@@ -89,7 +88,7 @@ static __always_inline void ban_key_mask(struct ban_key *key)
 	key->addr.lo &= ones(key->bits > 64 ? key->bits - 64 : 0);
 }
 
-/* The ban of @key, if there is one that has not expired. */
+/* The ban of @key, or NULL if there is none or it has expired. */
 static __always_inline struct ban *ban_of(const struct ban_key *key, __u64 now)
 {
 	struct ban *ban = bpf_map_lookup_elem(&bans, key);
@@ -107,9 +106,9 @@ static __always_inline void count_ban(struct ban *ban, const struct pkt *pkt)
 struct ban_search {
 	struct addr addr;
 	__u64 now_ns;
-	__u32 least_bits; /* shorter prefixes are of another family */
+	__u32 least_bits; /* shorter prefixes are IPv6's */
 	struct ban_lengths *lengths;
-	struct ban *found; /* NULL: none that has not expired */
+	struct ban *found; /* NULL: none is in force */
 };
 
 /* Probe the @nth prefix length.  Returns 1 when a ban was found. */
@@ -127,7 +126,7 @@ static long probe_ban(__u32 nth, struct ban_search *search)
 	return search->found ? 1 : 0;
 }
 
-/* Global, so that its stack is not there when the rules need theirs. */
+/* Is the source banned?  Global: the rules have its stack afterwards. */
 __noinline int find_ban(struct pkt *pkt)
 {
 	struct ban_search search = { .lengths = lengths_of_bans() };
@@ -152,8 +151,8 @@ static __always_inline bool is_banned(struct pkt *pkt)
 	return lengths && lengths->made | lengths->set && find_ban(pkt);
 }
 
-/* Remove bans of limits that have expired: the next few that are due, so that
- * each has its turn.  Global, so that its stack is not there for the next one.
+/* Look at the next bans of limits in turn, and remove those that have expired.
+ * Global: ban_source() has its stack afterwards.
  */
 __noinline int reclaim_bans(const struct pkt *pkt)
 {

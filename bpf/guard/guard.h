@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * guard.h - what comes before any rule: never_block, then bans, then the
- * policy on fragments.
+ * guard.h - the checks before any rule: never_block, then bans, then later
+ * fragments.
  */
 #ifndef GUARD_H
 #define GUARD_H
@@ -11,12 +11,12 @@
 
 struct guard_config {
 	bool never_block;      /* the policy names management sources */
-	enum verdict fragment; /* of later fragments; CONTINUE: rules say */
+	enum verdict fragment; /* of later fragments; CONTINUE: rules decide */
 };
 const volatile struct guard_config guard_config;
 
 struct management {
-	__u64 never_block; /* 1: this class is management */
+	__u64 never_block; /* 1: the class is in never_block */
 };
 
 struct {
@@ -34,7 +34,7 @@ static __always_inline bool is_protected(__u32 class)
 	return found && found->never_block;
 }
 
-/* From a management source, or on its way to one. */
+/* Does the packet come from management, or at egress go there? */
 static __always_inline bool is_management(struct pkt *pkt)
 {
 	if (!guard_config.never_block)

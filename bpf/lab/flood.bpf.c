@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * flood.bpf.c - a traffic generator: a live-frame test run calls it once a
- * packet; it writes over the frame and redirects it into a veth.
+ * flood.bpf.c - the lab's traffic generator: a live-frame test run calls it
+ * once a packet; it writes over the frame and redirects it into a veth.
  *
- * The frames of a live-frame run are recycled, not reset: what an earlier run
- * wrote is still there, so everything is computed from the table and from
- * constants, never from the bytes of the frame.
+ * The kernel recycles the frames of such a run without resetting them.  So
+ * every field is computed from the table and from constants, never from the
+ * bytes that an earlier packet has left in the frame.
  *
  * Python: src/wirepath/lab/flood.py
  */
@@ -17,15 +17,15 @@
 struct flood_config {
 	__u32 ifindex;     /* the veth whose peer gets the packets */
 	__u32 rows;        /* sources or frames in the table; 0: random */
-	__u32 row_size;    /* of frames: bytes to write, a multiple of 8 */
+	__u32 row_size;    /* flood_frames: bytes to write, a multiple of 8 */
 	__u32 saddr;       /* offset of the source address */
 	__u32 sport;       /* offset of the source port */
 	__u32 first_port;  /* of the range that sources send from */
 	__u32 ports;       /* how many there are; 0: the port stays */
 	__u32 ip_check;    /* offset of the IPv4 checksum; 0: none */
 	__u32 l4_check;    /* offset of the L4 checksum */
-	__u32 ip_sum;      /* of the IPv4 header, source and check 0 */
-	__u32 l4_sum;      /* of all it covers, source and port 0 */
+	__u32 ip_sum;      /* sum of the IPv4 header with source and check 0 */
+	__u32 l4_sum;      /* sum for L4 with source and port 0 */
 	__u32 network[4];  /* random sources: the bits that stay */
 	__u32 hostmask[4]; /* ... and the bits that vary */
 };
@@ -39,10 +39,10 @@ struct address {
 };
 
 struct frame_row {
-	__u64 words[12]; /* two tags, IPv6 and TCP fit */
+	__u64 words[12]; /* room for two tags, IPv6 and TCP */
 };
 
-/* One of them holds flood_config.rows, set before loading. */
+/* The table that a program uses holds flood_config.rows, set before loading. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
@@ -146,12 +146,12 @@ static __always_inline int send_from(struct xdp_md *ctx, void *table,
 		*sport = port(n);
 		sum += *sport;
 	}
-	/* 0 would say that there is none (RFC 768); to TCP it is the same. */
+	/* 0 would mean no checksum (RFC 768); 0xffff is the same sum. */
 	*l4_check = checksum(sum + flood_config.l4_sum) ?: 0xffff;
 	return bpf_redirect(flood_config.ifindex, 0);
 }
 
-/* One template frame, sent from ever other sources. */
+/* Copies of one template frame, each from another source. */
 SEC("xdp")
 int flood_sources_v4(struct xdp_md *ctx)
 {
@@ -164,7 +164,7 @@ int flood_sources_v6(struct xdp_md *ctx)
 	return send_from(ctx, &sources_v6, 4);
 }
 
-/* Frames of one length that begin as the rows of the table do. */
+/* Frames of one length, which begin with the rows of the table. */
 SEC("xdp")
 int flood_frames(struct xdp_md *ctx)
 {

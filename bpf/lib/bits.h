@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * bits.h - words of 64 bits, read bit by bit.
+ * bits.h - the lowest bit of a 64-bit word.
  */
 #ifndef BITS_H
 #define BITS_H
@@ -10,8 +10,8 @@
 
 #define WORD_BITS 64
 
-/* Every 6-bit window of this number is different (a de Bruijn sequence), so
- * the top bits of the number times a power of two name the power.
+/* Every 6-bit window of this number is different (a de Bruijn sequence), so the
+ * top 6 bits of its product with a power of two identify the power.
  */
 #define DE_BRUIJN 0x03f79d71b4cb0a89ULL
 static const __u8 de_bruijn_bit[WORD_BITS] = {
@@ -21,8 +21,9 @@ static const __u8 de_bruijn_bit[WORD_BITS] = {
 	46, 26, 40, 15, 34, 20, 31, 10, 25, 14, 19, 9,  13, 8,  7,  6,
 };
 
-/* The lowest bit that is set in @bits, which is not 0: BPF has no instruction
- * for it, clang 14 crashes on the builtin, and branches cost the verifier.
+/* The number of the lowest bit that is set in @bits, which is not 0.  BPF has
+ * no instruction for it, clang 14 crashes on the builtin, and each branch would
+ * be one more for the verifier to follow.
  */
 static __always_inline __u32 lowest(__u64 bits)
 {

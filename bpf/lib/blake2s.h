@@ -2,9 +2,9 @@
 /*
  * blake2s.h - the compression function of BLAKE2s (RFC 7693 section 3.2).
  *
- * Unrolled, so that the verifier walks it once and straight on; global, so
- * that it does that for all callers together.  What it works on lies in maps:
- * its own sixteen words are enough for the stack.
+ * It is unrolled, so that the verifier walks it in a straight line, and global,
+ * so that it does so once for all callers.  Its arguments lie in maps: the
+ * sixteen working words fill enough of the stack.
  */
 #ifndef BLAKE2S_H
 #define BLAKE2S_H
@@ -17,12 +17,12 @@
 
 struct blake2s {
 	__u32 state[8];
-	__u32 bytes; /* hashed, with the block at hand, without its padding */
-	bool last;   /* is the block at hand */
+	__u32 bytes; /* hashed so far, with this block but not its padding */
+	bool last;   /* this block is the last one */
 };
 
 struct blake2s_block {
-	__u32 word[16]; /* little-endian, as we are */
+	__u32 word[16]; /* little-endian, like the CPU */
 };
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "words of blocks");
 
@@ -44,8 +44,8 @@ static const __u8 blake2s_sigma[BLAKE2S_ROUNDS][16] = {
 	{ 10, 2, 8, 4, 7, 6, 1, 5, 15, 11, 9, 14, 3, 12, 13, 0 },
 };
 
-/* A word times this is the word twice; shifted right, it is the word rotated,
- * in its low half.  What is above is not looked at.
+/* A 32-bit word times this is the word twice, side by side; shifted right, its
+ * low half is the word rotated.  The high half does not matter.
  */
 #define TWICE 0x100000001ULL
 
@@ -60,9 +60,9 @@ static const __u8 blake2s_sigma[BLAKE2S_ROUNDS][16] = {
 	"r2 *= %[twice]\n"        \
 	"r2 >>= " #then "\n"
 
-/* The function G of RFC 7693 section 3.1.  In assembly, since clang would work
- * on four at once and have most of their words on the stack; in registers of
- * ours, since it takes both names of them, of 32 and of 64 bits.
+/* The function G of RFC 7693 section 3.1.  In assembly, since clang would
+ * interleave four calls and spill most of their words to the stack; in fixed
+ * registers, since it uses both their 32-bit and their 64-bit names.
  */
 static __always_inline void mix(__u64 *a, __u64 *b, __u64 *c, __u64 *d, __u32 x,
 				__u32 y, __u64 twice)
@@ -85,7 +85,7 @@ static __always_inline void mix(__u64 *a, __u64 *b, __u64 *c, __u64 *d, __u32 x,
 __noinline int blake2s_compress(struct blake2s *hash,
 				const struct blake2s_block *block)
 {
-	const volatile __u32 *m; /* or all of it would be kept on the stack */
+	const volatile __u32 *m; /* or clang would copy it to the stack */
 	__u64 v[16], twice = TWICE;
 
 	if (!hash || !block)

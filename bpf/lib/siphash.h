@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * siphash.h - SipHash-2-4 (Aumasson, Bernstein 2012): what it gives for one
- * input tells nothing about any other to whoever does not have the key.
+ * siphash.h - SipHash-2-4 (Aumasson, Bernstein 2012), a keyed hash: without the
+ * key, the hash of one input tells nothing about that of another.
  */
 #ifndef SIPHASH_H
 #define SIPHASH_H
@@ -50,7 +50,7 @@ static __always_inline struct siphash siphash_begin(__u64 key0, __u64 key1)
 	};
 }
 
-/* @last has the length of all, mod 256, in its top byte. */
+/* Hash the last word, whose top byte is the length of the input, mod 256. */
 static __always_inline __u64 siphash_end(struct siphash *s, __u64 last)
 {
 	siphash_add(s, last);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * checksum.h - the Internet checksum (RFC 1071) of what is not written yet.
+ * checksum.h - the Internet checksum (RFC 1071) of headers about to be written.
  *
- * Sums are of numbers in host order, 16 or 32 bits each; they fit 64 bits.
+ * A sum adds numbers of 16 or 32 bits in host order, and fits 64 bits.
  */
 #ifndef CHECKSUM_H
 #define CHECKSUM_H
@@ -11,7 +11,7 @@
 
 #include "packet/pkt.h"
 
-#define SUMMED_WORDS 308 /* of 4 bytes: what fits an ICMPv6 error */
+#define SUMMED_WORDS 308 /* of 4 bytes; no ICMPv6 error quotes more */
 
 static __always_inline __u16 folded(__u64 sum)
 {
@@ -31,7 +31,7 @@ static __always_inline __sum16 checksum(__u64 sum)
 	return bpf_htons(checksum_value(sum));
 }
 
-/* Both addresses; the 0xffff in front of an IPv4 one adds nothing. */
+/* The sum of both addresses; the 0xffff in front of IPv4 adds nothing. */
 static __always_inline __u64 sum_of_addresses(const struct pkt *pkt)
 {
 	return (pkt->src.hi >> 32) + (__u32)pkt->src.hi + (pkt->src.lo >> 32) +
@@ -39,7 +39,7 @@ static __always_inline __u64 sum_of_addresses(const struct pkt *pkt)
 	       (pkt->dst.lo >> 32) + (__u32)pkt->dst.lo;
 }
 
-/* The bytes of a frame from @at on, as far as the frame and an error go. */
+/* The sum of the bytes from @at to @end, or as many as an error may quote. */
 static __always_inline __u64 sum_of_bytes(const void *at, const void *end)
 {
 	__u64 sum = 0;

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * cursor.h - a place in a frame, and what to say when the frame ends there.
+ * cursor.h - a place in a frame, and the verdict if the frame ends too early.
  *
- * Two ends bound every header: `left`, what the lengths on the wire allow, and
- * `end`, what lies in memory.  Past the first the frame lies: malformed.  Past
- * the second alone we cannot see: a capture was cut short, or the driver left
- * headers outside the linear part.
+ * Two ends bound every header: `left`, which the lengths on the wire allow, and
+ * `end` of memory.  A header beyond `left` makes the frame malformed.  A header
+ * beyond `end` alone is there but unseen: a capture was cut short, or the
+ * driver left headers outside the linear part.
  */
 #ifndef CURSOR_H
 #define CURSOR_H
@@ -16,21 +16,21 @@
 #define LENGTH_MAX 0xffff
 
 struct parse_config {
-	enum verdict malformed; /* of frames that lie */
-	bool answers;           /* some rule answers: note what that takes */
+	enum verdict malformed; /* of frames whose lengths are wrong */
+	bool answers;           /* some rule answers: note what answers need */
 	bool layer3; /* the device has no Ethernet headers: tun, wg */
 };
 const volatile struct parse_config parse_config = {
 	.malformed = VERDICT_DROP,
 };
 
-/* A frame as the hook has it, for those that work on its bytes. */
+/* A frame as the hook has it, for code that works on its bytes. */
 struct frame {
 	void *ctx; /* for helpers */
 	void *data;
 	void *end;
-	__u32 bytes;       /* of it that the hook has, linear or not */
-	bool byte_actions; /* some are done here; a constant for the compiler */
+	__u32 bytes;       /* its length, in linear memory or not */
+	bool byte_actions; /* the hook runs them; a constant to the compiler */
 };
 
 struct cursor {
@@ -46,15 +46,15 @@ static __always_inline enum verdict malformed(struct pkt *pkt, enum fault how)
 	return decide(pkt, parse_config.malformed, REASON_MALFORMED);
 }
 
-/* Headers are there but not for us to see: fail closed, unless it was a snap
- * length that cut them off.
+/* The headers exist but are not in memory: fail closed, unless a snap length
+ * has cut them off.
  */
 static __always_inline enum verdict unseen(struct pkt *pkt, enum fault how)
 {
 	if (replaying && pkt->cut)
 		return VERDICT_CONTINUE;
 	if (hook != HOOK_INGRESS)
-		pkt->unseen = true; /* it can be brought into reach there */
+		pkt->unseen = true; /* TC can pull them into memory */
 	return malformed(pkt, how);
 }
 
@@ -63,7 +63,7 @@ static __always_inline enum verdict not_ip(struct pkt *pkt)
 	return decide(pkt, VERDICT_PASS, REASON_NOT_IP);
 }
 
-/* Where @c is in the frame. */
+/* The offset of @c in the frame. */
 static __always_inline __u16 place(const struct cursor *c)
 {
 	return c->pos - c->start;

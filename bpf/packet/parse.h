@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * parse.h - bytes to struct pkt; with parse_ipv6.h and parse_l4.h the only
- * files that walk headers.
+ * parse.h - bytes to struct pkt; only this file, parse_ipv6.h and parse_l4.h
+ * walk the headers of a frame.
  *
- * A header is asked for twice: do the wire's lengths allow it, and is it in
- * memory (cursor.h).  Neither answer implies the other.
+ * Every header is checked twice: do the lengths on the wire allow it, and is it
+ * in memory (cursor.h)?  Neither answer implies the other.
  *
  * Model: wirepath/frame.py    Test: tests/cases/
  */
@@ -62,8 +62,8 @@ parse_ethernet(struct pkt *pkt, struct cursor *c, __be16 *proto)
 	return VERDICT_CONTINUE;
 }
 
-/* Packets of a device without link-layer headers say themselves what they are:
- * by the version, RFC 791 section 3.1 and RFC 8200 section 3.
+/* Without a link-layer header, the version of the IP header gives the protocol:
+ * RFC 791 section 3.1, RFC 8200 section 3.
  */
 static __always_inline enum verdict
 parse_version(struct pkt *pkt, struct cursor *c, __be16 *proto)

@@ -2,8 +2,8 @@
 /*
  * parse_ipv6.h - the IPv6 header and its chain of extensions (RFC 8200).
  *
- * The chain is bounded, and fails closed at the bound: a sender must not be
- * able to hide the L4 header behind one extension too many.
+ * The walk is bounded and fails closed at the bound: a sender must not be able
+ * to hide the L4 header behind one extension too many.
  */
 #ifndef PARSE_IPV6_H
 #define PARSE_IPV6_H
@@ -21,38 +21,40 @@
 #define CHAIN_MASK      0x7fff /* 8 headers of 2,048 bytes fit */
 #define EXTENSION_MASK  0xfff  /* one header fits; for the verifier */
 
-#define NEXT_AH       51  /* RFC 4302: the one with another unit */
+#define NEXT_AH       51  /* RFC 4302; its length has another unit */
 #define NEXT_MOBILITY 135 /* RFC 6275 */
 #define NEXT_HIP      139 /* RFC 7401 */
 #define NEXT_SHIM6    140 /* RFC 5533 */
 
 struct extension {
 	__u8 next;
-	__u8 len;      /* in units of 8 bytes, the first not counted */
+	__u8 len;      /* in units of 8 bytes, without the first */
 	__be16 offset; /* fragment header only */
 	__be32 rest;
 };
 
-/* How long each extension is: (length field & mask + first) * unit bytes.
- * A table, because the verifier follows every branch of a comparison and no
- * branch of a table.
+/* The length of each extension: ((length field & mask) + first) * unit bytes.
+ * In a table, because a comparison would be one more branch for the verifier to
+ * follow.
  */
 struct extension_kind {
-	__u8 unit; /* 0: not an extension, the chain ends */
+	__u8 unit; /* 0: no extension, the chain ends */
 	__u8 first;
 	__u8 mask;
 };
-/* clang-format off: one a line */
+/* clang-format off: keep the columns */
 static const struct extension_kind extension_kinds[256] = {
 	[IPPROTO_HOPOPTS] = { 8, 1, 0xff }, [IPPROTO_ROUTING] = { 8, 1, 0xff },
-	[IPPROTO_FRAGMENT] = { 8, 1, 0 }, /* that byte is reserved */
+	[IPPROTO_FRAGMENT] = { 8, 1, 0 }, /* the length is reserved */
 	[NEXT_AH] = { 4, 2, 0xff },         [IPPROTO_DSTOPTS] = { 8, 1, 0xff },
 	[NEXT_MOBILITY] = { 8, 1, 0xff },   [NEXT_HIP] = { 8, 1, 0xff },
 	[NEXT_SHIM6] = { 8, 1, 0xff },
 };
 /* clang-format on */
 
-/* What IPv4-mapped addresses mean is IPv4's to say (RFC 4942 section 2.2). */
+/* An IPv4-mapped address must not occur on the wire (RFC 4942 section 2.2): it
+ * would match the rules of IPv4.
+ */
 static __always_inline bool is_mapped(const struct addr *a)
 {
 	return !a->hi && a->lo >> 32 == 0xffff;
@@ -93,8 +95,8 @@ parse_ipv6(struct pkt *pkt, struct cursor *c)
 	return VERDICT_CONTINUE;
 }
 
-/* A place in the chain.  The offset is a number, because the verifier can
- * follow a number around a loop, but not a packet pointer.
+/* A place in the chain.  It is an offset, because the verifier can follow a
+ * number around a loop, but not a packet pointer.
  */
 struct chain {
 	void *start;
@@ -144,8 +146,9 @@ static long parse_extension(__u32 nth, struct chain *chain)
 	return !!(chain->fragment & bpf_htons(IPV6_OFFSET));
 }
 
-/* Walk the chain that begins at @start.  Returns the bytes that it has, or
- * below 0 the verdict.  Few packets have one: its stack is not the walk's.
+/* Walk the chain that begins at @start.  Returns its length in bytes, or the
+ * negative verdict.  A function of its own, so that packets without extensions
+ * do not carry its stack.
  */
 static __noinline int skip_extensions(struct pkt *pkt, void *start, void *end,
 				      __u32 left)

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * parse_l4.h - ports, flags and types.
+ * parse_l4.h - the L4 header: ports, TCP flags, ICMP types.
  *
  * A first fragment must hold its whole L4 header (RFC 1858, RFC 7112); a later
- * one has none, whatever its bytes look like.
+ * fragment has none, whatever its bytes look like.
  */
 #ifndef PARSE_L4_H
 #define PARSE_L4_H
@@ -16,16 +16,17 @@
 
 #include "packet/cursor.h"
 
-#define ICMP_BYTES    8  /* RFC 792, RFC 4443: every message has them */
-#define TCP_OFFSET_AT 12 /* the data offset's byte */
+#define ICMP_BYTES    8  /* of every message: RFC 792, RFC 4443 */
+#define TCP_OFFSET_AT 12 /* offset of the data offset */
 #define TCP_FLAGS_AT  13 /* RFC 9293 section 3.1: offset of the flags */
 #define TCP_FIN       0x01
 #define TCP_SYN       0x02
 #define TCP_RST       0x04
 #define TCP_ACK       0x10
 
-/* On the wire each segment has the headers that the kernel keeps once; they
- * end @more bytes from here.  What a guest has merged is not counted yet.
+/* Count the headers of a merged packet once a segment, as on the wire; they end
+ * @more bytes from here.  A packet that a guest has merged does not say how
+ * many segments it has.
  */
 static __always_inline void
 count_headers(struct pkt *pkt, const struct cursor *c, __u32 more)
@@ -48,8 +49,8 @@ parse_ports(struct pkt *pkt, __be16 sport, __be16 dport)
 	pkt->has_ports = true;
 }
 
-/* What answers to a segment with @data bytes have to know: RFC 9293 section
- * 3.10.7.1 has the number of a RST.
+/* Note the numbers that an answer to a segment with @data bytes needs; RFC 9293
+ * section 3.10.7.1 defines that of a RST.
  */
 static __always_inline void
 parse_numbers(struct pkt *pkt, const struct tcphdr *tcp, __u32 data)

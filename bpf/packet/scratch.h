@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * scratch.h - memory for the packet at hand.
+ * scratch.h - per-CPU memory for the packet at hand.
  *
- * A packet is needed from its first byte to its verdict, so on the stack it
- * would lie below all that is called meanwhile, and there are 512 bytes for all
- * of it.  So it lies in memory of the CPU, which packets use one after the
- * other.  Two things may come in between: the copy of a packet, which meets the
- * hook that sends it out; and, in a PREEMPT_RT kernel, any other packet, because
- * softirqs preempt each other there.  So each takes memory that no other has.
+ * struct pkt lives as long as the walk, so on the stack it would take room from
+ * every function that the walk calls, and all of them share 512 bytes.  It lies
+ * in per-CPU memory instead.  A second packet may come before the first is
+ * done: a mirrored copy meets the hook that is sending it, and in a PREEMPT_RT
+ * kernel softirqs preempt each other.  So each packet takes a place that is
+ * free.
  */
 #ifndef SCRATCH_H
 #define SCRATCH_H
 
 #include "packet/pkt.h"
 
-#define SCRATCHES 8 /* packets under way on a CPU; most often one */
+#define SCRATCHES 8 /* packets at a time on a CPU; most often there is one */
 
 struct scratch {
 	struct pkt pkt;
@@ -28,8 +28,8 @@ struct {
 	__type(value, struct scratch);
 } scratches SEC(".maps");
 
-/* Take memory for a packet; what is in it is another's.  Returns NULL if there
- * is none left.
+/* Take a place that is free; it still holds an earlier packet.  Returns NULL if
+ * all are taken.
  */
 static __always_inline struct scratch *take_scratch(void)
 {
@@ -44,12 +44,13 @@ static __always_inline struct scratch *take_scratch(void)
 	return NULL;
 }
 
+/* Give the place back. */
 static __always_inline void release_scratch(struct scratch *s)
 {
 	*(volatile __u64 *)&s->taken = 0;
 }
 
-/* A packet that nothing is known of yet. */
+/* Clear @pkt for a new packet. */
 static __always_inline void begin_pkt(struct pkt *pkt)
 {
 	__builtin_memset(pkt, 0, sizeof(*pkt));

@@ -17,30 +17,30 @@ enum verdict {
 	VERDICT_MAX,
 };
 
-/* Where a program stands. */
+/* Where a program is attached. */
 enum hook {
-	HOOK_INGRESS, /* XDP: before the kernel makes anything of a frame */
+	HOOK_INGRESS, /* XDP: before the kernel has built an skb */
 	HOOK_TC_INGRESS,
-	HOOK_EGRESS, /* behind routing and netfilter, before the qdisc */
+	HOOK_EGRESS, /* after routing and netfilter, before the qdisc */
 	HOOK_MAX,
 };
 
 enum reason {
 	REASON_DEFAULT, /* no rule decided */
-	REASON_RULE,    /* a rule did */
+	REASON_RULE,    /* a rule decided */
 	REASON_BANNED,
 	REASON_NEVER_BLOCK, /* a management source */
 	REASON_MALFORMED,   /* enum fault says how */
 	REASON_FRAGMENT,    /* a later fragment, where policy drops them */
 	REASON_NOT_IP,      /* ARP, LLDP, ...: not judged */
 	REASON_LIMIT_EXCEEDED,
-	REASON_WIREGUARD, /* no WireGuard message, where one is due */
-	REASON_REJECT,    /* answered, or no answer was due */
-	REASON_CHALLENGE, /* its source has to prove itself, or just did */
+	REASON_WIREGUARD, /* refused by a WireGuard guard */
+	REASON_REJECT,    /* rejected, with an answer or in silence */
+	REASON_CHALLENGE, /* the source is challenged, or has just answered */
 	REASON_MAX,
 };
 
-/* How a frame lies about its lengths, or where it ends too early. */
+/* Where a malformed frame has a wrong length or ends too early. */
 enum fault {
 	FAULT_NONE,
 	FAULT_ETHERNET,

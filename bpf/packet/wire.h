@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * wire.h - addresses between the wire's order of bytes and ours.
+ * wire.h - IPv6 addresses between the wire's byte order and struct addr.
  */
 #ifndef WIRE_H
 #define WIRE_H
@@ -9,7 +9,7 @@
 
 #include "packet/pkt.h"
 
-/* The IPv6 address at @words. */
+/* Read the address at @words. */
 static __always_inline struct addr from_wire(const __be32 *words)
 {
 	return (struct addr){
@@ -18,6 +18,7 @@ static __always_inline struct addr from_wire(const __be32 *words)
 	};
 }
 
+/* Write @a to @words. */
 static __always_inline void to_wire(__be32 *words, const struct addr *a)
 {
 	words[0] = bpf_htonl(a->hi >> 32);

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * literals.h - the prefixes that stand in the policy itself.
+ * literals.h - the prefix table of the policy's own prefixes.
  *
- * One table for sources and destinations and never_block together.  It does
- * not change while its generation lives; classes ascend with the addresses,
- * so that a prefix is a run of classes, and no two runs of addresses have the
- * same class: words of one host would save nothing, and there are none.
+ * It holds the prefixes of rules (sources and destinations) and of never_block,
+ * and does not change while its generation lives.  Classes ascend with the
+ * addresses, so a prefix is a run of classes.  No two ranges of addresses share
+ * a class, so host words would save nothing, and there are none.
  */
 #ifndef LITERALS_H
 #define LITERALS_H
@@ -51,8 +51,8 @@ struct {
 		&literal_lines, &literal_head, &literal_fences, \
 		&literal_leaves, literal_root_bits, false })
 
-/* Global functions: the verifier walks their searches only once, and for the
- * second address of a packet their code is in the cache.
+/* Global functions, so that the verifier checks the searches once, and their
+ * code is in the cache for the second address of a packet.
  */
 __noinline int literal_class_ipv6(const struct addr *a)
 {

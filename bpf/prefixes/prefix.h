@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * prefix.h - address to class: the lookup in a prefix table.
+ * prefix.h - the lookup in a prefix table: address to class.
  *
  * prefix_layout.h says how the tables lie in memory.  The first word of a root
- * line and the head are read once: user space may switch them under us.
+ * line and the head are read once: user space may switch them meanwhile.
  *
- * Searches take no branches but arithmetic: which way a step goes is for the
- * sender of the packet to choose, and a branch would be mispredicted.
+ * Searches use arithmetic in place of branches: the packet's sender chooses
+ * which way a step goes, and the CPU would mispredict.
  *
  * Builder: wirepath/prefixes/tables.py
  */
@@ -20,7 +20,7 @@
 struct prefix_table {
 	void *lines, *head, *fences, *leaves;
 	__u32 root_bits;
-	bool hosts; /* words may be of one host, or change; a constant */
+	bool hosts; /* host words, live changes; a constant to the compiler */
 };
 
 static __always_inline struct line *
@@ -35,14 +35,15 @@ static __always_inline __u32 below(__u32 a, __u32 b)
 	return ((__u64)a - b) >> 32;
 }
 
-/* Is @word not above @key?  0 or 1, without a branch. */
+/* 1 if @word is not above @key, else 0. */
 static __always_inline __u32 reached(__u32 word, __u32 key)
 {
 	return (word - ((__u64)key + 1)) >> 63;
 }
 
-/* The place of the last word of @line that is not above @key, or 0: by fours,
- * since three loads that do not wait for each other take no longer than one.
+/* The place of the last word of @line that is not above @key, or 0.  A step has
+ * four ways out: three loads that do not wait for each other cost as much as
+ * one.
  */
 static __always_inline __u32 line_search(const struct line *line, __u32 key)
 {
@@ -53,12 +54,12 @@ static __always_inline __u32 line_search(const struct line *line, __u32 key)
 
 	at += reached(four[1], key) + reached(four[2], key) +
 	      reached(four[3], key);
-	/* Linux 6.1 needs the mask, which the compiler would optimize away. */
+	/* Keeps the mask below, which the verifier of Linux 6.1 needs. */
 	barrier_var(at);
 	return at & (LINE_WORDS - 1);
 }
 
-/* All ones if @word is a host's, but not that of the key's address. */
+/* All ones if @word is the word of a host other than the key's, else 0. */
 static __always_inline __u32 other_host(const struct prefix_table *t,
 					__u32 word, __u32 key)
 {
@@ -67,7 +68,7 @@ static __always_inline __u32 other_host(const struct prefix_table *t,
 	return below(low, word ^ key) & -(word >> (t->root_bits - 1) & 1);
 }
 
-/* The class of an address, or with ROOT_CHUNK where to look on. */
+/* The class of an address, or with ROOT_CHUNK the chunk to look into. */
 static __always_inline __u32 ipv4_root(const struct prefix_table *t, __u32 addr)
 {
 	struct line *line = line_at(t, addr >> (32 - t->root_bits));
@@ -87,7 +88,7 @@ static __always_inline __u32 ipv4_root(const struct prefix_table *t, __u32 addr)
 	return word & WORD_CLASS(t->root_bits);
 }
 
-/* The class of an address whose root line says @chunk. */
+/* The class of an address whose root line leads to @chunk. */
 static __always_inline __u16 ipv4_chunk(const struct prefix_table *t,
 					__u32 chunk, __u32 addr)
 {
@@ -117,12 +118,13 @@ static __always_inline __u16 ipv4_chunk(const struct prefix_table *t,
 	return word & WORD_CLASS(t->root_bits);
 }
 
-/* Does @a lie at or behind the boundary? */
+/* Does @a lie at or above the boundary? */
 static __always_inline bool reaches(const struct addr *a, __u64 hi, __u64 lo)
 {
 	return a->hi > hi || (a->hi == hi && a->lo >= lo);
 }
 
+/* The leaf of the last fence that is not above @a. */
 static __always_inline struct leaf *
 leaf_of(const struct prefix_table *t, const struct addr *a)
 {

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * sets.h - which sets an address is in, as one class.
+ * sets.h - the prefix table of the sets: a class is a combination of sets.
  *
  * All sets share one table, so a packet pays for one lookup however many sets
  * there are, and an address inside overlapping prefixes is in all of them.
- * What stands below the table is user space's own: packets never read it.
+ * Packets read the table alone: members, classes and head are for user space.
  */
 #ifndef SETS_H
 #define SETS_H
@@ -32,7 +32,7 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, 1); /* two halves, one valid */
+	__uint(max_entries, 1); /* two halves, one of them valid */
 	__type(key, __u32);
 	__type(value, struct fence);
 } set_fences SEC(".maps");
@@ -74,7 +74,7 @@ struct {
 		&set_lines, &set_fence_head, &set_fences, &set_leaves, \
 		set_root_bits, true })
 
-/* Global functions: the verifier walks their long searches only once. */
+/* Global functions, so that the verifier checks the long searches once. */
 __noinline int set_class_chunk(__u32 chunk, __u32 addr)
 {
 	return ipv4_chunk(&SET_TABLE, chunk, addr);

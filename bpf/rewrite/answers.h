@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * answers.h - whom one answers: nobody that is many, and no answer.
+ * answers.h - which packets may be answered: not those from or to a group of
+ * hosts, and not answers themselves.
  *
- * Actions decide here, by struct pkt; the bytes are written when the walk is
- * over (rewrite.h).
+ * Actions ask here, by struct pkt; the answer is written when the walk is over
+ * (rewrite.h).
  *
  * Model: wirepath/actions/answers.py
  */
@@ -13,7 +14,7 @@
 #include "packet/parse_l4.h"
 
 #define IPV4_LOOPBACK  127
-#define IPV4_GROUPS    224 /* and all above: class D, class E, broadcast */
+#define IPV4_GROUPS    224 /* and above: class D, class E, broadcast */
 #define IPV6_GROUPS    0xff
 #define ICMP_ERRORS    0x1838 /* RFC 1122 section 3.2.2: 3, 4, 5, 11, 12 */
 #define ICMPV6_INFORM  128    /* RFC 4443 section 2.1: errors are below */
@@ -38,8 +39,8 @@ static __always_inline bool is_icmp_error(const struct pkt *pkt)
 		pkt->icmp_type == NDISC_REDIRECT);
 }
 
-/* RFC 1122 section 3.2.2, RFC 4443 section 2.4 (e), RFC 9293 section 3.5.2.
- * Global, so that the verifier checks it once.
+/* May the packet be answered?  RFC 1122 section 3.2.2, RFC 4443 section 2.4
+ * (e), RFC 9293 section 3.5.2.  Global, so that the verifier checks it once.
  */
 __noinline int may_be_answered(const struct pkt *pkt)
 {

@@ -2,9 +2,9 @@
 /*
  * rewrite.h - change a frame into the answer to it (with rewrite_l4.h).
  *
- * Headers are written from struct pkt alone, without options or extensions; of
- * the frame stay its tags and, in an ICMP error, the packet that is quoted.
- * Whatever fails, the caller drops the frame, half written as it may be.
+ * Headers are written from struct pkt alone, without options or extensions.
+ * Only the frame's tags stay and, in an ICMP error, the packet that it quotes.
+ * If anything fails, the caller drops the frame, which may be half written.
  *
  * Test: tests/actions/test_reject.py
  */
@@ -21,7 +21,8 @@
 #define ANSWER_TTL 64
 #define IPV4_DF    0x4000
 
-/* All in front of the IP header, or more. */
+/* The link header with its tags; fewer tags leave bytes of the IP header in it.
+ */
 struct link_head {
 	__u8 dst[ETH_ALEN];
 	__u8 src[ETH_ALEN];
@@ -75,7 +76,9 @@ static __always_inline void write_ipv6(struct ipv6hdr *ip,
 	to_wire(ip->daddr.s6_addr32, &pkt->src);
 }
 
-/* Where the IP header of the answer ends, once it and all before is written. */
+/* Write the link header and the IP header of the answer.  Returns their end, or
+ * NULL if they do not fit.
+ */
 static __always_inline void *
 write_head(struct frame *frame, const struct pkt *pkt)
 {
@@ -105,15 +108,15 @@ write_segment(const struct frame *frame, const struct pkt *pkt, void *l4)
 	struct segment segment = segment_of(pkt);
 
 	if (pkt->answer == ANSWER_COOKIE) {
-		segment = greeting_of(pkt, own_mss(frame->ctx, pkt));
+		segment = syn_ack_of(pkt, own_mss(frame->ctx, pkt));
 		if (!segment.mss)
 			return -1;
 	}
 	return write_tcp(l4, frame->end, pkt, &segment);
 }
 
-/* Write the answer into a frame that has room for just it; -1: it cannot be
- * done, because not all of it is in memory that we may write to.
+/* Write the answer into a frame of exactly its length.  Returns 0, or -1 if not
+ * all of the frame is in linear memory.
  */
 static __always_inline int
 write_answer(struct frame *frame, const struct pkt *pkt)

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * rewrite_dscp.h - write the DSCP that rules ask for into a packet that passes.
+ * rewrite_dscp.h - write a new DSCP into a packet that passes.
  *
- * IPv4 and IPv6 both have it in their first 16 bits, beside what has to stay:
- * ECN, and the head of the flow label.  No checksum of a layer above covers it.
+ * IPv4 and IPv6 both have it in their first 16 bits, next to bits that must
+ * stay: ECN, and the top of the flow label.  No checksum of a layer above
+ * covers it.
  *
  * Test: tests/actions/test_dscp.py
  */
@@ -19,9 +20,9 @@
 #define IPV4_DSCP 0x00fc /* of the first 16 bits, RFC 2474 section 3 */
 #define IPV6_DSCP 0x0fc0
 
-/* The first 16 bits, @old ones, with @dscp in them. */
-static __always_inline __be16 remarked(const struct pkt *pkt, __be16 old,
-				       __u32 dscp)
+/* The first 16 bits of the header, @old, with @dscp in them. */
+static __always_inline __be16 with_dscp(const struct pkt *pkt, __be16 old,
+					__u32 dscp)
 {
 	__u16 mask = pkt->family == 4 ? IPV4_DSCP : IPV6_DSCP;
 
@@ -29,13 +30,15 @@ static __always_inline __be16 remarked(const struct pkt *pkt, __be16 old,
 	return bpf_htons((bpf_ntohs(old) & ~mask) | dscp);
 }
 
-/* RFC 1624 section 3, equation 3; the order of bytes does not matter to it. */
+/* A checksum after @old became @new (RFC 1624 section 3, equation 3); it works
+ * in any byte order.
+ */
 static __always_inline __sum16 replaced(__sum16 check, __be16 old, __be16 new)
 {
 	return checksum_value((__u16)~check + (__u16)~old + (__u64)new);
 }
 
-/* In memory, as XDP has it. */
+/* Write @dscp in linear memory, at XDP. */
 static __always_inline void write_dscp(const struct frame *frame,
 				       const struct pkt *pkt, __u32 dscp)
 {
@@ -45,13 +48,14 @@ static __always_inline void write_dscp(const struct frame *frame,
 	if ((void *)(ip + 1) > frame->end)
 		return;
 	old = *first;
-	*first = remarked(pkt, old, dscp);
+	*first = with_dscp(pkt, old, dscp);
 	if (pkt->family == 4)
 		ip->check = replaced(ip->check, old, *first);
 }
 
-/* In an skb, which may share its bytes, and may know the sum of all of them:
- * IPv4's own checksum makes up for the change there, IPv6 has none.
+/* Write @dscp in an skb, which may share its bytes and may hold the sum of all
+ * of them.  In IPv4 the header's own checksum balances the change in that sum;
+ * IPv6 has none, so the sum is recomputed.
  */
 static __always_inline void
 write_skb_dscp(void *skb, const struct pkt *pkt, __u32 dscp)
@@ -62,7 +66,7 @@ write_skb_dscp(void *skb, const struct pkt *pkt, __u32 dscp)
 
 	if (bpf_skb_load_bytes(skb, at, &old, sizeof(old)))
 		return;
-	new = remarked(pkt, old, dscp);
+	new = with_dscp(pkt, old, dscp);
 	if (pkt->family == 4 &&
 	    bpf_l3_csum_replace(skb, at + offsetof(struct iphdr, check), old,
 				new, sizeof(new)))

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * rewrite_l4.h - what answers consist of, and how long they are.
+ * rewrite_l4.h - the length of answers and their L4 headers.
  *
  * An ICMP error is put in front of the packet that it quotes; a TCP segment is
  * a bare header, in place of the old one.
@@ -42,7 +42,7 @@ static __always_inline __u32 tcp_bytes(const struct pkt *pkt)
 	       (pkt->answer == ANSWER_COOKIE ? MSS_BYTES : 0);
 }
 
-/* How much is put in front of what the frame has. */
+/* The bytes that are put in front of the frame's IP header. */
 static __always_inline __u32 shift_of(const struct pkt *pkt)
 {
 	return pkt->answer == ANSWER_PROHIBITED ? ip_bytes(pkt) + ICMP_BYTES
@@ -60,15 +60,15 @@ static __always_inline __u32 length_of(const struct pkt *pkt)
 	return quoting < most ? quoting : most;
 }
 
-/* What a TCP header says. */
+/* The fields of a TCP header that differ. */
 struct segment {
 	__u32 seq, ack;
 	__u8 flags;
 	__u16 window;
-	__u16 mss; /* 0: none is told */
+	__u16 mss; /* 0: no option */
 };
 
-/* RFC 9293 section 3.10.7.1. */
+/* The RST (RFC 9293 section 3.10.7.1), or the ACK of a challenge. */
 static __always_inline struct segment segment_of(const struct pkt *pkt)
 {
 	__u32 number = pkt->answer_number;
@@ -80,7 +80,7 @@ static __always_inline struct segment segment_of(const struct pkt *pkt)
 	return (struct segment){ .ack = number, .flags = TCP_RST | TCP_ACK };
 }
 
-/* What fits the device that the frame came in by, as for a SYN of our own. */
+/* The MSS for the device that the frame came in by; 0: its MTU is too small. */
 static __always_inline __u16 own_mss(void *ctx, const struct pkt *pkt)
 {
 	__u32 mtu = 0, headers = ip_bytes(pkt) + sizeof(struct tcphdr);
@@ -91,11 +91,11 @@ static __always_inline __u16 own_mss(void *ctx, const struct pkt *pkt)
 	return mtu < WINDOW_MAX ? mtu : WINDOW_MAX;
 }
 
-/* The SYN and ACK of a listener.  Of options only what needs no memory: window
- * scale and SACK would be forgotten.  The window is one that it surely has.
+/* The SYN-ACK of a listener.  MSS is the only option: nothing would remember
+ * window scale and SACK.  The window is one that any listener has.
  */
 static __always_inline struct segment
-greeting_of(const struct pkt *pkt, __u16 mss)
+syn_ack_of(const struct pkt *pkt, __u16 mss)
 {
 	__u32 window = INITIAL_WINDOW * mss;
 
@@ -108,7 +108,7 @@ greeting_of(const struct pkt *pkt, __u16 mss)
 	};
 }
 
-/* Up to @end; -1: that is too early. */
+/* Write a TCP header.  Returns 0, or -1 if it does not fit before @end. */
 static __always_inline int
 write_tcp(void *at, const void *end, const struct pkt *pkt,
 	  const struct segment *s)
@@ -135,7 +135,7 @@ write_tcp(void *at, const void *end, const struct pkt *pkt,
 	return 0;
 }
 
-/* Around what lies between it and @end. */
+/* Write an ICMP error in front of its quote, which ends at @end. */
 static __always_inline void write_icmp(struct icmp_error *icmp, void *end,
 				       const struct pkt *pkt)
 {

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * act.h - what a rule does with a packet that it matches.
+ * act.h - the action of a rule that matches a packet.
  *
- * Most actions decide by struct pkt alone.  One that has to look at the bytes
- * behind the headers, or at sockets, is a byte action: the walk waits for
- * it and may go on after it (byte_actions.h).
+ * Most actions decide by struct pkt alone.  An action that needs the bytes
+ * after the headers, or a socket, is a byte action: the walk stops, the action
+ * runs, and the walk may go on after it (byte_actions.h).
  */
 #ifndef ACT_H
 #define ACT_H
@@ -18,26 +18,26 @@
 #include "actions/wireguard_indexes.h"
 #include "rules/clauses.h"
 
-/* What a rule does that takes more than a verdict. */
+/* The actions that take more than a verdict. */
 enum action {
 	ACTION_NONE,
 	ACTION_LIMIT,
 	ACTION_REJECT,
 	ACTION_CHALLENGE,
 	ACTION_MIRROR,
-	ACTION_LEARN, /* of what answers to a WireGuard guard */
-	/* Those that say what the packet leaves with: the last rule wins. */
+	ACTION_LEARN, /* the sessions of a WireGuard guard, at egress */
+	/* Actions that set what the packet leaves with: the last rule wins. */
 	ACTION_DSCP,
 	ACTION_MARK,
 	ACTION_PRIORITY,
-	/* Those that look at the frame's bytes come last: byte_actions.h. */
+	/* Byte actions come last: byte_actions.h. */
 	ACTION_WIREGUARD,
 	ACTION_COOKIE,
 	ACTION_MAX,
 };
 _Static_assert(ACTION_WIREGUARD - ACTION_DSCP <= NOTED_MAX, "noted actions");
 
-/* Bit a: some rule has enum action a. */
+/* Bit a: some rule has the action a of enum action. */
 const volatile __u32 actions_used;
 
 /* BTF keeps the types that a global mentions. */
@@ -46,21 +46,22 @@ const volatile enum action action_names;
 #define ACTIONS_ON_BYTES (~0U << ACTION_WIREGUARD)
 #define ACTIONS_NOTED    ((~0U << ACTION_DSCP) & ~ACTIONS_ON_BYTES)
 
-/* Those that send something back. */
+/* Actions that may send an answer. */
 #define ACTIONS_THAT_ANSWER \
 	(1U << ACTION_REJECT | 1U << ACTION_CHALLENGE | 1U << ACTION_COOKIE)
 
-/* Those that leave something for the hook to do when the walk is over. */
+/* Actions that leave work to the hook: struct deferred, or a note in pkt. */
 #define ACTIONS_DEFERRED \
 	(ACTIONS_NOTED | 1U << ACTION_MIRROR | 1U << ACTION_LEARN)
 
+/* The place, + 1, of what the last rule with @action sets; 0: no rule does. */
 static __always_inline __u32 noted(const struct pkt *pkt, enum action action)
 {
 	return pkt->noted[action - ACTION_DSCP];
 }
 
-/* Does a packet leave with what some rule with @action says?  One that a snap
- * length has cut is left alone.
+/* Does the packet leave with what a rule with @action sets?  Only if it passes;
+ * a frame that a snap length has cut is not changed.
  */
 static __always_inline bool
 leaves_with(const struct pkt *pkt, enum action action, enum verdict verdict)
@@ -70,7 +71,9 @@ leaves_with(const struct pkt *pkt, enum action action, enum verdict verdict)
 	return noted(pkt, action);
 }
 
-/* Global, so that its stack is not the walk's. */
+/* Note the work that an action leaves to the hook.  Global, so that its stack
+ * is not the walk's.
+ */
 __noinline int defer(struct pkt *pkt, __u32 action, __u32 config)
 {
 	if (!pkt)
@@ -101,8 +104,8 @@ static __noinline void finish_skb(struct __sk_buff *skb, const struct pkt *pkt,
 		set_priority(skb, noted(pkt, ACTION_PRIORITY));
 }
 
-/* What actions leave to the hooks of TC, besides what changes the bytes that a
- * copy has.
+/* At TC, do the deferred work of actions that needs the skb and comes after the
+ * copies for mirrors.
  */
 static __always_inline void finish(struct __sk_buff *skb, const struct pkt *pkt,
 				   enum verdict verdict)
@@ -111,6 +114,7 @@ static __always_inline void finish(struct __sk_buff *skb, const struct pkt *pkt,
 		finish_skb(skb, pkt, verdict);
 }
 
+/* Carry out the action of a clause that holds. */
 static __always_inline enum verdict
 act(struct pkt *pkt, const struct clause *clause)
 {

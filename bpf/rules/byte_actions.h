@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * byte_actions.h - rules whose action looks at the frame's bytes.
+ * byte_actions.h - rules whose action needs the bytes of the frame.
  *
- * They interrupt the walk; it goes on behind them, unless they decide.
+ * Such a rule interrupts the walk.  Its action runs, and the walk goes on after
+ * the rule unless the action has decided.
  */
 #ifndef BYTE_ACTIONS_H
 #define BYTE_ACTIONS_H
@@ -12,14 +13,15 @@
 #include "packet/cursor.h"
 #include "rules/classify.h"
 
-#define BYTE_ACTIONS_MAX 10000 /* a packet; as many as there may be rules */
+#define BYTE_ACTIONS_MAX 10000 /* a packet; a policy has no more rules */
 
+/* One walk that byte actions interrupt. */
 struct byte_actions {
 	struct pkt *pkt;
 	struct frame frame;
 };
 
-/* Its own stack, which the walk does not need at the same time. */
+/* A function of its own: its stack and that of the walk take turns. */
 static __noinline enum verdict
 run_byte_action(const struct frame *frame, struct pkt *pkt)
 {
@@ -32,17 +34,17 @@ run_byte_action(const struct frame *frame, struct pkt *pkt)
 	return VERDICT_CONTINUE;
 }
 
-/* Walk to the next byte action and run it.  Returns 1 when nothing is left to do. */
-static long next_byte_action(__u32 nth, struct byte_actions *e)
+/* Walk to the next byte action and run it.  Returns 1 if the walk is over. */
+static long next_byte_action(__u32 nth, struct byte_actions *walk)
 {
-	struct pkt *pkt = e->pkt;
+	struct pkt *pkt = walk->pkt;
 
 	pkt->byte_action.action = ACTION_NONE;
 	pkt->byte_action.verdict = classify(pkt);
 	if (!pkt->byte_action.action)
 		return 1;
 	pkt->rule = pkt->byte_action.rule;
-	pkt->byte_action.verdict = run_byte_action(&e->frame, pkt);
+	pkt->byte_action.verdict = run_byte_action(&walk->frame, pkt);
 	count_rule(pkt->rule, pkt, pkt->byte_action.verdict);
 	if (pkt->byte_action.verdict)
 		return 1;
@@ -50,7 +52,7 @@ static long next_byte_action(__u32 nth, struct byte_actions *e)
 	return 0;
 }
 
-/* What the rules make of a packet. */
+/* The verdict of the rules; CONTINUE if none decides. */
 static __always_inline enum verdict
 rules(struct pkt *pkt, const struct frame *frame)
 {

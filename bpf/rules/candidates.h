@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * candidates.h - rules that one dimension singles out.
+ * candidates.h - clauses found by an index on their most selective dimension.
  *
  * A policy of many rules files most of its clauses away: each under the one
- * dimension where few others lie beside it, in the list of every class that it
- * covers there.  A packet then looks at a handful of candidates, however many
+ * dimension where it overlaps few others, in the list of every class that it
+ * covers there.  A packet then compares a handful of candidates, however many
  * rules there are.  Lists ascend, so the first candidate that holds is the
- * lowest.  What does not fit a short list stays in the rows of classify.h.
+ * lowest.  A clause that does not fit a short list stays in the rows (rows.h).
  *
  * Lowering: wirepath/plan/filing.py
  */
@@ -17,10 +17,10 @@
 #include "rules/lanes.h"
 
 #define BLOCK_CANDIDATES 4
-#define LIST_BLOCKS      6 /* blocks a list ... */
-#define LIST_BITS        3 /* ... and the bits of that */
+#define LIST_BLOCKS      6 /* blocks a list, at most ... */
+#define LIST_BITS        3 /* ... a number of so many bits */
 #define LIST_MASK        ((1U << LIST_BITS) - 1)
-#define CLAUSE_NONE      0xffff /* none is that high */
+#define CLAUSE_NONE      0xffff /* no clause has this number */
 
 /* Dimensions that may have lists. */
 #define LISTED_MAX DIMENSION_PROTO
@@ -29,17 +29,17 @@
 	 1U << DIMENSION_DPORT)
 
 struct candidates_config {
-	__u32 lists;               /* 0: nothing was filed away */
+	__u32 lists;               /* entries of `lists`; 0: none is filed */
 	__u32 filed_by;            /* bit d: dimension d has lists */
-	__u32 base[DIMENSION_MAX]; /* a dimension's first class in lists */
+	__u32 base[DIMENSION_MAX]; /* where its class 0 is in `lists` */
 };
 const volatile struct candidates_config candidates_config;
 
 _Static_assert(CLAUSES_MAX <= CLAUSE_NONE, "a clause is called none");
 
-/* Two lists a class, apart for clauses of few and of many classes: neighbours
- * share what is wide.  A list is the index of its first block << LIST_BITS, and
- * how many it has.
+/* A class has two lists, for clauses that cover few classes and for those that
+ * cover many, which neighbouring classes share.  A list is the index of its
+ * first block << LIST_BITS, plus its number of blocks.
  */
 struct class_lists {
 	__u32 narrow, wide;
@@ -53,8 +53,8 @@ struct {
 	__type(value, struct class_lists);
 } lists SEC(".maps");
 
-/* Candidates by the cache line: what each asks for, in lanes.  Where there are
- * fewer, no packet holds.
+/* A cache line of candidates: the lowest and the highest classes that each asks
+ * for, in lanes, and its clause above them.  Unused places hold for no packet.
  */
 struct block {
 	__u64 low[BLOCK_CANDIDATES];
@@ -69,7 +69,7 @@ struct {
 	__type(value, struct block);
 } blocks SEC(".maps");
 
-/* Those of a block that the lanes suit, a bit each. */
+/* Bit j: the packet's @lanes suit candidate j of @block. */
 static __always_inline __u32 suiting(const struct block *block, __u64 lanes)
 {
 	__u64 guards = lanes_config.guards;
@@ -81,20 +81,20 @@ static __always_inline __u32 suiting(const struct block *block, __u64 lanes)
 	return bits;
 }
 
-/* Whose candidate it is, of the @j of a block. */
+/* The clause of candidate @j of @block. */
 static __always_inline __u32 clause_in(const struct block *block, __u32 j)
 {
 	return block->low[j] >> CLAUSE_AT;
 }
 
-/* Clauses from @from up to before @end, as one number: the stack is tight. */
+/* The clauses from @from to before @end, in one word to save stack. */
 static __always_inline __u64 range_of(__u32 from, __u32 end)
 {
 	return (__u64)from << 32 | end;
 }
 
-/* The lowest clause of @list that holds and is in @range; its end if none is.
- * Global: the verifier walks the loop only once.
+/* The lowest clause of @list that is in @range and holds, or the end of @range.
+ * Global, so that the verifier checks the loop once.
  */
 __noinline __u32 lowest_candidate(const struct classes *classes, __u32 list,
 				  __u64 lanes, __u64 range)
@@ -131,9 +131,9 @@ lists_in(enum dimension d, const struct classes *classes, __u32 *at)
 	return bpf_map_lookup_elem(&lists, at);
 }
 
-/* Fetch what no other packet is likely to have fetched, before any branch that
- * depends on it: then it comes from memory all at the same time.  Returns 0 if
- * all lists are empty.
+/* Load the first block of each list before any branch depends on one: lists are
+ * rarely in the cache, and so their cache misses overlap.  Returns 0 if all
+ * lists are empty.
  */
 static __always_inline __u32 fetch_lists(const struct classes *classes,
 					 __u32 *at)
@@ -159,10 +159,10 @@ static __always_inline __u32 fetch_lists(const struct classes *classes,
 	return any;
 }
 
-/* The lowest filed clause at or behind @from that holds, or CLAUSE_NONE. */
+/* The lowest filed clause from @from on that holds, or CLAUSE_NONE. */
 __noinline __u32 next_candidate(const struct classes *classes, __u32 from)
 {
-	__u32 best = CLAUSE_NONE, at; /* one for all: the stack is tight */
+	__u32 best = CLAUSE_NONE, at; /* one for all, to save stack */
 	__u64 lanes;
 
 	if (!candidates_config.filed_by || !classes)

@@ -3,10 +3,10 @@
  * classify.h - the rules that match a packet, in file order.
  *
  * A rule is lowered to one or more clauses; a clause holds if the packet's
- * class suits it in every dimension.  Clauses are resident, as bits of rows
- * (rows.h), or filed away (candidates.h); the walk takes them together in
- * order.  Rules that do not end it are counted on the way: it asks for the
- * next match until one decides.
+ * class suits it in every dimension.  A clause is resident, as a bit of the
+ * rows (rows.h), or filed away (candidates.h); the walk merges both in file
+ * order.  It counts each rule that matches, carries out its action, and looks
+ * for the next match until an action decides.
  *
  * Lowering: wirepath/plan/    Model: wirepath/model.py
  */
@@ -20,7 +20,7 @@
 #include "rules/rows.h"
 #include "stats.h"
 
-/* The clause of each bit of the rows, when some clauses are filed away. */
+/* The clause of each bit of the rows; only if some clauses are filed away. */
 struct resident {
 	__u64 clause;
 };
@@ -33,23 +33,21 @@ struct {
 	__type(value, struct resident);
 } residents SEC(".maps");
 
-/* One walk over the clauses that hold; what is left to look at.  Small, since
- * the stack of Linux 6.1 is tight.
- */
+/* One walk over the clauses that hold.  Packed, to save stack. */
 struct walk {
 	struct pkt *pkt;
 	struct classes classes;
 	__u16 at;        /* place of `word` in the rows */
-	__u64 word;      /* bits that hold there */
-	__u64 summary;   /* words that may hold some, in block `block` */
-	__u16 from_bit;  /* bits below are done with ... */
-	__u16 from;      /* ... and filed clauses below */
+	__u64 word;      /* bits of the clauses there that hold */
+	__u64 summary;   /* words of block `block` that may have such bits */
+	__u16 from_bit;  /* bits below this one are done with ... */
+	__u16 from;      /* ... and filed clauses below this one */
 	__u16 candidate; /* lowest filed clause that holds */
 	__u8 block;
 	__u8 verdict; /* enum verdict */
 };
 
-/* Let prefixes count, in the sets that @clause has found the addresses in. */
+/* Count the packet for its prefixes in the sets by which @clause holds. */
 static __always_inline void
 count_in_sets(const struct clause *clause, const struct pkt *pkt)
 {
@@ -61,7 +59,7 @@ count_in_sets(const struct clause *clause, const struct pkt *pkt)
 		count_prefixes(pkt, &pkt->dst, clause->dst_counters);
 }
 
-/* Clause @i holds: count its rule, and let it decide.  Returns 1 if it did. */
+/* Clause @i holds: act for its rule, count it.  Returns 1 to stop the walk. */
 static __always_inline long matched(struct walk *w, __u32 i)
 {
 	struct clause *clause = bpf_map_lookup_elem(&clauses, &i);
@@ -92,7 +90,7 @@ static __always_inline __u32 clause_of(__u32 bit)
 	return resident ? resident->clause : CLAUSE_NONE;
 }
 
-/* The next word of the rows, or block of 64 words.  Returns 1 at their end. */
+/* Read the next word, or the summary of the next 64.  Returns 1 at the end. */
 static __always_inline long read_on(struct walk *w)
 {
 	if (w->summary) {
@@ -109,7 +107,7 @@ static __always_inline long read_on(struct walk *w)
 	return 0;
 }
 
-/* Bits of a word at clause @base that lie at or behind @from. */
+/* The @bits of a word that begins at bit @base, without those below @from. */
 static __always_inline __u64 remaining(__u64 bits, __u32 base, __u32 from)
 {
 	if (from <= base)
@@ -143,9 +141,9 @@ static __always_inline bool has_few_clauses(void)
 	return classify_config.words == 1 && !candidates_config.lists;
 }
 
-/* The walk of few clauses: most often their first match decides, no loop.  Most
- * often that is clause 0, or never: a branch foresees it, while arithmetic
- * would wait for the set table, and all that follows with it.
+/* The walk of at most 64 clauses, mostly without a loop: the first match
+ * decides.  Either most packets match clause 0 or most do not, so the CPU
+ * predicts that branch; arithmetic would wait for the loads from the set table.
  */
 static __always_inline void walk_word(struct walk *w)
 {
@@ -154,6 +152,7 @@ static __always_inline void walk_word(struct walk *w)
 		bpf_loop(WORD_BITS, step, w, 0);
 }
 
+/* The walk of any number of clauses. */
 static __always_inline void walk_all(struct walk *w)
 {
 	if (classify_config.summary_words)
@@ -168,8 +167,8 @@ static __always_inline void walk_all(struct walk *w)
 		bpf_loop(STEPS_MAX, step, w, 0);
 }
 
-/* From where a byte action has interrupted it.  Global: the verifier checks it
- * once, whatever packet comes.
+/* Walk the rules, from where a byte action has interrupted the walk.  Global,
+ * so that the verifier checks it once.
  */
 __noinline int classify(struct pkt *pkt)
 {
@@ -182,7 +181,7 @@ __noinline int classify(struct pkt *pkt)
 		w.from_bit = pkt->byte_action.from_bit;
 	}
 	value_classes(w.classes.of, pkt);
-	/* Addresses are what costs memory: not for who suits no clause anyway. */
+	/* Addresses cost most: look them up only if some clause may hold. */
 	if (has_few_clauses()) {
 		w.word = remaining(and_values(&w.classes), 0, w.from_bit);
 		if (!w.word)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * clauses.h - what a rule is lowered to: conditions that hold together.
+ * clauses.h - the clauses of rules: conditions that must hold together.
  *
- * Clauses lie in file order; those of one rule lie together and do the same.
+ * Clauses lie in file order; those of one rule lie together and act alike.
  *
  * Lowering: wirepath/plan/clauses.py
  */
@@ -15,14 +15,14 @@
 
 struct clause {
 	__u32 next;           /* first clause of the next rule */
-	__u32 next_resident;  /* first bit of the rows behind this rule */
-	__u32 rule;           /* its slot in rule_counters */
-	enum verdict verdict; /* of every packet; CONTINUE: the action says */
+	__u32 next_resident;  /* first bit of the rows after this rule */
+	__u32 rule;           /* slot of the rule in rule_counters */
+	enum verdict verdict; /* of all packets; CONTINUE: the action decides */
 	__u16 action;         /* enum action */
-	__u16 config;         /* its place among those of this action */
+	__u16 config;         /* place of its struct in the action's map */
 	__u32 reserved;       /* arrays round elements up to 8 bytes */
-	__u64 src_counters;   /* sets whose prefixes count a match, */
-	__u64 dst_counters;   /* by the address they are asked for */
+	__u64 src_counters; /* sets whose prefixes count a match, a bit each */
+	__u64 dst_counters;
 };
 
 struct {

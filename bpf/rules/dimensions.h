@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * dimensions.h - what a rule may ask about, and the class of a packet in each.
+ * dimensions.h - the fields that rules match on, and a packet's class in each.
  *
- * A dimension sorts all packets into classes that no rule tells apart.  The
- * classifier then works on classes alone.  Class 0 of a dimension with absent
- * values is "absent": a packet without ports, or without a VLAN tag.  A
- * dimension that no rule uses costs nothing: its code is dead and removed.
+ * A dimension sorts all packets into equivalence classes, which no rule tells
+ * apart; the classifier works on classes alone.  Class 0 means "absent" where a
+ * packet may lack the value: it has no ports, or no VLAN tag.  The code of a
+ * dimension that no rule uses is dead, and the verifier removes it.
  *
  * Lowering: wirepath/plan/spaces.py
  */
@@ -21,9 +21,9 @@
 #define CT_MASK 7
 
 enum dimension {
-	DIMENSION_SRC, /* among the policy's own prefixes */
+	DIMENSION_SRC, /* among the prefixes in rules: literals.h */
 	DIMENSION_DST,
-	DIMENSION_SRC_SET, /* among the sets */
+	DIMENSION_SRC_SET, /* among the sets: sets.h */
 	DIMENSION_DST_SET,
 	DIMENSION_SPORT,
 	DIMENSION_DPORT,
@@ -49,10 +49,10 @@ const volatile enum dimension dimension_names;
 const volatile enum fragment fragment_names;
 const volatile enum ct ct_names;
 
-/* Bit d: some rule asks about dimension d. */
+/* Bit d: some rule asks about the dimension d of enum dimension. */
 const volatile __u32 dimensions_used;
 
-/* Classes of the dimensions that are plain numbers, by value. */
+/* The class of each value, for the dimensions that are plain numbers. */
 struct values {
 	__u16 sport[65536];
 	__u16 dport[65536];
@@ -76,14 +76,15 @@ struct {
 	__type(value, struct values);
 } values SEC(".maps");
 
-/* Dimensions come in groups: addresses, the common rest, the rare rest.  The
- * verifier removes a branch on a constant but not the load of it, so whoever
- * asks for many asks group by group, and reads `dimensions_used` once.
+/* Dimensions come in three groups: addresses, common ones, rare ones.  The
+ * verifier removes a branch on a constant but not the load of the constant, so
+ * code for many dimensions goes group by group and loads `dimensions_used` once
+ * for each.
  */
 #define GROUP_COMMON DIMENSION_SPORT /* the first of its group */
 #define GROUP_RARE   DIMENSION_TCP_FLAGS
 
-/* Those of the dimensions from @from to before @to that are in use. */
+/* The dimensions in use, of those from @from to before @to. */
 static __always_inline __u32 used(__u32 from, __u32 to)
 {
 	return dimensions_used & ((1U << to) - (1U << from));

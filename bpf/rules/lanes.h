@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * lanes.h - the classes of a packet side by side in one number.
+ * lanes.h - the classes of a packet side by side in one word (SIMD within a
+ * register).
  *
- * Each dimension has a lane of bits in it, and above each lane lies one bit
- * more, its guard.  So one subtraction compares all dimensions at once: what
- * is too small in its lane borrows its guard, and nothing from its neighbour.
+ * Each dimension has a lane of bits, and above each lane lies one more bit, its
+ * guard.  One subtraction compares all dimensions at once: a lane in which the
+ * difference is negative borrows from its own guard, not from its neighbour.
  *
  * Lowering: wirepath/plan/filing.py
  */
@@ -18,16 +19,16 @@
 struct lanes_config {
 	__u64 guards;
 	__u32 in_lanes; /* bit d: dimension d has a lane ... */
-	__u32 in_runs;  /* ... or found no room, and is in runs */
+	__u32 in_runs;  /* ... or found no room and lies in `runs` */
 	__u8 lane_at[DIMENSION_MAX];
 };
 const volatile struct lanes_config lanes_config;
 
-/* By clause, what lanes have no room for. */
+/* By clause: the classes it asks for in dimensions that have no lane. */
 struct run {
 	__u16 low[DIMENSION_MAX];
 	__u16 high[DIMENSION_MAX];
-	__u32 reserved; /* a cache line each */
+	__u32 reserved; /* pads to a cache line */
 };
 
 struct {
@@ -38,7 +39,9 @@ struct {
 	__type(value, struct run);
 } runs SEC(".maps");
 
-/* Without a branch a dimension: a difference below 0 shows in the top bit. */
+/* Negative if a class lies outside its run.  No branch for each dimension: the
+ * sign bit collects the differences.
+ */
 static __always_inline __s32 outside(const struct run *run,
 				     const struct classes *classes, __u32 from,
 				     __u32 to)
@@ -57,7 +60,7 @@ static __always_inline __s32 outside(const struct run *run,
 	return bits;
 }
 
-/* Does @clause hold in the dimensions without a lane, too? */
+/* Does @clause hold in the dimensions without a lane? */
 static __always_inline bool holds(__u32 clause, const struct classes *classes)
 {
 	struct run *run;
@@ -85,7 +88,7 @@ static __always_inline __u64 lanes_of(const struct classes *classes, __u32 from,
 	return lanes;
 }
 
-/* The packet's classes side by side, a lane each, with the guards. */
+/* The packet's classes in their lanes, with the guards set. */
 static __always_inline __u64 all_lanes(const struct classes *classes)
 {
 	return lanes_config.guards | lanes_of(classes, 0, GROUP_COMMON) |
@@ -93,15 +96,16 @@ static __always_inline __u64 all_lanes(const struct classes *classes)
 	       lanes_of(classes, GROUP_RARE, DIMENSION_MAX);
 }
 
-/* All lanes at once: where one number is the smaller, its guard is lent away.
- * Returns 1 if all of @lanes are from @low to @high, else 0, without a branch.
+/* Returns 1 if each of @lanes is between those of @low and @high, else 0,
+ * without a branch: where a number is the smaller, the subtraction clears its
+ * guard.
  */
 static __always_inline __u32 between(__u64 low, __u64 lanes, __u64 high,
 				     __u64 guards)
 {
 	__u64 kept = (lanes - low) & (high - (lanes ^ guards));
 
-	return ((guards & ~kept) - 1) >> 63; /* guards leave the top bit free */
+	return ((guards & ~kept) - 1) >> 63; /* no guard is the top bit */
 }
 
 #endif

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * rows.h - for every class of every dimension, the clauses that it suits.
+ * rows.h - for every class of every dimension, the clauses that it suits
+ * (aggregated bit vectors: Lakshman and Stiliadis 1998, Baboescu and Varghese
+ * 2001).
  *
- * A row has a bit a clause; ANDing the rows of a packet's classes leaves the
- * clauses that hold.  With more than 64 clauses a row begins with a summary, a
- * bit for each word that is not 0, so that most words are never read.
+ * A row has one bit for each clause; ANDing the rows of a packet's classes
+ * leaves the clauses that hold.  With more than 64 clauses a row begins with a
+ * summary, a bit for each word that is not 0, so that most words are never
+ * read.
  *
  * Lowering: wirepath/plan/rows.py
  */
@@ -34,8 +37,8 @@ struct {
 	__type(value, struct row_word);
 } rows SEC(".maps");
 
-/* What sets each bit of the rows asks for; read by user space alone, which
- * writes the row of a class that a live change brings about.
+/* The sets that the clause of each bit asks for.  Only user space reads this: a
+ * live change of a set may need a new class, and its row is made from here.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -45,8 +48,8 @@ struct {
 	__type(value, struct set_need);
 } src_set_needs SEC(".maps"), dst_set_needs SEC(".maps");
 
-/* Those of @bits that suit the packet in the dimensions of one group: word @i
- * of its rows, which have @stride words each.
+/* AND @bits with word @i of the packet's row in each dimension from @from to
+ * before @to; rows are @stride words long.
  */
 static __always_inline __u64 and_group(const struct classes *classes,
 				       __u32 stride, __u32 i, __u64 bits,
@@ -71,7 +74,7 @@ static __always_inline __u64 and_group(const struct classes *classes,
 	return bits;
 }
 
-/* The clauses that suit the packet in every dimension: word @i of its rows. */
+/* Word @i of the rows, ANDed over all dimensions: the clauses that hold. */
 static __always_inline __u64 and_rows(const struct classes *classes, __u32 i)
 {
 	__u32 stride = classify_config.summary_words + classify_config.words;
@@ -82,7 +85,7 @@ static __always_inline __u64 and_rows(const struct classes *classes, __u32 i)
 	return and_group(classes, stride, i, bits, GROUP_RARE, DIMENSION_MAX);
 }
 
-/* Of rows of one word, the clauses that suit the packet but for its addresses. */
+/* For rows of one word: the clauses that hold for all but the addresses. */
 static __always_inline __u64 and_values(const struct classes *classes)
 {
 	__u64 bits = and_group(classes, 1, 0, ~0ULL, GROUP_COMMON, GROUP_RARE);
@@ -90,14 +93,14 @@ static __always_inline __u64 and_values(const struct classes *classes)
 	return and_group(classes, 1, 0, bits, GROUP_RARE, DIMENSION_MAX);
 }
 
-/* Those of @bits that suit its addresses, too. */
+/* For rows of one word: those of @bits that hold for the addresses too. */
 static __always_inline __u64 and_addresses(const struct classes *classes,
 					   __u64 bits)
 {
 	return and_group(classes, 1, 0, bits, 0, GROUP_COMMON);
 }
 
-/* The same as and_rows, as a global function: the verifier walks it once. */
+/* and_rows as a global function, so that the verifier checks it once. */
 __noinline __u64 and_later_rows(const struct classes *classes, __u32 i)
 {
 	return classes ? and_rows(classes, i) : 0;

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * connections.h - what netfilter has tracked, asked by addresses and ports.
+ * connections.h - look a connection up in netfilter, by addresses and ports.
  *
- * The functions are those of the kernel, and missing where it was built without:
- * nobody may come here then (wirepath/kernel/conntrack.py).
+ * The lookups are kernel functions, which a kernel built without conntrack does
+ * not have; user space refuses rules on ct there
+ * (wirepath/kernel/conntrack.py).
  *
  * Source: net/netfilter/nf_conntrack_bpf.c
  */
@@ -15,21 +16,21 @@
 
 #include "packet/wire.h"
 
-#define IPS_EXPECTED   (1 << 0) /* another connection has announced it */
+#define IPS_EXPECTED   (1 << 0) /* another connection announced this one */
 #define IPS_SEEN_REPLY (1 << 1)
-#define TIME_WAIT      7 /* enum tcp_conntrack: from here on it is over */
+#define TIME_WAIT      7 /* enum tcp_conntrack; from here on it has ended */
 #define NETNS_CURRENT  (-1)
 
-/* What a connection is found by. */
+/* The tuple that a connection is found by. */
 struct flow {
 	struct addr src, dst;
 	__u16 sport, dport;
 	__u8 family;
-	__u8 proto; /* TCP or UDP; 0: there is nothing to ask for */
-	bool opens; /* TCP: SYN alone */
+	__u8 proto; /* TCP or UDP; 0: netfilter cannot be asked */
+	bool opens; /* TCP: SYN without ACK */
 };
 
-/* Let it go the other way. */
+/* Turn @flow around. */
 static __always_inline void turn(struct flow *flow)
 {
 	struct addr src = flow->src;
@@ -41,7 +42,7 @@ static __always_inline void turn(struct flow *flow)
 	flow->dport = sport;
 }
 
-/* The types of the kernel, as far as we read them. */
+/* The kernel's types, with the members that we read. */
 struct ip_ct_tcp {
 	__u8 state;
 } __attribute__((preserve_access_index));
@@ -59,11 +60,11 @@ struct bpf_ct_opts {
 	__s32 netns_id;
 	__s32 error;
 	__u8 l4proto;
-	__u8 dir; /* out: 1 if it goes the way of answers */
+	__u8 dir; /* out: 1 if the tuple is that of answers */
 	__u8 reserved[2];
 };
 
-/* Whichever it is: libbpf wants a struct, and a complete one. */
+/* Any hook's context: libbpf wants a pointer to a complete struct. */
 struct any_context {
 	__u32 first;
 };
@@ -78,7 +79,7 @@ bpf_skb_ct_lookup(struct any_context *ctx, struct bpf_sock_tuple *tuple,
 		  __u32 opts_bytes) __ksym __weak;
 extern void bpf_ct_release(struct nf_conn *connection) __ksym __weak;
 
-/* Returns the size of what was written. */
+/* Write the tuple of @flow.  Returns its size in bytes. */
 static __always_inline __u32 write_tuple(struct bpf_sock_tuple *tuple,
 					 const struct flow *flow)
 {
@@ -109,8 +110,9 @@ find(void *ctx, const struct flow *flow, struct bpf_ct_opts *opts)
 	return bpf_skb_ct_lookup(ctx, &tuple, bytes, opts, sizeof(*opts));
 }
 
-/* As netfilter does; but a SYN for what is over begins anew, which netfilter
- * finds out only when it is about to.
+/* The state that netfilter gives a packet of @flow; but a SYN after the end of
+ * a connection is new, which netfilter finds out only when it tracks the
+ * packet.
  */
 static __always_inline enum ct state_of(const struct nf_conn *connection,
 					const struct flow *flow, bool answers)
@@ -126,8 +128,8 @@ static __always_inline enum ct state_of(const struct nf_conn *connection,
 	return status & IPS_EXPECTED ? CT_RELATED : CT_NEW;
 }
 
-/* The state of @flow; or @otherwise, if no connection is found.  @mirrored: it
- * was found by the tuple of packets that go the other way.
+/* The state of @flow, or @otherwise if it has no connection.  @mirrored says
+ * that @flow is turned around.
  */
 static __always_inline enum ct ask(void *ctx, const struct flow *flow,
 				   bool mirrored, enum ct otherwise)

@@ -2,20 +2,21 @@
 /*
  * track.h - the state of a packet's connection, as `ct state` of nft has it.
  *
- * We only look: what tracks is netfilter, behind us on the way in and before us
- * on the way out.  So on the way in the first packet of a connection is not
- * found, and gets the state that netfilter is about to give it.
+ * Netfilter tracks, and we only look: a packet that comes in is tracked after
+ * it was here, a packet that goes out before.  So the first packet of a
+ * connection is not found on its way in, and gets the state that netfilter will
+ * give it.
  *
- * A connection is kept under two tuples: what its packets look like before this
- * host's NAT, and what their answers look like before NAT is undone.  So packets
- * look on the way in.  On the way out NAT is behind them, and what they look
- * like is the mirror image of the other tuple: with both ends swapped they are
- * found, as if they went the other way.  What an ICMP error quotes goes the
- * other way than the error: it is swapped where all else is not.
+ * Netfilter keeps a connection under two tuples: that of its packets before
+ * this host's NAT, and that of the answers before NAT is undone.  A packet that
+ * comes in has one of them.  A packet that goes out has passed NAT, and is the
+ * mirror image of the other tuple: it is found with both ends swapped, as if it
+ * went the other way.  The packet that an ICMP error quotes went the other way
+ * than the error, so it is swapped on the way in, and not on the way out.
  *
- * The kernel lets us ask for TCP and UDP only.  What it may have tracked beside
- * them is UNTRACKED here: an answer to a ping is neither new nor invalid.
- * Checksums and TCP windows are not looked at.
+ * The kernel lets us ask for TCP and UDP only.  Other protocols that it may
+ * have tracked are UNTRACKED here: an answer to a ping is neither new nor
+ * invalid.  Checksums and TCP windows are not checked.
  *
  * Model: wirepath/track.py
  * Source: net/netfilter/nf_conntrack_core.c, nf_conntrack_proto_*.c
@@ -28,19 +29,19 @@
 #include "stats.h"
 #include "track/track_quoted.h"
 
-/* Bit t: ICMP messages of type t. */
+/* Bit t: the ICMP type t. */
 #define ICMP_QUOTING  (1U << 3 | 1U << 4 | 1U << 5 | 1U << 11 | 1U << 12)
 #define ICMP_REQUESTS (1U << 8 | 1U << 13 | 1U << 15 | 1U << 17)
 #define ICMP_ANSWERS  (1U << 0 | 1U << 14 | 1U << 16 | 1U << 18)
 #define ICMP_TYPES    19
 
-/* Bit t: ICMPv6 messages of type 128 + t; those below are errors. */
+/* Bit t: the ICMPv6 type 128 + t; types below 128 are errors. */
 #define ICMPV6_REQUESTS (1U << 0 | 1U << 11)
 #define ICMPV6_ANSWERS  (1U << 1 | 1U << 12)
 #define ICMPV6_LOCAL    (0x7fU << 2 | 1U << 15) /* neighbours, listeners */
 #define ICMPV6_INFO     128
 
-/* Bit f: a segment may have the flags f; PSH, ECE and CWR go with all. */
+/* Bit f: f is a valid combination of flags; PSH, ECE and CWR are left out. */
 #define TCP_JUDGED 0x37
 #define TCP_VALID                                                    \
 	(1ULL << 0x02 | 1ULL << 0x22 | 1ULL << 0x12 | 1ULL << 0x04 | \
@@ -62,7 +63,7 @@ static __always_inline bool has_quote(const struct pkt *pkt)
 	return pkt->proto == IPPROTO_ICMPV6 && pkt->icmp_type < ICMPV6_INFO;
 }
 
-/* Of ICMP without a quote, by its type. */
+/* The state of an ICMP message without a quote, by its type. */
 static __always_inline enum ct icmp_state(const struct pkt *pkt)
 {
 	bool v4 = pkt->family == 4;
@@ -77,13 +78,15 @@ static __always_inline enum ct icmp_state(const struct pkt *pkt)
 	return CT_INVALID;
 }
 
-/* Whatever flow it is of. */
+/* Are the TCP flags valid in any state of a connection? */
 static __always_inline bool has_valid_flags(const struct pkt *pkt)
 {
 	return TCP_VALID >> (pkt->tcp_flags & TCP_JUDGED) & 1;
 }
 
-/* Of TCP that no connection is known for: begun, or picked up halfway. */
+/* The state of TCP without a known connection: it begins, or netfilter picks it
+ * up in the middle.
+ */
 static __always_inline enum ct tcp_state(const struct pkt *pkt)
 {
 	__u8 flags = pkt->tcp_flags & (TCP_SYN | TCP_ACK | TCP_RST | TCP_FIN);
@@ -103,7 +106,7 @@ static __always_inline void flow_of(struct flow *flow, const struct pkt *pkt,
 		      (pkt->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN;
 }
 
-/* Of TCP and UDP. */
+/* Find the state of a TCP or UDP packet. */
 static __always_inline void track_flow(struct pkt *pkt, struct flow *flow,
 				       void *ctx)
 {
@@ -115,14 +118,15 @@ static __always_inline void track_flow(struct pkt *pkt, struct flow *flow,
 	}
 	pkt->ct = pkt->has_flags ? tcp_state(pkt) : CT_NEW;
 	if (replaying)
-		return; /* nobody has tracked what is replayed */
-	/* What refuses a connection ends it, before it comes here. */
+		return; /* a replayed connection is tracked nowhere */
+	/* At egress a RST has ended its connection before it comes here. */
 	if (mirrored && pkt->tcp_flags & TCP_RST)
 		pkt->ct = CT_UNTRACKED;
 	flow_of(flow, pkt, mirrored);
 	pkt->ct = ask(ctx, flow, mirrored, pkt->ct);
 }
 
+/* Find the state of an ICMP error, by the connection that it quotes. */
 static __always_inline enum verdict
 track_error(struct pkt *pkt, struct flow *flow, const struct frame *frame)
 {
@@ -144,8 +148,8 @@ track_error(struct pkt *pkt, struct flow *flow, const struct frame *frame)
 	return VERDICT_CONTINUE;
 }
 
-/* On a stack of its own.  The frame comes in parts, or it would have to lie on
- * that of the hook.
+/* A function of its own, for its stack.  struct frame comes in parts, or the
+ * hook would have to keep it on the stack.
  */
 static __noinline enum verdict look_up(struct pkt *pkt, void *ctx, void *data,
 				       void *end)
@@ -165,7 +169,7 @@ static __noinline enum verdict look_up(struct pkt *pkt, void *ctx, void *data,
 	return verdict;
 }
 
-/* Once a packet, if some rule asks. */
+/* Find the state of the packet's connection, if some rule asks for it. */
 static __always_inline enum verdict
 track(struct pkt *pkt, const struct frame *frame)
 {

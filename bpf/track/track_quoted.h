@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * track_quoted.h - whose packet an ICMP error quotes.
+ * track_quoted.h - the flow of the packet that an ICMP error quotes.
  *
- * The quote is as short as its sender liked, and a lie if he liked: an error
- * has to go to the sender of what it quotes, or it is about no connection.
- * IPv6 extensions in front of the ports are not walked: about none either.
+ * The sender of an error may cut the quote short or forge it, so an error is
+ * about a connection only if it goes to the sender of the packet that it
+ * quotes.  A quote with IPv6 extensions is about no connection: they are not
+ * walked.
  *
  * Model: wirepath/track.py
  */
@@ -20,17 +21,17 @@
 #include "packet/wire.h"
 #include "track/connections.h"
 
-#define QUOTE_AT       8      /* RFC 792, RFC 4443: behind so many bytes */
-#define QUOTE_MASK     0x7fff /* no chain of headers is longer */
+#define QUOTE_AT       8      /* bytes in front of it: RFC 792, RFC 4443 */
+#define QUOTE_MASK     0x7fff /* the headers in front are shorter */
 #define QUOTE_FRAGMENT 0x1fff /* RFC 791, in units of 8 bytes */
 
 struct ports {
-	__be16 source, dest; /* TCP and UDP have them in front */
+	__be16 source, dest; /* TCP and UDP begin with them */
 };
 
 enum quote {
 	QUOTE_BROKEN,
-	QUOTE_UNSEEN, /* it is there, but not in reach */
+	QUOTE_UNSEEN, /* it is in the frame, but not in memory */
 	QUOTE_WHOLE,
 };
 

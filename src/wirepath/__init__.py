@@ -1,24 +1,24 @@
 """wirepath: one policy file in, one verified eBPF datapath out.
 
-From Python, as from the command line: a policy is read or built, asked, and put on an interface.
+From Python, as on the command line, a policy is read or built, checked, and put on an interface:
 
     from wirepath import Datapath, Policy, check, explain, replay
 
     policy = Policy.load("policy.toml")         # PolicyError has every problem, with its line
-    check(policy).notes                         # what is valid but hardly meant
-    explain(policy, "203.0.113.5").verdict      # what its packets would get, and why
+    check(policy).notes                         # valid, but probably mistakes
+    explain(policy, "203.0.113.5").verdict      # for packets from this address, and why
     replay(policy, "web.pcap").verdicts         # frames judged by the real program
 
     datapath = Datapath.up("eth0", policy)      # serves until `down`, without any process
-    datapath.apply(Policy.load("new.toml"))     # from one packet to the next
+    datapath.apply(Policy.load("new.toml"))     # swapped between two packets
     datapath.bans.add("203.0.113.5", seconds=60)
-    datapath.counters().document()              # plain values, as every `document()` gives
+    datapath.counters().document()              # plain values, as from every `document()`
     datapath.down()
 
-Everything that is raised on purpose is a `WirepathError`. The names in ``__all__`` are the public
-ones, and docs/python.md has an example of each; what they are imported from may change.
+Every exception that wirepath raises on purpose is a `WirepathError`. The public names are those in
+``__all__``; docs/python.md has an example of each. The modules that define them may change.
 
-Importing wirepath itself costs nothing: a name is loaded when it is first asked for.
+Importing wirepath is cheap: the module of a name is loaded when the name is first used.
 """
 
 from importlib import import_module
@@ -93,7 +93,7 @@ __all__ = [
     "replay",
 ]
 
-# Where each name is defined, for when it is first asked for.
+# The module that defines each name, for loading it on first use; those not listed are in errors.
 _HOMES: Final = {
     "datapath": ("Datapath",),
     "datapath.diff": ("Difference",),
@@ -111,7 +111,7 @@ _HOMES: Final = {
     "report": ("Report", "check"),
 }
 
-if not TYPE_CHECKING:  # or any name at all would have a type
+if not TYPE_CHECKING:  # a type checker would otherwise accept any name
 
     def __getattr__(name: str) -> Any:
         if name not in __all__:

@@ -1,16 +1,16 @@
 """Every exception wirepath raises on purpose.
 
     WirepathError
-    ├── PolicyError        the operator's document is wrong; nothing was touched
-    ├── RequestError       the command asks for what cannot be: a name, an address, a file
+    ├── PolicyError        the policy is wrong; nothing was touched
+    ├── RequestError       the request cannot be met: an unknown name, a bad address or file
     │   └── CaptureError   ... a capture that cannot be read
     ├── LayoutError        Python and the compiled object disagree: a bug, rebuild
-    └── KernelError        the kernel said no; carries errno
-        ├── VerifierError  ... to a program; carries the whole log
-        ├── NotSupported   ... because it is too old or lacks an option
-        ├── FullError      ... because a table is full; carries what went in before
+    └── KernelError        the kernel or the system refused; carries errno
+        ├── VerifierError  ... a program; carries the whole log
+        ├── NotSupported   ... because the kernel is too old or lacks an option
+        ├── FullError      ... because a table is full; says how many entries went in before
         ├── AttachError    ... because the interface is taken, gone or unfit
-        └── PinError       ... pins are missing, damaged or of another version
+        └── PinError       ... because pins are missing, damaged or of another version
 
 A message reads ``<doing>: <what went wrong> (<what to do>)``: one line, lower case, no full stop,
 the operator's own names first.
@@ -29,10 +29,11 @@ _NAMES = {EOPNOTSUPP: "EOPNOTSUPP", 524: "ENOTSUPP"}
 
 
 class WirepathError(Exception):
-    """The root: catch it to catch everything that wirepath raises on purpose.
+    """The base class of every exception that wirepath raises on purpose.
 
     Attributes:
-        exit_code: what the command line exits with: 1 the system said no, 2 the asker was wrong.
+        exit_code: the exit code of the command line: 1 the kernel or the system refused, 2 the
+            request or the policy is wrong.
     """
 
     exit_code = 1
@@ -43,9 +44,9 @@ class Problem:
     """One thing in a policy that the operator should fix.
 
     Attributes:
-        file: as the operator named it.
-        line: counted from 1; 0 if the problem is of the whole file.
-        key: the path to it, such as ``rule.ssh.match.dport``; may be empty.
+        file: the file, as the operator named it.
+        line: counted from 1; 0 if the problem has no line, such as one of the whole file.
+        key: the path of the key, such as ``rule.ssh.match.dport``; may be empty.
         message: what is wrong and, in parentheses, what would be right.
     """
 
@@ -60,12 +61,12 @@ class Problem:
 
 
 class PolicyError(WirepathError):
-    """The policy is wrong. Raised before any system call, with every problem at once.
+    """The policy is wrong; raised before any system call, with every problem at once.
 
-    Its text has a line a problem.
+    Its text has one line per problem.
 
     Attributes:
-        problems: at least one, in file order.
+        problems: the problems, at least one, in file order.
     """
 
     exit_code = 2
@@ -76,30 +77,30 @@ class PolicyError(WirepathError):
 
 
 class RequestError(WirepathError):
-    """The command asks for what cannot be: an unknown set, rule or interface, a bad address."""
+    """The request cannot be met: it names an unknown set, rule or interface, or a bad address."""
 
     exit_code = 2
 
 
 class CaptureError(RequestError):
-    """A capture is missing, truncated, or of a kind that cannot be judged."""
+    """A capture is missing, truncated, or of a link type that cannot be judged."""
 
 
 class LayoutError(WirepathError):
-    """A value does not fit the C type of that name: Python and the object were built apart."""
+    """A value does not fit its C type: Python and the compiled object are of different versions."""
 
 
 class KernelError(WirepathError):
-    """The kernel, or another part of the system, said no.
+    """The kernel, or another part of the system, refused.
 
     Args:
-        doing: what was tried, with the operator's names: ``attach eth0``.
-        errno: positive; 0 if no system call failed, and then *what* must say what did.
-        what: what went wrong; the C library's text for *errno* if empty.
+        doing: what was attempted, with the operator's names: ``attach eth0``.
+        errno: positive; 0 if no system call failed, and then *what* is required.
+        what: what went wrong; if empty, the C library's text for *errno*.
         cure: what to do about it.
 
     Attributes:
-        errno: as given.
+        errno: the error number; 0 if no system call failed.
     """
 
     def __init__(self, doing: str, errno: int = 0, *, what: str = "", cure: str = "") -> None:
@@ -110,10 +111,10 @@ class KernelError(WirepathError):
 
 
 class VerifierError(KernelError):
-    """The kernel refused to run a program.
+    """The kernel refused to load a program.
 
     Attributes:
-        log: everything that the verifier and libbpf said, in lines; may be empty.
+        log: the messages of the verifier and libbpf, in lines; may be empty.
     """
 
     def __init__(
@@ -124,10 +125,10 @@ class VerifierError(KernelError):
 
 
 class NotSupported(KernelError):  # noqa: N818 - reads as what it says
-    """This kernel is too old for something, or was built without it.
+    """This kernel is too old for a feature, or was built without it.
 
     Attributes:
-        needs: what would do: ``Linux 5.18`` or ``CONFIG_XDP_SOCKETS``.
+        needs: what the feature needs: ``Linux 5.18`` or ``CONFIG_XDP_SOCKETS``.
     """
 
     def __init__(self, doing: str, errno: int = EOPNOTSUPP, *, needs: str) -> None:
@@ -136,10 +137,10 @@ class NotSupported(KernelError):  # noqa: N818 - reads as what it says
 
 
 class FullError(KernelError):
-    """A table has no room for all that was to go in.
+    """A table has no room for all entries.
 
     Attributes:
-        written: how many entries went in before; they stay.
+        written: how many entries were written before; they stay.
     """
 
     def __init__(self, doing: str, written: int, *, what: str = "", cure: str = "") -> None:
@@ -152,15 +153,15 @@ class AttachError(KernelError):
 
 
 class PinError(KernelError):
-    """What should be pinned under the bpffs is missing, damaged or of another version."""
+    """A pin under the bpffs is missing, damaged or of another version."""
 
 
 def errno_name(errno: int) -> str:
-    """Give the symbolic name of *errno*, such as ``EPERM``; the number if it has none."""
+    """Return the symbolic name of *errno*, such as ``EPERM``; the number if it has none."""
     return _NAMES.get(errno) or errorcode.get(errno, str(errno))
 
 
 def shown(value: Any) -> str:
-    """Write *value* as the operator wrote it, or nearly, in at most 40 characters."""
+    """Format *value* much as the operator wrote it, in at most 40 characters."""
     text = json.dumps(value, ensure_ascii=False, default=str)
     return text if len(text) <= 40 else text[:37] + "..."  # noqa: PLR2004 - said above

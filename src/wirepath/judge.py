@@ -1,6 +1,7 @@
-"""Frames of a capture judged by a policy, at the capture's own clock, attached to nothing.
+"""Replaying a capture: its frames are judged by a policy, at the capture's own clock.
 
-The real program runs on every frame by test run; or the Python model decides, without privilege.
+Nothing is attached. The real program judges every frame in a test run of the kernel, or the Python
+model does, without privilege.
 """
 
 from __future__ import annotations
@@ -29,12 +30,12 @@ if TYPE_CHECKING:
     from wirepath.pcap.link import Packets
     from wirepath.policy import Policy
 
-_CHUNK: Final = 65_536  # frames a call into C: some 0.1 s, so that an interrupt is heard
-_ADDED: Final = 4  # the word of skb->cb that bpf/trace.h names
+_CHUNK: Final = 65_536  # frames per call into C: about 0.1 s, so that SIGINT takes effect
+_ADDED: Final = 4  # the word of skb->cb for added_bytes, see bpf/trace.h
 
 
 class Judged(NamedTuple):
-    """What became of one frame, by name; *rule* is the one that decided, if one did."""
+    """The verdict on one frame, its reason, and the rule that decided; None if no rule did."""
 
     verdict: str
     reason: str
@@ -43,14 +44,14 @@ class Judged(NamedTuple):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Replay:
-    """What became of the frames of a capture.
+    """The outcome of judging the frames of a capture.
 
     Attributes:
-        frames, bytes: that it has; bytes as they were on the wire, from the Ethernet header on, or
-            from layer 3 on for other links.
-        verdicts, reasons: frames by name.
-        rules: by name, in the order of the policy.
-        judged: frame by frame.
+        frames, bytes: the size of the capture; bytes as they were on the wire, from the Ethernet
+            header on, or from layer 3 on for other links.
+        verdicts, reasons: frames by verdict and by reason.
+        rules: the counters of rules, by name, in the order of the policy.
+        judged: the verdict on each frame, in order.
     """
 
     frames: int
@@ -65,7 +66,7 @@ class Replay:
         return f"<replay of {self.frames:,} frame{'s' * (self.frames != 1)}: {verdicts}>"
 
     def document(self, *, frames: bool = False) -> dict[str, Any]:
-        """Give it as plain values, for JSON; with every frame, numbered from 1, if asked."""
+        """Give the outcome as plain values, for JSON; with *frames* also each frame, from 1."""
         document: dict[str, Any] = {
             "frames": self.frames,
             "bytes": self.bytes,
@@ -91,16 +92,16 @@ def replay(
     """Judge every frame of *capture* by *policy*, attached to nothing.
 
     Args:
-        policy: a valid one.
-        capture: a pcap or pcapng file, by its path (``-`` is standard input) or as it was read; or
-            frames, each as bytes from the Ethernet header on.
-        hook: where the frames are; rules for others are not among those of the result.
-        model: whether the Python model decides, which needs no privilege and is slow.
-        skip_bad: whether to go without the bad lines of set files.
+        policy: the policy; the files of its sets are read.
+        capture: the path of a pcap or pcapng file (``-`` is standard input), an open `Capture`, or
+            frames as bytes that begin with the Ethernet header.
+        hook: the hook at which frames are judged; the result has only rules of this hook.
+        model: whether the Python model decides, which needs no privilege but is slow.
+        skip_bad: whether to skip bad lines of set files.
 
     Raises:
         CaptureError: the file cannot be read as a capture.
-        PolicyError: a list has bad lines.
+        PolicyError: a set file has bad lines.
         KernelError: the program cannot be loaded or run.
     """
     from wirepath.pcap import Capture, read_capture
@@ -121,7 +122,7 @@ def _replay(policy: Policy, capture: Capture, hook: Hook, *, model: bool, skip_b
     from wirepath.datapath.generation.load import Generation
     from wirepath.plan.actions import bans
 
-    # There are no bans but those of limits; without any, their table need not have its room.
+    # Only limits impose bans here; if none does, the table of bans can be small.
     sizes = {} if bans(policy) else {"bans": 1}
     with Generation.load(
         policy, contents.members, sizes=sizes, hooks=[hook], replaying=True
@@ -134,7 +135,7 @@ def _replay(policy: Policy, capture: Capture, hook: Hook, *, model: bool, skip_b
         return _summed(packets, counters.rules(generation.maps, slots), judged)
 
 
-# What the program wrote of every frame.
+# Runs the program on every frame; returns what it wrote into the trace of each.
 def _traces(
     generation: Generation, packets: Packets, times_ns: array[int], hook: Hook
 ) -> NDArray[Any]:
@@ -178,10 +179,10 @@ def judge_frames(
     *,
     headers: Headers | None = None,
 ) -> array[int]:
-    """Run an XDP program on frames; *traces* go in front of them and come back.
+    """Run an XDP program on frames, each preceded by its entry of *traces*, which it updates.
 
     Returns:
-        What it returned for each.
+        The program's return value for each frame.
     """
     return program.test_runs(data, offsets, lengths, traces.view("u1"), headers)
 
@@ -195,7 +196,7 @@ def judge_skbs(
     *,
     headers: Headers | None = None,
 ) -> array[int]:
-    """Do the same with a TC program, which finds what is in *traces* beside the frame."""
+    """Run a TC program on frames, as `judge_frames` does; *traces* travel in the skb's fields."""
     import numpy as np
 
     skbs: NDArray[Any] = np.zeros(len(traces), dtype=np.dtype(skb_dtype()))  # type: ignore[call-overload]
@@ -213,7 +214,7 @@ def _named(generation: Generation, policy: Policy, traces: NDArray[Any]) -> list
     btf = generation.btf
     verdicts, reasons = (list(btf.enum(name)) for name in ("verdict", "reason"))
     rules: list[str | None] = [*(rule.name for rule in policy.rules), None]
-    # Few outcomes are different, so each is made once; as one number, they sort fast.
+    # Only few outcomes are distinct, so each is made once; they sort fast as single numbers.
     shape = (len(verdicts), len(reasons), len(rules))
     rule = np.minimum(traces["rule"], len(policy.rules))
     keys = np.ravel_multi_index((traces["verdict"], traces["reason"], rule), shape)

@@ -1,4 +1,4 @@
-"""What ``wirepath check`` says of a valid policy: what it will do, and what is hardly meant."""
+"""The report of ``wirepath check`` on a valid policy: what it will do, and probable mistakes."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Report:
-    """What a policy will do.
+    """A report on a policy: what it will do, and notes on probable mistakes.
 
     Attributes:
-        policy: that was looked at.
-        sets: by name, how many prefixes each has, those of its files included.
-        notes: what is valid but can hardly be meant, in the order of the file.
+        policy: the policy.
+        sets: how many prefixes each set has, by name, including those of its files.
+        notes: what is valid but probably a mistake, in file order.
     """
 
     policy: Policy
@@ -27,7 +27,7 @@ class Report:
     notes: tuple[Problem, ...]
 
     def document(self) -> dict[str, Any]:
-        """Give it as plain values, for JSON."""
+        """Give the report as plain values, for JSON."""
         return {
             "file": self.policy.file,
             "datapath": self.policy.document()["datapath"],
@@ -47,17 +47,17 @@ class Report:
 
 
 def check(policy: Policy, *, skip_bad: bool = False) -> Report:
-    """Go as far with *policy* as `Datapath.up` does before it meets the kernel.
+    """Check *policy* as far as `Datapath.up` does before it needs the kernel, and report on it.
 
-    A policy that is not valid does not come this far: `Policy.load` and the like raise PolicyError,
-    whose ``problems`` are what ``wirepath check`` prints.
+    A policy that is not valid does not get this far: `Policy.load`, `parse` and `of` raise
+    PolicyError, whose ``problems`` ``wirepath check`` prints.
 
     Args:
-        policy: a valid one; the files of its sets are read.
-        skip_bad: whether to go without the bad lines of set files.
+        policy: the policy; the files of its sets are read.
+        skip_bad: whether to skip bad lines of set files.
 
     Raises:
-        PolicyError: a list has bad lines, or the policy asks for more than fits.
+        PolicyError: a set file has bad lines, or the policy asks for more than the tables hold.
     """
     from wirepath.plan import plan
     from wirepath.plan.set_files import read_contents

@@ -1,4 +1,4 @@
-"""Challenges: which SYNs are asked for proof, and what proves it; on a clock of our own."""
+"""Challenges: which SYNs are challenged, and which answers prove a source; on a simulated clock."""
 
 # ruff: noqa: S311, ISC004 - a seed, so that it fails again; messages stand as they are printed
 from collections.abc import Iterator
@@ -43,7 +43,7 @@ def syn(src: str = "198.51.100.1", sport: int = 4000) -> Frame:
 def rst(
     src: str = "198.51.100.1", sport: int = 4000, *, at: int = 0, wrong: int = 0, flags: str = "R"
 ) -> Frame:
-    """What a host answers to the challenge of its SYN *at* that time."""
+    """Make the RST with which a host answers the challenge of its SYN *at* that time."""
     packet = parse(bytes(syn(src, sport)))
     assert isinstance(packet, Packet)
     seq = cookie(packet, SECRET[:2], slice_of(at)) + wrong & 0xFFFFFFFF
@@ -134,7 +134,7 @@ SEQUENCES = [
         "above-a-rate", challenging('{ mode = "reset", above = "2/s" }'),
         (
             *times(syn(), (0, "pass"), (0, "pass"), (0, _ASK)),
-            # What is challenged counts too: the rate has to come down, not just the answers.
+            # Challenged SYNs count too: the rate of SYNs has to fall, not only that of answers.
             *times(syn("198.51.100.2"), (S // 2 - 1, _ASK), (S - 2, _ASK)),
             *times(syn("198.51.100.2"), (S - 2 + S // 2, "pass"), (S - 2 + S // 2, _ASK)),
             *times(syn("198.51.100.2"), (3 * S, "pass"), (3 * S, "pass"), (3 * S, _ASK)),
@@ -197,7 +197,7 @@ def test_program(sequence: Sequence) -> None:
 @pytest.mark.kernel
 @pytest.mark.parametrize("seed", range(6))
 def test_sequences_by_chance(seed: int) -> None:
-    """Few sources that prove themselves sooner or later, wrongly and rightly."""
+    """Few sources that answer challenges sooner or later, wrongly and correctly."""
     random = Random(seed)
     above = random.choice(("", ', above = "3/s"', ', above = "90/min"'))
     admit = random.choice(("2s", "20s"))
@@ -227,9 +227,9 @@ def program() -> Iterator[Generation]:
 @pytest.mark.parametrize("link", [Eth(), Eth() / Vlan(3)], ids=["plain", "tagged"])
 @pytest.mark.parametrize("between", [IPv4(), IPv4(options=bytes(8)), IPv6(), IPv6() / HopByHop()])
 def test_bytes(program: Generation, link: Layer, between: Layer) -> None:
-    """The answer, and what a host makes of it (RFC 9293 section 3.10.7.3): its RST admits it."""
+    """The bytes of a challenge, and of a host's RST to it (RFC 9293 section 3.10.7.3)."""
     with program.maps["limit_buckets"].memory() as cells:
-        cells[:] = bytes(len(cells))  # nobody is admitted
+        cells[:] = bytes(len(cells))  # no source is admitted
     head = link / between
     frame = bytes(head / Tcp(4321, 80, "S", options=bytes(20), seq=900) / b"early data")
     run = program.program.test_run(frame)
@@ -244,7 +244,7 @@ def test_bytes(program: Generation, link: Layer, between: Layer) -> None:
 
 
 def test_siphash() -> None:
-    """The vector of the paper, and those of its reference implementation."""
+    """The test vector of the paper, and those of its reference implementation."""
     key = (0x0706050403020100, 0x0F0E0D0C0B0A0908)
     assert siphash(key, bytes(range(15))) == 0xA129CA6149BE45E5
     assert siphash(key, b"").to_bytes(8, "little").hex() == "310e0edd47db6f72"
@@ -267,7 +267,7 @@ def test_as_it_is_told() -> None:
 
 
 def test_without_a_listener_syns_go_on() -> None:
-    """What SYN cookies do is in tests/netns/test_cookie.py: it takes a kernel with a listener."""
+    """SYNs without a listener go on; tests/netns/test_cookie.py has SYN cookies of a listener."""
     policy = Policy.parse(
         challenging('"cookie"', "dport = 80", _SSH)
         + challenging('{ mode = "cookie", above = "2/min" }').replace("ask", "ask2")

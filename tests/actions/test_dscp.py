@@ -1,4 +1,4 @@
-"""Marks: every byte of the packets that leave with another DSCP, at every hook."""
+"""Marks: every byte of packets that leave with a new DSCP, at every hook."""
 
 # ruff: noqa: S311 - a seed, so that it fails again
 from collections.abc import Iterator
@@ -46,7 +46,7 @@ _SKB_PASS = (1 << 32) - 1
 _XDP_PASS = 2
 _ECNS = range(4)
 
-# The hop limit of a packet says what it is to be marked with, whatever else it is.
+# The hop limit of a packet decides its new DSCP, for packets of every kind.
 _ALL_VALUES = "".join(
     f'[[rule]]\nname = "m{n}"\nmatch = {{ ttl = {n} }}\ndscp = {n}\n' for n in range(64)
 )
@@ -58,7 +58,7 @@ _UNDER = [
 
 
 def ips(tos: int, ttl: int) -> list[Frame]:
-    """Packets of every kind: with options, extensions, fragments, of any protocol."""
+    """Make packets of every kind: with options, extensions, fragments, of any protocol."""
     v4 = partial(IPv4, tos=tos, ttl=ttl)
     v6 = partial(IPv6, tos=tos, hops=ttl)
     return [
@@ -85,7 +85,7 @@ def ips(tos: int, ttl: int) -> list[Frame]:
 
 
 def expected(frame: bytes, dscp: int) -> bytes:
-    """The same frame with *dscp*, as scapy writes it."""
+    """Write the same frame with *dscp* by scapy."""
     packet = Ether(frame)
     if scapy.IP in packet:
         ip = packet[scapy.IP]
@@ -97,7 +97,7 @@ def expected(frame: bytes, dscp: int) -> bytes:
 
 
 def stamped(frame: bytes, dscp: int) -> bytes:
-    """The same once more, for frames that scapy would mend: byte by byte."""
+    """Write the same frame with a new DSCP byte by byte, for frames that scapy would repair."""
     at = 12
     while frame[at : at + 2] in (b"\x81\0", b"\x88\xa8"):
         at += 4
@@ -112,7 +112,7 @@ def stamped(frame: bytes, dscp: int) -> bytes:
 
 
 class Marker:
-    """A policy at one hook; tells what it makes of the bytes of a frame that passes."""
+    """A policy at one hook; returns the bytes of a frame that passes."""
 
     def __init__(self, policy: Policy, hook: Hook) -> None:
         self.hook = hook
@@ -162,8 +162,8 @@ def test_every_value_and_ecn(marked: Marker, ip: type[IPv4 | IPv6]) -> None:
 
 @pytest.mark.kernel
 def test_the_checksum_has_one_zero(marked: Marker) -> None:
-    """RFC 1624 section 3: where the sum comes to 0xffff, 0 is written, and not its twin."""
-    # In place of a zero in the source, the checksum without it makes the sum 0xffff.
+    """RFC 1624 section 3: where the sum is 0xffff, the checksum is 0, never 0xffff."""
+    # With the checksum in place of a zero in the source address, the sum is 0xffff.
     low = bytes(IPv4("198.51.0.0", ttl=46, tos=46 << 2) / Udp())[10:12]
     zero = f"198.51.{low[0]}.{low[1]}"
     frame = bytes(Eth() / IPv4(zero, ttl=46) / Udp())
@@ -174,7 +174,7 @@ def test_the_checksum_has_one_zero(marked: Marker) -> None:
 @pytest.mark.kernel
 @pytest.mark.parametrize("ip", [IPv4(ttl=46, tos=2), IPv6(hops=46, tos=2)], ids=["v4", "v6"])
 def test_large_packets(marked: Marker, ip: Layer) -> None:
-    """Of several buffers at XDP, of several segments at TC."""
+    """Packets in several buffers at XDP, and of several segments at TC."""
     size = 6000 if marked.hook == "ingress" else 2800
     known = {} if marked.hook == "ingress" else {"gso_segs": 2}
     frame = bytes(Eth() / ip / Tcp(flags="A") / bytes(size))
@@ -183,7 +183,7 @@ def test_large_packets(marked: Marker, ip: Layer) -> None:
 
 @pytest.mark.kernel
 def test_what_is_left_alone(marked: Marker) -> None:
-    """Padding; what is no IP, what no rule matches, and what a snap length has cut."""
+    """Padding, frames that are not IP, unmatched packets and truncated ones stay unchanged."""
     frame = bytes(Eth() / IPv4(ttl=46) / Udp())
     padding = b"padding of a short frame"
     assert marked(frame + padding) == expected(frame, 46) + padding
@@ -244,7 +244,7 @@ _WALKS = [
 @pytest.mark.kernel
 @pytest.mark.parametrize("hook", HOOKS)
 def test_walks(hook: Hook) -> None:
-    """Matches see what came, the last mark wins, rules behind a verdict say nothing any more."""
+    """Matches see the original DSCP, the last mark wins, rules after a verdict have no effect."""
     marker = Marker(Policy.parse(_LAST_WINS), hook)
     try:
         judge = Expected(Model(marker.xdp.policy, hook=hook))
@@ -264,7 +264,7 @@ def test_walks(hook: Hook) -> None:
 @pytest.mark.parametrize("hook", HOOKS)
 @pytest.mark.parametrize("seed", range(4))
 def test_by_chance(seed: int, hook: Hook) -> None:
-    """Policies of many rules, of which those that decide nothing mark."""
+    """Random policies of many rules, in which all rules without a verdict mark."""
     random = Random(seed)
     policy = Maker(random, deciding=0.3).policy(rules=60)
     rules = tuple(
@@ -292,7 +292,7 @@ def test_by_chance(seed: int, hook: Hook) -> None:
 
 @pytest.mark.kernel
 def test_answers_are_not_marked() -> None:
-    """What is sent back is no packet of the rule's."""
+    """An answer is a new packet, not one that the rule matched."""
     rest = '[[rule]]\nname = "no"\nmatch = { proto = "tcp" }\nreject = true\n'
     mark = '[[rule]]\nname = "mark"\ndscp = "EF"\n'
     frame = bytes(Eth() / IPv4() / Tcp())

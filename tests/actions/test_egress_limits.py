@@ -1,4 +1,4 @@
-"""Limits at the hooks of TC: bits of whole packets before they are cut, and times to leave at."""
+"""Limits at the hooks of TC: bits of packets before segmentation, and departure times."""
 
 # ruff: noqa: S311 - a seed, so that it fails again
 from collections.abc import Iterator
@@ -21,8 +21,8 @@ from wirepath.policy.notes import notes
 
 S = 1_000_000_000
 _SHOT = 2  # TC_ACT_SHOT of linux/pkt_cls.h
-_CAPTURED = 3_000  # bytes of a frame that a test run takes, or less
-_HEADERS = {6: 54, 17: 42}  # of a segment in IPv4, by protocol
+_CAPTURED = 3_000  # the most bytes of a frame that a test run accepts
+_HEADERS = {6: 54, 17: 42}  # bytes of the headers of a segment in IPv4, by protocol
 
 
 def policy(limit: str, hook: Hook | list[Hook] = "egress", *, match: str = "") -> Policy:
@@ -37,9 +37,9 @@ class Skb:
     """A packet as TC sees it.
 
     Attributes:
-        frame: what there is of its bytes.
-        bytes: how many there would be.
-        segments: that it will be cut into; 0 if it is not.
+        frame: its first bytes.
+        bytes: its whole length.
+        segments: how many it will be cut into; 0 if it will not be cut.
     """
 
     frame: bytes
@@ -47,7 +47,7 @@ class Skb:
     segments: int = 0
 
     def packet(self) -> Packet:
-        """Understand it as the wire will see it."""
+        """Parse the packet with its length on the wire."""
         packet = parse(self.frame, self.bytes)
         assert isinstance(packet, Packet)
         more = max(0, self.segments - 1) * _HEADERS.get(packet.proto, 0)
@@ -55,13 +55,13 @@ class Skb:
 
 
 def merged(layers: Any, payload: int, segments: int) -> Skb:
-    """A packet with *payload* bytes that will be *segments* of them."""
+    """Make a packet of *payload* bytes that will be cut into *segments*."""
     whole = bytes(Eth() / layers / bytes(payload))
     return Skb(whole[:_CAPTURED], len(whole), segments)
 
 
 class Both:
-    """A policy by the model and by the program, which must agree to the nanosecond."""
+    """A policy on the model and the program, which must agree to the nanosecond."""
 
     def __init__(self, xdp: Xdp) -> None:
         self.model = Model(xdp.policy, hook=xdp.hook)
@@ -90,7 +90,7 @@ _UDP = IPv4(src="10.0.0.1", dst="10.0.0.2") / Udp()
 @pytest.mark.parametrize("hook", ["tc_ingress", "egress"])
 @pytest.mark.parametrize("layers", [_TCP, _UDP], ids=["tcp", "udp"])
 def test_each_segment_has_headers_of_its_own(hook: Hook, layers: Frame) -> None:
-    """A burst of just so many bytes lets a merged packet through, and one of a byte less not."""
+    """A merged packet passes if the burst is exactly its bytes on the wire, but not a byte less."""
     payload, segments = 10 * 1448, 10
     skb = merged(layers, payload, segments)
     wire = skb.packet().frame_bytes
@@ -104,7 +104,7 @@ def test_each_segment_has_headers_of_its_own(hook: Hook, layers: Frame) -> None:
 
 @pytest.mark.kernel
 def test_a_tag_out_of_band_is_not_counted_twice() -> None:
-    """In a test run tags are in the bytes; they count as such."""
+    """In a test run tags are in the bytes, and count there."""
     skb = merged(Vlan() / _TCP, 1000, 0)
     limit = f'rate = "1mbit", per = "rule", burst = "{max(1514, skb.bytes)}byte"'
     with both(policy(limit)) as judges:
@@ -152,7 +152,7 @@ def test_packets_in_time(hook: Hook, limit: str) -> None:
     ],
 )
 def test_shaped_packets_leave_to_the_nanosecond(seed: int, limit: str) -> None:
-    """With some that would wait for longer than the horizon, and are dropped."""
+    """Some packets would wait longer than the horizon, and are dropped."""
     random, now = Random(seed), S * random_start(seed)
     seen = set()
     with both(policy(limit)) as judges:
@@ -171,7 +171,7 @@ def random_start(seed: int) -> int:
 
 @pytest.mark.kernel
 def test_what_would_wait_for_too_long_is_dropped() -> None:
-    """A packet takes a second up; two wait, behind the one that does not, and no third."""
+    """A packet takes a second: the first leaves at once, two wait, and a third is dropped."""
     limit = 'rate = "12112bit", per = "rule", burst = "1514byte", shape = true'
     skb = merged(_UDP, 1472, 0)
     assert skb.bytes == 1514

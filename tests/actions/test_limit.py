@@ -1,4 +1,4 @@
-"""Limits: rates, bursts, keys and bans, on a clock of our own."""
+"""Limits: rates, bursts, keys and bans, on a simulated clock."""
 
 # ruff: noqa: S311 - a seed, so that it fails again
 from dataclasses import replace as replace_
@@ -157,7 +157,7 @@ SEQUENCES = [
     ),
     Sequence(
         "bits",
-        # 8,000 bits a second with room for two frames of 1,514 bytes.
+        # 8,000 bits a second, and a burst of two frames of 1,514 bytes.
         limited('rate = "8kbit", burst = "3028byte", per = "src"'),
         times(
             Eth() / IPv4(src="10.0.0.1") / Udp() / bytes(1472),
@@ -226,7 +226,7 @@ def test_model(sequence: Sequence) -> None:
     assert list(map(outcome, judged)) == sequence.outcomes()
 
 
-# When the first packet comes. Times in cells come round every 2^48 ns: just before that, at it, and
+# When the first packet comes. Times in cells wrap every 2^48 ns: just before that, at it, and
 # at the time of day of a capture.
 _BEGINS = (0, (1 << 48) - S // 4, (1 << 48) - 20 * 3600 * S, 1_795_000_000 * S)
 
@@ -242,7 +242,7 @@ def test_program(sequence: Sequence, begin: int) -> None:
 
 @pytest.mark.kernel
 def test_a_source_that_comes_back_after_days() -> None:
-    """After any of the hours in which times come round; nothing is held against it."""
+    """After hours in which times in cells wrap, a source has its full burst again."""
     hours = [*range(1, 78, 3), 77, 79, 100, 500]
     sequence = times(_A, *[(S, "pass")] * 3, (S, _OVER))
     with executors(limited('rate = "3/s", per = "src"')) as both:
@@ -279,7 +279,7 @@ def _policy(random: Random) -> str:
 @pytest.mark.kernel
 @pytest.mark.parametrize("seed", range(8))
 def test_sequences_by_chance(seed: int) -> None:
-    """Few sources, so that they exceed; steps of time from nothing to seconds."""
+    """Random sequences: few sources, so that they exceed, and time steps from zero to seconds."""
     random = Random(seed)
     hosts = [f"10.0.{n // 3}.{n}" for n in range(6)] + [f"2001:db8:{n // 2}::{n}" for n in range(5)]
     now, sent = random.choice(_BEGINS), []

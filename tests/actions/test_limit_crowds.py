@@ -1,4 +1,4 @@
-"""Limits under many sources and on two CPUs: what conforms passes, what exceeds does not."""
+"""Limits with many sources and on two CPUs: conforming packets pass, others do not."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -19,11 +19,11 @@ pytestmark = pytest.mark.kernel
 
 S = 1_000_000_000
 _FRAME = np.frombuffer(bytes(Eth() / IPv4() / Udp()), dtype=np.uint8)
-_SOURCE_AT = 26  # of IPv4, behind Ethernet
+_SOURCE_AT = 26  # offset of the source address in an IPv4 frame
 
 
 class Crowd:
-    """A limit in the kernel, and a packet from each of many sources through it."""
+    """A limit loaded into the kernel, which judges packets from many sources."""
 
     def __init__(self, xdp: Xdp) -> None:
         self._program = xdp.generation.program
@@ -32,7 +32,7 @@ class Crowd:
     def passed(
         self, sources: NDArray[np.uint8], now_ns: int, step_ns: float = 0
     ) -> NDArray[np.bool_]:
-        """Send one packet of each of *sources*, *step_ns* apart; tell which of them passed."""
+        """Send a packet from each of *sources*, *step_ns* apart; return which of them passed."""
         count = len(sources)
         frames = np.tile(_FRAME, (count, 1))
         frames[:, _SOURCE_AT : _SOURCE_AT + 4] = sources
@@ -55,7 +55,7 @@ def crowd(limit: str) -> Iterator[Crowd]:
 @pytest.mark.parametrize("kind", ["", ", exact = true"])
 @pytest.mark.parametrize("keys", [1, 100])
 def test_two_cpus_pass_what_one_would(kind: str, keys: int) -> None:
-    """At one moment, and once more when some of the burst has come back: not a packet more."""
+    """At one moment, and again when part of the burst is back: not one packet more passes."""
     sources = np.tile(random_sources(keys), (40_000 // keys, 1))
     with crowd(f'rate = "100/s", burst = 90, per = "src"{kind}') as it, ThreadPoolExecutor() as two:
         for now, due in ((S, 90), (S + S // 10, 10)):
@@ -64,7 +64,7 @@ def test_two_cpus_pass_what_one_would(kind: str, keys: int) -> None:
 
 
 def test_a_hundred_thousand_sources_have_their_bursts() -> None:
-    """All at one moment; those that share a bucket with eight others lose some."""
+    """All at one moment; sources that share a bucket with eight others lose a few packets."""
     sources = random_sources(100_000)
     with crowd('rate = "5/min", per = "src"') as it:
         passed = np.array([it.passed(sources, S) for _ in range(6)])
@@ -76,7 +76,7 @@ def test_a_hundred_thousand_sources_have_their_bursts() -> None:
 
 
 def test_a_flood_of_five_million_sources_hurts_nobody() -> None:
-    """5 Mpps of sources that come once, and a hundred that keep to half of their rate."""
+    """A hundred sources at half their rate all pass, in 5 Mpps from sources that come once."""
     rng = np.random.default_rng(1)
     quiet = random_sources(100, seed=2)
     with crowd('rate = "100/s", per = "src"') as it:
@@ -96,7 +96,7 @@ def test_more_keys_than_cells_share_rates_and_do_not_escape_them() -> None:
         sources = random_sources(50 * cells)
         assert it.passed(sources, S).sum() <= cells
         assert it.passed(sources[::-1], S + S // 2).sum() <= cells
-        # One that has used its burst up is not forgotten, whoever comes.
+        # A source that has used its burst up is not forgotten, however many others come.
         first = sources[:1]
         assert not it.passed(first, S + S // 2).any()
 
@@ -110,7 +110,7 @@ def test_a_limit_that_bans_does_not_ban_for_what_others_did() -> None:
 
 @pytest.mark.parametrize("keys", [1, 100, 5000])
 def test_exact_keys_are_all_remembered(keys: int) -> None:
-    """Up to as many as there should be, on any CPU."""
+    """An exact limit remembers as many keys as configured, on any CPU."""
     sources = random_sources(keys)
     with crowd(f'rate = "1/h", per = "src", keys = {keys}, exact = true') as it:
         assert it.passed(sources, S).all()

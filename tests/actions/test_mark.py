@@ -1,4 +1,4 @@
-"""Marks and priorities: what packets leave with besides their bytes, by model and program."""
+"""Marks and priorities of packets that leave, by the model and the program."""
 
 # ruff: noqa: S311 - a seed, so that it fails again
 from collections.abc import Iterable
@@ -101,7 +101,7 @@ def test_refused(keys: str, hook: str, message: str) -> None:
 
 
 class Marker:
-    """A policy at one hook: both executors tell what a frame leaves with; they have to agree."""
+    """A policy at one hook; model and program must agree on a frame's mark and priority."""
 
     def __init__(self, policy: Policy, hook: Hook) -> None:
         self.xdp = Xdp(policy, hook=hook)
@@ -114,7 +114,7 @@ class Marker:
         self.xdp.close()
 
     def __call__(self, frame: bytes, **known: int) -> dict[str, int]:
-        # The mark that comes in says how long the frame was.
+        # In a test run the mark of the skb gives the length of the frame.
         before = {"mark": len(frame), "priority": 3}
         ran = self.xdp.generation.program.skb_run(frame, **before, **known)
         decision = self.model.decide(frame)
@@ -168,14 +168,14 @@ SSH, WEB, DNS = IPv4() / Tcp(dport=22), IPv6() / Tcp(dport=443), IPv4() / Udp(dp
             DNS,
             {"mark": 9, "priority": 0x20001},
         ),
-        # Rules after a verdict say nothing any more.
+        # Rules after a verdict have no effect.
         (rules(("mark = 7", ""), ('action = "pass"', ""), ("mark = 8", "")), SSH, {"mark": 7}),
         (rules(("mark = 7", ""), ('action = "drop"', "")), WEB, {}),
-        # What is no IP, and management, passes before any rule.
+        # Frames that are not IP, and management, pass before any rule.
         (rules(("mark = 7", "")), Arp(), {}),
         ('[datapath]\nnever_block = ["192.0.2.7"]\n' + rules(("mark = 7", "")),
          IPv4(src="192.0.2.7") / Tcp(), {}),
-        # With actions of other kinds, which have places of their own.
+        # With actions of other kinds, whose structs are in maps of their own.
         (
             rules(("mark = 1", "dport = 1"), ('dscp = "CS0"', ""), ("priority = 5", ""),
                   ('limit = { rate = "9/s", per = "src" }', ""), ("mark = 6", "")),
@@ -194,7 +194,7 @@ def test_walks(hook: Hook, text: str, packet: Frame, leaves_with: dict[str, int]
 @pytest.mark.parametrize("hook", HOOKS)
 @pytest.mark.parametrize("seed", range(4))
 def test_by_chance(seed: int, hook: Hook) -> None:
-    """Policies of many rules, of which those that decide nothing say what packets leave with."""
+    """Random policies of many rules, in which rules without a verdict set marks and priorities."""
     random = Random(seed)
     policy = Maker(random, deciding=0.3).policy(rules=60)
 

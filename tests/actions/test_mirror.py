@@ -1,4 +1,4 @@
-"""Copies of packets: who gets them, how many, and what is counted."""
+"""Copies of packets: which packets are copied, how often, and what is counted."""
 
 import os
 import subprocess
@@ -26,7 +26,7 @@ OTHER = bytes(Eth() / IPv4() / Tcp(dport=80))
 
 
 def policy(inside: str = "", *more: str, to: str = "mirror0") -> Policy:
-    """A tap of UDP, and rules behind it."""
+    """Make a policy with a tap of UDP, and rules after it."""
     tap = '[[rule]]\nname = "tap"\nhook = ["tc_ingress", "egress"]\nmatch = { proto = "udp" }\n'
     return Policy.parse("\n".join([f'{tap}mirror = {{ to = "{to}" {inside} }}', *more]))
 
@@ -82,7 +82,7 @@ def test_a_replay_counts_and_sends_nothing(hook: Hook) -> None:
 
 @pytest.fixture
 def mirror0() -> Iterator[Interface]:
-    """A device that takes copies; the test is in its network namespace."""
+    """Make a device that takes copies; the test runs in its network namespace."""
     host = Namespace("wp-mirror")
     host.remove()
     host.create()
@@ -152,7 +152,7 @@ def test_64_mirrors(mirror0: Interface) -> None:
 
 @pytest.fixture
 def one_cpu() -> Iterator[None]:
-    """Run on one CPU alone, which has an account of its own."""
+    """Run the test on one CPU, as each CPU samples on its own."""
     before = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {min(before)})
     yield
@@ -177,7 +177,7 @@ def test_one_of_each_block(mirror0: Interface, one_cpu: None, one_in: int) -> No
 
 @pytest.mark.kernel
 def test_periodic_traffic_is_seen_too(mirror0: Interface) -> None:
-    """Every tenth packet is another one: it gets its part of the copies, and no more."""
+    """If every tenth packet is of another kind, that kind gets its share of the copies."""
     rules = policy(
         ", one_in = 10",
         '[[rule]]\nname = "pass"\nhook = "egress"\naction = "pass"\n',

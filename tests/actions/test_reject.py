@@ -1,4 +1,4 @@
-"""Refusals: who gets which answer, and every byte of it."""
+"""Refusals: which packets get which answer, and every byte of it."""
 
 # ruff: noqa: S311 - a seed, so that it fails again
 from collections.abc import Iterable, Iterator
@@ -174,7 +174,7 @@ def version(ip: Layer | Frame) -> int:
 @pytest.mark.parametrize("ip", _IPS, ids=range(len(_IPS)))
 @pytest.mark.parametrize("under", _UNDER, ids=range(len(_UNDER)))
 def test_links_and_addresses(program: Generation, under: Layer, ip: Layer) -> None:
-    """Answers go back where packets came from, whatever these carry."""
+    """Answers go back to the sender, with its VLAN tags, in the same IP version."""
     for layer4 in (Tcp(), Udp()):
         frame = bytes(under / ip / layer4 / b"payload")
         got = answer(program, frame)
@@ -212,7 +212,7 @@ def test_numbers_of_a_reset(
 @pytest.mark.parametrize("ip", _IPS, ids=range(len(_IPS)))
 @pytest.mark.parametrize("size", [0, 1, 2, 3, 30, 519, 520, 521, 1183, 1184, 1185, 1400, 1800])
 def test_quotes(program: Generation, ip: Layer, size: int) -> None:
-    """As much of the packet as fits, and nothing that is not of the packet."""
+    """An answer quotes as much of the packet as fits, and no bytes after it."""
     packet = bytes(ip / Udp() / Random(size).randbytes(size))
     proto, kind, most = (1, (3, 13), 548) if version(ip) == 4 else (58, (1, 1), 1232)
     for padding in (b"", b"padding"):
@@ -225,7 +225,7 @@ def test_quotes(program: Generation, ip: Layer, size: int) -> None:
 @pytest.mark.parametrize("ip", [IPv4(), IPv6()], ids=["ipv4", "ipv6"])
 @pytest.mark.parametrize("size", [0, 1, 700, 1400])
 def test_scapy_says_the_same(program: Generation, ip: Layer, size: int) -> None:
-    """Composed by somebody else, the answers are the same, byte by byte."""
+    """Answers composed by scapy are the same, byte by byte."""
     packet = bytes(ip / Udp() / bytes(size))
     below = scapy.IP(src="192.0.2.1", dst="198.51.100.1", id=0, flags="DF")
     error = scapy.ICMP(type=3, code=13)
@@ -246,7 +246,7 @@ def test_scapy_says_the_same(program: Generation, ip: Layer, size: int) -> None:
 @pytest.mark.kernel
 @pytest.mark.parametrize("seed", range(6))
 def test_by_chance(program: Generation, seed: int) -> None:
-    """Whatever comes, the answer is one that a host understands; and the model agrees."""
+    """For random frames every answer is well formed, and the model agrees."""
     random, model = Random(seed), Model(program.planned.policy)
     shooter = Shooter(random, Aim.at(program.planned.policy))
     frames = [bytes(shooter.frame()) for _ in range(300)]

@@ -1,4 +1,4 @@
-"""WireGuard: types, lengths, limits, mac1 and repeats, on a clock of our own."""
+"""WireGuard: types, lengths, limits, mac1 and replays, on a simulated clock."""
 
 # ruff: noqa: S311 - a seed, so that it fails again
 from base64 import b64encode
@@ -55,7 +55,7 @@ def each(payloads: dict[bytes, str]) -> tuple[Moment, ...]:
 
 
 def times(count: int, kind: int, now: int, said: str, src: str = "198.51.100.1") -> list[Moment]:
-    """So many messages that differ."""
+    """Make a number of different messages."""
     return [(now, sent(message(kind, seed=1000 * now + n), src), said) for n in range(count)]
 
 
@@ -99,7 +99,7 @@ SEQUENCES = [
         (
             (0, bytes(sent(message(DATA, 31))) + bytes(20), _NONE),
             (0, bytes(sent(message(INITIATION))) + bytes(20), "pass"),
-            # The IP packet may be longer than UDP says, too.
+            # The IP packet may also be longer than UDP says.
             (0, Eth() / IPv4() / Udp(dport=PORT, length=72) / message(COOKIE, 160), "pass"),
             (0, Eth() / IPv4() / Udp(dport=PORT, length=8 + 31) / message(DATA, 160), _NONE),
             (0, Eth() / IPv4() / Udp(dport=PORT, length=8) / message(DATA, 160), _NONE),
@@ -312,7 +312,7 @@ def _payload(random: Random) -> bytes:
 @pytest.mark.kernel
 @pytest.mark.parametrize("seed", range(6))
 def test_sequences_by_chance(seed: int) -> None:
-    """Few sources and few messages, whole and cut, so that much exceeds and repeats."""
+    """Few sources and few messages, whole and truncated, so that many exceed or repeat."""
     random = Random(seed)
     rules = [
         random.choice((guarded, keyed))(f'handshakes = "{random.choice((1, 3, 20))}/s"').replace(
@@ -333,7 +333,7 @@ def test_sequences_by_chance(seed: int) -> None:
 
 @pytest.mark.kernel
 def test_every_cut() -> None:
-    """What a snap length has cut off is not held against a message."""
+    """A message is judged by the bytes that a snap length left."""
     payloads = [message(kind, size) for kind, size in (*SIZES.items(), (DATA, 40), (DATA, 31))]
     payloads += [proved(INITIATION, KEY), proved(RESPONSE, KEY)]
     whole = [bytes(sent(payload)) for payload in (*payloads, b"", b"\1")]
@@ -348,7 +348,7 @@ def test_every_cut() -> None:
 
 @pytest.mark.kernel
 def test_a_flood_makes_the_oldest_forgotten() -> None:
-    """Repeats are found among the last ones, whatever came before."""
+    """Replays are found among the last messages, after any number of earlier ones."""
     frames = [
         Sent(bytes(sent(message(INITIATION, seed=n))), now_ns=n * S // 200) for n in range(40_000)
     ]
@@ -432,8 +432,8 @@ def test_description() -> None:
 
 
 @pytest.mark.kernel
-def test_as_many_guards_as_anybody_writes_and_the_rule_behind() -> None:
-    """The walk goes on behind each of them."""
+def test_many_guards_and_the_rule_after_them() -> None:
+    """The walk goes on after each of them."""
     guards = "".join(
         f'[[rule]]\nname = "g{n}"\nmatch = {{ proto = "udp", dport = {PORT} }}\nwireguard = {{}}\n'
         for n in range(100)

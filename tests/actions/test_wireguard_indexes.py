@@ -1,4 +1,4 @@
-"""WireGuard with ``indexes``: sessions are learned at egress, what is for none is dropped."""
+"""WireGuard with ``indexes``: sessions are learned at egress; messages for none are dropped."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -42,7 +42,7 @@ LINKS = [
 
 
 def with_index(kind: int, index: int, size: int | None = None) -> bytes:
-    """A message whose word behind the type is *index*, sender's or receiver's."""
+    """Make a message with *index* in the word after the type, the sender's or the receiver's."""
     payload = message(kind, size) if size else message(kind)
     return payload[:4] + index.to_bytes(4, "little") + payload[8:]
 
@@ -53,7 +53,7 @@ def response(sender: int, receiver: int) -> bytes:
 
 
 class Both:
-    """Both hooks of one policy, by program and by model; they have to agree."""
+    """Both hooks of one policy, on the program and the model, which must agree."""
 
     def __init__(self, learned_ns: int) -> None:
         learned = {"wg": learned_ns}
@@ -150,7 +150,7 @@ def test_only_handshakes_from_the_port_teach(both: Both) -> None:
 
 
 def test_the_source_may_change(both: Both) -> None:
-    """Peers roam: an index is bound to no address."""
+    """Peers roam: an index is not bound to an address."""
     both.leaves(LEARNED, response(5, 1), Eth() / IPv4(dst="198.51.100.7"))
     for link in (Eth() / IPv4(src="192.0.2.99"), Eth() / IPv6(src="2001:db8::99")):
         assert both.comes(LEARNED, with_index(DATA, 5), link) == "pass"
@@ -172,7 +172,7 @@ def test_what_a_snap_length_cut_off_is_not_held_against_it(both: Both) -> None:
 
 
 def test_who_learns_drops_nothing() -> None:
-    """What holds for every packet is for hooks where rules of the operator's stand."""
+    """Settings such as the default apply only at hooks with rules of the operator."""
     strict = '[datapath]\ndefault = "drop"\nfragments = "drop"\nmalformed = "drop"\n'
     rule = f'name = "wg"\nmatch = {{ proto = "udp", dport = {PORT} }}'
     policy = Policy.parse(f"{strict}[[rule]]\n{rule}\nwireguard = {{ indexes = true }}\n")

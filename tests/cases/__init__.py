@@ -1,7 +1,7 @@
-"""One table for every executor: a policy, a frame, and what must become of it.
+"""One table of cases for every executor: a policy, a frame, and the expected verdict.
 
-The model runs it in tests/unit, XDP by test run in tests/kernel.  ``CASES`` has them all; cases of
-one policy stand together, so that an executor need load each only once.
+The model runs it in tests/unit, the programs in tests/kernel. ``CASES`` has all cases; cases of
+one policy are adjacent, so that an executor loads each policy only once.
 """
 
 from cases import (

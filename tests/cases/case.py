@@ -1,4 +1,4 @@
-"""What a case is, and the short hand for writing many of them."""
+"""The type of a case, and shorthands for writing many of them."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -9,16 +9,16 @@ from wirepath.net import Ban, Fault, Reason, VerdictName
 
 @dataclass(frozen=True)
 class Case:
-    """A frame under a policy.
+    """A frame under a policy, and the expected verdict.
 
     Attributes:
-        id: unique; what the test is called.
-        policy: TOML, with sets that need no files.
-        frame: as captured.
-        verdict, reason, rule, fault: what must come out; as in wirepath.net.Verdict.
-        wire_bytes: if a snap length cut the frame; None otherwise.
-        bans: in the ban table; expiry is on the clock of now_ns.
-        now_ns: the clock.
+        id: the ID of the test; unique.
+        policy: TOML, with sets that have no files.
+        frame: the bytes, as captured.
+        verdict, reason, rule, fault: the expected ones, as in `wirepath.net.Verdict`.
+        wire_bytes: the length on the wire if a snap length cut the frame; None otherwise.
+        bans: the bans in the table; expiry is on the clock of *now_ns*.
+        now_ns: the time.
     """
 
     id: str
@@ -34,13 +34,13 @@ class Case:
 
 
 def rule(name: str, match: str = "", action: str | None = "drop") -> str:
-    """One ``[[rule]]``; *match* is the inside of the braces."""
+    """Write one ``[[rule]]``; *match* is the text inside the braces."""
     lines = ["[[rule]]", f'name = "{name}"', f"match = {{ {match} }}"]
     return "\n".join([*lines, f'action = "{action}"\n' if action else ""])
 
 
 def policy(*parts: str) -> str:
-    """A policy of *parts*."""
+    """Join *parts* to a policy."""
     return "\n".join(parts)
 
 
@@ -48,7 +48,7 @@ Row = tuple[str, Frame | Layer | bytes, str | None]
 
 
 def decided(group: str, text: str, rows: Iterable[Row]) -> list[Case]:
-    """Cases whose third column is the dropping rule, or None for pass by default."""
+    """Make cases of rows whose third column is the dropping rule, or None for pass by default."""
     return [
         Case(f"{group}-{name}", text, bytes(frame), "drop", "rule", dropped)
         if dropped

@@ -1,5 +1,5 @@
-"""Frames that a snap length cut: judged by the headers that are there, never as malformed for
-what is missing, but still for what they say.
+"""Frames truncated by a snap length: judged by their complete headers; missing bytes do not make
+them malformed, but lies in the captured part do.
 """
 
 from cases.case import ANY, Case, policy, rule
@@ -19,7 +19,7 @@ from harness.frames import (
 )
 from wirepath.net import Fault
 
-# The first rule needs the ports, the second the protocol, the third the address.
+# The first rule needs ports, the second the protocol, the third the address.
 READ = policy(
     rule("ports", "dport = 4242"),
     rule("proto", 'proto = ["tcp", "udp", "icmp"]'),
@@ -66,7 +66,7 @@ _CUT: list[tuple[str, Frame | Layer, int, str | None]] = [
     ("behind-icmp", ICMP, 42, "proto"),
 ]
 
-# Lies that the captured part gives away, by the length on the wire.
+# Lies that show in the captured part, given the length on the wire.
 _LIES: list[tuple[str, Frame | Layer, int, Fault]] = [
     ("ipv4-length", Eth() / IPv4(length=200) / Tcp() / bytes(50), 54, "ipv4_length"),
     ("ipv6-length", Eth() / IPv6(length=200) / Tcp() / bytes(50), 54, "ipv6_length"),
@@ -109,7 +109,7 @@ CASES = [
         )
         for name, frame, size, fault in _LIES
     ),
-    # A length in between is a lie only against the wire, not against what was captured.
+    # A length in between contradicts only the length on the wire, not the captured length.
     Case(
         "cut-udp-length-true-on-the-wire",
         READ,

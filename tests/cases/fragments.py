@@ -1,4 +1,4 @@
-"""``fragment``, and what ``[datapath] fragments`` does ahead of the rules."""
+"""``fragment``, and the effect of ``[datapath] fragments`` ahead of the rules."""
 
 from cases.case import Case, Row, decided, policy, rule
 from harness.frames import (
@@ -43,7 +43,7 @@ _ROWS: list[Row] = [
         Eth() / IPv6() / Fragment(more=True) / DestinationOptions() / Udp(length=2000),
         "first",
     ),
-    # RFC 8200 section 4.5: what follows a later fragment header is payload, not a header.
+    # RFC 8200 section 4.5: after the header of a later fragment comes payload, not a header.
     ("later-next-is-extension", Eth() / IPv6() / Fragment(offset=8, next=0) / b"x", "later"),
     ("later-empty", Eth() / IPv4(proto=6, offset=8), "later"),
     (

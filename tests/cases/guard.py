@@ -1,4 +1,4 @@
-"""What comes before any rule: ``never_block``, bans, and their order."""
+"""The guard ahead of all rules: ``never_block``, bans, and their order."""
 
 from cases.case import Case, policy, rule
 from harness.frames import Arp, Eth, Frame, IPv4, IPv6, Udp, Vlan

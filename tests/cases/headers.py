@@ -1,4 +1,4 @@
-"""Frames that are whole: every kind of header that the parser steps over, and what is not IP."""
+"""Complete frames: every kind of header that the parser steps over, and frames that are not IP."""
 
 from cases.case import ANY, Case, decided, policy, rule
 from harness.frames import (
@@ -25,7 +25,7 @@ from harness.frames import (
     Vlan,
 )
 
-# The L4 header must be found behind whatever stands before it.
+# The L4 header must be found after any headers that precede it.
 FOUND = policy(rule("found", "dport = 4242"))
 TCP = Tcp(dport=4242)
 UDP = Udp(dport=4242)
@@ -82,7 +82,7 @@ _PASSED_OVER = [
     ),
     ("tcp-options", Eth() / IPv4() / Tcp(dport=4242, options=bytes(40)) / b"data", "found"),
     ("udp-length-short-of-ip", Eth() / IPv4() / Udp(dport=4242, length=8) / b"data", "found"),
-    # The later header is not read behind what ends the walk.
+    # Headers after one that ends the walk are not read.
     ("esp-hides", Eth() / IPv6() / Proto(50) / TCP, None),
     ("no-next-header", Eth() / IPv6(next=59) / TCP, None),
     ("ipip-inner-unread", Eth() / IPv4() / IPv4() / TCP, None),
@@ -93,7 +93,7 @@ _PASSED_OVER = [
     ("udplite-ports-unread", Eth() / IPv6() / Proto(136, b"\x10\x92\x10\x92" + bytes(8)), None),
 ]
 
-# IP, whatever it carries.
+# IP with any payload.
 _IP = [
     ("ipv4-alone", Eth() / IPv4(proto=253), "any"),
     ("ipv6-alone", Eth() / IPv6(next=59), "any"),
@@ -133,7 +133,7 @@ CASES = [
         Case(f"not-ip-{name}", ANY, bytes(frame), "pass", "not_ip")
         for name, frame in _NOT_IP.items()
     ),
-    # What follows the IP packet in the frame is not looked at: here a whole UDP datagram.
+    # Bytes after the IP packet in the frame are ignored: here a whole UDP datagram.
     Case(
         "padding-unread",
         FOUND,

@@ -1,4 +1,4 @@
-"""``icmp_type``: by number for both protocols, by name for the one it belongs to."""
+"""``icmp_type``: a number matches both protocols, a name only the protocol that has it."""
 
 from cases.case import Case, Row, decided, policy, rule
 from harness.frames import Eth, Fragment, HopByHop, Icmp, Icmp6, IPv4, IPv6, Tcp, Udp, Vlan
@@ -19,7 +19,7 @@ _TYPES: dict[int, tuple[str | None, str | None]] = {
     0: ("pong", None),
     1: (None, "errors"),
     2: (None, "size"),
-    3: ("errors", "errors"),  # unreachable, and time exceeded
+    3: ("errors", "errors"),  # destination unreachable and time exceeded
     4: (None, "errors"),
     5: ("redirect", None),
     8: ("ping", None),
@@ -69,7 +69,7 @@ _NUMBER_ROWS: list[Row] = [
     ("vlan-extension", Eth() / Vlan() / IPv6() / HopByHop() / Icmp6(128), "range"),
 ]
 
-# The protocol says which names hold, not the IP version.
+# The protocol decides which names match, not the IP version.
 _CROSSED: list[Row] = [
     ("icmp-in-ipv6", Eth() / IPv6() / Icmp(8), "ping"),
     ("icmpv6-in-ipv4", Eth() / IPv4() / Icmp6(128), "ping"),

@@ -26,7 +26,7 @@ _VLAN_ROWS: list[Row] = [
 
 
 def _long(size: int) -> Frame:
-    """IPv4 of *size* bytes."""
+    """Make an IPv4 packet of *size* bytes."""
     return Eth() / IPv4() / Proto(253, bytes(size - 20))
 
 

@@ -1,4 +1,4 @@
-"""``ct``, where nobody has tracked anything: what a packet would begin, or cannot belong to."""
+"""``ct`` without tracked connections: packets that would begin one, or cannot belong to any."""
 
 from dataclasses import replace
 from itertools import combinations
@@ -26,7 +26,7 @@ _EACH = policy(
     rule("never", 'ct = ["established", "related"]'),
 )
 
-# Every combination of FIN, SYN, RST, ACK and URG, and these three go with any.
+# Every combination of FIN, SYN, RST, ACK and URG; these three may accompany any of them.
 _BEGIN = {"S", "SU", "A", "AU"}
 
 
@@ -66,7 +66,7 @@ def _types() -> list[Row]:
     ]
 
 
-_ME, _ME6 = "192.0.2.1", "2001:db8::1"  # to whom frames go
+_ME, _ME6 = "192.0.2.1", "2001:db8::1"  # the destination of frames
 
 
 def _error(quote: Frame | Layer | bytes, kind: int = 3) -> Frame:
@@ -80,7 +80,7 @@ def _error6(quote: Frame | Layer | bytes, kind: int = 1) -> Frame:
 _PING = IPv4(src=_ME, dst="198.51.100.9") / Icmp()
 _PING6 = IPv6(src=_ME6) / Icmp6()
 
-# What is quoted: of TCP and UDP nothing is known here, of others nothing ever.
+# Quoted packets: connections of TCP and UDP are not known here, those of other protocols never.
 _QUOTES: list[Row] = [
     ("udp", _error(IPv4(src=_ME) / Udp()), "lies"),
     ("tcp", _error(IPv4(src=_ME) / Tcp()), "lies"),
@@ -126,7 +126,7 @@ _ERROR6 = bytes(_error6(_PING6))
 
 
 def _cut(name: str, frame: bytes, rows: dict[int, str | None]) -> list[Case]:
-    # By how many bytes a snap length left.
+    # By the number of bytes that a snap length left.
     return [
         replace(case, wire_bytes=len(frame))
         for case in decided(
@@ -140,7 +140,7 @@ CASES: list[Case] = [
     *decided("ct", _EACH, _types()),
     *decided("ct-quoted", _EACH, _QUOTES),
     *decided("ct", _EACH, _OTHERS),
-    # What a snap length took away is no quote.
+    # A quote that a snap length cut off is not a quote.
     *_cut("cut", _ERROR, {14 + 28 + 60: None, 14 + 28 + 59: "lies", 14 + 28: "lies"}),
     *_cut("cut6", _ERROR6, {14 + 48 + 40: None, 14 + 48 + 39: "lies"}),
 ]

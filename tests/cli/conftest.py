@@ -15,7 +15,7 @@ from wirepath.native import lib
 
 @pytest.fixture
 def wirepath_() -> Wirepath:
-    """Run ``wirepath ARGUMENTS`` where the tests run."""
+    """Run ``wirepath ARGUMENTS`` in the namespaces of the tests."""
 
     def run(*arguments: object, **options: Any) -> Ended:
         options = {"env": ENVIRONMENT, "capture_output": True, "text": True} | options

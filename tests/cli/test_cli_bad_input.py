@@ -18,7 +18,7 @@ from wirepath.kernel.program import Program
 from wirepath.native import lib
 from wirepath.pcap import CaptureWriter
 
-# Becomes nobody once everything is imported: the tree may be root's alone.
+# Becomes the user nobody after all imports: only root may be able to read the source tree.
 _AS_NOBODY = """
 import importlib, os, pkgutil, sys
 import wirepath
@@ -47,7 +47,7 @@ def write(path: Path, *lines: str) -> Path:
     return path
 
 
-# Policies. What `check` refuses, `up`, `apply` and `replay` refuse in the same words.
+# Policies. `up`, `apply` and `replay` refuse a policy with the same message as `check`.
 
 
 @pytest.mark.parametrize(
@@ -203,7 +203,8 @@ def test_up_twice(host: Host, policy: Path) -> None:
 
 @pytest.mark.kernel
 def test_no_root(host: Host, policy: Path, as_nobody: Callable[..., Ended]) -> None:
-    readable = Path("/proc/self/fd/0")  # nobody need not be able to read where tests write
+    # An open file: the user nobody may be unable to read the directory of the test.
+    readable = Path("/proc/self/fd/0")
     before = host.state()
     for arguments in (
         ("up", "wp0", readable),
@@ -250,7 +251,7 @@ def test_no_bpffs(host: Host, policy: Path) -> None:
 
 @pytest.fixture
 def aged(host: Host, policy: Path) -> Host:
-    """Put up a datapath whose manifest says that a newer version wrote it."""
+    """Bring up a datapath whose manifest says that a newer version wrote it."""
     assert host("up", "wp0", policy).code == 0
     (manifest,) = host.bpffs.rglob("manifest")
     with Map.open(manifest) as pages, pages.memory() as memory:

@@ -1,4 +1,4 @@
-"""``wirepath lab`` by the command line; what a lab is, tests/netns says."""
+"""``wirepath lab`` on the command line; tests/netns has tests of the lab itself."""
 
 import os
 from collections.abc import Iterator

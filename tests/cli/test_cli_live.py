@@ -1,4 +1,4 @@
-"""A datapath's life by the command line: every command on real packets."""
+"""The life of a datapath on the command line: every command, with real packets."""
 
 import re
 import subprocess
@@ -84,7 +84,7 @@ def test_status(up: Host, policy: Path) -> None:
 
 
 def test_several_hooks(up: Host, tmp_path: Path) -> None:
-    """What commands say of them; one is enough to change the tables that they print."""
+    """The output of commands with rules at several hooks; one such rule changes the tables."""
     policy = tmp_path / "hooks.toml"
     policy.write_text(
         '[datapath]\ndefault = { ingress = "drop" }\n'
@@ -300,7 +300,7 @@ action = "drop"
 
 
 def test_replay_at_the_hooks_of_tc(host: Host, tmp_path: Path) -> None:
-    """No rule is at ingress; at egress a destination may be management."""
+    """A policy without rules at ingress; at egress a destination may be management."""
     policy, capture = tmp_path / "tc.toml", tmp_path / "some.pcap"
     policy.write_text(_AT_TC)
     with CaptureWriter(capture) as writer:

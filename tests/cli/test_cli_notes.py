@@ -1,4 +1,4 @@
-"""What `wirepath check` remarks on a valid policy."""
+"""The notes of `wirepath check` on valid policies."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""``wirepath set dump --counters`` on real packets."""
+"""``wirepath set dump --counters`` after real packets."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""``wirepath top`` on real packets: once, as JSON, and on a terminal of 80 by 24."""
+"""``wirepath top`` with real packets: ``--once``, as JSON, and on a terminal of 80 by 24."""
 
 import fcntl
 import os
@@ -85,7 +85,7 @@ def test_where_there_is_no_terminal(up: Host, host: Host) -> None:
 
 
 class Terminal:
-    """A terminal of 80 by 24 with ``wirepath top`` on it."""
+    """A terminal of 80 by 24 that runs ``wirepath top``."""
 
     def __init__(self, host: Host) -> None:
         self.keyboard, self._inside = pty.openpty()
@@ -102,14 +102,14 @@ class Terminal:
         self.seen = b""
 
     def await_text(self, text: bytes) -> None:
-        """Read until *text* is shown, from here on."""
+        """Read until *text* is shown, ignoring earlier output."""
         start, deadline = len(self.seen), time.monotonic() + 20
         while text not in self.seen[start:]:
             assert time.monotonic() < deadline, self.seen[start:]
             self._read(0.1)
 
     def end(self) -> int:
-        """Wait for the end; give the exit code."""
+        """Wait until the command ends; return the exit code."""
         deadline = time.monotonic() + 20
         while self.process.poll() is None and time.monotonic() < deadline:
             self._read(0.1)

@@ -1,4 +1,4 @@
-"""What all commands have in common."""
+"""Behaviour that all commands share: help, options, signals, pipes."""
 
 import os
 import signal
@@ -47,7 +47,7 @@ def test_unknown_words_are_named(capsys: pytest.CaptureFixture[str]) -> None:
     assert "`wirepath --help` lists them" in refused(capsys, "xyzzy")
     assert "see `wirepath check --help`" in refused(capsys, "check")
     assert "--frobnicate" in refused(capsys, "bans", "--frobnicate")
-    # Abbreviations would bind what later options may be called.
+    # Abbreviations would restrict the names of later options.
     assert "--ifa" in refused(capsys, "bans", "--ifa", "eth0")
 
 
@@ -103,13 +103,13 @@ def test_version(wirepath_: Wirepath) -> None:
 
 
 def test_an_interrupt_ends_it_quietly(policy: Path, tmp_path: Path) -> None:
-    # A capture that never comes: reading the pipe waits until the signal.
+    # A capture from a pipe that stays empty: reading waits until the signal.
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     with subprocess.Popen(
         command("replay", policy, pipe, "--model"), env=ENVIRONMENT, stderr=subprocess.PIPE
     ) as process:
-        with pipe.open("wb"):  # opens once the other end is open
+        with pipe.open("wb"):  # returns once the other end is open
             process.send_signal(signal.SIGINT)
             assert process.wait(30) == 130
         assert process.stderr is not None

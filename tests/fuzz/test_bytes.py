@@ -1,7 +1,7 @@
 # ruff: noqa: S311 - a seed, so that it fails again
-"""Any bytes at all: the program never aborts, and says what the model says.
+"""Frames of arbitrary bytes: the program never aborts, and agrees with the model.
 
-``make fuzz T=60`` lets each test run that many seconds, on seeds that nobody has seen before;
+``make fuzz T=60`` runs each test for that many seconds, on new seeds;
 without, each is short.
 """
 
@@ -22,7 +22,7 @@ from wirepath.policy import Policy
 pytestmark = pytest.mark.kernel
 
 _MOST = 2000  # bytes; jumbo frames have 9,000
-_LINEAR = 2048  # bytes of a frame that lie in one piece, at the least
+_LINEAR = 2048  # the least number of bytes in the first buffer of a frame
 _HEADERS = (b"", b"\x81\x00\x00\x01", b"\x88\xa8\x0f\xff", b"\x81\x00\x00\x01\x88\xa8\x00\x02")
 _BEGINNINGS = (
     b"\x08\x00\x45\x00", b"\x08\x00\x46\x00", b"\x08\x00\x4f\x00", b"\x08\x00",
@@ -33,7 +33,7 @@ _CHAIN = (0, 43, 44, 51, 60, 135, 139, 140, 6, 17, 58, 59)
 
 @pytest.fixture(scope="module", params=["plain", "many", "strict"])
 def pair(request: pytest.FixtureRequest) -> Iterator[tuple[Xdp, Expected]]:
-    """Three policies: a few rules, many, and one that drops whatever it can."""
+    """Load one of three policies: a few rules, many rules, and one that drops all it can."""
     policy = {
         "plain": lambda: Maker(Random(1)).policy(8),
         "many": lambda: Maker(Random(2), deciding=0.05).policy(200, sets=6),
@@ -46,12 +46,12 @@ def pair(request: pytest.FixtureRequest) -> Iterator[tuple[Xdp, Expected]]:
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=st.lists(st.binary(max_size=_MOST), max_size=20))
 def test_any_bytes(pair: tuple[Xdp, Expected], data: list[bytes]) -> None:
-    """Whatever Hypothesis thinks of."""
+    """Any bytes that Hypothesis draws."""
     agree(*pair, [Sent(each) for each in data])
 
 
 def _begun(random: Random) -> bytes:
-    # Noise that gets past the first checks.
+    # Random bytes that pass the first checks.
     start = random.randbytes(12) + random.choice(_HEADERS) + random.choice(_BEGINNINGS)
     noise = bytearray(random.randbytes(random.choice((0, 4, 20, 40, 60, 200, _MOST))))
     for at in range(0, len(noise), random.choice((1, 3, 8, 1000))):
@@ -74,7 +74,7 @@ def test_mutants(pair: tuple[Xdp, Expected]) -> None:
 
 
 def test_chains(pair: tuple[Xdp, Expected]) -> None:
-    """IPv6 headers upon headers, with lengths that nearly fit."""
+    """Long chains of IPv6 headers, with lengths that nearly fit."""
     for seed in seeds():
         random = Random(seed)
         agree(*pair, [Sent(_chain(random)) for _ in range(300)])
@@ -92,7 +92,7 @@ def _chain(random: Random) -> bytes:
 
 
 def test_jumbo_frames(pair: tuple[Xdp, Expected]) -> None:
-    """Frames of several pieces; their headers lie in the first."""
+    """Frames in several buffers, with all headers in the first."""
     for seed in seeds():
         random = Random(seed)
         shooter = Shooter(random, Aim.at(pair[0].policy))
@@ -112,7 +112,7 @@ def _large(random: Random, size: int) -> bytes:
 
 
 def test_headers_out_of_sight(pair: tuple[Xdp, Expected]) -> None:
-    """Beyond the first piece XDP sees nothing: such a frame is malformed, never let through."""
+    """XDP sees only the first buffer: a frame with headers beyond it is malformed, never passed."""
     chain = [f.DestinationOptions(255), f.DestinationOptions(255), f.DestinationOptions(255)]
     frame = bytes(f.Frame((f.Eth(), f.IPv6(), *chain, f.Tcp())) / bytes(100))
     assert len(frame) > 3 * _LINEAR
@@ -121,7 +121,7 @@ def test_headers_out_of_sight(pair: tuple[Xdp, Expected]) -> None:
 
 
 def test_policies() -> None:
-    """New policies, too."""
+    """New policies too, not only new frames."""
     for seed in seeds():
         random = Random(seed)
         policy = Maker(random).policy(random.choice((3, 30, 300)), sets=random.randrange(6))

@@ -29,7 +29,7 @@ pytestmark = pytest.mark.kernel
 
 
 class Standing:
-    """What `Sets` wants of an `Access`, of a program that is attached to nothing."""
+    """The part of an `Access` that `Sets` needs, for a program that is attached to nothing."""
 
     def __init__(self, policy: Policy) -> None:
         self.policy = policy
@@ -52,7 +52,7 @@ class Standing:
         )
         return nullcontext(handles)
 
-    reading = changing = serving
+    reading = changing = writing = serving
 
     def rebuild(self, _: object, members: Members) -> None:
         self.xdp.close()
@@ -61,7 +61,7 @@ class Standing:
 
 
 class Changing:
-    """A policy with sets, in the kernel and in the model."""
+    """A policy with changing sets, in the kernel and in the model."""
 
     def __init__(self, random: Random, policy: Policy) -> None:
         self.random = random
@@ -80,7 +80,7 @@ class Changing:
             return SetView(handles).all_members()
 
     def change(self, maker: Maker, most: int) -> list[Prefix]:
-        """Add some prefixes to some set, or remove some; returns them."""
+        """Add random prefixes to a set, or remove some; return them."""
         r = self.random
         name = r.choice(tuple(self.contents))
         inside = self.contents[name]
@@ -103,7 +103,7 @@ class Changing:
         return prefixes
 
     def check(self, touched: Collection[Prefix], count: int) -> None:
-        """Judge frames from and to the edges of what was *touched*."""
+        """Judge frames from and to the edges of the prefixes that were *touched*."""
         policy = self.standing.policy
         edges = {e for p in touched for e in (p.address, p.last, p.address - 1, p.last + 1)}
         edges = {edge for edge in edges if 0 <= edge < 1 << 128}
@@ -136,7 +136,7 @@ def test_small_changes(rules: int) -> None:
 
 
 def test_what_does_not_fit_is_built_anew() -> None:
-    """So many combinations of sets that the rows have no room for their classes."""
+    """More combinations of sets than the rows have room for classes."""
     random = Random(5)
     maker, policy = _policy(random, 10, 40, 3)
     with Changing(random, policy) as changing:
@@ -147,7 +147,7 @@ def test_what_does_not_fit_is_built_anew() -> None:
 
 
 def test_the_same_as_built_anew() -> None:
-    """Whatever way a set came to its contents, it judges alike."""
+    """A changed set judges like one that was built with the same contents."""
     for seed in seeds():
         random = Random(seed)
         maker, policy = _policy(random, 10, 4, 100)

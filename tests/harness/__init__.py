@@ -1,11 +1,11 @@
-"""What tests are made of and share; a test imports ``harness.NAME``, wherever it lies itself.
+"""Code that several tests share; tests in any directory import it as ``harness.NAME``.
 
-- frames that are composed: ``frames``, ``wireguard``, ``answered`` (taken apart again), ``chance``
-- executors that judge them: ``xdp``, ``sequence``, ``set_memory``
+- composing frames: ``frames``, ``wireguard``, ``chance``; taking answers apart: ``answered``
+- executors that judge frames: ``xdp``, ``sequence``, ``set_memory``
 - hosts with real traffic: ``pair``, and on it ``numbered``, ``living``, ``hooked``, ``flooded``,
   ``tracked``, ``answer_dns``
-- the command line as processes: ``processes``
-- processes that are stopped at a step, and pins of old: ``stopping``, ``older``
-- the rest: ``raw`` (a frame on an interface), ``seeding`` (how long to fuzz), ``page`` (of the
-  docs, as a program), and ``worker``, in which pytest-xdist runs its workers
+- the command line, run as processes: ``processes``
+- processes stopped at a step, and pins of older versions: ``stopping``, ``older``
+- others: ``raw`` (sending a frame on an interface), ``seeding`` (how long to fuzz),
+  ``page`` (a page of the docs as a program), ``worker`` (runs the workers of pytest-xdist)
 """

@@ -10,7 +10,7 @@ _HEADER_BYTES = 12
 
 def answer(question: bytes) -> bytes:
     """Answer one query of one question (RFC 1035 section 4)."""
-    end = question.index(0, _HEADER_BYTES) + 5  # behind the name: type and class
+    end = question.index(0, _HEADER_BYTES) + 5  # after the name: type and class
     kind = int.from_bytes(question[end - 4 : end - 2], "big")
     data = _ANSWERS.get(kind)
     head = question[:2] + b"\x85\x80\0\1" + bytes([0, int(data is not None), 0, 0, 0, 0])

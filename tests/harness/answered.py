@@ -1,4 +1,4 @@
-"""Answers taken apart again, by nothing that the data plane uses."""
+"""A parser of answers that is independent of the data plane."""
 
 from dataclasses import dataclass
 from ipaddress import ip_address
@@ -11,15 +11,15 @@ _TAGS = {0x8100, 0x88A8}
 
 @dataclass(frozen=True)
 class Answer:
-    """A frame of IP without options or extensions; making one checks every length and checksum.
+    """A parsed IP frame without options or extensions; parsing checks every length and checksum.
 
     Attributes:
-        macs: destination, source.
-        tags: VLAN tags as they are.
+        macs: destination and source.
+        tags: the bytes of the VLAN tags.
         ends: source and destination, as text.
-        tos: or traffic class.
+        tos: TOS or traffic class.
         proto: TCP, ICMP or ICMPv6.
-        layer4: its header with all that follows.
+        layer4: the layer 4 header with everything after it.
     """
 
     macs: tuple[bytes, bytes]

@@ -1,4 +1,4 @@
-"""A real server under SYN floods from forged addresses, and clients of it."""
+"""A real server under SYN floods from forged addresses, and its clients."""
 
 import json
 import socket
@@ -16,9 +16,9 @@ from wirepath.lab.traffic import random_sources, syn, written_out
 from wirepath.policy import Policy
 
 PORT = 7000
-_GOING = 50_000  # packets, after which a flood has filled what it can fill
+_GOING = 50_000  # packets, after which a flood has filled every queue that it can fill
 
-# Echoes whatever comes, from any number of clients.
+# Echoes everything to any number of clients.
 SERVER = f"""
 import socketserver
 class Echo(socketserver.BaseRequestHandler):
@@ -31,7 +31,7 @@ class Server(socketserver.ThreadingTCPServer):
 Server(("::", {PORT}), Echo).serve_forever()
 """
 
-# What the server answers to forged addresses must not cost the other host its time.
+# The other host must not spend time on answers to forged addresses.
 FAR = f"""
 [datapath]
 default = "drop"
@@ -44,13 +44,13 @@ action = "pass"
 
 @contextmanager
 def server(hosts: Pair, policy: str, *, cookies: int = 0) -> Iterator[Datapath]:
-    """An echo server behind *policy*, with ``tcp_syncookies`` as they are given."""
+    """Run an echo server protected by *policy*, with the given value of ``tcp_syncookies``."""
     for name, value in (("tcp_syncookies", cookies), ("tcp_max_syn_backlog", 1024)):
         # Of the near host, where we are.
         Path(f"/proc/sys/net/ipv4/{name}").write_text(str(value))
     for host in (hosts.near, hosts.far):
         tune_veth(host, IFNAME)
-    ip(hosts.near, "route", "add", "default", "via", IPV4[1])  # or it would not answer them
+    ip(hosts.near, "route", "add", "default", "via", IPV4[1])  # otherwise it would not answer them
     with hosts.far.entered():
         far = Datapath.up(IFNAME, Policy.parse(FAR))
     try:
@@ -81,7 +81,7 @@ def flood(hosts: Pair) -> Iterator[Flood]:
 
 
 def connect(hosts: Pair, address: str = IPV4[0], patience_s: float = 8.0) -> socket.socket | None:
-    """Connect within some time, and be heard. A packet that the flood displaces costs seconds."""
+    """Connect and get an echo. A packet that the flood displaces delays this by seconds."""
     with hosts.far.entered():
         made = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET)
     made.settimeout(patience_s)
@@ -95,7 +95,7 @@ def connect(hosts: Pair, address: str = IPV4[0], patience_s: float = 8.0) -> soc
 
 
 def connected(hosts: Pair, address: str = IPV4[0]) -> socket.socket:
-    """The same, where nothing else will do."""
+    """Connect and get an echo; fail if that is not possible."""
     made = connect(hosts, address)
     assert made
     return made

@@ -1,7 +1,7 @@
 """Frames to feed a datapath, composed with ``/``: ``Eth() / Vlan(5) / IPv4() / Tcp(dport=80)``.
 
-Lengths and next-header numbers are filled in unless given; give them to lie.  Addresses are from
-the documentation ranges (RFC 5737, RFC 3849).  Only IPv4 headers get a checksum.
+Lengths and next-header numbers are filled in unless given; give them to lie. Addresses are from
+the documentation ranges (RFC 5737, RFC 3849). Only IPv4 headers get a checksum.
 """
 
 # ruff: noqa: ARG002 - every layer is told what follows, and most do not care
@@ -12,12 +12,12 @@ FLAGS = {"F": 1, "S": 2, "R": 4, "P": 8, "A": 16, "U": 32, "E": 64, "C": 128}
 
 
 class Layer:
-    """One header. ``number`` is how the layer below refers to it."""
+    """One header; ``number`` is the number by which the layer below refers to it."""
 
     number = 59  # IPv6's "no next header"
 
     def build(self, payload: bytes, following: int) -> bytes:
-        """Write the header with what it carries; *following* is the next layer's number."""
+        """Write the header with its payload; *following* is the next layer's number."""
         raise NotImplementedError
 
     def __truediv__(self, other: "Layer | Frame | bytes") -> "Frame":
@@ -51,7 +51,7 @@ def _u16(value: int) -> bytes:
 
 
 def checksum(header: bytes) -> int:
-    """RFC 1071."""
+    """Compute the Internet checksum (RFC 1071)."""
     total = sum(int.from_bytes(header[i : i + 2], "big") for i in range(0, len(header), 2))
     total = (total & 0xFFFF) + (total >> 16)
     return ~(total + (total >> 16)) & 0xFFFF
@@ -90,7 +90,7 @@ class Vlan(Layer):
 
 @dataclass(frozen=True)
 class ServiceVlan(Vlan):
-    """802.1ad's outer tag."""
+    """The outer tag of 802.1ad."""
 
     number = 0x88A8
 
@@ -222,7 +222,7 @@ class Fragment(Layer):
 
 @dataclass(frozen=True)
 class Ah(Layer):
-    """Of (len + 2) * 4 bytes."""
+    """An Authentication Header of (len + 2) * 4 bytes."""
 
     len: int = 4
     next: int | None = None
@@ -287,7 +287,7 @@ class Icmp6(Icmp):
 
 @dataclass(frozen=True)
 class Proto(Layer):
-    """Bytes of some other protocol."""
+    """The bytes of any other protocol."""
 
     proto: int = 47
     data: bytes = field(default=bytes(16))
@@ -301,5 +301,5 @@ class Proto(Layer):
 
 
 def cut(frame: Frame | Layer, size: int) -> bytes:
-    """What a snap length of *size* bytes leaves."""
+    """Truncate a frame as a snap length of *size* bytes does."""
     return bytes(frame)[:size]

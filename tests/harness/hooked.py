@@ -1,4 +1,4 @@
-"""Policies at all hooks, whose workings show in traffic at each of them by itself."""
+"""Policies at all hooks whose effect at each hook can be told from traffic alone."""
 
 import ctypes
 import json
@@ -15,7 +15,7 @@ from wirepath.kernel.interface import Interface
 from wirepath.net import HOOKS, Hook
 from wirepath.policy import Policy
 
-# Ports that one hook judges; those of egress are on the far host.
+# The ports that each hook judges; those of egress are on the far host.
 ODD: Mapping[Hook, tuple[int, ...]] = {
     "ingress": (6001, 6003),
     "tc_ingress": (6101, 6103),
@@ -30,7 +30,7 @@ def ports(hook: Hook) -> tuple[int, ...]:
 
 
 def policy(let_through: str, hooks: Collection[Hook] = HOOKS) -> Policy:
-    """Let through the ``odd`` or the ``even`` ports, at each of *hooks*."""
+    """Make a policy that passes the ``odd`` or the ``even`` ports at each of *hooks*."""
     dropped = EVEN if let_through == "odd" else ODD
     rules = [
         f'[[rule]]\nname = "{hook}"\nhook = "{hook}"\naction = "drop"\n'
@@ -41,7 +41,7 @@ def policy(let_through: str, hooks: Collection[Hook] = HOOKS) -> Policy:
 
 
 def served(let_through: str, hooks: Collection[Hook] = HOOKS) -> dict[Hook, str]:
-    """Say what `serving` finds where that policy serves."""
+    """Return the result of `serving` when that policy serves."""
     return {hook: let_through if hook in hooks else "all" for hook in HOOKS}
 
 
@@ -49,7 +49,7 @@ NOTHING = served("", ())
 
 
 def serving(hosts: Pair) -> dict[Hook, str]:
-    """Say which ports are let through at each hook: ``odd``, ``even``, ``all``, or what else."""
+    """Find out which ports pass at each hook: ``odd``, ``even``, ``all``, or counts by port."""
     inward = (*ports("ingress"), *ports("tc_ingress"))
     with Inbox(hosts.near, inward) as near, Inbox(hosts.far, ports("egress")) as far:
         send(hosts.far, inward)
@@ -66,7 +66,7 @@ def _named(hook: Hook, came: Mapping[int, int]) -> str:
 
 
 def on_hooks() -> list[int]:
-    """List the programs on the hooks of TC: those of tcx, then those of filters."""
+    """List the programs at the hooks of TC: those of tcx, then those of filters."""
     shown = json.loads(subprocess.check_output(["bpftool", "-j", "net", "show", "dev", IFNAME]))
     filters = [each["id"] for net in shown for each in net["tc"] if each["kind"] != "tcx"]
     return [*_on_tcx(46), *_on_tcx(47), *filters]
@@ -88,7 +88,7 @@ def qdiscs() -> str:
 
 
 def end(bpffs: Any) -> None:
-    """Take it down, and look that nothing of it is left."""
+    """Take the datapath down, and check that nothing of it is left."""
     with Datapath.open(IFNAME) as datapath:
         hooks = datapath.status().hooks
         with datapath.reading() as handles:

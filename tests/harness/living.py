@@ -1,4 +1,4 @@
-"""A life to look into: policies whose workings show in traffic, and what is left of them."""
+"""Policies whose effect can be told from traffic, and checks of what they leave in the kernel."""
 
 import os
 import signal
@@ -16,9 +16,9 @@ from wirepath.policy import Policy
 
 ODD, EVEN = tuple(range(6001, 6009, 2)), tuple(range(6002, 6009, 2))
 PORTS = (*ODD, *EVEN)
-_PATIENCE_S = 20.0  # for the kernel to free what has no user left
+_PATIENCE_S = 20.0  # for the kernel to free objects without users
 
-# Three ways to let odd ports through and no even ones, and one that does the opposite.
+# Three policies that pass odd ports and drop even ones, and one that does the opposite.
 _TEMPLATE = """
 [datapath]
 default = "{default}"
@@ -60,7 +60,7 @@ OPPOSITE = _policy(
 
 
 def serving(hosts: Pair) -> str:
-    """Say which ports are let through: ``odd``, ``even``, or what else it may be."""
+    """Find out which ports pass: ``odd``, ``even``, or counts by port."""
     with Inbox(hosts.near, PORTS) as inbox:
         send(hosts.far, PORTS)
         came = {port: len(numbers) for port, numbers in inbox.take().items()}
@@ -71,7 +71,7 @@ def serving(hosts: Pair) -> str:
 
 
 def gone(kind: str, numbers: list[int]) -> bool:
-    """Tell whether the kernel has no such program, map or link any more; it takes its time."""
+    """Return whether a program, map or link is gone from the kernel, after some patience."""
     find = getattr(CDLL("libbpf.so.1"), f"bpf_{kind}_get_fd_by_id")
     deadline = time.monotonic() + _PATIENCE_S
     for number in numbers:
@@ -85,7 +85,7 @@ def gone(kind: str, numbers: list[int]) -> bool:
 
 
 def child(work: Callable[[], object]) -> int:
-    """Fork a process that does *work*; it ends without any of our cleaning up."""
+    """Fork a process that does *work*; it exits without any clean-up of ours."""
     pid = os.fork()
     if pid:
         return pid
@@ -101,7 +101,7 @@ def kill(pid: int) -> None:
 
 
 def check_whole(hosts: Pair, bpffs: Path) -> None:
-    """Whatever serves serves wholly, is what `status` says, and can be replaced."""
+    """Check that one whole policy serves, that `status` agrees, and that it can be replaced."""
     before = serving(hosts)
     assert before in ("odd", "even")
     with Datapath.open(IFNAME) as datapath:
@@ -125,6 +125,6 @@ def end(bpffs: Path) -> None:
 
 
 def left(bpffs: Path) -> list[str]:
-    """List what there is in a bpffs, beside the kernel's own iterators."""
+    """List the contents of a bpffs, except the kernel's own iterators."""
     paths = (str(path.relative_to(bpffs)) for path in bpffs.rglob("*"))
     return sorted(path for path in paths if not path.endswith(".debug"))

@@ -1,4 +1,4 @@
-"""Numbered datagrams: whether each that was sent has come, or has not."""
+"""Numbered datagrams, to find out which of those that were sent have arrived."""
 
 import os
 import socket
@@ -11,19 +11,19 @@ from typing import Self
 from harness.pair import IFNAME, IPV4
 from wirepath.lab.netns import Namespace
 
-_ROOM_BYTES = 64 << 20  # no datagram is lost for want of a reader
-_BURST = 10  # to eight ports: less than the ring of a veth holds
+_ROOM_BYTES = 64 << 20  # so that no datagram is lost for lack of a reader
+_BURST = 10  # numbers, to eight ports each: fewer datagrams than the ring of a veth holds
 _PAUSE_S = 0.001
 _PATIENCE_S = 20.0
 _ARP = 0x0806
 
 
 class Inbox:
-    """Sockets on a host, and what came to them; leaving the context closes them.
+    """Sockets on a host that receive datagrams; leaving the context closes them.
 
     Args:
-        host: one of a `Pair`.
-        ports: a socket each.
+        host: a host of a `Pair`.
+        ports: the ports; each gets a socket.
     """
 
     def __init__(self, host: Namespace, ports: Sequence[int]) -> None:
@@ -44,7 +44,7 @@ class Inbox:
             inbox.close()
 
     def take(self) -> dict[int, list[int]]:
-        """Take out what has come, by port: of all that was sent before, however busy we are."""
+        """Take out, by port, all datagrams that were sent before, however busy the machine is."""
         settle(self._host)
         return {port: list(_numbers(inbox)) for port, inbox in self._sockets.items()}
 
@@ -56,11 +56,11 @@ def _numbers(inbox: socket.socket) -> Iterator[int]:
 
 
 def settle(host: Namespace) -> None:
-    """Wait until *host* has worked off what is on its way to it.
+    """Wait until *host* has processed all packets that are on their way to it.
 
-    It asks the other host for an address, by ARP, which no policy judges. Packets do not overtake
-    each other on a veth with a ring of its own, nor in the backlog of one CPU: the answers to
-    questions from each CPU come last.
+    It sends ARP requests to the other host, which no policy judges. Packets do not overtake
+    each other on a veth with its own ring, nor in the backlog of one CPU: so the answers to
+    requests from each CPU come last.
     """
     home = os.sched_getaffinity(0)
     with host.entered(), socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as wire:
@@ -77,7 +77,7 @@ def settle(host: Namespace) -> None:
             os.sched_setaffinity(0, home)
 
 
-# A probe, which names no address of ours, so that its answer is no answer to the kernel (RFC 5227).
+# A probe has no sender address, so that the kernel does not take the answer for its own (RFC 5227).
 def _question(mac: bytes, address: str) -> bytes:
     head = b"\xff" * 6 + mac + _ARP.to_bytes(2, "big") + bytes.fromhex("0001080006040001")
     return head + mac + bytes(10) + socket.inet_aton(address)
@@ -88,10 +88,10 @@ def _is_answer(frame: bytes) -> bool:
 
 
 class Sender(threading.Thread):
-    """Sends each number to each port, 0 first, until the context is left.
+    """Sends each number to each port, starting with 0, until the context is left.
 
     Attributes:
-        sent: how many numbers.
+        sent: how many numbers were sent.
     """
 
     def __init__(self, host: Namespace, ports: Sequence[int], address: str = IPV4[0]) -> None:

@@ -1,4 +1,4 @@
-"""Pins as wirepath 0.1 made them, out of those of today: the same maps and links, other places."""
+"""Pins as wirepath 0.1 made them, built from current pins: the same maps and links, moved."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from wirepath.kernel.maps import Map
 
 
 def age(name: str) -> None:
-    """Let what serves on *name* be pinned as schema 1: flat, with the host in the manifest."""
+    """Pin the serving generation of *name* as schema 1 did: flat, with the host in the manifest."""
     pins = Pins.find()
     number = pins.serving(name)
     assert number
@@ -34,7 +34,7 @@ def _age_contents(place: Path) -> None:
         del host["mirrors"]["truncated"]
     with Map.open(place / "manifest") as pages:
         manifest = read_record(pages)
-    for key in ("schema", "counters_schema", "ban_scopes", "copies"):
+    for key in ("schema", "counters_schema", "ban_scopes", "copies", "received", "judged"):
         del manifest[key]
     manifest["rooms"] = manifest.pop("ranges")
     (place / "manifest").unlink()

@@ -1,4 +1,4 @@
-"""A page of the docs as a program: its blocks of Python, and what each is said to print."""
+"""A page of the docs as a program: its Python blocks, and the output that it gives for each."""
 
 import re
 from collections.abc import Iterator
@@ -15,9 +15,9 @@ class Block(NamedTuple):
     """A block of Python.
 
     Attributes:
-        line: of the page where it begins, from 1.
-        code: without its fences.
-        prints: what the next block says that it prints; "" if it prints nothing.
+        line: the line of the page at which it begins, from 1.
+        code: the code, without the fences.
+        prints: the output, from the next block; "" if it prints nothing.
     """
 
     line: int
@@ -30,18 +30,18 @@ def blocks(page: Path = PAGE) -> Iterator[Block]:
     found = list(_BLOCK.finditer(text))
     for block, after in zip(found, [*found[1:], None], strict=True):
         if block[1] == "python":
-            # A block of its own that is no output has words before it.
+            # A block that is not output has a sentence before it.
             next_to = after and after[1] == "text" and not text[block.end() : after.start()].strip()
             line = text.count("\n", 0, block.start()) + 2
             yield Block(line, block[2], after[2] if after and next_to else "")
 
 
 def policy(page: Path = PAGE) -> str:
-    """Give the one policy on the page."""
+    """Return the only policy on the page."""
     (found,) = (block[2] for block in _BLOCK.finditer(page.read_text()) if block[1] == "toml")
     return found
 
 
 def names(page: Path = PAGE) -> list[str]:
-    """List what the table of names has."""
+    """List the names in the table of names."""
     return _NAMES.findall(page.read_text())

@@ -21,11 +21,11 @@ _QUIET_S = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """The hosts.
+    """Two connected hosts.
 
     Attributes:
-        near: the one that is protected, and captures.
-        far: the other.
+        near: the protected host, which also captures.
+        far: the other host.
     """
 
     near: Namespace
@@ -34,7 +34,7 @@ class Pair:
 
 @contextmanager
 def pair(mtu: int = 1500) -> Iterator[Pair]:
-    """Make them; nothing of them is left afterwards."""
+    """Make two hosts; nothing of them is left afterwards."""
     hosts = Pair(*(Namespace(f"wp{os.getpid():x}-{role}") for role in ("near", "far")))
     with ExitStack() as stack:
         for host in (hosts.near, hosts.far):
@@ -58,7 +58,7 @@ def ip(host: Namespace, *words: str) -> None:
 
 
 def run(host: Namespace, *argv: str, **options: Any) -> str:
-    """Run a command on *host* that must succeed; gives what it printed."""
+    """Run a command on *host* that must succeed; return its output."""
     done = host.run(argv, capture_output=True, text=True, timeout=60, **options)
     assert done.returncode == 0, f"{' '.join(argv)}: {done.stderr}{done.stdout}"
     return str(done.stdout)
@@ -66,7 +66,7 @@ def run(host: Namespace, *argv: str, **options: Any) -> str:
 
 @contextmanager
 def running(host: Namespace, *argv: str, ready: str = "") -> Iterator["subprocess.Popen[str]"]:
-    """Have a command run on *host*, from when it says *ready* on to the end of the context."""
+    """Run a command on *host*; the context begins when it prints *ready*, and ends the command."""
     process = host.spawn(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     try:
         if ready:
@@ -81,7 +81,7 @@ def running(host: Namespace, *argv: str, ready: str = "") -> Iterator["subproces
 
 
 def await_line(stream: IO[str] | None, word: str) -> None:
-    """Read lines up to one with *word* in it."""
+    """Read lines up to one that contains *word*."""
     assert stream
     lines = []
     for line in stream:
@@ -92,9 +92,9 @@ def await_line(stream: IO[str] | None, word: str) -> None:
 
 
 def await_written(tcpdump: "subprocess.Popen[str]") -> None:
-    """Wait until *tcpdump*, in immediate mode, has written all that came, and no more comes.
+    """Wait until *tcpdump*, in immediate mode, has written all packets, and no more arrive.
 
-    SIGUSR1 has it say how much that is; before it says so again, it has looked for more.
+    SIGUSR1 makes it print how many it has; between two such lines it looks for more packets.
     """
     assert tcpdump.stdout
     before, said = "", "nothing"
@@ -109,7 +109,7 @@ def await_port(host: Namespace, port: int, address: str = IPV4[0]) -> None:
     """Wait until a TCP server on *host* listens."""
     deadline = time.monotonic() + _PATIENCE_S
     while f":{port} " not in run(host, "ss", "-Hltn"):
-        assert time.monotonic() < deadline, f"nobody listens on {address} port {port}"
+        assert time.monotonic() < deadline, f"no server listens on {address} port {port}"
         time.sleep(0.05)
 
 

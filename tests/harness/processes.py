@@ -1,4 +1,4 @@
-"""The command line as an operator runs it: a process of its own, in a namespace if need be."""
+"""The command line as an operator runs it: as a process, possibly in a namespace."""
 
 import json
 import os
@@ -20,13 +20,13 @@ from wirepath.lab.netns import Namespace
 if TYPE_CHECKING:
     import subprocess
 
-# Wherever the package is, its processes find it.
+# So that processes find the package wherever it is.
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(wirepath.__file__).parents[1])}
 
 
 @dataclass
 class Ended:
-    """How a command ended."""
+    """The outcome of a command: exit code and output."""
 
     code: int
     out: str
@@ -37,10 +37,10 @@ class Ended:
         return json.loads(self.out)
 
     def refused(self, code: int) -> str:
-        """Check that it said one line and no more; give that."""
+        """Check that the command printed one line of error and nothing else; return the line."""
         assert (self.code, self.out) == (code, ""), self
         assert self.err.startswith("wirepath: "), self.err
-        assert self.err.endswith(")\n"), self.err  # the cure
+        assert self.err.endswith(")\n"), self.err  # the cure, in parentheses
         assert self.err.count("\n") == 1, self.err
         return self.err.removeprefix("wirepath: ").removesuffix("\n")
 
@@ -58,7 +58,7 @@ def command(*arguments: object) -> list[str]:
 
 @dataclass
 class Host:
-    """A namespace with veths wp0 and wp1, both up, and a bpffs of its own."""
+    """A namespace with the veth pair wp0 and wp1, both up, and its own bpffs."""
 
     namespace: Namespace
     bpffs: Path
@@ -68,7 +68,7 @@ class Host:
         return {**ENVIRONMENT, "WIREPATH_BPFFS": str(self.bpffs)}
 
     def __call__(self, *arguments: object, **options: Any) -> Ended:
-        """Run ``wirepath ARGUMENTS`` here."""
+        """Run ``wirepath ARGUMENTS`` on this host."""
         options = {"env": self.environment, "capture_output": True, "text": True} | options
         return ended(self.namespace.run(command(*arguments), **options))
 
@@ -77,20 +77,20 @@ class Host:
             return Interface.of(name)
 
     def state(self) -> tuple[int, list[str]]:
-        """Give all that a command may change: the program on wp0, and every pin."""
+        """Return everything that a command may change: the program on wp0, and every pin."""
         pins = (path for path in self.bpffs.rglob("*") if path.is_file())
-        # The kernel has two files of its own there.
+        # The kernel's own two files in a bpffs.
         return self.interface().xdp_id, sorted(str(pin) for pin in pins if pin.suffix != ".debug")
 
 
-# Frames that the policy of tests/cli judges by different rules.
+# Frames that different rules of the policy of tests/cli match.
 FROM_BAD = Eth() / IPv4(src="192.0.2.7") / Tcp(dport=80)
 FROM_GOOD = Eth() / IPv4(src="198.51.100.1") / Tcp(dport=80)
 FROM_OTHER = Eth() / IPv4(src="198.51.100.77") / Udp(dport=53)
 
 
 def send(host: Host, *frames: object) -> None:
-    """Put frames on the wire to wp0."""
+    """Send frames to wp0."""
     with host.namespace.entered(), socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as wire:
         wire.bind(("wp1", 0))
         for frame in frames:
@@ -98,7 +98,7 @@ def send(host: Host, *frames: object) -> None:
 
 
 def rules(host: Host, least: int) -> dict[str, dict[str, int]]:
-    """Wait until *least* packets have matched rules; give the counters."""
+    """Wait until *least* packets have matched rules; return the counters of the rules."""
     for _ in range(100):
         found: dict[str, dict[str, int]] = host("stats", "--json").json()["rules"]
         if sum(rule["packets"] for rule in found.values()) >= least:

@@ -1,4 +1,4 @@
-"""Frames that leave by an interface as they are."""
+"""Sending frames on an interface unchanged."""
 
 import socket
 from contextlib import suppress
@@ -7,7 +7,7 @@ FRAME = bytes(12) + b"\x88\xb5" + bytes(46)  # IEEE 802 local experimental Ether
 
 
 def send(ifname: str) -> None:
-    """Send one; that a program drops it is no error."""
+    """Send a frame; it is no error if a program drops it."""
     with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as raw:
         raw.bind((ifname, 0))
         with suppress(OSError):  # ENOBUFS: a program dropped it

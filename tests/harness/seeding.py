@@ -1,4 +1,4 @@
-"""How long a fuzz test goes on, and on what seeds."""
+"""The seeds of a fuzz test, and how long it runs."""
 
 import os
 import time
@@ -8,9 +8,9 @@ _SECONDS = float(os.environ.get("WIREPATH_FUZZ_S", "2"))
 
 
 def seeds() -> Iterator[int]:
-    """As many as there is time for, at least one; new ones if time was asked for.
+    """Yield as many seeds as there is time for, at least one; new ones if a time was given.
 
-    A test prints those it failed on, since it prints each before it is used.
+    Each seed is printed before it is used, so a failing test shows its seed.
     """
     seed = time.time_ns() if "WIREPATH_FUZZ_S" in os.environ else 0
     end = time.monotonic() + _SECONDS

@@ -1,4 +1,4 @@
-"""Packets in time under one policy, judged by the model and by the program."""
+"""Sequences of packets in time, judged under one policy by the model and by the program."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -16,12 +16,12 @@ Moment = tuple[int, Frame | Layer | bytes, str]
 
 @dataclass(frozen=True)
 class Sequence:
-    """What becomes of packets, one after the other.
+    """A sequence of packets and the expected outcome of each.
 
     Attributes:
-        id: what the test is called.
+        id: the ID of the test.
         policy: TOML.
-        moments: in order.
+        moments: the packets with their times and outcomes, in order.
     """
 
     id: str
@@ -36,21 +36,21 @@ class Sequence:
 
 
 def outcome(verdict: Verdict) -> str:
-    """What a moment calls *verdict*; a pass by default is just that."""
+    """Give *verdict* as moments write it; a pass by default is just ``pass``."""
     if verdict == Verdict("pass", "default"):
         return "pass"
     return " ".join(filter(None, (verdict.reason, verdict.rule)))
 
 
 class Executors:
-    """A policy by both executors."""
+    """A policy on both executors: the model and the program."""
 
     def __init__(self, policy: Policy, xdp: Xdp) -> None:
         self.model = Expected(Model(policy, secret=SECRET[:2]))
         self.xdp = xdp
 
     def judge(self, sent: Iterable[Sent]) -> list[Verdict]:
-        """Judge by the program; what the model says must be the same."""
+        """Judge a frame by the program; the model must agree."""
         frames = list(sent)
         said, did = self.model.judge(frames), self.xdp.judge(frames)
         assert did == said
@@ -60,7 +60,7 @@ class Executors:
 
 @contextmanager
 def executors(text: str) -> Iterator[Executors]:
-    """Load the policy *text*."""
+    """Load the policy *text* into both executors."""
     policy = Policy.parse(text)
     with Xdp(policy) as xdp:
         yield Executors(policy, xdp)

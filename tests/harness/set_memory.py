@@ -1,4 +1,4 @@
-"""Plain buffers in the place of BPF maps, a naive twin of the tables, and prefixes to try."""
+"""Plain buffers instead of BPF maps, a naive twin of the set tables, and prefixes to try."""
 
 from dataclasses import dataclass
 
@@ -18,7 +18,7 @@ def structs(ctype: str, count: int) -> bytearray:
 
 @dataclass
 class Slack:
-    """How much more room there is than the table needs."""
+    """How much spare room the buffers have beyond what the table needs."""
 
     lines: int = 1000
     leaves: int = 200
@@ -70,7 +70,7 @@ def naive_sets(members: set[tuple[Prefix, int]], address: int) -> int:
 
 
 class Lookup:
-    """The sets of an address, as a written table has them."""
+    """Looks up the sets of an address in a written table."""
 
     def __init__(self, tables: Tables) -> None:
         self.memory = written(tables)
@@ -82,7 +82,7 @@ class Lookup:
 
 
 def edges(members: set[tuple[Prefix, int]]) -> set[int]:
-    """Both ends of every prefix, and what lies just outside."""
+    """List both ends of every prefix, and the addresses just outside."""
     found = {0, 1, IPV4 - 1, IPV4, IPV4 + 0xFFFFFFFF, IPV4 + 0x100000000, LAST}
     for prefix, _ in members:
         found |= {prefix.address, prefix.last, (prefix.address + prefix.last) // 2}
@@ -90,7 +90,7 @@ def edges(members: set[tuple[Prefix, int]]) -> set[int]:
     return found
 
 
-# A few places where prefixes meet, nest and repeat, the ends of both spaces among them.
+# A few places where prefixes meet, nest and repeat, including the ends of both address spaces.
 _IPV4_PLACES = st.sampled_from([0, 0x0A000000, 0x0A00FFF0, 0xC0A80101, 0xFFFFFFFF])
 _IPV6_PLACES = st.sampled_from([0, 0xFFFE << 32, 1 << 48, 0x20010DB8 << 96, LAST])
 _IPV4 = st.builds(

@@ -1,4 +1,4 @@
-"""Work that is stopped before one of its steps, as a crash or an error would stop it."""
+"""Stopping work before one of its steps, as a crash or an error would."""
 
 from collections.abc import Callable, Iterable
 from itertools import count
@@ -13,7 +13,7 @@ def stop_at(
     stop: Callable[[], None],
     steps: Iterable[tuple[type, str]],
 ) -> None:
-    """Have *stop* called before the *nth* of all *steps*."""
+    """Call *stop* before the *nth* of all *steps*."""
     calls = count(1)
 
     def stopping(owner: type, method: str) -> Any:

@@ -1,4 +1,4 @@
-"""Counting what nft says of connections, beside ours."""
+"""Connection states as nft counts them, to compare with the counters of the datapath."""
 
 import json
 import socket
@@ -23,7 +23,7 @@ _QUIET_S = 0.2
 
 STATES = ("new", "established", "related", "invalid", "untracked")
 
-# Behind conntrack, where nft knows the state; by interface, since the namespace has others.
+# After conntrack, where nft knows the state; by interface, since the namespace has others.
 _TABLE = """
 table inet wpcount {{
     {counters}
@@ -40,9 +40,9 @@ table inet wpcount {{
 
 
 def count_by_nft(host: Namespace, hook: str = "prerouting", iface: str = IFNAME) -> None:
-    """Have nft on *host* count packets of *iface* by state.
+    """Make nft on *host* count packets of *iface* by state.
 
-    On their way out RSTs are left out: those that refuse a connection end it before we ask.
+    Outgoing RSTs are not counted: one that refuses a connection ends it before we look it up.
     """
     side = "oifname" if hook == "postrouting" else "iifname"
     priority = 300 if hook == "postrouting" else 0
@@ -61,26 +61,26 @@ def count_by_nft(host: Namespace, hook: str = "prerouting", iface: str = IFNAME)
 
 
 def counted_by_nft(host: Namespace) -> dict[str, int]:
-    """Give what it has counted since it was told to."""
+    """Return what nft has counted since `count_by_nft`."""
     listed = json.loads(run(host, "nft", "-j", "list", "counters", "table", "inet", "wpcount"))
     found = {c["name"]: c["packets"] for n in listed["nftables"] if (c := n.get("counter"))}
     return {state: found[state] for state in STATES}
 
 
 def connections(host: Namespace) -> list[str]:
-    """List what *host* tracks."""
+    """List the connections that *host* tracks."""
     with host.entered():
         return Path("/proc/thread-self/net/nf_conntrack").read_text().splitlines()
 
 
 def counted_by_us(hook: Hook) -> dict[str, int]:
-    """Give what the datapath here has counted."""
+    """Return what the datapath has counted."""
     with Datapath.open(IFNAME) as datapath:
         return dict(datapath.counters().hooks[hook].states)
 
 
 def settled(read: Callable[[], T]) -> T:
-    """Read until nothing changes any more."""
+    """Read until the result no longer changes."""
     deadline, last = time.monotonic() + _PATIENCE_S, read()
     while time.monotonic() < deadline:
         time.sleep(_QUIET_S)
@@ -91,7 +91,7 @@ def settled(read: Callable[[], T]) -> T:
 
 
 def out_of_nowhere(host: Namespace, target: str, flags: int, port: int = 9) -> None:
-    """Send a segment of no connection from *host*, with its checksum right."""
+    """Send a segment that belongs to no connection from *host*, with a correct checksum."""
     family = socket.AF_INET6 if ":" in target else socket.AF_INET
     with host.entered(), socket.socket(family, socket.SOCK_RAW, socket.IPPROTO_TCP) as raw:
         raw.connect((target, 0))
@@ -102,7 +102,7 @@ def out_of_nowhere(host: Namespace, target: str, flags: int, port: int = 9) -> N
 
 
 def talk(client: Namespace, server: Namespace, address: str, port: int, times: int = 3) -> None:
-    """Open a TCP connection, have *times* messages answered, and close it, the client first."""
+    """Open a TCP connection, exchange *times* messages, and close it, the client first."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     with server.entered():
         listener = socket.create_server((address, port), family=family)
@@ -123,7 +123,7 @@ def talk(client: Namespace, server: Namespace, address: str, port: int, times: i
 
 
 def ask(client: Namespace, server: Namespace, address: str, port: int) -> None:
-    """Send two datagrams, have them answered, and send one more."""
+    """Send two datagrams that are answered, and one more."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     with server.entered():
         inbox = socket.socket(family, socket.SOCK_DGRAM)
@@ -145,7 +145,7 @@ def ask(client: Namespace, server: Namespace, address: str, port: int) -> None:
 
 
 def ask_nobody(client: Namespace, address: str, port: int = 9) -> None:
-    """Send a datagram to a closed port, and hear so."""
+    """Send a datagram to a closed port, and wait for the ICMP error."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     with client.entered(), socket.socket(family, socket.SOCK_DGRAM) as mine:
         mine.settimeout(_PATIENCE_S)

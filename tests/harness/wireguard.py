@@ -1,4 +1,4 @@
-"""WireGuard messages, whitepaper section 5.4; what is encrypted in real ones is chance here."""
+"""WireGuard messages, whitepaper section 5.4, with random bytes in place of encrypted ones."""
 
 # ruff: noqa: S311 - a seed, so that it fails again
 from hashlib import blake2s
@@ -10,14 +10,14 @@ MAC1_AT = {INITIATION: 116, RESPONSE: 60}
 
 
 def message(kind: int, size: int | None = None, *, seed: int = 0, reserved: int = 0) -> bytes:
-    """A message of *kind*, and of its size unless told otherwise."""
+    """Make a message of *kind*, of the right size unless told otherwise."""
     size = SIZES.get(kind, 32) if size is None else size
     start = (kind | reserved << 8).to_bytes(4, "little")
     return (start + Random(seed).randbytes(size))[:size]
 
 
 def proved(kind: int, key: bytes, *, seed: int = 0) -> bytes:
-    """A handshake message to the owner of the public *key*."""
+    """Make a handshake message with a mac1 for the owner of the public *key*."""
     at, plain = MAC1_AT[kind], message(kind, seed=seed)
     secret = blake2s(b"mac1----" + key).digest()
     mac1 = blake2s(plain[:at], key=secret, digest_size=16).digest()

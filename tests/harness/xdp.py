@@ -1,7 +1,7 @@
 """The compiled program as an executor: frames in, verdicts out, attached to nothing.
 
-It is held against the model by `disagreements`: verdict, reason, rule and fault of every frame,
-and what every rule has counted.
+`disagreements` compares it with the model: verdict, reason, rule and fault of every frame, and
+the counters of every rule.
 """
 
 import json
@@ -23,23 +23,25 @@ from wirepath.plan.set_files import read_contents
 from wirepath.policy import Policy
 from wirepath.prefixes import Members
 
-BANS = 256  # room in the table of bans: a million entries would take as long as all the rest
+BANS = (
+    256  # room in the table of bans: a million entries would take longer than the rest of the load
+)
 SECRET = tuple(0x9E3779B97F4A7C15 * n % (1 << 64) | 1 for n in range(1, 7))
-_SHOWN = 5  # disagreements that are written out
+_SHOWN = 5  # disagreements that are printed
 _ACTIONS = {"pass": XdpAction.PASS, "drop": XdpAction.DROP, "tx": XdpAction.TX}
-# TC_ACT_UNSPEC, TC_ACT_SHOT of linux/pkt_cls.h; what passes goes on to programs of others.
+# TC_ACT_UNSPEC, TC_ACT_SHOT of linux/pkt_cls.h; packets that pass go on to other programs.
 _TC_ACTIONS = {"pass": (1 << 32) - 1, "drop": 2}
 _LOW = (1 << 64) - 1
 
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """A frame on its way into an executor.
+    """A frame to be judged by an executor.
 
     Attributes:
-        data: as captured.
-        wire_bytes: as it was, if a snap length cut it; None otherwise.
-        now_ns: the clock.
+        data: the bytes, as captured.
+        wire_bytes: its length on the wire if a snap length cut it; None otherwise.
+        now_ns: the time on the clock of the data plane.
     """
 
     data: bytes
@@ -56,17 +58,17 @@ class Sent:
 
 
 def moved(policy: Policy, hook: Hook) -> Policy:
-    """Let every rule of *policy* be one of *hook*."""
+    """Move every rule of *policy* to *hook*."""
     return replace(policy, rules=tuple(replace(rule, hooks=(hook,)) for rule in policy.rules))
 
 
 class Xdp:
-    """A policy in the kernel; leaving the context unloads it.
+    """A policy loaded into the kernel; leaving the context unloads it.
 
     Args:
-        policy: a valid one.
-        members: the contents of its sets, in place of what the policy says.
-        hook: where frames are, and where all of its rules are moved to.
+        policy: the policy.
+        members: the contents of its sets, instead of those in the policy.
+        hook: the hook at which frames are judged; all rules are moved there.
         link: the headers that frames begin with.
     """
 
@@ -101,7 +103,7 @@ class Xdp:
         self.generation.close()
 
     def ban(self, bans: Iterable[Ban]) -> None:
-        """Let *bans*, on the clock of the frames, take the place of those before."""
+        """Replace all bans by *bans*, whose expiry is on the clock of the frames."""
         table, lengths = self.maps["bans"], self.maps["ban_lengths"]
         for key, _ in list(table.items()):
             del table[key]
@@ -121,10 +123,10 @@ class Xdp:
         }  # fmt: skip
 
     def judge(self, frames: Sequence[Sent]) -> list[Verdict]:
-        """Run on each of *frames*, in order.
+        """Run the program on each of *frames*, in order.
 
         Raises:
-            AssertionError: what the program returned is not what it wrote down.
+            AssertionError: the program's return value is not the verdict in its trace.
         """
         lengths = np.array([len(frame.data) for frame in frames], dtype=np.uint32)
         offsets = np.cumsum(lengths, dtype=np.uint64) - lengths
@@ -153,12 +155,12 @@ class Xdp:
         counters.raw_update_batch(keys, bytes(counters.stride * counters.max_entries))
 
     def counted(self) -> dict[str, counters.RuleCount]:
-        """What every rule has counted since the program was loaded, or since `forget`."""
+        """Return the counters of every rule since the program was loaded, or since `forget`."""
         return counters.rules(self.maps, self._slots)
 
 
 class Expected:
-    """The model beside the program, counting as the program should."""
+    """The model, with the counters that the program should have."""
 
     def __init__(self, model: Model) -> None:
         self.model = model
@@ -183,7 +185,7 @@ class Expected:
 
 
 def agree(xdp: Xdp, expected: Expected, frames: Sequence[Sent]) -> None:
-    """Fail, with what differs and the policy, unless both judge *frames* alike."""
+    """Fail, showing the differences and the policy, unless both judge *frames* alike."""
     found = disagreements(xdp, expected, frames)
     if found:
         policy = json.dumps(xdp.policy.document())
@@ -191,7 +193,7 @@ def agree(xdp: Xdp, expected: Expected, frames: Sequence[Sent]) -> None:
 
 
 def disagreements(xdp: Xdp, expected: Expected, frames: Sequence[Sent]) -> list[str]:
-    """Judge *frames* by both; a line for each frame and each rule that they do not agree on."""
+    """Judge *frames* by both; return a line for each frame and each rule on which they differ."""
     found = [
         f"model {said}\n kernel {did}\n frame {frame}"
         for said, did, frame in zip(expected.judge(frames), xdp.judge(frames), frames, strict=True)

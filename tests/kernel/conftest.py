@@ -1,4 +1,4 @@
-"""Programs compiled on the spot, a namespace with a veth pair: each test its own."""
+"""Fixtures: programs compiled for a test, and a namespace with a veth pair for each test."""
 
 import os
 import platform
@@ -39,7 +39,7 @@ def compiled(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
 
 @pytest.fixture
 def netns() -> Iterator[str]:
-    """A network namespace that the test runs in, with veths wp0 and wp1, both up."""
+    """Run the test in a new network namespace with the veth pair wp0 and wp1, both up."""
     name = f"wp-kernel-{os.getpid()}"
     run("ip", "netns", "add", name)
     with Path("/proc/self/ns/net").open("rb") as home:

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* tc - programs that count what passes them and leave it to whoever is next. */
+/* tc - programs that count packets and leave them to the next program. */
 #include <linux/bpf.h>
 #include <linux/pkt_cls.h>
 
@@ -21,7 +21,7 @@ int second(struct __sk_buff *skb)
 	return TC_ACT_UNSPEC;
 }
 
-/* Nobody behind it sees anything. */
+/* Programs after this one see no packets. */
 SEC("tc")
 int last(struct __sk_buff *skb)
 {

@@ -1,4 +1,4 @@
-"""The table of bans: many at once, full, restored, and beside a flood that fills limits' cells."""
+"""The table of bans: many at once, full, restored, and during a flood that fills limits' cells."""
 
 import time
 from collections.abc import Iterator
@@ -43,7 +43,7 @@ limit = { rate = "1/h", per = "src", ban = "1h", ban_scope = "rule" }
 
 
 class Table:
-    """What holds bans, with few of them: a generation that is attached nowhere."""
+    """A small table of bans, in a generation that is not attached."""
 
     def __init__(self, generation: Generation, places: Slots) -> None:
         self.generation = generation
@@ -95,8 +95,8 @@ def test_a_full_table_is_loud(table: Table) -> None:
         table.bans.add_all(hosts(5, net=1))
     assert full.value.written == 2
     assert table.bans.usage()[:2] == (ROOM, ROOM)
-    table.bans.add_all(hosts(3))  # these are in it
-    # A limit says so too, and goes on limiting.
+    table.bans.add_all(hosts(3))  # the bans that were written before
+    # A limit counts its refused ban, and continues to limit.
     assert table.bans.usage().refused == 0
     assert table.judge("192.0.2.1", 22, 4) == [PASS, DROP, DROP, DROP]
     assert table.bans.usage().refused == 3
@@ -164,7 +164,7 @@ def test_restored_is_what_still_means_something(table: Table) -> None:
     lines = [
         line.format(1, now + 100, '"gone"', "null"),
         line.format(2, now + 100, '"gone"', '"gone"'),
-        line.format(3, now + 100, '"ssh"', '"ssh"'),  # does not ban so any more
+        line.format(3, now + 100, '"ssh"', '"ssh"'),  # no longer bans for itself only
         line.format(4, now - 1, '"ssh"', "null"),
         line.format(5, 1 << 52, '"ssh"', "null"),
         "10.0.0.6\n",
@@ -193,13 +193,13 @@ def test_a_rule_that_gets_anothers_slot_gets_no_bans_with_it(table: Table) -> No
     assert table.judge("192.0.2.1", 443) == [DROP]
 
 
-FLOOD = 1_200_000  # a million of others
+FLOOD = 1_200_000  # a million other sources
 _BATCH = 100_000
 _EVERY = 10
 
 
 def test_a_ban_holds_while_a_million_sources_fill_the_cells() -> None:
-    """Not one packet of the banned source passes, and nobody else is banned."""
+    """No packet of the banned source passes, and no other source is banned."""
     policy = Policy.parse(
         '[[rule]]\nname = "slow"\nlimit = { rate = "2/min", per = "src", ban = "1h" }\n'
     )
@@ -211,7 +211,7 @@ def test_a_ban_holds_while_a_million_sources_fill_the_cells() -> None:
         assert [verdict.verdict for verdict in xdp.judge([attempt] * 3)] == ["pass", "pass", "drop"]
         for batch in range(FLOOD // _BATCH):
             frames = np.tile(template, (_BATCH, 1))
-            # Of 16.0.0.0/4, none twice; checksums are not looked at.
+            # In 16.0.0.0/4, all different; checksums are not verified.
             numbers = np.arange(_BATCH, dtype=np.uint64) + batch * _BATCH
             sources = (numbers * 2_654_435_761 % (1 << 28) + (1 << 28)).astype(">u4")
             frames[:, 26:30] = sources.view(np.uint8).reshape(-1, 4)
@@ -228,7 +228,7 @@ def test_a_ban_holds_while_a_million_sources_fill_the_cells() -> None:
 
 
 def test_what_limits_have_banned_makes_room_when_it_has_expired() -> None:
-    """In a table of few, source after source is banned for a second; nobody has to sweep."""
+    """In a small table many sources in turn are banned for a second, without a sweep."""
     policy = Policy.parse(
         '[[rule]]\nname = "slow"\nlimit = { rate = "1/s", per = "src", ban = "1s" }\n'
     )
@@ -243,7 +243,7 @@ def test_what_limits_have_banned_makes_room_when_it_has_expired() -> None:
             reasons = [verdict.reason for verdict in xdp.judge(frames)]
             assert reasons == ["default", "limit_exceeded", "banned"] * BANS
         assert xdp.maps["ban_lengths"][0]["refused"] == 0
-        # Those whose time has not come are not touched: the table is full of them now.
+        # Bans that have not expired stay: now the table is full of them.
         late = Sent(bytes(Eth() / IPv4(src="10.9.9.9") / Udp()), now_ns=8 * SECOND_NS)
         assert [v.reason for v in xdp.judge([late] * 3)] == ["default"] + ["limit_exceeded"] * 2
         assert xdp.maps["ban_lengths"][0]["refused"] == 2

@@ -159,7 +159,7 @@ def test_the_lock_keeps_writers_apart(pins: Pins) -> None:
             thread.submit(ask, patience_s=0.1).result()
         with pytest.raises(KernelError):
             thread.submit(ask, shared=True, patience_s=0).result()
-        ask(patience_s=0)  # the thread that holds it has it at once
+        ask(patience_s=0)  # the thread that holds the lock gets it again at once
     with pins.locked(shared=True), other.locked(shared=True):
         pass
     with other.locked(patience_s=0):
@@ -191,7 +191,7 @@ def test_a_bpffs_is_mounted_where_there_is_none(
 
 
 def test_ip_netns_exec_leads_home(tmp_path: Path, netns: str) -> None:
-    # The command sees a mount namespace of its own; what it mounts has to stay.
+    # The command runs in its own mount namespace; its mounts have to stay.
     path = tmp_path / "bpffs"
     code = (
         "import os\nfrom wirepath.kernel.bpffs import Pins\n"

@@ -1,4 +1,4 @@
-"""The case table, decided by the compiled programs: that of XDP, and those of TC."""
+"""The case table, judged by the compiled programs: that of XDP, and those of TC."""
 
 import pytest
 
@@ -16,9 +16,9 @@ for _case in CASES:
 
 
 def is_special(program: Xdp) -> bool:
-    """Tell whether the table does not hold there; tests/unit/test_model.py says what does.
+    """Return whether a case does not apply at a hook; tests/unit/test_model.py has its verdict.
 
-    At egress never_block protects destinations too, and where no rule stands nothing holds.
+    At egress never_block protects destinations too, and at a hook without rules no settings apply.
     """
     policy = program.policy
     if program.hook == "egress" and policy.datapath.never_block:
@@ -33,11 +33,11 @@ def expected(program: Xdp, case: Case) -> Verdict:
     return Verdict(case.verdict, case.reason, case.rule, case.fault)
 
 
-# One test for a policy at a hook, since loading it takes longer than judging all the table.
+# One test for each policy and hook: loading a program takes longer than judging all frames.
 @pytest.mark.parametrize("cases", _CASES.values(), ids=lambda cases: cases[0].id)
 @pytest.mark.parametrize("hook", HOOKS)
 def test_verdicts_and_counts(cases: list[Case], hook: Hook) -> None:
-    """Every case of a policy; then, on the frames of all, that each rule that matches counts."""
+    """Judge every case of a policy; then check rule counters on the frames of all cases."""
     sent = {case.id: Sent(case.frame, case.wire_bytes, case.now_ns) for case in CASES}
     judged = {}
     with Xdp(Policy.parse(cases[0].policy), hook=hook) as program:

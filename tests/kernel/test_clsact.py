@@ -1,4 +1,4 @@
-"""Programs as filters of clsact on a veth, beside other people's, and what is left afterwards."""
+"""Programs as clsact filters on a veth, next to filters of others; nothing is left afterwards."""
 
 import subprocess
 from collections.abc import Callable, Iterator

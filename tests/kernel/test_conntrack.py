@@ -1,4 +1,4 @@
-"""Whether connections are tracked, seen in the kernel's own list of them."""
+"""Turning connection tracking on and off, checked in the kernel's list of connections."""
 
 import socket
 import subprocess

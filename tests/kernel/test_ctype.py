@@ -1,4 +1,4 @@
-"""Values to bytes and back, as BTF says."""
+"""Converting values to bytes and back, by BTF."""
 
 import struct
 from collections.abc import Callable
@@ -121,7 +121,7 @@ def test_scalars(ctype: CType, value: object, packed: bytes) -> None:
 
 
 def test_what_another_object_has_laid_out() -> None:
-    """Members of mine lie at the same places there; it may have more names for the same bytes."""
+    """Members must be at the same offsets; the other object may have more names for the bytes."""
     word = Integer("__u64", 8)
     mine = Record("struct c", 16, {"packets": (0, word), "dropped": (8, word)})
     theirs = Record("struct c", 16, {**mine.members, "mirrored": (8, word)})

@@ -1,7 +1,7 @@
-"""The compiled program held against the model, on policies and frames made by chance.
+"""The compiled program compared with the model, on random policies and frames.
 
-What differs is written out with policy and frame. A seed makes the same frames again on every
-machine; ``WIREPATH_SEED=n`` moves all of them.
+Differences are printed with policy and frame. A seed makes the same frames on every
+machine; ``WIREPATH_SEED=n`` shifts all seeds.
 """
 
 # ruff: noqa: S311 - a seed, so that it fails again
@@ -31,7 +31,7 @@ SEED = int(os.environ.get("WIREPATH_SEED", "0"))
 @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck), database=None)
 @given(random=st.randoms(use_true_random=False), rules=st.integers(1, 6), sets=st.integers(0, 2))
 def test_small_policies(random: Random, rules: int, sets: int) -> None:
-    """Small enough that Hypothesis finds the smallest that differs."""
+    """Small policies, of which Hypothesis finds the smallest that differs."""
     policy = Maker(random).policy(rules, sets)
     with Xdp(policy) as xdp:
         agree(xdp, Expected(Model(policy)), frames(random, policy, 12))
@@ -45,7 +45,7 @@ def test_policies(seed: int) -> None:
         agree(xdp, Expected(Model(policy)), frames(random, policy, 900))
 
 
-# What many rules come down to: lists of candidates, rows of bits, or both of them.
+# How many rules are stored: as lists of candidates, as rows of bits, or as both.
 SHAPES = {
     "mixed": ({}, 500, 4),
     "counting": ({"deciding": 0.02}, 300, 4),
@@ -71,7 +71,7 @@ def test_many_rules(shape: str, seed: int) -> None:
 
 
 def test_more_rows_than_one_summary_word() -> None:
-    """Beyond 4,096 resident clauses the walk goes from block to block."""
+    """With over 4,096 resident clauses the walk goes from block to block."""
     random = Random(SEED)
     keys = ("dport", "ttl")
     maker = Maker(random, keys=keys, words=4, ports=60, deciding=0.002)
@@ -94,7 +94,7 @@ def test_ten_thousand_rules() -> None:
 
 
 def test_more_dimensions_than_lanes() -> None:
-    """Rules that ask for five things, and frames that are one rule's in all but one of them."""
+    """Rules that match five fields, and frames that differ from a rule in just one of them."""
     random = Random(SEED)
 
     def rule(n: int) -> dict[str, int]:
@@ -136,7 +136,7 @@ def test_large_sets() -> None:
         agree(xdp, Expected(Model(policy)), frames(random, policy, 600))
 
 
-# Each header by each of its fields, so that what was misread shows in a counter.
+# Rules for each field of each header, so that a misread field shows in a counter.
 _MICROSCOPE = Policy.from_document(
     {
         "datapath": {"malformed": "pass"},
@@ -176,7 +176,7 @@ def test_mutants(microscope: tuple[Xdp, Expected], seed: int) -> None:
 
 
 def test_frames_get_everywhere() -> None:
-    """What the other tests send meets every reason and every fault, and rules that match."""
+    """The frames of the other tests cause every reason and fault, and match rules."""
     random = Random(SEED)
     reasons: Counter[str | None] = Counter()
     for _ in range(30):
@@ -197,7 +197,7 @@ def _from(address: int) -> bytes:
 
 
 def _judged_alike(xdp: Xdp, random: Random, bans: list[Ban]) -> None:
-    # Bans count on their own, so counters of rules are of no interest here.
+    # Bans have their own counters, so those of rules do not matter here.
     xdp.ban(bans)
     edges = [edge + by for ban in bans for edge in (ban.prefix.address, ban.prefix.last)
              for by in (-1, 0, 1) if 0 <= edge + by < 1 << 128]  # fmt: skip
@@ -208,7 +208,7 @@ def _judged_alike(xdp: Xdp, random: Random, bans: list[Ban]) -> None:
 
 
 def test_bans() -> None:
-    """Side by side and inside each other, some of them expired."""
+    """Adjacent and nested bans, some of them expired."""
     random = Random(SEED)
     maker = Maker(random)
     with Xdp(maker.policy(3)) as xdp:

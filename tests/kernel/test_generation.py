@@ -1,5 +1,5 @@
 # ruff: noqa: S311 - a seed, so that it fails again
-"""A generation as it serves: the program without the test run's metadata, and its life."""
+"""A generation as it serves: the program without the metadata of test runs, and its life."""
 
 import subprocess
 import time
@@ -42,7 +42,7 @@ _ACTIONS = {"pass": XdpAction.PASS, "drop": XdpAction.DROP}
 
 
 def load(policy: Policy, **options: object) -> Generation:
-    """As in production, but for the room for bans."""
+    """Load a generation as in production, but with a smaller table of bans."""
     options = {"sizes": {"bans": 64}} | options
     return Generation.load(policy, read_contents(policy).members, **options)  # type: ignore[arg-type]
 
@@ -69,7 +69,7 @@ def run(generation: Generation, frames: Sequence[bytes]) -> list[int]:
 
 @pytest.mark.parametrize("seed", range(6))
 def test_as_it_serves(seed: int) -> None:
-    """Without metadata in front: the same verdicts, and every counter adds up."""
+    """Without metadata before the frames the verdicts are the same, and every counter adds up."""
     random = Random(seed)
     policy = Maker(random).policy(random.choice((4, 40, 200)))
     model, shooter = Model(policy), Shooter(random, Aim.at(policy))
@@ -98,7 +98,7 @@ def test_as_it_serves(seed: int) -> None:
 
 
 def test_metadata_means_nothing_in_production() -> None:
-    """A device or another program may put some there."""
+    """Metadata may come from a device or another program; it is ignored."""
     policy = Policy.parse('[[rule]]\nname = "udp"\nmatch = { proto = "udp" }\naction = "drop"\n')
     with load(policy) as generation:
         frame = bytes(Eth() / IPv4() / Udp())
@@ -138,7 +138,7 @@ def test_bans_around_a_prefix() -> None:
 
 
 def test_state_goes_on_in_the_next_generation() -> None:
-    """Counters by slot, outcomes and bans; the tables are its own."""
+    """Counters by slot, outcomes and bans are carried over; tables are not."""
     first = Policy.parse('[[rule]]\nname = "a"\n[[rule]]\nname = "b"\naction = "drop"\n')
     second = Policy.parse('[[rule]]\nname = "b"\n[[rule]]\nname = "c"\naction = "pass"\n')
     frame = bytes(Eth() / IPv4() / Udp())
@@ -160,7 +160,7 @@ def test_state_goes_on_in_the_next_generation() -> None:
 
 
 def test_what_no_rule_asks_about_is_not_there() -> None:
-    """Dimensions without a rule are dead code, which the verifier takes out."""
+    """Dimensions without a rule are dead code, which the verifier removes."""
     with load(Policy.parse("")) as empty, load(Policy.parse(_every_key())) as full:
         assert empty.program.jited_bytes < full.program.jited_bytes / 2
         assert empty.program.verified_instructions < full.program.verified_instructions
@@ -197,11 +197,11 @@ _PARTING: dict[str, dict[str, object]] = {
     "in-a-class": {"priority": "1:10"},
     "copied": {"mirror": {"to": "nowhere", "one_in": 9, "snap": 99}},
 }
-_BUDGET = 500_000  # instructions that the verifier walks, of the million that it is willing to
+_BUDGET = 500_000  # instructions that the verifier may process, of its limit of a million
 
 
 def _mixture(random: Random, hook: Hook) -> Policy:
-    """Some keys in a few rules each, some in very many, with sets and a guard or without."""
+    """Draw a policy: some keys in a few rules, some in many, with or without sets and a guard."""
     used = [key for key in _KEYS if random.random() < 0.6]
     many = random.sample(used, min(len(used), random.randint(0, 3)))
     words: dict[str, Callable[[int], object]] = dict.fromkeys(_KEYS, lambda n: n % 60)
@@ -225,7 +225,7 @@ def _mixture(random: Random, hook: Hook) -> Policy:
 @pytest.mark.parametrize("hook", ["ingress", "egress"])
 @pytest.mark.parametrize("seed", range(12))
 def test_the_verifier_takes_every_mixture(seed: int, hook: Hook) -> None:
-    """With room to spare: what it walks depends on what is left of the program."""
+    """The verifier accepts every mixture well below its limit; the cost depends on live code."""
     policy = _mixture(Random(seed), hook)
     counting = dict.fromkeys(policy.sets, 0) if seed % 2 else {}
     places = replace(first_slots(policy), counting=counting)
@@ -236,7 +236,7 @@ def test_the_verifier_takes_every_mixture(seed: int, hook: Hook) -> None:
 
 
 def test_a_failed_load_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No descriptor stays open, so that the kernel has nothing to keep."""
+    """A failed load leaves no descriptor open, and so nothing in the kernel."""
     policy = Policy.parse('[[rule]]\nname = "a"\nhook = ["ingress", "egress"]\n')
 
     def fail(*_: object) -> None:
@@ -269,7 +269,7 @@ def test_no_object(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 def test_bpftool_shows_our_maps_by_name() -> None:
-    """Whoever debugs this sees named fields."""
+    """For debugging, bpftool shows fields by name."""
     policy = Policy.parse('[[rule]]\nname = "a"\nmatch = { dport = 80 }\naction = "drop"\n')
     with load(policy) as generation:
         for name, field in (("clauses", "verdict"), ("outcomes", "by"), ("rule_counters", "bytes")):

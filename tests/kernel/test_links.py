@@ -60,7 +60,7 @@ def test_taken(programs: dict[str, Program], veth: Interface) -> None:
     with XdpLink.attach(programs["sample"], veth.index):
         with pytest.raises(AttachError, match=taken):
             XdpLink.attach(programs["other"], veth.index)
-        # The kernel says EEXIST or EBUSY to the other mode; the cause is the same.
+        # For the other mode the kernel returns EEXIST or EBUSY; the cause is the same.
         with pytest.raises(AttachError, match=r"XDP program sample \(id"):
             XdpLink.attach(programs["other"], veth.index, "generic")
 

@@ -60,7 +60,7 @@ def test_batches(loaded: Object) -> None:
     values = b"".join(table.value.pack(entry(n)) for n in keys)
     assert table.raw_update_batch(keys, values) == 1000
     assert {key: value["wide"] for key, value in table.items()} == {n: n for n in keys}
-    # A size below the longest chain of a bucket has to grow by itself.
+    # A batch smaller than the longest chain of a bucket has to be enlarged.
     assert sum(len(keys) for keys, _ in table.raw_batches(1)) == 4000
     gone = array("I", [1, 5000, 2, 5001, 5002, 3])
     assert table.raw_delete_batch(gone) == 3

@@ -1,4 +1,4 @@
-"""Loading: constants, sizes, maps of others, and what a refusal says."""
+"""Loading objects: constants, sizes, maps of other objects, and messages of refusals."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -31,7 +31,7 @@ def test_constants_are_in_place_before_the_verifier_looks(compiled: Compile) -> 
         assert changed.maps["rodata"][0]["sample_config"] == {"answer": 9, "loud": True}
         assert as_written.maps["rodata"][0]["step"] == 3
         assert changed.maps["counters"].totals()[18] == 1
-        # What a constant rules out is not verified, nor translated.
+        # Code that a constant excludes is neither verified nor translated.
         small, large = changed.programs["sample"], as_written.programs["sample"]
         assert small.verified_instructions < large.verified_instructions
 

@@ -1,4 +1,4 @@
-"""Offloads of a veth, as ethtool sees them."""
+"""Offloads of a veth, as ethtool shows them."""
 
 import subprocess
 
@@ -11,7 +11,7 @@ from wirepath.kernel.offloads import Feature
 
 pytestmark = pytest.mark.kernel
 NAMES: dict[Feature, str] = {
-    "tso": "tx-tcp-segmentation",  # the whole is "on" for a part that only netlink reaches
+    "tso": "tx-tcp-segmentation",  # the group stays "on" for a part that only netlink reaches
     "gso": "generic-segmentation-offload",
     "tx": "tx-checksumming",
     "gro": "generic-receive-offload",

@@ -1,4 +1,4 @@
-"""What prefixes of sets count: by test run, and over the life of a datapath."""
+"""Counters of the prefixes of sets: in test runs, and over the life of a datapath."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
@@ -26,7 +26,7 @@ from wirepath.prefixes import Members
 pytestmark = pytest.mark.kernel
 
 Counts = dict[str, tuple[int, int]]
-FRAME_BYTES = {4: 42, 6: 62}  # of Ethernet, IP and UDP headers
+FRAME_BYTES = {4: 42, 6: 62}  # bytes of Ethernet, IP and UDP headers
 
 
 def udp(src: str = "198.51.100.1", dst: str = "192.0.2.1") -> Frame:
@@ -47,12 +47,12 @@ def nonzero(counts: Iterable[tuple[Prefix, int, int]]) -> Counts:
 
 
 class Counting:
-    """A policy in the kernel, attached to nothing, with the entries of its sets."""
+    """A policy in the kernel, attached to nothing, with counters for the prefixes of its sets."""
 
     def __init__(self, text: str) -> None:
         self.policy = Policy.parse(text)
         members = read_contents(self.policy).members
-        # In keys a set has a number of its own, not its place in the policy.
+        # The number of a set in keys is not its position in the policy.
         places = [n for n, spec in enumerate(self.policy.sets.values()) if spec.counters]
         self.numbers = {list(self.policy.sets)[n]: 100 - n for n in places}
         self.generation = Generation.load(
@@ -125,7 +125,7 @@ def test_order_and_zeros() -> None:
 
 
 def test_families_are_apart() -> None:
-    """IPv4 lies in ::ffff:0:0/96, but in no IPv6 prefix."""
+    """IPv4 addresses are stored in ::ffff:0:0/96, but no IPv6 prefix contains them."""
     sets = counted("six", "::/0", "::/64", "::/80") + counted("four", "198.51.100.1")
     with Counting(policy(sets, 'src = ["@six", "@four"]')) as counting:
         counting.send(udp("198.51.100.1"), udp6("::5"))
@@ -164,7 +164,7 @@ def test_negated_sets_do_not_count() -> None:
 
 
 def test_rules_that_only_count() -> None:
-    """Each rule that finds an address counts, as far as the walk goes."""
+    """Each rule that finds an address in a set counts, until the walk ends."""
     sets = counted("bad", "10.0.0.0/8") + counted("never", "10.0.0.0/8")
     rules = policy(sets, 'src = "@bad"', action="") + (
         '[[rule]]\nname = "last"\nmatch = { src = "@bad" }\naction = "drop"\n'
@@ -236,7 +236,7 @@ def some_policy(random: Random) -> str:
 
 
 class Expected:
-    """What prefixes should count, by the model."""
+    """The expected counters of prefixes, by the model."""
 
     def __init__(self, policy: Policy) -> None:
         self.model = Model(policy)
@@ -378,7 +378,7 @@ def test_replaced_contents(up: Up) -> None:
 
 
 def test_change_that_needs_a_new_table(up: Up) -> None:
-    """More prefixes than the live table has room for."""
+    """Adding more prefixes than the live table has room for."""
     datapath = up(BAD)
     send_through(datapath, udp("10.1.0.1"))
     many = [Prefix((0x2001_0DB8 << 96) + (n << 64), 64 + n % 60) for n in range(70_000)]

@@ -1,7 +1,7 @@
-"""Sets in the kernel: the program finds what a plain set of prefixes says, and after changes too.
+"""Sets in the kernel: the program finds the same as a plain set of prefixes, also after changes.
 
-Prefixes stand close to each other in a few places, so that slots of the root are of every kind:
-empty, of hosts only, of boundaries, too full for a line.
+Prefixes are close together in a few places, so that there are root slots of every kind:
+empty, with hosts only, with boundaries, too full for a line.
 """
 
 import random
@@ -27,14 +27,14 @@ POLICY = Policy.parse(
 )
 IPV4 = 0xFFFF << 32
 LAST = (1 << 128) - 1
-# So that no change brings sets together that have no rows yet.
+# So that no change makes a combination of sets that has no rows yet.
 ALONE, OTHER, BOTH = map(Prefix.parse, ("192.0.2.0/25", "198.51.100.0/25", "203.0.113.0/25"))
 PLACES = [IPV4 + 0x0A000000, IPV4 + 0xC0A80000, IPV4 + 0xFFFFFFFF, 0x20010DB8 << 96]
-NOISE = [3, 8, 16, 24]  # bits: from neighbours to slots of their own
+NOISE = [3, 8, 16, 24]  # bits: from neighbours to separate slots
 
 
 def prefixes(rng: random.Random, count: int) -> set[Prefix]:
-    """Choose some; every third is longer than a host, and some are the same."""
+    """Choose prefixes; every third is shorter than a host's, and some are the same."""
     found = set()
     for _ in range(count):
         address = rng.choice(PLACES) ^ rng.getrandbits(rng.choice(NOISE))
@@ -43,7 +43,7 @@ def prefixes(rng: random.Random, count: int) -> set[Prefix]:
 
 
 def addresses(rng: random.Random, members: Iterable[Prefix]) -> list[int]:
-    """Both ends of every prefix, what lies just outside, and some anywhere."""
+    """List both ends of every prefix, the addresses just outside, and some anywhere."""
     found = {IPV4 - 1, IPV4, IPV4 + 0xFFFFFFFF, IPV4 + (1 << 32), 0, LAST}
     for prefix in members:
         found |= {prefix.address, prefix.last}
@@ -59,7 +59,7 @@ def frame(address: int) -> bytes:
 
 
 def listed(generation: Generation, sources: list[int]) -> list[bool]:
-    """Ask the program about each source: is it dropped?"""
+    """Return for each source whether the program drops it."""
     frames = [frame(source) for source in sources]
     lengths = np.array([len(each) for each in frames], dtype=np.uint32)
     traces = np.zeros(len(frames), dtype=generation.btf.ctype("struct trace").dtype)
@@ -76,7 +76,7 @@ def listed(generation: Generation, sources: list[int]) -> list[bool]:
 
 @contextmanager
 def live(generation: Generation) -> Iterator[LiveSets]:
-    """Change the set table in the memory that the program reads."""
+    """Open the set table in the memory that the program reads, to change it."""
     maps = generation.maps
     memory = SetMemory(
         lines=maps["set_lines"].memory(),
@@ -93,7 +93,7 @@ def live(generation: Generation) -> Iterator[LiveSets]:
 
 
 def agree(generation: Generation, inside: Iterable[Prefix], sources: list[int]) -> None:
-    """Hold the program against a plain set."""
+    """Compare the program with a plain set."""
     expected = PrefixSet(inside)
     for source, dropped in zip(sources, listed(generation, sources), strict=True):
         assert dropped == (source in expected), format_address(source)

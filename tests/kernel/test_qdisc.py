@@ -1,4 +1,4 @@
-"""Taking the root qdisc of a veth for another and back. Where there is no fq, pfifo stands in."""
+"""Replacing the root qdisc of a veth, and restoring it; pfifo stands in for a missing fq."""
 
 import subprocess
 from contextlib import suppress
@@ -27,7 +27,7 @@ def pfifo(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def several(netns: str) -> int:
-    """An interface with several queues, which by default are an mq's."""
+    """Make an interface with several queues, whose default root qdisc is mq."""
     subprocess.run(["ip", "link", "add", "wp2", "numtxqueues", "3", "type", "veth"], check=True)
     subprocess.run(["ip", "link", "set", "wp2", "up"], check=True)
     return Interface.of("wp2").index

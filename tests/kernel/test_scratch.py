@@ -1,4 +1,4 @@
-"""Memory for the packet at hand: given back after each, and never given twice at the same time."""
+"""Scratch memory for the current packet: returned after each, and never used by two at once."""
 
 import os
 from collections.abc import Iterator
@@ -39,7 +39,7 @@ SHOT, NEXT = 2, 0xFFFFFFFF
 
 @pytest.fixture
 def loaded() -> Iterator[Generation]:
-    """Load the programs, and stay on the first CPU, whose memory a map's assignment fills."""
+    """Load the programs, and stay on the first CPU, whose values an assignment to a map sets."""
     everywhere = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {0})
     try:

@@ -1,4 +1,4 @@
-"""Whether the kernel takes as much stack as is read off the compiled file."""
+"""The stack that the kernel accounts is the stack that is read off the compiled file."""
 
 import sys
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Attaching to the tcx hooks of a veth, beside others, and the messages when that fails."""
+"""Attaching to the tcx hooks of a veth, next to other programs, and messages of failures."""
 
 import subprocess
 from collections.abc import Callable, Iterator
@@ -31,7 +31,7 @@ def programs(loaded: Object) -> dict[str, Program]:
     return loaded.programs
 
 
-# Both programs' counts.
+# The counts of both programs.
 def seen(loaded: Object) -> tuple[int, int]:
     values = loaded.maps["bss"][0]
     return values["first_seen"], values["second_seen"]

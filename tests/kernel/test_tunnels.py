@@ -1,4 +1,4 @@
-"""Tunnel devices: what is sent into one is seen on the wire, wrapped as the RFC says."""
+"""Tunnel devices: a packet sent into one appears on the wire, encapsulated as in its RFC."""
 
 import socket
 import subprocess
@@ -27,7 +27,7 @@ def ip(*words: str) -> str:
 
 @pytest.fixture
 def wire(veth: Interface) -> Iterator[socket.socket]:
-    """What arrives at wp1, where nobody else answers."""
+    """Open a socket for all frames that arrive at wp1, where no other program answers."""
     for address, other in (("192.0.2.1/24", FOUR), ("2001:db8::1/64", SIX)):
         ip("address", "add", address, "dev", "wp0", *(["nodad"] if ":" in address else []))
         ip("neighbour", "add", str(other), "lladdr", MAC, "dev", "wp0", "nud", "permanent")
@@ -36,7 +36,7 @@ def wire(veth: Interface) -> Iterator[socket.socket]:
         yield raw
 
 
-# Of what arrives, the outer IP packets to *remote*.
+# The outer IP packets to *remote*, of all that arrive.
 def arriving(wire: socket.socket, remote: IPv4Address | IPv6Address) -> Iterator[bytes]:
     there = slice(16, 20) if remote.version == 4 else slice(24, 40)
     until = time.monotonic() + WAIT_S

@@ -1,4 +1,4 @@
-"""Labs to test in. Each has a name of its own, so that test runs may go on side by side."""
+"""Labs and hosts for tests; each lab has a unique name, so that test runs can be concurrent."""
 
 import os
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture
 def lab_name() -> Iterator[str]:
-    """Name a lab that no other test has; nothing of it is left afterwards."""
+    """Choose a unique name for a lab; nothing of the lab is left afterwards."""
     yield NAME
     Lab(NAME).remove()
 
@@ -36,6 +36,6 @@ def lab(lab_name: str) -> Iterator[Lab]:
 
 @pytest.fixture
 def hosts(bpffs: Path) -> Iterator[Pair]:
-    """Two hosts on one cable; the test itself is on the near one."""
+    """Make two hosts on one cable; the test runs on the near one."""
     with pair() as made, made.near.entered():
         yield made

@@ -14,7 +14,7 @@ from wirepath.lab.flood import Flood
 from wirepath.lab.traffic import Traffic, of_frames
 
 FRAMES = 10_000
-BURST = 200  # less than the ring of a veth holds, so that none is lost
+BURST = 200  # fewer packets than the ring of a veth holds, so that none is lost
 
 
 def send(way: Wire, traffic: Traffic) -> None:

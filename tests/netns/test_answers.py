@@ -1,4 +1,4 @@
-"""Answers that real programs understand."""
+"""Answers of the datapath, as real programs understand them."""
 
 import socket
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from wirepath.policy import Policy
 
 @contextmanager
 def serving(hosts: Pair, policy: str) -> Iterator[Datapath]:
-    """Put *policy* on the near host. A veth takes what XDP sends only if it has a program too."""
+    """Put *policy* on the near host; the far veth takes answers of XDP only with a program too."""
     with hosts.far.entered():
         listener = Datapath.up(IFNAME, Policy.parse(""))
     try:
@@ -43,7 +43,8 @@ def test_a_connecting_program_is_refused_at_once(hosts: Pair, address: str) -> N
             tcp.connect((address, 23))
         with client(hosts, address, socket.SOCK_DGRAM) as udp:
             udp.connect((address, 24))
-            udp.setsockopt(socket.IPPROTO_IP, 11, 1)  # IP_RECVERR: prohibited is no refusal else
+            # IP_RECVERR: without it "prohibited" is not reported as a refusal.
+            udp.setsockopt(socket.IPPROTO_IP, 11, 1)
             if ":" in address:
                 udp.setsockopt(socket.IPPROTO_IPV6, 25, 1)  # IPV6_RECVERR
             udp.send(bytes(600))

@@ -1,4 +1,4 @@
-"""Bans by limits on real traffic: listed, kept over apply and kill -9, lifted, saved to a file."""
+"""Bans of limits on real traffic: listed, kept over apply and kill -9, lifted, saved to a file."""
 
 import json
 import signal
@@ -39,7 +39,7 @@ def listed(hosts: Pair) -> list[tuple[str, str | None, str | None]]:
 def test_a_ban_of_a_limit_from_first_to_last(hosts: Pair, bpffs: Path, tmp_path: Path) -> None:
     file = write(tmp_path, POLICY)
     ban = [(IPV4[1], "knock", None)]
-    # Whoever brings it up is killed; the kernel has it all.
+    # The process that brings it up is killed; all state is in the kernel.
     up = (
         "import sys, time\n"
         "from wirepath.datapath import Datapath\n"
@@ -72,7 +72,7 @@ def test_a_ban_of_a_limit_from_first_to_last(hosts: Pair, bpffs: Path, tmp_path:
             assert wirepath(hosts, "unban", IPV4[1])["unbanned"] == [IPV4[1]]
             send(hosts.far, EVERY[1:])
             send(hosts.far, EVERY[:1])
-            assert inbox.take() == {6001: [], 6002: [0, 1, 2]}  # and the limit holds still
+            assert inbox.take() == {6001: [], 6002: [0, 1, 2]}  # and the limit is still in force
             assert listed(hosts) == ban
     wirepath(hosts, "down")
 
@@ -80,7 +80,7 @@ def test_a_ban_of_a_limit_from_first_to_last(hosts: Pair, bpffs: Path, tmp_path:
 def test_a_ban_is_never_of_a_rule_that_got_the_slot(
     hosts: Pair, bpffs: Path, tmp_path: Path
 ) -> None:
-    """Its rule goes; another takes its slot, but neither its bans nor its name on them."""
+    """A rule that takes over a slot takes over neither the bans nor the name of the old rule."""
     other = SCOPED.replace("knock", "other")
     for first, ban in ((POLICY, [(IPV4[1], None, None)]), (SCOPED, [])):
         wirepath(hosts, "up", IFNAME, write(tmp_path, first))

@@ -1,4 +1,4 @@
-"""Caps at egress on live traffic; the bounds are wide, `bench/cases/caps.py` has the figures."""
+"""Caps at egress on live traffic, with wide bounds; `bench/cases/caps.py` has exact figures."""
 
 import os
 import socket
@@ -43,7 +43,7 @@ def capped(path: routed.Path3) -> Iterator[routed.Path3]:
 
 @pytest.mark.parametrize("cpus", [1, 2])
 def test_udp_gets_what_is_due(capped: routed.Path3, cpus: int) -> None:
-    """At three times the cap; a second's worth comes on top, at once."""
+    """UDP at three times the cap gets the cap, plus the burst of one second at once."""
     found = routed.udp(capped, 3 * _RATE, 1.5, min(cpus, os.cpu_count() or 1))
     due = _RATE * found.seconds + _RATE
     if found.sent_bits < due:
@@ -52,7 +52,7 @@ def test_udp_gets_what_is_due(capped: routed.Path3, cpus: int) -> None:
 
 
 def test_tcp_gets_most_of_it(capped: routed.Path3) -> None:
-    """Through merged packets of 64 KiB: with what the wire counts, 95.6 Mbit/s are possible."""
+    """TCP in merged packets of 64 KiB; with the overhead of the wire 95.6 Mbit/s are possible."""
     before, begin = capped.delivered()[1], time.monotonic()
     assert routed.tcp(capped, 3, omit=2) > 60e6
     bits = (capped.delivered()[1] - before) * 8
@@ -80,7 +80,7 @@ def test_a_kernel_without_fq_says_what_it_needs(
 
 
 def test_fq_is_there_until_down(hosts: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Not every kernel has it: pfifo stands in."""
+    """Not every kernel has fq: pfifo stands in for it."""
     monkeypatch.setattr(qdisc, "_PACER", "pfifo")
     index = Interface.of(IFNAME).index
     before = qdisc.root(index)
@@ -126,7 +126,7 @@ def test_up_warns_of_a_burst_that_starves_tcp(
 
 @pytest.fixture
 def groups(tmp_path: Path) -> Iterator[list[Path]]:
-    """Two cgroups of the test's own."""
+    """Make two cgroups for one test."""
     mounted = tmp_path / "cgroup2"
     mounted.mkdir()
     subprocess.run(["mount", "-t", "cgroup2", "none", str(mounted)], check=True)
@@ -139,7 +139,7 @@ def groups(tmp_path: Path) -> Iterator[list[Path]]:
 
 @pytest.mark.parametrize("exact", ["", ", exact = true"])
 def test_each_cgroup_has_a_cap_of_its_own(hosts: Pair, groups: list[Path], exact: str) -> None:
-    """Sockets count for the cgroup that they were made in."""
+    """A socket counts for the cgroup in which it was made."""
     policy = Policy.parse(
         '[[rule]]\nname = "cap"\nhook = "egress"\nmatch = { dport = 6001 }\n'
         f'limit = {{ rate = "3/h", per = "cgroup"{exact} }}\n'

@@ -1,4 +1,4 @@
-"""Captures of what real programs say to each other, replayed; tcpdump's own filters count along."""
+"""Replayed captures of real programs; the counts are compared with those of tcpdump filters."""
 
 import subprocess
 from collections.abc import Iterator
@@ -32,20 +32,20 @@ _SNAP = 64
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """A match, and what tcpdump calls the same.
+    """A match, and the equivalent filter of tcpdump.
 
     Attributes:
-        match: of a rule.
-        oracle: a filter of libpcap.
+        match: the match of a rule.
+        oracle: the filter of libpcap.
     """
 
     match: str
     oracle: str
 
 
-# Membership reports have a hop-by-hop header (RFC 3810 section 5); icmp6 does not look behind it.
+# Membership reports have a hop-by-hop header (RFC 3810 section 5), which icmp6 does not skip.
 _LISTENER = "ip6[6] == 0 and ip6[40] == 58"
-# In libpcap, tcp[] and icmp[] are of IPv4 alone; ip6[40] is behind the IPv6 header.
+# In libpcap tcp[] and icmp[] are for IPv4 only; ip6[40] is the first byte after the IPv6 header.
 CHECKS = {
     "everything": Check("", "ip or ip6"),
     "http": Check('proto = "tcp", port = 80', "tcp port 80"),
@@ -98,14 +98,14 @@ CHECKS = {
     "ttl-255": Check("ttl = 255", "ip[8] == 255 or (ip6 and ip6[7] == 255)"),
 }
 _LAYER4 = ("port", "flags", "icmp_type")
-# Headers of which 64 bytes of a frame do not hold the end.
+# Headers that do not end within the first 64 bytes of a frame.
 _CUT_OFF = f"len > {_SNAP} and (ip6[6] == 6 or ip6[6] == 44)"
 _COUNTING = "\n".join(
     [f'[set.near]\nprefixes = ["{IPV4[0]}", "{IPV6[0]}"]']
     + [f'[[rule]]\nname = "{n}"\nmatch = {{ {check.match} }}' for n, check in CHECKS.items()]
 )
 
-# Rules that end the walk: what a rule gets is what the ones before it left.
+# Rules that end the walk: a rule gets the frames that the rules before it left.
 _DECIDING = """
 [datapath]
 default = "drop"
@@ -137,7 +137,7 @@ _ECHO = (
 
 
 def converse(hosts: Pair, directory: Path, mtu: int) -> None:
-    """Let real programs talk, each of them over IPv4 and IPv6."""
+    """Let real programs exchange packets, each over IPv4 and IPv6."""
     near, far = hosts.near, hosts.far
     (directory / "index.html").write_bytes(_PAGE)
     key = directory / "key"
@@ -169,7 +169,7 @@ def converse(hosts: Pair, directory: Path, mtu: int) -> None:
 
 
 def record(hosts: Pair, directory: Path, mtu: int) -> dict[str, Path]:
-    """Capture what is said, once whole and once with a snap length; files by name."""
+    """Capture the traffic, once whole and once with a snap length; return the files by name."""
     files = {name: directory / f"{name}.pcap" for name in ("whole", "cut")}
     snaps = {"whole": 0, "cut": _SNAP}
     with ExitStack() as stack:
@@ -206,7 +206,7 @@ def capture(request: pytest.FixtureRequest, files: dict[str, Path]) -> Iterator[
 
 
 def counted(capture: Capture, oracle: str) -> int:
-    """How many frames tcpdump finds; unoptimised, since optimising drops reads that we need."""
+    """Count the frames that tcpdump finds, unoptimised: optimising drops reads that we need."""
     done = subprocess.run(
         ["tcpdump", "-nO", "--count", "-r", str(capture.path), oracle],
         capture_output=True, text=True, check=True,
@@ -226,7 +226,7 @@ def test_every_rule_counts_what_tcpdump_counts(capture: Capture) -> None:
 
 
 def _seen(capture: Capture, check: Check) -> str:
-    # What was cut off no rule sees; tcpdump needs less of a header than the whole.
+    # Rules do not see truncated headers; tcpdump needs only the part of a header that it reads.
     if "cut" not in capture.path.stem or not any(key in check.match for key in _LAYER4):
         return check.oracle
     return f"({check.oracle}) and not ({_CUT_OFF})"
@@ -257,7 +257,7 @@ def test_model_says_the_same(capture: Capture, policy: str) -> None:
 
 
 def test_frames_are_of_every_size(files: dict[str, Path]) -> None:
-    """Segmentation is put off to the device, so that frames longer than any MTU are there."""
+    """The device does segmentation, so the capture has frames longer than any MTU."""
     with read_capture(files["usual-whole"]) as usual, read_capture(files["jumbo-cut"]) as cut:
         assert max(usual.captured) > 20_000
         assert max(cut.captured) == _SNAP

@@ -30,7 +30,7 @@ def challenged(datapath: Datapath) -> int:
 
 
 def counted(name: str) -> int:
-    """A counter of the kernel's, in this namespace."""
+    """Read a counter of the kernel in this namespace."""
     lines = Path("/proc/thread-self/net/netstat").read_text().splitlines()
     names, values = (line.split() for line in lines[:2])
     return int(values[names.index(name)])
@@ -52,7 +52,7 @@ def test_the_kernel_takes_the_ack_for_its_own(hosts: Pair, address: str) -> None
 
 
 def test_in_peace_syns_go_on(hosts: Pair) -> None:
-    """As long as the queue is not full, or the rate not exceeded, there is no cookie."""
+    """No cookie is sent unless the queue is full and the rate is exceeded."""
     with server(hosts, challenging(), cookies=1) as datapath:
         connected(hosts).close()
         assert challenged(datapath) == 0
@@ -81,7 +81,7 @@ _IPS = [IPv4(dst=IPV4[0]), IPv4(dst=IPV4[0], options=bytes(8)), IPv6(dst=IPV6[0]
 @pytest.mark.parametrize("link", [Eth(), Eth() / Vlan(3)], ids=["plain", "tagged"])
 @pytest.mark.parametrize("between", _IPS, ids=range(len(_IPS)))
 def test_bytes(hosts: Pair, link: Layer, between: Layer) -> None:
-    """Of options the MSS alone; what is for nobody, or no SYN of a connection, goes on."""
+    """An answer has only the MSS option; SYNs without a listener and other packets go on."""
     SETTING.write_text("2")
     policy = Policy.parse(challenging(match=""))
     with (
@@ -104,7 +104,7 @@ def test_bytes(hosts: Pair, link: Layer, between: Layer) -> None:
 
 
 def test_a_setting_is_changed_by_the_operators_word_alone(hosts: Pair, tmp_path: Path) -> None:
-    """And put back by `down`; a policy that fails to come up changes nothing."""
+    """`down` restores the setting; a policy that fails to come up changes nothing."""
     SETTING.write_text("0")
     policy = tmp_path / "p.toml"
     policy.write_text(challenging())

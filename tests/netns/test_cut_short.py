@@ -1,4 +1,4 @@
-"""An up or an apply that fails, or is killed, at each of its steps: all or nothing has happened."""
+"""An up or apply that fails or is killed at any step: it has happened wholly or not at all."""
 
 import os
 import signal
@@ -27,7 +27,7 @@ from wirepath.policy import Policy
 
 
 class Step(NamedTuple):
-    """Right before the nth call of a method, or right after it."""
+    """A place to stop at: right before or right after the nth call of a method."""
 
     owner: type
     method: str
@@ -38,7 +38,7 @@ class Step(NamedTuple):
         return f"{self.when}-{self.owner.__name__}.{self.method}-{self.nth}"
 
     def stop(self, patch: pytest.MonkeyPatch, stop: Callable[[], None]) -> None:
-        """Have *stop* called there."""
+        """Call *stop* at that place."""
         original = getattr(self.owner, self.method)
         bound = isinstance(getattr_static(self.owner, self.method), classmethod)
         calls = iter(range(1, 1000))
@@ -58,7 +58,7 @@ class Step(NamedTuple):
 _DO = [Step(type(step), "do") for step in STEPS]
 _UNDO = [Step(type(step), "undo") for step in STEPS]
 _FINISH = [Step(type(step), "finish") for step in STEPS]
-# Inside of those, where something is half done.
+# Inside those methods, where something is half done.
 _INSIDE = [
     Step(Generation, "load"),
     Step(Map, "pin", 2),
@@ -97,7 +97,7 @@ def killed(work: Callable[[], object], step: Step) -> None:
 
 @pytest.mark.parametrize("step", [*APPLY, *_FINISH], ids=str)
 def test_an_apply_is_killed(hosts: Pair, bpffs: Path, step: Step) -> None:
-    """Either policy serves, and wholly so."""
+    """One of the two policies serves, and all of it."""
     Datapath.up(IFNAME, ONE)
 
     def apply() -> None:
@@ -109,8 +109,8 @@ def test_an_apply_is_killed(hosts: Pair, bpffs: Path, step: Step) -> None:
     end(bpffs)
 
 
-def test_a_new_rule_begins_at_zero_also_behind_a_killed_apply(hosts: Pair, bpffs: Path) -> None:
-    """Whatever its slot has counted for others; and it keeps to that."""
+def test_a_new_rule_begins_at_zero_also_after_a_killed_apply(hosts: Pair, bpffs: Path) -> None:
+    """A new rule starts at zero, and stays right, whatever its slot has counted for other rules."""
     other = Policy.parse('[[rule]]\nname = "other"\nmatch = { proto = "udp" }\n')
     with Datapath.up(IFNAME, ONE) as datapath:
         serving(hosts)
@@ -142,8 +142,8 @@ match = {{ src = "@{0}" }}
 """
 
 
-def test_a_new_set_begins_at_zero_also_behind_a_killed_apply(hosts: Pair, bpffs: Path) -> None:
-    """The same for what the prefixes of a set count."""
+def test_a_new_set_begins_at_zero_also_after_a_killed_apply(hosts: Pair, bpffs: Path) -> None:
+    """The counters of the prefixes of a new set start at zero too."""
     Datapath.up(IFNAME, Policy.parse(_SET.format("old")))
     serving(hosts)
 
@@ -161,7 +161,7 @@ def test_a_new_set_begins_at_zero_also_behind_a_killed_apply(hosts: Pair, bpffs:
 
 @pytest.mark.parametrize("step", [*UP, Step(XdpLink, "attach", when="after"), *_FINISH], ids=str)
 def test_an_up_is_killed(hosts: Pair, bpffs: Path, step: Step) -> None:
-    """It is up or not, and the next one says so or works."""
+    """The policy is up or not, and the next `up` says so or works."""
     killed(lambda: Datapath.up(IFNAME, ONE), step)
     if Interface.of(IFNAME).xdp_id:
         with pytest.raises(AttachError, match="wirepath is up there"):
@@ -175,7 +175,7 @@ def test_an_up_is_killed(hosts: Pair, bpffs: Path, step: Step) -> None:
 
 @pytest.mark.parametrize("step", DOWN, ids=str)
 def test_a_down_is_killed(hosts: Pair, bpffs: Path, step: Step) -> None:
-    """The next one ends what it began."""
+    """The next command finishes a `down` that was killed."""
     Datapath.up(IFNAME, ONE)
 
     def down() -> None:
@@ -183,7 +183,7 @@ def test_a_down_is_killed(hosts: Pair, bpffs: Path, step: Step) -> None:
             datapath.down()
 
     killed(down, step)
-    with suppress(RequestError):  # it is down
+    with suppress(RequestError):  # it is already down
         down()
     assert not Interface.of(IFNAME).xdp_id
     assert not left(bpffs)
@@ -210,7 +210,7 @@ def test_an_undo_is_killed(hosts: Pair, bpffs: Path, step: Step) -> None:
 def test_an_apply_fails(
     hosts: Pair, bpffs: Path, step: Step, stop: Callable[[], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The old generation serves on, and nothing of the new one is left."""
+    """The old generation continues to serve, and nothing of the new one is left."""
     with Datapath.up(IFNAME, ONE) as datapath:
         program, pins = datapath.status().program_id, left(bpffs)
         with monkeypatch.context() as patch:

@@ -1,4 +1,4 @@
-"""The demo as ``make demo`` runs it: what it shows, and that it leaves nothing behind."""
+"""The demo as ``make demo`` runs it: what it shows, and that nothing of it is left."""
 
 import os
 import re
@@ -13,12 +13,12 @@ import pytest
 from wirepath.lab.demo import main
 from wirepath.lab.network import Lab
 
-NAME = "wp-demo"  # the demo's own: one at a time
+NAME = "wp-demo"  # the lab of the demo: only one can run at a time
 
 
 @pytest.fixture(autouse=True)
 def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let its temporary files lie where no other demo's do."""
+    """Give the demo a directory for temporary files that no other demo uses."""
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setattr(tempfile, "tempdir", None)
 

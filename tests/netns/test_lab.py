@@ -1,4 +1,4 @@
-"""The lab itself: what it builds, what it sends, and that it leaves nothing behind."""
+"""The lab itself: what it builds, what it sends, and that nothing of it is left."""
 
 import os
 import signal
@@ -51,7 +51,7 @@ def received(host: Host) -> int:
 
 @contextmanager
 def listening(host: Host) -> Iterator[socket.socket]:
-    """See frames as they arrive, before anything answers them."""
+    """Receive frames as they arrive, before anything answers them."""
     with host.namespace.entered():
         packets = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ALL))
     with packets:
@@ -62,7 +62,7 @@ def listening(host: Host) -> Iterator[socket.socket]:
 
 
 def frames_of(lab: Lab, traffic: Traffic, count: int) -> list[bytes]:
-    """Send *count* packets and give what arrived of them, in order."""
+    """Send *count* packets and return the frames that arrived, in order."""
     seen: list[bytes] = []
     with listening(lab.server) as packets, Flood(lab.net, lab.server.port, traffic) as flood:
         flood.run(packets=count)

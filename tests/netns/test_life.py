@@ -1,7 +1,7 @@
-"""The whole life: up, traffic, apply, kill -9 at any moment, down; and nothing is left behind.
+"""The whole life: up, traffic, apply, kill -9 at any moment, down; and nothing of it is left.
 
-Policies here say the same in different words, or the opposite: which one serves is asked of the
-traffic, never of wirepath.
+Policies here mean the same in different words, or the opposite; the tests find out which one serves
+from traffic, never from wirepath.
 """
 
 import json
@@ -41,7 +41,7 @@ def command(hosts: Pair, *words: str) -> Any:
 
 
 def test_from_up_to_down(hosts: Pair, bpffs: Path, tmp_path: Path) -> None:
-    """By its own command line, each command another process."""
+    """The command line does everything, each command in a process of its own."""
     first, second = tmp_path / "first.toml", tmp_path / "second.toml"
     first.write_text('[[rule]]\nname = "odd"\nmatch = { dport = 6001 }\naction = "drop"\n')
     second.write_text('[datapath]\ndefault = "drop"\n')
@@ -91,7 +91,7 @@ def test_no_packet_is_lost_or_misjudged_by_applies_under_load(hosts: Pair) -> No
 
 
 def test_what_changes_live_is_not_lost_by_an_apply(hosts: Pair) -> None:
-    """Bans and their counts go from generation to generation."""
+    """Bans and their counters are carried from generation to generation."""
     with Datapath.up(IFNAME, ONE) as datapath:
         datapath.bans.add(Prefix.parse(IPV4[1]))
         send(hosts.far, PORTS)
@@ -134,7 +134,7 @@ def _apply_for_ever() -> NoReturn:
 
 
 def test_killed_in_the_middle_of_an_apply(hosts: Pair, bpffs: Path) -> None:
-    """At any moment: afterwards one policy serves, wholly, and the next apply works."""
+    """Killed at any moment: one policy serves, all of it, and the next apply works."""
     random = Random(1)  # noqa: S311 - a seed
     with Datapath.up(IFNAME, ONE):
         pass

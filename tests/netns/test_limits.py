@@ -1,4 +1,4 @@
-"""Limits on live traffic: real connections, and what goes on over applies and deaths."""
+"""Limits on live traffic: real connections, and state that survives applies and kill -9."""
 
 import socket
 
@@ -39,7 +39,7 @@ def attempt(hosts: Pair, address: str) -> str:
 
 
 def test_the_sixth_attempt_is_refused_and_bans(hosts: Pair) -> None:
-    """Of real connections, in IPv4 and in IPv6; the ban survives an apply and is lifted by hand."""
+    """Real connections over IPv4 and IPv6; the ban survives an apply and is lifted by hand."""
     with Datapath.up(IFNAME, Policy.parse(_SSH)) as datapath:
         for address, source in ((IPV4[0], IPV4[1]), (IPV6[0], "2001:db8:a::/64")):
             family = str(int(socket.AF_INET6 if ":" in address else socket.AF_INET))
@@ -72,7 +72,7 @@ def _map(datapath: Datapath, name: str) -> int:
 
 
 def test_what_a_limit_remembers_goes_on_over_applies(hosts: Pair) -> None:
-    """In the same map, in a larger one, and beside another policy; but not under another name."""
+    """In the same map, in a larger one, and with another policy; but not under another name."""
     ports = [6001]
     many = "".join(_SLOW.format(f"more{n}") for n in range(4)).replace("6001", "6002")
     with Datapath.up(IFNAME, Policy.parse(_SLOW.format("slow"))) as datapath:

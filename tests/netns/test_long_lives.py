@@ -1,4 +1,4 @@
-"""A process that lives for months: one lock, many threads, nothing left open."""
+"""Processes that live for months: one lock, many threads, nothing left open."""
 
 import os
 import threading
@@ -31,7 +31,7 @@ def datapath(hosts: Pair) -> Datapath:
 
 
 def in_thread(work: Callable[[], object]) -> list[BaseException]:
-    """Do *work* in another thread; give what it raised."""
+    """Do *work* in another thread; return the exception that it raised."""
     raised: list[BaseException] = []
 
     def guarded() -> None:
@@ -58,7 +58,7 @@ def test_calls_of_the_thread_that_holds_the_lock_go_on(datapath: Datapath) -> No
             assert datapath.policy == OPPOSITE
         datapath.apply(POLICY)
         assert Datapath.names() == [IFNAME]
-    assert time.monotonic() - began < 10  # as long as it would wait for another
+    assert time.monotonic() - began < 10  # as long as it would wait for another process
     assert not in_thread(datapath.status)
     datapath.down()
 
@@ -76,7 +76,7 @@ def test_others_wait_and_give_up(datapath: Datapath, monkeypatch: pytest.MonkeyP
 
 
 def test_others_go_on_afterwards(datapath: Datapath) -> None:
-    """What a thread asks for inside the block, it gets when the block ends; errors end it too."""
+    """Another thread's call during the block proceeds when the block ends, also by an error."""
     inside, done = threading.Event(), threading.Event()
 
     def hold() -> None:
@@ -271,7 +271,7 @@ def test_explained_as_it_serves(datapath: Datapath) -> None:
 
 
 def test_the_lock_of_a_thread_that_died_is_free(datapath: Datapath) -> None:
-    """A process that is killed inside the block leaves nothing that others wait for."""
+    """A process that is killed inside the block does not leave the lock held."""
     ready, told = os.pipe()
     if not (pid := os.fork()):
         with datapath.changing():

@@ -1,4 +1,4 @@
-"""A program that was lost: told by every command, and attached again with all of its state."""
+"""A lost program: every command reports it, and it is attached again with all of its state."""
 
 import json
 from pathlib import Path
@@ -27,7 +27,7 @@ def detach() -> None:
 
 
 def make_anew(hosts: Pair) -> None:
-    """Delete the cable, and lay another with the same names."""
+    """Delete the cable, and make another with the same names."""
     ip(hosts.near, "link", "del", IFNAME)
     ip(hosts.near, "link", "add", IFNAME, "type", "veth", "peer", "name", IFNAME,
        "netns", hosts.far.name)  # fmt: skip
@@ -73,7 +73,7 @@ def test_detached_by_another_tool(hosts: Pair, bpffs: Path, again: str) -> None:
 
 @pytest.mark.parametrize("again", ["apply", "up"])
 def test_an_interface_that_was_made_anew(hosts: Pair, bpffs: Path, again: str) -> None:
-    """It is not taken for the old one until somebody says so."""
+    """A new interface of the same name is not used until the operator asks for it."""
     datapath = Datapath.up(IFNAME, ONE)
     assert serving(hosts) == "odd"
     make_anew(hosts)
@@ -116,7 +116,7 @@ def test_an_interface_that_is_gone(hosts: Pair, bpffs: Path) -> None:
 
 
 def test_an_up_that_fails_keeps_what_was_left(hosts: Pair, bpffs: Path) -> None:
-    """Another program sits there: bans, sets and counters wait."""
+    """Another program is in the place: bans, sets and counters are kept for later."""
     datapath = Datapath.up(IFNAME, ONE)
     datapath.bans.add(BANNED)
     assert serving(hosts) == "odd"

@@ -1,4 +1,4 @@
-"""Marks on real traffic, looked at behind the host that writes them, by tcpdump and scapy."""
+"""Marks on real traffic, observed after the host that writes them, by tcpdump and scapy."""
 
 import hashlib
 import json
@@ -62,7 +62,7 @@ _SERVE = (
 
 
 def await_forwarding(near: Namespace) -> None:
-    """Wait until both ports of the bridge forward; the kernel may be late to see a carrier."""
+    """Wait until both ports of the bridge forward; the kernel may be slow to see a carrier."""
     deadline = time.monotonic() + 30
     states: list[str] = []
     while states != ["forwarding"] * 2:
@@ -73,7 +73,7 @@ def await_forwarding(near: Namespace) -> None:
 
 @pytest.fixture
 def beyond(hosts: Pair) -> Iterator[Namespace]:
-    """A third host; the near one is a bridge between it and the far one."""
+    """Make a third host; the near one is a bridge between it and the far one."""
     host = Namespace(f"wp{os.getpid():x}-beyond")
     try:
         host.create()
@@ -83,9 +83,9 @@ def beyond(hosts: Pair) -> Iterator[Namespace]:
         for port in (IFNAME, "wp2"):
             ip(near, "link", "set", port, "master", "wpbr", "up")
         ip(near, "link", "set", "wpbr", "up")
-        # So that what comes out is as a wire would have it, cut into segments behind TC.
+        # So that packets come out as on a wire, cut into segments after TC.
         run(near, "ethtool", "-K", "wp2", "tso", "off", "tx-udp-segmentation", "off")
-        # XDP takes what the peer has not cut; what it passes is merged again, given time.
+        # XDP gets packets uncut by the peer; those that it passes are merged again, given time.
         run(near, "ethtool", "-K", IFNAME, "gro", "on")
         merge = f"echo 1000000 > /sys/class/net/{IFNAME}/gro_flush_timeout"
         run(near, "ip", "netns", "exec", near.name, "sh", "-c", merge)
@@ -102,9 +102,9 @@ def beyond(hosts: Pair) -> Iterator[Namespace]:
 
 @contextmanager
 def captured(host: Namespace, path: Path) -> Iterator[list[Packet]]:
-    """Give, after the context, every IP packet that has come to *host*."""
+    """Collect every IP packet that arrives at *host*; the list is complete after the context."""
     packets: list[Packet] = []
-    # What it may keep of a packet says how many its buffer holds.
+    # The snap length decides how many packets the buffer holds.
     watch = ("tcpdump", "-i", IFNAME, "-Q", "in", "-s", "2048", "-B", "16384", "--immediate-mode",
              "-U", "-Z", "root", "-w", str(path), "ip or ip6 or vlan")  # fmt: skip
     with running(host, *watch, ready="listening") as process:
@@ -115,7 +115,7 @@ def captured(host: Namespace, path: Path) -> Iterator[list[Packet]]:
 
 
 def mark(packet: Packet) -> tuple[int, int]:
-    """DSCP and ECN of a packet whose own checksum is right."""
+    """Return DSCP and ECN of a packet, after checking its checksum."""
     if scapy.IP not in packet:
         tos = packet[ScapyIPv6].tc
         return tos >> 2, tos & 3
@@ -127,7 +127,7 @@ def mark(packet: Packet) -> tuple[int, int]:
 
 
 def send_body(hosts: Pair, address: str) -> tuple[str, str]:
-    """Send a body over TCP; gives its hash and that of what came."""
+    """Send a body over TCP; return its hash and the hash of the received bytes."""
     body = os.urandom(_SIZE)
     with hosts.far.entered(), socket.create_connection((address, 9090), timeout=20) as client:
         client.sendall(body)
@@ -140,7 +140,7 @@ def send_body(hosts: Pair, address: str) -> tuple[str, str]:
 
 @pytest.mark.parametrize("hook", HOOKS)
 def test_a_body_over_tcp(hosts: Pair, beyond: Namespace, tmp_path: Path, hook: Hook) -> None:
-    """What arrives is what was sent; each segment has the mark, ECN is as TCP has it."""
+    """The body arrives unchanged; each segment has the mark, and the ECN that TCP chose."""
     policy = Policy.parse(_POLICY.format(hook=hook))
     with Datapath.up(_PORTS[hook], policy) as datapath:
         for family, address in _BEYOND.items():
@@ -157,7 +157,7 @@ def test_a_body_over_tcp(hosts: Pair, beyond: Namespace, tmp_path: Path, hook: H
 
 
 def sent_once(data: list[Packet]) -> Iterator[Packet]:
-    """Leave out what TCP has sent again, which it does without ECN (RFC 3168 section 6.1.5)."""
+    """Leave out retransmissions, which TCP sends without ECN (RFC 3168 section 6.1.5)."""
     ahead = data[0][scapy.TCP].seq
     for packet in data:
         segment = packet[scapy.TCP]
@@ -180,7 +180,7 @@ def check_segments(segments: list[Packet], family: int) -> None:
 
 @pytest.mark.parametrize("hook", HOOKS)
 def test_tagged_and_not(hosts: Pair, beyond: Namespace, tmp_path: Path, hook: Hook) -> None:
-    """A VLAN tag is in the bytes at XDP and beside them at TC; marks find the header in both."""
+    """A VLAN tag is in the bytes at XDP and in the skb at TC; marks find the header in both."""
     sent = Counter[tuple[int, int, int]]()
     policy = Policy.parse(_POLICY.format(hook=hook))
     with Datapath.up(_PORTS[hook], policy) as datapath:
@@ -202,7 +202,7 @@ def test_tagged_and_not(hosts: Pair, beyond: Namespace, tmp_path: Path, hook: Ho
 
 
 def test_back_to_what_was(hosts: Pair, beyond: Namespace, tmp_path: Path) -> None:
-    """Without the rule the next packet is as its sender made it."""
+    """Without the rule the next packet is unchanged."""
     policy = Policy.parse(_POLICY.format(hook="egress"))
     pings = ("ping", "-c", "3", "-i", "0.05", "-q", "-Q", "0x40", _BEYOND[4])
     said = []

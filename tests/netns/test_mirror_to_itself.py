@@ -1,4 +1,4 @@
-"""Copies that leave by the interface that they are of, so that they come by its hook themselves."""
+"""Copies that leave by the mirrored interface, so that its hook sees the copies too."""
 
 from pathlib import Path
 

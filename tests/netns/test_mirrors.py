@@ -1,4 +1,4 @@
-"""Taps under traffic: a host, another far away, and somebody who looks on."""
+"""Taps under traffic: a host, a remote host, and an IDS that receives the copies."""
 
 import hashlib
 import os
@@ -44,7 +44,7 @@ def tap(
 
 @pytest.fixture
 def ids(hosts: Pair) -> Iterator[Namespace]:
-    """Whoever looks on, behind mirror0 of the near host."""
+    """Make the IDS, at the other end of mirror0 of the near host."""
     host = Namespace(f"wp{os.getpid():x}-ids")
     host.create()
     try:
@@ -60,7 +60,7 @@ def ids(hosts: Pair) -> Iterator[Namespace]:
 
 @contextmanager
 def capturing(host: Namespace, name: str, file: Path, what: str, *also: str) -> Iterator[None]:
-    """Write what is seen at an interface to *file*, complete once the context ends."""
+    """Capture at an interface to *file*, which is complete once the context ends."""
     words = (
         "tcpdump",
         "-Z",
@@ -104,13 +104,13 @@ def down() -> None:
 
 
 def without_offloads(hosts: Pair) -> None:
-    """Let what is captured be what a wire would carry."""
+    """Turn offloads off, so that captures show what a wire would carry."""
     for host in (hosts.near, hosts.far):
         run(host, "ethtool", "-K", IFNAME, *(word for each in OFF for word in (each, "off")))
 
 
 def talk(hosts: Pair) -> None:
-    """Pings with fragments, and UDP, both ways."""
+    """Send pings with fragments, and UDP, both ways."""
     for size in ("56", "1200"):
         run(hosts.near, "ping", "-q", "-c", "20", "-i", "0.01", "-s", size, IPV4[1])
         run(hosts.far, "ping", "-q", "-c", "20", "-i", "0.01", "-s", size, IPV4[0])
@@ -121,7 +121,7 @@ def talk(hosts: Pair) -> None:
 
 @contextmanager
 def serving_page(hosts: Pair, directory: Path) -> Iterator[str]:
-    """Serve a page on the near host; gives its hash."""
+    """Serve a page on the near host; give its hash."""
     page = os.urandom(PAGE_BYTES)
     (directory / "page").write_bytes(page)
     words = python("-m", "http.server", "8080", "--directory", str(directory))
@@ -167,12 +167,12 @@ def test_every_packet_of_both_directions(
 
 
 def plain(frame: bytes) -> bytes:
-    """Without the checksum of TCP, which a virtual wire may leave for later."""
+    """Clear the checksum of TCP, which a virtual wire may leave incomplete."""
     return frame[:50] + bytes(2) + frame[52:]
 
 
 def test_tcp_in_bulk(hosts: Pair, ids: Namespace, tmp_path: Path) -> None:
-    """The stack hands over 64 KiB at once; the IDS sees the frames that the far host saw."""
+    """The stack hands over 64 KiB at once; the IDS gets the same frames as the far host."""
     for host in (hosts.near, hosts.far):
         run(host, "ethtool", "-K", IFNAME, "tso", "off")
     with (
@@ -207,7 +207,7 @@ def test_one_in_100(hosts: Pair, ids: Namespace) -> None:
 
 @pytest.mark.parametrize("tc", ["tcx", "clsact"])
 def test_snap(hosts: Pair, ids: Namespace, tmp_path: Path, tc: str) -> None:
-    """Copies are cut, and nothing else that leaves by that device."""
+    """Copies are truncated, but no other packets that leave by that device."""
     without_offloads(hosts)
     other = b"\2\0\0\0\0\1\2\0\0\0\0\2\x88\xb5" + bytes(700)
     with (
@@ -249,7 +249,7 @@ def test_bulk_cut_is_one_frame(hosts: Pair, ids: Namespace, tmp_path: Path) -> N
 
 @contextmanager
 def collector(hosts: Pair, ids: Namespace, vni: int) -> Iterator[None]:
-    """The other end of a tunnel, in the namespace of the IDS."""
+    """Make the other end of a tunnel, in the namespace of the IDS."""
     for host, name, address in zip((hosts.near, ids), (MIRROR, SEEN_AT), UNDERLAY, strict=True):
         ip(host, "address", "add", f"{address}/24", "dev", name)
         ip(host, "link", "set", name, "mtu", "1600")
@@ -295,7 +295,7 @@ def there(name: str) -> bool:
 
 
 def injected(hosts: Pair, ids: Namespace, tunnel: str) -> bool:
-    """Whether what the collector sends into the tunnel reaches a socket of the near host."""
+    """Return whether a packet that the collector sends into the tunnel reaches the near host."""
     shown = run(hosts.near, "ip", "-o", "link", "show", tunnel)
     mac = shown.split("link/ether ")[1].split()[0]
     ip(ids, "route", "add", IPV4[0], "dev", "vx", "src", UNDERLAY[1])
@@ -354,7 +354,7 @@ def test_an_interface_that_is_gone(hosts: Pair, ids: Namespace, bpffs: Path) -> 
 
 
 def test_a_rule_that_did_something_else(hosts: Pair, ids: Namespace) -> None:
-    """What it dropped before it mirrored are no copies."""
+    """Packets that a rule dropped before it became a mirror do not count as copies."""
     limit = '[[rule]]\nname = "web-tap"\nhook = "egress"\nmatch = { dport = 9 }\n'
     limit += 'limit = { rate = "1/min", per = "rule" }\n'
     with Datapath.up(IFNAME, Policy.parse(limit)) as datapath:
@@ -398,7 +398,7 @@ def test_two_interfaces_one_ids(
 
 
 def test_refused(hosts: Pair, ids: Namespace, bpffs: Path) -> None:
-    """What cannot be arranged changes nothing."""
+    """A mirror that cannot be set up changes nothing."""
     both = Policy.parse(
         '[[rule]]\nname = "a"\nhook = "egress"\nmirror = { to = "mirror0" }\n'
         '[[rule]]\nname = "b"\nhook = "egress"\nmirror = { to = "erspan:192.0.2.9:5" }\n'

@@ -1,4 +1,4 @@
-"""What an older wirepath has pinned serves on, and a newer one reads, replaces and ends it."""
+"""Pins of an older wirepath continue to serve; a newer one reads, replaces and removes them."""
 
 import os
 import signal
@@ -78,7 +78,7 @@ def test_what_it_has_changed_on_the_host_is_put_back(hosts: Pair, bpffs: Path) -
 
 @pytest.mark.parametrize("serves", [True, False])
 def test_a_change_that_the_older_one_left_half_done(hosts: Pair, bpffs: Path, serves: bool) -> None:  # noqa: FBT001
-    """Of its two generations the one stays that serves."""
+    """Of its two generations, the one that serves stays."""
     datapath = Datapath.up(IFNAME, ONE)
     age(IFNAME)
     pins = Pins.find()
@@ -115,7 +115,7 @@ def test_a_down_that_the_older_one_left_half_done(hosts: Pair, bpffs: Path) -> N
 
 
 def test_killed_while_it_is_adopted(hosts: Pair, bpffs: Path) -> None:
-    """At any step: the next command goes on."""
+    """Killed at any step: the next command continues."""
     steps = ((Path, "rename"), (Path, "mkdir"), (Path, "unlink"), (Pins, "publish"))
     for nth in count(1):
         Datapath.up(IFNAME, ONE)

@@ -1,4 +1,4 @@
-"""`make pictures` draws what runs: ``wirepath top``, on a server of the lab under attack."""
+"""`make pictures` draws a running ``wirepath top``, on the server of a lab under attack."""
 
 import subprocess
 import sys
@@ -9,7 +9,7 @@ import pytest
 pytestmark = pytest.mark.kernel
 
 DRAWING = Path(__file__).parents[2] / "docs" / "pictures" / "top.py"
-LAB = "wp-edge"  # the picture's own
+LAB = "wp-edge"  # the lab of the picture
 
 
 def test_screen_of_top(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ LIST = Path(__file__).parents[2] / "examples" / "block-list.txt"
 
 @pytest.fixture
 def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The working directory of the page, with the files that it names."""
+    """Make the working directory of the page, with the files that it names."""
     monkeypatch.chdir(tmp_path)
     copy(LIST, tmp_path)
     (tmp_path / "policy.toml").write_text(page.policy())
@@ -36,7 +36,7 @@ def test_every_block(hosts: Pair, bpffs: Path, directory: Path) -> None:
     known: dict[str, Any] = {"__name__": "python_page"}
     others = []
     for block in page.blocks():
-        # The page speaks of eth0, and the machine may have one.
+        # The page names eth0, which the machine may have too.
         code, prints = (text.replace("eth0", IFNAME) for text in (block.code, block.prints))
         printed = io.StringIO()
         with redirect_stdout(printed):
@@ -44,7 +44,7 @@ def test_every_block(hosts: Pair, bpffs: Path, directory: Path) -> None:
         if not OutputChecker().check_output(prints, printed.getvalue(), ELLIPSIS):
             others.append(f"line {block.line} prints\n{printed.getvalue()}")
         if "datapath = Datapath.up(" in code:
-            send(hosts.far, [6001])  # three packets of a host that is on the list
+            send(hosts.far, [6001])  # three packets from a host that is on the list
             settle(hosts.near)
     assert not others, "\n".join(others)
     assert not left(bpffs)

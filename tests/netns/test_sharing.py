@@ -1,4 +1,4 @@
-"""Several processes, and objects that live long, share one datapath: each sees what serves now."""
+"""Processes and long-lived objects that share a datapath all see the serving generation."""
 
 import os
 import threading
@@ -37,7 +37,7 @@ match = { src = "@good" }
 action = "pass"
 """)
 
-# What a process may do with an object that it made some time ago.
+# Calls that a process may make on an object that it made some time ago.
 CALLS: dict[str, Callable[[Datapath], object]] = {
     "status": Datapath.status,
     "counters": Datapath.counters,
@@ -68,7 +68,7 @@ CALLS: dict[str, Callable[[Datapath], object]] = {
 
 
 def here(work: Callable[[], object]) -> None:
-    """Do *work* by another object of this process."""
+    """Do *work* with another object of this process."""
     work()
 
 
@@ -125,7 +125,7 @@ def test_after_a_foreign_down(
 
 
 def check(policy: Policy, call: str) -> None:
-    """What another process put in force is in force still, and live changes went into it."""
+    """Check that the policy of the other process is still in force and has the live changes."""
     if call == "down":
         assert Datapath.names() == []
         return
@@ -145,7 +145,7 @@ def check(policy: Policy, call: str) -> None:
 
 
 def test_bans_reach_the_packets_after_an_apply(hosts: Pair, bpffs: Path) -> None:
-    """The map that was open before belongs to no generation any more."""
+    """The map that was open before the apply no longer belongs to any generation."""
     one = Datapath.up(IFNAME, ONE)
     two = Datapath.open(IFNAME)
     two.apply(TWO)
@@ -169,7 +169,7 @@ def test_a_set_that_is_replaced_does_not_bring_an_old_policy_back(hosts: Pair) -
 
 
 def test_threads_share_one_object(hosts: Pair) -> None:
-    """Bans, sets, counters and applies at once: none fails, and nothing is lost."""
+    """Concurrent bans, sets, counters and applies: none fails, and nothing is lost."""
     datapath = Datapath.up(IFNAME, FIRST)
     failures: list[BaseException] = []
 

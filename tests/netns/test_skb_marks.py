@@ -1,4 +1,4 @@
-"""Marks and priorities on real traffic: what nft, routing rules and qdiscs make of them."""
+"""Marks and priorities on real traffic, as nft, routing rules and qdiscs use them."""
 
 import re
 import socket
@@ -52,7 +52,7 @@ table inet wp {
   }
 }
 """
-# ld mark; jeq 7; ret what the filter says, or nothing: cls_fw is not in every kernel.
+# ld mark; jeq 7; ret -1 (the filter's class) or 0 (no match): not every kernel has cls_fw.
 _IS_7 = f"4,32 0 0 {0xFFFFF000 + 20},21 0 1 7,6 0 0 {0xFFFFFFFF},6 0 0 0"
 _SERVE = (
     "import socket\n"
@@ -100,7 +100,7 @@ def test_nft_sees_the_mark_of_what_comes_in(hosts: Pair, tc: str) -> None:
             for address in (IPV4[0], IPV6[0]):
                 send(address, 6001, 3)
                 send(address, 6002, 2)
-            # A tag of no VLAN is the kernel's to take off.
+            # The kernel removes a tag with VLAN 0.
             tagged = Eth(dst=mac) / Vlan(0, pcp=5)
             send_frames(
                 tagged / frames.IPv4(src=IPV4[1], dst=IPV4[0]) / Udp(dport=6001),
@@ -120,7 +120,7 @@ _NETS = {4: ("203.0.113.0/24", "203.0.113.9"), 6: ("2001:db8:b::/64", "2001:db8:
 
 
 def forward(hosts: Pair, family: int, *table: str) -> str:
-    """Have the near host forward a net to the interface wp8; gives an address there."""
+    """Make the near host forward a net to the interface wp8; give an address there."""
     near, (net, beyond) = hosts.near, _NETS[family]
     run(near, "sysctl", "-qw", "net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1")
     ip(near, "link", "add", "wp8", "type", "veth", "peer", "name", "wp9")
@@ -134,7 +134,7 @@ def forward(hosts: Pair, family: int, *table: str) -> str:
 
 @pytest.mark.parametrize("family", [4, 6])
 def test_routing_rules_see_the_mark_of_what_comes_in(hosts: Pair, family: int) -> None:
-    """What is forwarded takes another way by its mark."""
+    """The mark chooses the route of a forwarded packet."""
     beyond = forward(hosts, family, "table", "100")
     ip(hosts.near, f"-{family}", "route", "add", "unreachable", _NETS[family][0])
     ip(hosts.near, f"-{family}", "rule", "add", "fwmark", "7", "lookup", "100")
@@ -151,7 +151,7 @@ def test_routing_rules_see_the_mark_of_what_comes_in(hosts: Pair, family: int) -
 
 
 def to_port(frame: bytes) -> int:
-    """Tell the port that a datagram of `send` is for; 0 of anything else."""
+    """Return the port that a datagram of `send` is for; 0 for any other packet."""
     at = {0x0800: 14 + 20, 0x86DD: 14 + 40}.get(int.from_bytes(frame[12:14], "big"), len(frame))
     return int.from_bytes(frame[at + 2 : at + 4], "big") if frame[-1:] == b"x" else 0
 
@@ -160,7 +160,7 @@ Classes = Callable[[], dict[str, int]]
 
 
 def htb(near: Namespace, ifname: str) -> Classes:
-    """Put classes of htb on an interface; gives what tells the packets that each has sent."""
+    """Put classes of htb on an interface; give a function that returns the packets of each."""
     run(near, "tc", "qdisc", "add", "dev", ifname, "root", "handle", "1:", "htb", "default", "30")
     for name in ("1:10", "1:20", "1:30"):
         run(near, "tc", "class", "add", "dev", ifname, "parent", "1:", "classid", name, "htb",
@@ -178,7 +178,7 @@ def htb(near: Namespace, ifname: str) -> Classes:
 
 @pytest.mark.parametrize("tc", _MODES)
 def test_a_class_of_htb_by_mark_and_by_priority(hosts: Pair, tc: str) -> None:
-    """A priority names the class; of what has none, a filter of the qdisc sees the mark."""
+    """A priority names the class; for packets without one, a filter of the qdisc uses the mark."""
     learn_neighbours(hosts)
     classes = htb(hosts.near, IFNAME)
     policy = Policy.parse(_CLASSES)
@@ -199,7 +199,7 @@ def test_a_class_of_htb_by_mark_and_by_priority(hosts: Pair, tc: str) -> None:
             return {name: packets - before[name] for name, packets in classes().items()}
 
         await_that(lambda: since()["1:10"] == 12 and since()["1:30"] == 4, since)
-        assert since()["1:20"] >= 7  # and what the kernel says by itself, of neighbours
+        assert since()["1:20"] >= 7  # and the kernel's own neighbour discovery
         datapath.apply(Policy.parse(""))
         before = classes()
         send(IPV4[1], 6001, 2)
@@ -210,7 +210,7 @@ def test_a_class_of_htb_by_mark_and_by_priority(hosts: Pair, tc: str) -> None:
 
 @pytest.mark.parametrize(("family", "where"), [(4, "1:30"), (6, "1:10")])
 def test_what_forwarding_makes_of_a_priority(hosts: Pair, family: int, where: str) -> None:
-    """That of IPv4 is set anew, by its TOS; a mark stays."""
+    """Forwarding IPv4 overwrites the priority by the TOS; a mark stays."""
     beyond = forward(hosts, family)
     classes = htb(hosts.near, "wp8")
     text = 'hook = "tc_ingress"\nmatch = { dport = 6001 }\npriority = "1:10"\n'
@@ -224,7 +224,7 @@ def test_what_forwarding_makes_of_a_priority(hosts: Pair, family: int, where: st
 
 @pytest.mark.parametrize("address", [IPV4[1], IPV6[1]])
 def test_what_is_cut_into_segments(hosts: Pair, address: str) -> None:
-    """Packets that the kernel has yet to cut are marked once, and all of them go by it."""
+    """A packet that the kernel will segment is marked once; the mark holds for all segments."""
     learn_neighbours(hosts)
     classes = htb(hosts.near, IFNAME)
     with (

@@ -25,7 +25,7 @@ def test_a_client_proves_itself_and_does_not_notice(hosts: Pair, address: str) -
         assert took < 0.9  # the timer of a first SYN takes a second
 
 
-# A client's firewall of the usual kind: what belongs to nothing that it has seen begin is dropped.
+# The usual firewall of a client: packets of connections that it has not seen begin are dropped.
 TRACKING = """
 table inet far {
     chain input {
@@ -51,7 +51,7 @@ def test_a_client_behind_connection_tracking(hosts: Pair) -> None:
 
 @pytest.mark.parametrize("above", ["", ', above = "100/s"'], ids=["always", "above"])
 def test_clients_connect_through_a_flood(hosts: Pair, above: str) -> None:
-    """What comes before the rate is exceeded has to fit the server's backlog."""
+    """SYNs that come before the rate is exceeded have to fit into the server's backlog."""
     policy = challenging(f'{{ mode = "reset"{above} }}')
     with server(hosts, policy), connected(hosts) as before, flood(hosts) as sending:
         for _ in range(20):
@@ -61,7 +61,7 @@ def test_clients_connect_through_a_flood(hosts: Pair, above: str) -> None:
 
 
 def test_without_it_they_do_not(hosts: Pair) -> None:
-    """The same flood, so that what the test above shows is the challenge's doing."""
+    """The same flood without the challenge shows that the test above depends on it."""
     with server(hosts, ""), flood(hosts):
         for _ in range(4):
             assert not connect(hosts, patience_s=1.0)

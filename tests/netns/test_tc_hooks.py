@@ -35,13 +35,13 @@ from wirepath.net import HOOKS, Prefix
 from wirepath.policy import Policy
 from wirepath.prefixes import Members
 
-_LOAD_S = 3.0  # what the inboxes have room for, whoever else is busy here
+_LOAD_S = 3.0  # as much as the inboxes have room for, on a busy machine too
 
 pytestmark = pytest.mark.parametrize("tc", MODES)
 
 
 def test_from_up_to_down(hosts: Pair, bpffs: Path, tc: Tc) -> None:
-    """Hooks come, go and change by `apply`; at each the same generation serves."""
+    """`apply` adds, removes and changes hooks; the same generation serves at all of them."""
     with Datapath.up(IFNAME, policy("odd"), tc=tc) as datapath:
         assert {how["attach"] for how in datapath.status().hooks.values()} == {"xdp", tc}
         assert serving(hosts) == served("odd")
@@ -87,7 +87,7 @@ def _say(host: Namespace, address: str) -> None:
 
 
 def test_other_programs_still_run(hosts: Pair, bpffs: Path, tc: Tc) -> None:
-    """Those that were there, behind ours: they see what we let through."""
+    """Programs that were attached before run after ours, and see the packets that ours passes."""
     text = '[[rule]]\nname = "x"\nhook = "egress"\nmatch = { dport = 6203 }\naction = "drop"\n'
     with Generation.load(Policy.parse(text), Members.of([])) as other:
         other.hooks["egress"].program.pin(bpffs / "other")
@@ -109,7 +109,7 @@ def test_other_programs_still_run(hosts: Pair, bpffs: Path, tc: Tc) -> None:
 def test_no_packet_is_lost_or_misjudged_by_applies_under_load(
     hosts: Pair, bpffs: Path, tc: Tc
 ) -> None:
-    """At both hooks of TC at once; the policies say the same in different words."""
+    """At both hooks of TC at once; the policies mean the same in different words."""
     at_both = ["tc_ingress", "egress"]
     dull = "".join(
         f'[[rule]]\nname = "r{n}"\nhook = {at_both}\nmatch = {{ src = "192.0.2.{n}" }}\n'
@@ -172,7 +172,7 @@ def test_killed_in_the_middle_of_applies(hosts: Pair, bpffs: Path, tc: Tc) -> No
 
 
 def test_who_takes_a_program_off_is_found_out(hosts: Pair, bpffs: Path, tc: Tc) -> None:
-    """`status` says it, and `apply` puts it back."""
+    """`status` warns of a removed program, and `apply` attaches it again."""
     with Datapath.up(IFNAME, policy("odd"), tc=tc) as datapath:
         if tc == "clsact":
             run(hosts.near, "tc", "qdisc", "del", "dev", IFNAME, "clsact")
@@ -184,7 +184,7 @@ def test_who_takes_a_program_off_is_found_out(hosts: Pair, bpffs: Path, tc: Tc) 
                     )
         thing = "filter" if tc == "clsact" else "link"
         assert datapath.status().warnings == tuple(
-            f"{hook}: somebody has removed our {thing}, so no rule holds there "
+            f"{hook}: our {thing} was removed, so no rule is in force there "
             f"(put it back: `wirepath apply {IFNAME} POLICY`)"
             for hook in ("tc_ingress", "egress")
         )
@@ -196,7 +196,7 @@ def test_who_takes_a_program_off_is_found_out(hosts: Pair, bpffs: Path, tc: Tc) 
 
 
 def test_live_sets_and_bans_reach_every_hook(hosts: Pair, bpffs: Path, tc: Tc) -> None:
-    """Also combinations of sets that nothing was in when the tables were built."""
+    """Also combinations of sets that had no member when the tables were built."""
     text = '[set.one]\nprefixes = ["192.0.2.1"]\ncounters = true\n[set.two]\n' + "".join(
         f'[[rule]]\nname = "{hook}"\nhook = "{hook}"\naction = "drop"\n'
         f'match = {{ {side} = ["@one", "!@two"] }}\n'
@@ -225,7 +225,7 @@ def test_live_sets_and_bans_reach_every_hook(hosts: Pair, bpffs: Path, tc: Tc) -
 
 
 def test_a_limit_is_one_at_all_its_hooks(hosts: Pair, bpffs: Path, tc: Tc) -> None:
-    """What comes and what goes use the same cells up."""
+    """Incoming and outgoing packets use up the same cells."""
     text = (
         '[[rule]]\nname = "few"\nhook = ["tc_ingress", "egress"]\n'
         'match = { proto = "udp" }\nlimit = { rate = "1/min", burst = 5, per = "rule" }\n'
@@ -242,7 +242,7 @@ def test_a_limit_is_one_at_all_its_hooks(hosts: Pair, bpffs: Path, tc: Tc) -> No
 
 
 def test_management_gets_answers_too(hosts: Pair, bpffs: Path, tc: Tc) -> None:
-    """At egress `never_block` means destinations as well."""
+    """At egress `never_block` also applies to destinations."""
     text = f'[datapath]\nnever_block = ["{IPV4[1]}"]\n' + "".join(
         f'[[rule]]\nname = "{hook}"\nhook = "{hook}"\naction = "drop"\n' for hook in HOOKS
     )
@@ -270,7 +270,7 @@ def test_defaults_by_hook(hosts: Pair, bpffs: Path, tc: Tc) -> None:
 
 
 def test_programs_are_ours(hosts: Pair, bpffs: Path, tc: Tc) -> None:
-    """What `status` says in JSON is what the kernel says."""
+    """The programs in the JSON of `status` are those that the kernel runs."""
     with Datapath.up(IFNAME, policy("odd"), tc=tc) as datapath:
         hooks = datapath.status().document()["hooks"]
     assert json.loads(json.dumps(hooks)) == hooks

@@ -1,4 +1,4 @@
-"""Killed at each of its steps, a command leaves the old or the new: at every hook the same."""
+"""A command killed at any step leaves the old or the new policy, the same at every hook."""
 
 import os
 import signal
@@ -44,7 +44,7 @@ IN: tuple[Hook, ...] = ("ingress", "tc_ingress")
 
 
 def killed(work: Callable[[], object], nth: int) -> bool:
-    """Do *work* in a process that is killed before the *nth* step; tell whether there was one."""
+    """Do *work* in a process that is killed before the *nth* step; return whether there was one."""
 
     def doomed() -> None:
         with pytest.MonkeyPatch.context() as patch:
@@ -142,7 +142,7 @@ def test_a_down_is_killed(hosts: Pair, bpffs: Path, tc: Tc) -> None:
 
 @pytest.mark.parametrize("tc", MODES)
 def test_an_apply_fails(hosts: Pair, bpffs: Path, tc: Tc) -> None:
-    """One generation serves at every hook, the old one unless only tidying up was left."""
+    """One generation serves at every hook: the old one, unless only removing it was left."""
     old, new = policy("odd", OUT), policy("even", IN)
 
     def fail() -> None:

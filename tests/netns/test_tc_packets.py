@@ -1,7 +1,7 @@
-"""What the kernel makes of frames before the hooks of TC: tags taken out, packets merged, pages.
+"""Frames that the kernel changes before the hooks of TC: tags removed, packets merged, pages.
 
-What rules match and count there is what is on the wire. Outside truth are the counters of the
-interface, which has each frame as it leaves or comes.
+Rules match and count them as they are on the wire. The tests compare with the counters of the
+interface, which counts frames as they leave and arrive.
 """
 
 import json
@@ -28,7 +28,7 @@ _PACKET = 263  # SOL_PACKET of linux/socket.h
 
 
 def rules(hooks: tuple[Hook, ...], **matches: str) -> Policy:
-    """One rule a match, that only counts."""
+    """Make a counting rule for each match."""
     return Policy.parse(
         "".join(
             f'[[rule]]\nname = "{name}"\nhook = {list(hooks)}\nmatch = {{ {match} }}\n'
@@ -57,7 +57,7 @@ def counted(datapath: Datapath, name: str) -> tuple[int, int]:
 
 
 def test_tags_that_come(hosts: Pair, bpffs: Path) -> None:
-    """The outermost is not among the bytes any more at tc_ingress; XDP has it there."""
+    """At tc_ingress the outermost tag is not in the bytes; at XDP it is."""
     for hook in ("ingress", "tc_ingress"):
         with Datapath.up(IFNAME, rules((hook,), **TAGS)) as datapath:
             put(hosts.far, ONE_TAG, TWO_TAGS)
@@ -68,7 +68,7 @@ def test_tags_that_come(hosts: Pair, bpffs: Path) -> None:
 
 
 def test_tags_that_go(hosts: Pair, bpffs: Path) -> None:
-    """As they are sent, in the bytes; and beside them, as a bridge does it."""
+    """Tags in the bytes, as programs send them; and in the skb, as a bridge adds them."""
     with Datapath.up(IFNAME, rules(("egress",), **TAGS)) as datapath:
         put(hosts.near, ONE_TAG, TWO_TAGS)
         assert counted(datapath, "five") == (1, len(ONE_TAG))
@@ -77,7 +77,7 @@ def test_tags_that_go(hosts: Pair, bpffs: Path) -> None:
 
 
 def bridged(near: Namespace) -> None:
-    """Put the interface into a bridge, with `wpo` as the way in."""
+    """Put the interface into a bridge, with `wpo` as its other port."""
     ip(near, "link", "add", "wpbr", "type", "bridge")
     ip(near, "link", "add", "wpi", "type", "veth", "peer", "name", "wpo")
     for port in ("wpi", IFNAME):
@@ -87,7 +87,7 @@ def bridged(near: Namespace) -> None:
 
 
 def test_tags_that_a_bridge_hands_on(hosts: Pair, bpffs: Path) -> None:
-    """It has them beside the bytes."""
+    """A bridge keeps tags in the skb, not in the bytes."""
     near = hosts.near
     bridged(near)
     with Datapath.up(IFNAME, rules(("egress",), **TAGS)) as datapath:
@@ -104,7 +104,7 @@ def test_tags_that_a_bridge_hands_on(hosts: Pair, bpffs: Path) -> None:
 
 @contextmanager
 def stream(source: Namespace, sink: Namespace, address: str) -> Iterator[None]:
-    """Have TCP carry some megabytes; the context begins behind it."""
+    """Transfer some megabytes over TCP before the context begins."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     with sink.entered():
         listener = socket.create_server((address, 5001), family=family)
@@ -135,7 +135,7 @@ def wire_bytes(host: Namespace, direction: str) -> int:
 
 
 def sent(datapath: Datapath, near: Namespace) -> tuple[Outcomes, int]:
-    """What egress has counted, and the interface, of the same packets: others come in between."""
+    """Return the counts of egress and of the interface for the same packets, without others."""
     while True:
         went = wire_bytes(near, "tx")
         outcomes = datapath.counters().hooks["egress"]
@@ -149,7 +149,7 @@ def offloads(host: Namespace, *words: str) -> None:
 
 @pytest.mark.parametrize("version", [4, 6])
 def test_bytes_of_what_will_be_cut_into_segments(hosts: Pair, bpffs: Path, version: int) -> None:
-    """The interface cuts them itself, and counts each."""
+    """The interface segments the packets, and counts each segment."""
     offloads(hosts.near, "tso", "off", "gso", "on")
     addresses = IPV4 if version == 4 else IPV6
     with Datapath.up(IFNAME, rules(("egress",), all="")) as datapath:
@@ -163,7 +163,7 @@ def test_bytes_of_what_will_be_cut_into_segments(hosts: Pair, bpffs: Path, versi
 
 @pytest.mark.parametrize("version", [4, 6])
 def test_bytes_of_what_was_merged(hosts: Pair, bpffs: Path, version: int) -> None:
-    """Frames come one by one, and are merged before tc_ingress."""
+    """Frames arrive one by one, and are merged before tc_ingress."""
     offloads(hosts.far, "tso", "off", "gso", "off")
     offloads(hosts.near, "gro", "on")
     addresses = IPV4 if version == 4 else IPV6
@@ -173,7 +173,7 @@ def test_bytes_of_what_was_merged(hosts: Pair, bpffs: Path, version: int) -> Non
             now = datapath.counters().hooks
         grown = {hook: now[hook].bytes - before[hook].bytes for hook in now}
         packets = {hook: now[hook].packets - before[hook].packets for hook in now}
-        assert grown["ingress"] == grown["tc_ingress"]  # XDP has them one by one
+        assert grown["ingress"] == grown["tc_ingress"]  # XDP sees them one by one
         assert packets["tc_ingress"] < packets["ingress"] / 2
         datapath.down()
 
@@ -185,7 +185,7 @@ _SEGMENT = 1000
 
 
 def put_merged(host: Namespace, headers: bytes, ifname: str = IFNAME) -> None:
-    """Send *headers* and some data in one, to be cut, as the driver of a guest does."""
+    """Send *headers* and data as one packet to be segmented, as the driver of a guest does."""
     known = struct.pack("=BBHHHH", 1, 1, len(headers), _SEGMENT, len(headers) - 20, 16)
     with host.entered(), socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as wire:
         wire.setsockopt(_PACKET, _VNET, 1)
@@ -212,7 +212,7 @@ def test_what_nobody_has_counted_the_segments_of(hosts: Pair, bpffs: Path) -> No
 
 
 def test_each_segment_has_the_tag(hosts: Pair, bpffs: Path) -> None:
-    """Which lies beside the bytes, once."""
+    """The tag is in the skb once, and counts for every segment."""
     bridged(hosts.near)
     tagged = headers(Vlan(5))
     with Datapath.up(IFNAME, rules(("egress",), five="vlan = 5, dport = 9")) as datapath:
@@ -227,7 +227,7 @@ _RTM_NEWLINK = 16
 
 
 def let_be_big(host: Namespace, size: int = 131_072) -> None:
-    """Let TCP make packets that no length field of IP can say (BIG TCP)."""
+    """Let TCP make packets that are too long for the length field of IP (BIG TCP)."""
     with host.entered(), socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0) as route:
         body = struct.pack("=BxHiII", 0, 0, socket.if_nametoindex(IFNAME), 0, 0)
         for kind in (_GSO_MAX, _GSO_IPV4_MAX):
@@ -239,7 +239,7 @@ def let_be_big(host: Namespace, size: int = 131_072) -> None:
 
 @pytest.mark.parametrize("version", [4, 6])
 def test_packets_too_large_for_their_length_field(hosts: Pair, bpffs: Path, version: int) -> None:
-    """Judged like any other: their ports are seen, and nothing is malformed."""
+    """They are judged like others: rules see their ports, and they are not malformed."""
     let_be_big(hosts.near)
     addresses = IPV4 if version == 4 else IPV6
     policy = rules(("egress",), long="length = 65535", web='proto = "tcp", dport = 5001')
@@ -259,7 +259,7 @@ _SEND = 1
 
 
 def put_in_pages(host: Namespace, frame: bytes) -> None:
-    """Send *frame* by a ring: the kernel has the Ethernet header alone before it, then pages."""
+    """Send *frame* by a ring: only its Ethernet header is in linear memory, the rest in pages."""
     with host.entered(), socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as wire:
         wire.setsockopt(_PACKET, _VERSION, _TWO)
         wire.setsockopt(_PACKET, _RING, struct.pack("=4I", 4096, 1, 2048, 2))

@@ -1,4 +1,4 @@
-"""The state of connections: ours against nft's on the same packets, at every hook."""
+"""States of connections, compared with those of nft for the same packets, at every hook."""
 
 import socket
 import time
@@ -42,7 +42,7 @@ def counting(hosts: Pair) -> Iterator[Pair]:
 
 
 def compare(host: Namespace, hook: Hook) -> dict[str, int]:
-    """Give what both have counted; link-local chatter, which nobody tracks, comes as it likes."""
+    """Check that both counted the same; link-local packets are random, untracked and left out."""
     ours, theirs = settled(lambda: (counted_by_us(hook), counted_by_nft(host)))
     ours.pop("untracked")
     theirs.pop("untracked")
@@ -75,7 +75,7 @@ def test_same_as_nft(counting: Pair, hook: Hook) -> None:
 
 @pytest.fixture
 def inside(counting: Pair) -> Iterator[Namespace]:
-    """A host behind the near one, which hides it from the far one."""
+    """Make a host inside a NAT of the near one, which hides it from the far one."""
     host = Namespace(f"{counting.near.name}-in")
     with ExitStack() as stack:
         stack.callback(host.remove)
@@ -108,7 +108,7 @@ def test_translated(counting: Pair, inside: Namespace, hook: Hook) -> None:
     talk(inside, far, IPV4[1], 8002)
     ask(inside, far, IPV4[1], 8004)
     ask_nobody(inside, IPV4[1])
-    # From outside, to what looks like a server on the near host.
+    # From outside, to a server that appears to be on the near host.
     with inside.entered():
         server = socket.create_server((INSIDE[1], 80))
     with far.entered():
@@ -124,14 +124,14 @@ def test_translated(counting: Pair, inside: Namespace, hook: Hook) -> None:
     assert counted["invalid"] == 0
     assert counted["established"]
     if hook == "egress":
-        # SYN, and the datagrams that were not answered yet.
+        # The SYN, and datagrams that were not answered yet.
         assert (counted["new"], counted["related"]) == (4, 0)
     else:
         assert (counted["new"], counted["related"]) == (1, 1)
 
 
 def test_pings(counting: Pair) -> None:
-    """The kernel lets nobody ask for them: requests are new each time, answers have no state."""
+    """Programs cannot look pings up: every request is new, and answers have no state."""
     for here, there in ((counting.far, 0), (counting.near, 1)):
         for addresses in (IPV4, IPV6):
             run(here, "ping", "-c", "3", "-i", "0.05", "-n", addresses[there])
@@ -159,7 +159,7 @@ def test_new_connections_are_limited(hosts: Pair) -> None:
     ):
         mine, theirs = stack.enter_context(_connected(hosts.far)), listener.accept()[0]
         stack.enter_context(theirs)
-        time.sleep(0.1)  # a place in the burst again
+        time.sleep(0.1)  # until the burst has room again
         began = time.monotonic()
         crowd = [stack.enter_context(_begin(hosts.far)) for _ in range(200)]
         for _ in range(500):

@@ -1,4 +1,4 @@
-"""The rule of nft comes when a policy asks for connections, and goes when none does."""
+"""The nft rule is added when a policy needs connections, and removed when none does."""
 
 import json
 import os

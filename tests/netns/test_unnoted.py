@@ -1,4 +1,4 @@
-"""Pins that were tampered with: what serves is found by the link, and the rest goes."""
+"""Pins that were tampered with: the link shows which generation serves; the others go."""
 
 from pathlib import Path
 

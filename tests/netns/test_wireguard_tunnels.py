@@ -23,7 +23,7 @@ TUNNEL = ("10.9.0.1", "10.9.0.2")
 _CONTROL = Path("/var/run/wireguard")
 _PATIENCE_S = 15.0
 _MESSAGES = 12_000
-_UNDER_WAY = 50  # less than any of the queues in wireguard-go and at its interface holds
+_UNDER_WAY = 50  # fewer datagrams than any queue in wireguard-go and at its interface holds
 _ROOM_BYTES = 64 << 20
 
 
@@ -42,7 +42,7 @@ def up(text: Policy) -> Iterator[Datapath]:
 
 @dataclass(frozen=True)
 class Keys:
-    """A key pair, as ``wg`` makes it."""
+    """A key pair made by ``wg``."""
 
     private: str
     public: str
@@ -55,11 +55,11 @@ class Keys:
 
 @dataclass(frozen=True)
 class Peer:
-    """A wireguard-go.
+    """A running wireguard-go.
 
     Attributes:
-        host: where it runs.
-        name: of its interface; no two of a machine may share one.
+        host: the host on which it runs.
+        name: the name of its interface; unique on the machine.
     """
 
     host: Namespace
@@ -70,13 +70,13 @@ class Peer:
             "allowed-ips", allowed)  # fmt: skip
 
     def shows(self, what: str) -> list[int]:
-        """Give the numbers of ``wg show`` for its one peer."""
+        """Return the numbers of ``wg show`` for its only peer."""
         return [int(n) for n in run(self.host, "wg", "show", self.name, what).split()[1:]]
 
 
 @contextmanager
 def wireguard_go(host: Namespace, keys: Keys, address: str) -> Iterator[Peer]:
-    """Have one run on *host*, with *address* in the tunnel."""
+    """Run wireguard-go on *host*, with *address* in the tunnel."""
     peer = Peer(host, host.name)
     process = host.spawn(
         ["wireguard-go", "-f", peer.name], env={**os.environ, "LOG_LEVEL": "error"}
@@ -103,7 +103,7 @@ def await_that(holds: Callable[[], bool]) -> None:
 
 
 def send_through(far: Namespace, near: Namespace, count: int) -> int:
-    """Send numbered datagrams through the tunnel; returns how many of them came."""
+    """Send numbered datagrams through the tunnel; return how many of them arrived."""
     with ExitStack() as stack:
         with near.entered():
             inbox = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
@@ -123,7 +123,7 @@ def send_through(far: Namespace, near: Namespace, count: int) -> int:
 
 
 def test_a_tunnel_loses_nothing(hosts: Pair) -> None:
-    """Who initiates it, and who knows another key."""
+    """Every datagram through the tunnel arrives: the guard drops no message."""
     near, far = Keys.make(hosts.near), Keys.make(hosts.far)
     with ExitStack() as stack:
         datapath = stack.enter_context(up(policy(near.public)))
@@ -138,7 +138,7 @@ def test_a_tunnel_loses_nothing(hosts: Pair) -> None:
 
 
 def test_the_protected_host_initiates(hosts: Pair) -> None:
-    """The answer to its handshake is for its own key as well."""
+    """The response to its handshake has a mac1 for its own key as well."""
     near, far = Keys.make(hosts.near), Keys.make(hosts.far)
     with ExitStack() as stack:
         datapath = stack.enter_context(up(policy(near.public)))
@@ -152,7 +152,7 @@ def test_the_protected_host_initiates(hosts: Pair) -> None:
 
 
 def test_sessions_are_known_by_their_indexes(hosts: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever begins them; what is for none is dropped at once, if nothing had to be learned."""
+    """Sessions of both directions; messages for no session are dropped once learning is over."""
     monkeypatch.setattr(wireguard, "LEARNING_NS", 1)
     near, far = Keys.make(hosts.near), Keys.make(hosts.far)
     text = policy(near.public, ", indexes = true")
@@ -177,7 +177,7 @@ def test_sessions_are_known_by_their_indexes(hosts: Pair, monkeypatch: pytest.Mo
 
 
 def test_who_has_another_key_never_gets_through(hosts: Pair) -> None:
-    """Each of its initiations is dropped by the guard; the server sees none."""
+    """The guard drops each initiation with another key; the server sees none."""
     near, far, wrong = (Keys.make(hosts.near) for _ in range(3))
     with ExitStack() as stack:
         datapath = stack.enter_context(up(policy(near.public)))

@@ -1,4 +1,4 @@
-"""Bans in files: what is written is read again, and what is wrong is named by its line."""
+"""Files of bans: written bans are read back, and bad lines are reported by their number."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""BLAKE2s from block to block, against the standard library's."""
+"""BLAKE2s, block by block, against the standard library."""
 
 from hashlib import blake2s
 

@@ -1,4 +1,4 @@
-"""BTF of kinds that this machine's compiler may not write, put together by hand."""
+"""BTF of kinds that the local compiler may not write, composed by hand."""
 
 import struct
 
@@ -10,7 +10,7 @@ from wirepath.kernel.ctype import Octets
 
 
 class Writer:
-    """Types and names in the order of the calls; the first type is number 1."""
+    """Writes types and names in the order of the calls; the first type is number 1."""
 
     def __init__(self) -> None:
         self.types = b""

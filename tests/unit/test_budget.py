@@ -1,4 +1,4 @@
-"""What `make check` says of a data plane that costs more than its budget."""
+"""The messages of `make check` on a data plane that costs more than its budget."""
 
 import sys
 from collections.abc import Callable
@@ -33,7 +33,7 @@ Check = Callable[..., tuple[int, str]]
 def check(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> Check:
-    """Check figures of one's own; gives the exit code and what was said."""
+    """Run the check on given figures; return the exit code and the output."""
     file = tmp_path / "budget.toml"
     file.write_text(TOML)
     monkeypatch.setattr(budget, "_FILE", file)

@@ -1,4 +1,4 @@
-"""The case table, decided by the model."""
+"""The case table, judged by the model."""
 
 from collections import Counter
 from functools import cache
@@ -12,7 +12,7 @@ from wirepath.net import Fault, Reason, Verdict
 from wirepath.policy import Policy
 from wirepath.policy.match import Match
 
-# tests/actions has them
+# tests/actions has cases of these
 _OF_ACTIONS = {"limit_exceeded", "wireguard", "reject", "challenge"}
 
 
@@ -33,7 +33,7 @@ def test_ids_are_unique() -> None:
 
 
 def test_every_key_and_fault_is_there() -> None:
-    """A key or fault that is added later wants cases of its own."""
+    """Every key and fault has a case: one that is added later needs cases too."""
     keys = {
         p.key for case in CASES for r in policy(case.policy).rules for p in r.match.predicates()
     }

@@ -1,4 +1,4 @@
-"""Bounds that C and Python both have to know are the same in both."""
+"""Bounds that both C and Python define are the same in both."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What the papers say is there: links, commands, files, policies, words of the policy language."""
+"""The docs are true: links, commands, files, policies and keys that they name exist."""
 
 import re
 import shlex
@@ -20,7 +20,7 @@ PAPERS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 EACH_PAPER = pytest.mark.parametrize("paper", PAPERS, ids=lambda path: str(path.relative_to(ROOT)))
 REFERENCE = ROOT / "docs" / "policy.md"
 
-# Programs that a shell block may call besides our own.
+# Programs that a shell block may call besides wirepath.
 KNOWN = {"apt-get", "bpftool", "cd", "git", "ip", "pip", "sudo", "tcpdump", ".ci/run"}
 
 
@@ -39,7 +39,7 @@ def code_spans(paper: Path) -> Iterator[str]:
 
 
 def commands(paper: Path) -> Iterator[str]:
-    """Every line of a shell block, and every command that stands in the text."""
+    """List every line of a shell block, and every command in the text."""
     for block in blocks(paper, "sh"):
         for line in block.replace("\\\n", " ").splitlines():
             if command := line.partition("#")[0].strip():

@@ -1,4 +1,4 @@
-"""What the exceptions say and how the command line ends."""
+"""Messages of exceptions, and exit codes of the command line."""
 
 import errno
 

@@ -26,7 +26,7 @@ _AT_EDGE = IPv4(src="9.9.9.9") / Udp(dport=51820)
 
 Row = tuple[Frame | Layer, str, str | None]
 
-# What leaves by examples/qos-marks.toml, and the rule whose mark it has.
+# Packets that leave under examples/qos-marks.toml, and the rule whose mark they have.
 MARKS: list[tuple[Frame | Layer, str | None]] = [
     (IPv4() / Udp(sport=5060, dport=5060), "calls"),
     (IPv6() / Tcp(sport=40000, dport=5061), "calls"),
@@ -42,7 +42,7 @@ MARKS: list[tuple[Frame | Layer, str | None]] = [
     (IPv4(proto=17, offset=1480) / bytes(100), None),
 ]
 
-# By file: a packet, what becomes of it, and the rule (or the reason) that decides.
+# By file: a packet, its verdict, and the rule (or the reason) that decides.
 CASES: dict[str, list[Row]] = {
     "block-list": [
         (IPv4(src="198.51.100.7") / Udp(), "drop", "known-bad"),
@@ -229,7 +229,7 @@ CASES: dict[str, list[Row]] = {
         (IPv4(src="203.0.113.7") / Tcp(), "pass", "default"),
     ],
     "qos-marks": [(layers, "pass", "default") for layers, _ in MARKS],
-    # Replayed, every packet is of no connection.
+    # In a replay no packet belongs to a connection.
     "new-connections": [
         (IPv4(src="192.0.2.9") / Tcp(flags="R"), "pass", "never_block"),
         (IPv4() / Tcp(flags="SA"), "drop", "of-nothing"),
@@ -251,7 +251,7 @@ def many(at_s: float, row: Row, times: int = 1) -> Moment:
 
 
 def from_each(net: str, count: int, layers: Layer, times: int, decided: str) -> list[Moment]:
-    """So many packets from each of the first *count* hosts of a /24."""
+    """Make packets from each of the first *count* hosts of a /24."""
     return [
         many(0, (IPv4(src=f"{net}.{host}") / layers, "pass", decided), times)
         for host in range(1, count + 1)
@@ -266,7 +266,7 @@ _FULL = Udp() / bytes(1472)
 _TO_ONE, _TO_ANOTHER = IPv4(dst="203.0.113.9") / _FULL, IPv4(dst="203.0.113.10") / _FULL
 _GOLD, _TENANT = IPv4(src="198.51.100.7") / _FULL, IPv4(src="198.51.100.77") / _FULL
 
-# By file: when, a packet as above, and how many of it at once.
+# By file: the time, a packet as above, and how many of it at once.
 FLOODS: dict[str, list[Moment]] = {
     "ssh-bruteforce": [
         *(many(n, (IPv4(src="203.0.113.9") / _SSH, "pass", "default")) for n in range(5)),
@@ -371,7 +371,7 @@ FLOODS: dict[str, list[Moment]] = {
 
 
 def model(name: str) -> Model:
-    """The example at the hook of its rules."""
+    """Make the model of an example at the hook of its rules."""
     policy = Policy.load(EXAMPLES / f"{name}.toml")
     contents = {set_name: PrefixSet() for set_name in policy.sets}
     for prefix, number in read_contents(policy).members:
@@ -406,7 +406,7 @@ def test_floods(name: str) -> None:
 @pytest.mark.kernel
 @pytest.mark.parametrize("name", CASES)
 def test_example_in_the_kernel(name: str) -> None:
-    """The same packets, then the same floods, and what is counted for each rule."""
+    """The program judges the same packets and floods, and counts the same for each rule."""
     expected = Expected(model(name))
     with Xdp(expected.model.policy, hook=expected.model.hook) as xdp:
         frames = [Sent(bytes(Eth() / layers)) for layers, *_ in CASES[name]]

@@ -1,4 +1,4 @@
-"""Where clauses are filed, read the way a packet reads it."""
+"""The filing of clauses, read in the way the data plane reads it for a packet."""
 
 # ruff: noqa: S311 - a seed, so that it fails again
 from random import Random

@@ -1,6 +1,6 @@
-"""The parser's twin: any bytes, cut frames, and an outside oracle for the frames that tests build.
+"""The parser in Python: any bytes, truncated frames, and scapy as an oracle for composed frames.
 
-What becomes of each kind of frame stands in tests/cases.
+The verdicts on each kind of frame are in tests/cases.
 """
 
 from typing import get_args
@@ -108,7 +108,7 @@ def test_checksum_of_rfc_1071() -> None:
     assert checksum(bytes.fromhex("0001f203f4f5f6f7")) == 0xFFFF - 0xDDF2
 
 
-@pytest.mark.filterwarnings("ignore")  # scapy's own
+@pytest.mark.filterwarnings("ignore")  # layers of scapy itself
 def test_scapy_reads_the_same() -> None:
     from scapy.layers.inet import IP, TCP, UDP
     from scapy.layers.inet6 import IPv6 as ScapyIPv6

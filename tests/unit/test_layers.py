@@ -1,4 +1,4 @@
-"""Imports point one way, in Python and in C; what must stand in one file stands in no other."""
+"""Imports point one way, in Python and in C; code reserved for one file is in no other."""
 
 import ast
 import re
@@ -11,9 +11,9 @@ ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "src" / "wirepath"
 BPF = ROOT / "bpf"
 
-# What each part of the package may import, lazily or for its types too. Whoever stands on the right
-# stands above as well, so there is no way round. The pure half and the kernel half do not meet
-# before `datapath`, which with `judge` is the joint.
+# What each part of the package may import, lazily or for its types too. The parts on the right are
+# listed above as well, so imports have no circle. The pure half and the kernel half do not meet
+# below `datapath`, which with `judge` is the joint.
 LAYERS: dict[str, str] = {
     "errors": "",
     "native": "",
@@ -67,10 +67,10 @@ HEADER_RANK = {
     for name in line.split()
 }
 
-# An action's header needs no line of its own above while only `act.h` includes it.
+# The header of an action needs no line above if only `act.h` includes it.
 ACTION_RANK = HEADER_RANK["rules/act.h"] - 1
 
-# What only some files of the data plane may say: pattern, and where it may stand.
+# Code that only some files of the data plane may contain: the pattern, and the files.
 CONFINED = {
     r"\bxdp_md\b": ("datapath.bpf.c",),
     r"\b__sk_buff\b": ("datapath.bpf.c", "tc.h", "mirror.bpf.c", "act.h", "actions/*.h"),
@@ -99,7 +99,7 @@ def component(dotted: str) -> str:
 
 
 def imported(source: str) -> Iterator[str]:
-    """Every dotted name below ``wirepath`` that *source* imports, wherever it does."""
+    """List every dotted name below ``wirepath`` that *source* imports, at any depth."""
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
@@ -110,12 +110,12 @@ def imported(source: str) -> Iterator[str]:
             names = [node.module or ""]
         else:
             continue
-        # The package itself holds nothing but its version.
+        # Importing the version of the package imports no module.
         yield from (n for n in names if n.startswith("wirepath.") and n != "wirepath.__version__")
 
 
 def at_run_time(source: str) -> str:
-    """Leave out what only type checkers see."""
+    """Leave out imports that only type checkers see."""
     tree = ast.parse(source)
     for node in tree.body:
         if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
@@ -146,13 +146,13 @@ def test_python(path: Path) -> None:
     assert not wrong
 
 
-# Of the package of actions: what all of them share, and limits, which are parts of others.
+# Modules of actions that others may import: shared code, and limits, which other actions contain.
 SHARED = {f"wirepath.actions.{name}" for name in ("action", "limit", "needs", "placed", "state")}
 
 
 @pytest.mark.parametrize("path", modules(), ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_no_other_part_knows_an_action(path: Path) -> None:
-    """An action says itself what it needs, so nothing else asks which one a rule has."""
+    """An action declares what it needs, so other code never asks which action a rule has."""
     if path.parent.name == "actions":
         return
     named = {name for name in imported(path.read_text()) if name.startswith("wirepath.actions.")}

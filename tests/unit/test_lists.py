@@ -1,4 +1,4 @@
-"""Reading and writing lists of prefixes, held against the standard library's ipaddress."""
+"""Reading and writing lists of prefixes, compared with the standard library's ipaddress."""
 
 import ipaddress
 import re
@@ -162,7 +162,7 @@ def test_reads_exactly_what_the_standard_library_reads(text: str) -> None:
 
 
 def _stricter(words: str) -> bool:
-    """Netmasks, lengths such as /08 and mapped addresses mean something to ipaddress only."""
+    """Return whether we refuse what ipaddress accepts: netmasks, lengths like /08, mapped ones."""
     length = words.partition("/")[2]
     return "." in length or length[:1] in {"0", "+"} or "ffff:" in words.lower()
 

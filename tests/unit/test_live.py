@@ -1,4 +1,4 @@
-"""Sets that change: after every step the table says what a fresh one would."""
+"""Sets that change: after every step the table answers like a new one."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def members_of(members: Pairs) -> Members:
 
 @dataclass
 class Twin:
-    """A live table beside a plain set of what should be in it."""
+    """A live table, and a plain set of the prefixes that should be in it."""
 
     members: Pairs
     slack: Slack = field(default_factory=Slack)
@@ -65,7 +65,7 @@ class Twin:
         self.live = LiveSets(self.memory, self.classes.update)
 
     def step(self, what: Verb, number: int, prefixes: list[Prefix]) -> Change:
-        """Change both; the table is built anew where it says that it is full."""
+        """Change both; build the table anew if it is full."""
         pairs = {(prefix, number) for prefix in prefixes}
         wanted = self.members | pairs if what == "add" else self.members - pairs
         change = self.live.add if what == "add" else self.live.remove
@@ -123,7 +123,7 @@ def test_a_packet_that_came_before_a_change_sees_nothing_of_it(
 
 
 def first_words(memory: SetMemory) -> NDArray[np.uint32]:
-    """The word of every root line that a packet reads once."""
+    """Return the word of every root line that a packet reads only once."""
     words = np.frombuffer(memory.lines, dtype=np.uint32).reshape(-1, LINE_WORDS)
     return words[: 1 << memory.root_bits, 0]
 
@@ -184,7 +184,7 @@ def test_leaves_split_and_fences_move_to_and_fro() -> None:
 
 
 def test_all_of_both_families_at_once() -> None:
-    # Slots that become the same share a chunk: a line, and one more around each host.
+    # Slots with the same contents share a chunk: a line, and one more around each host.
     twin = Twin(set(), Slack(lines=12))
     everything = [Prefix.parse("0.0.0.0/0"), Prefix.parse("::/0")]
     hosts = [Prefix.parse("10.0.0.1"), Prefix.parse("255.255.255.255"), Prefix.parse("2001:db8::1")]
@@ -203,11 +203,11 @@ def test_all_of_both_families_at_once() -> None:
     [
         (0, "add", range(1), 1),  # from nothing to a chunk
         (0, "add", range(30), 2),
-        (14, "add", range(14, 15), 1),  # what would fit in line, too
+        (14, "add", range(14, 15), 1),  # contents that would also fit into a line
         (14, "add", range(14, 16), 2),
         (15, "remove", range(15), 1),  # to one class
         (15, "remove", range(3), 1),
-        (15, "add", range(15), 0),  # they are in already
+        (15, "add", range(15), 0),  # already members
         (30, "add", range(30, 60), 4),  # from chunk to chunk
         (30, "remove", range(20), 1),
         (30, "remove", range(30), 1),

@@ -1,4 +1,4 @@
-"""What the case table cannot say: sets, bans and explanations as objects."""
+"""Parts of the model beyond the case table: sets, bans and explanations as objects."""
 
 import pytest
 from hypothesis import given
@@ -180,7 +180,7 @@ def test_explain_document() -> None:
 
 @given(st.sampled_from([6, 17, 1, 47]), st.integers(0, 100), st.integers(0, 100))
 def test_explain_agrees_with_decide(proto: int, sport: int, dport: int) -> None:
-    """A certain step matches every packet like it, and no packet matches what is no step."""
+    """A certain step matches every such packet, and no packet matches a rule that is no step."""
     model = Model(Policy.parse(POLICY))
     source = parse_address("203.0.113.1")
     has_ports = proto in (6, 17)
@@ -205,7 +205,7 @@ def test_explain_agrees_with_decide(proto: int, sport: int, dport: int) -> None:
 
 
 def test_management_is_a_destination_only_at_egress() -> None:
-    """So that it is answered, whatever the rules there say."""
+    """Management is a destination at egress, so that it gets answers whatever the rules are."""
     policy = Policy.parse(
         '[datapath]\nnever_block = ["192.0.2.9"]\n[[rule]]\nname = "all"\naction = "drop"\n'
         'hook = ["ingress", "tc_ingress", "egress"]\n'
@@ -219,7 +219,7 @@ def test_management_is_a_destination_only_at_egress() -> None:
 
 
 def test_nothing_holds_where_no_rule_stands() -> None:
-    """But at ingress, always; what a WireGuard guard has at egress is no rule of the operator's."""
+    """Settings apply only at hooks with rules of the operator, and always at ingress."""
     strict = '[datapath]\ndefault = "drop"\nfragments = "drop"\n'
     match = 'name = "wg"\nmatch = { proto = "udp", dport = 51820 }'
     policy = Policy.parse(f"{strict}[[rule]]\n{match}\nwireguard = {{ indexes = true }}\n")

@@ -21,7 +21,7 @@ def pcap(
     link: int = 1,
     records: tuple[tuple[int, int, int, bytes], ...] = (),
 ) -> bytes:
-    """A classic capture; records are (seconds, fraction, wire bytes, data)."""
+    """Write a classic pcap; records are (seconds, fraction, wire bytes, data)."""
     head = struct.pack(order + "IHHiIII", magic, 2, 4, 0, 0, 65535, link)
     return head + b"".join(
         struct.pack(order + "IIII", s, f, len(data), wire) + data for s, f, wire, data in records
@@ -144,7 +144,7 @@ def test_pcapng_sections_and_interfaces(tmp_path: Path) -> None:
         section()
         + interface()
         + interface(options=ns)
-        + interface(link=105)  # harmless while no frame is of it
+        + interface(link=105)  # harmless as long as no frame refers to it
         + enhanced(1, number=1)
         + enhanced(1)
         + section(">")

@@ -1,4 +1,4 @@
-"""The pictures of the README: what they show is what was measured, and nothing of a machine."""
+"""The pictures of the README show measured figures, and nothing about a machine."""
 
 import json
 import math
@@ -18,7 +18,7 @@ DIRECTORY = ROOT / "docs" / "pictures"
 PICTURES = sorted(DIRECTORY.glob("*.svg"))
 SVG = "{http://www.w3.org/2000/svg}"
 
-# By line (subject and kind of rules): by the number of rules, times one rule of wirepath.
+# By line (subject and kind of rules): cost by the number of rules, in units of one wirepath rule.
 Figures = dict[str, dict[int, float]]
 
 
@@ -31,7 +31,7 @@ def number(text: str) -> int:
 
 
 def recorded() -> Figures:
-    """Give what `rules.jsonl` holds."""
+    """Read `rules.jsonl`."""
     found: dict[str, dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
     for line in (DIRECTORY / "rules.jsonl").read_text().splitlines():
         row = json.loads(line)
@@ -53,7 +53,7 @@ def test_the_readme_shows_them_all() -> None:
 def test_nothing_of_a_machine(picture: Path) -> None:
     assert root(picture).tag == f"{SVG}svg"
     text = picture.read_text().replace(SVG[1:-1], "")
-    assert "://" not in text  # nothing is fetched
+    assert "://" not in text  # nothing is loaded from elsewhere
     assert not re.search(r"/(tmp|root|home|work|usr|var|run|etc)\b", text)
 
 
@@ -95,7 +95,7 @@ def test_chart_shows_what_was_measured() -> None:
 
 
 def test_benchmarks_say_the_same_as_the_chart() -> None:
-    """Whoever measures anew writes both: `make pictures`, and the table."""
+    """New measurements go into both: the chart (`make pictures`) and the table."""
     table = (
         (ROOT / "docs" / "benchmarks.md").read_text().partition("| rules on five dimensions |")[2]
     )
@@ -119,7 +119,7 @@ def test_chart_is_drawn_from_the_last_run(tmp_path: Path) -> None:
     drawing = runpy.run_path(str(DIRECTORY / "rules.py"))
     rows: list[dict[str, Any]] = [
         {"table": f"{table} rules on five dimensions", "name": name, "ratio": ratio * factor}
-        for factor in (9, 1)  # an older run, and the last
+        for factor in (9, 1)  # an older run, and the latest
         for table, name, ratio in [
             ("10 realistic", "wirepath, 1 rule", 1),
             ("10 realistic", "nft, 1 rule", 2),

@@ -1,4 +1,4 @@
-"""A policy as constants and tables, by the names of C, and how these are resolved."""
+"""A policy as constants and tables by C name, and the resolution of names to numbers."""
 
 from typing import Any
 
@@ -90,7 +90,7 @@ def plans(made: Planned) -> list[Plan]:
 
 
 class Types:
-    """Types of an object with one section of variables, and an enum."""
+    """The types of an object with one section of variables, and an enum."""
 
     def __init__(self, **variables: CType) -> None:
         self.variables = {name: (0, ctype) for name, ctype in variables.items()}

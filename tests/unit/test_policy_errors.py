@@ -1,4 +1,4 @@
-"""Every message that a wrong policy can get, read aloud."""
+"""Every message that a wrong policy can get."""
 
 # ruff: noqa: E501, ISC004 - messages stand as they are printed
 
@@ -20,7 +20,7 @@ def problems(text: str) -> list[str]:
 
 
 def in_match(inside: str) -> str:
-    """The one problem of a rule's match, without its place."""
+    """Return the only problem of a rule's match, without file and line."""
     text = f'[set.known-bad]\n[[rule]]\nname = "r"\nmatch = {{ {inside} }}\naction = "drop"\n'
     (problem,) = problems(text)
     return problem.removeprefix("p.toml:4: rule.r.match.")

@@ -1,4 +1,4 @@
-"""Policies of Python objects: the same as those of texts, checked by the same validator."""
+"""Policies made from Python objects: the same as those from texts, with the same checks."""
 
 from ipaddress import ip_address, ip_network
 from pathlib import Path

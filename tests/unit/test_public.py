@@ -1,4 +1,4 @@
-"""The names that a program may import: what they cost, and that the page has them all."""
+"""The public names: what importing them costs, and that the page lists all."""
 
 import inspect
 import os
@@ -49,7 +49,7 @@ def test_the_page_has_every_method(name: str) -> None:
 
 
 def test_no_name_is_a_module() -> None:
-    """The module would take its place as soon as it is imported."""
+    """A module of the same name would replace a public name as soon as it is imported."""
     assert not {module.name for module in iter_modules(wirepath.__path__)} & set(wirepath.__all__)
 
 
@@ -100,7 +100,7 @@ def test_help_is_worth_reading() -> None:
 
 
 def test_types_of_the_page(tmp_path: Path) -> None:
-    """The page is a program that mypy finds nothing wrong with, and it knows every type."""
+    """The page, as a program, passes mypy, which knows the type of every expression."""
     program = tmp_path / "page.py"
     asked = "reveal_type(policy)\nreveal_type(found)\nreveal_type(result)\nreveal_type(banned)\n"
     program.write_text("\n".join(block.code for block in page.blocks()) + asked)

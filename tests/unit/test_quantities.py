@@ -1,4 +1,4 @@
-"""Times, rates and amounts as operators write them, and as we write them back."""
+"""Times, rates and amounts: reading what operators write, and writing it back."""
 
 import pytest
 

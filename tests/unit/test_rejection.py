@@ -1,4 +1,4 @@
-"""One line out of what libbpf and the verifier print, on new kernels and old."""
+"""The line that is chosen from the output of libbpf and the verifier, on kernels old and new."""
 
 from errno import EACCES, EINVAL, EPERM
 

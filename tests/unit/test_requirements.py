@@ -1,4 +1,4 @@
-"""What a policy asks of the host, with the first rule that does."""
+"""The requirements of a policy on the host, each with the first rule that needs it."""
 
 from wirepath.plan.requirements import Mirrored, Requirements, Setting, requirements
 from wirepath.policy import Policy

@@ -1,4 +1,4 @@
-"""Places by name: kept from generation to generation, and free only one generation later."""
+"""Slots by name: kept from generation to generation, and reused only one generation later."""
 
 from collections.abc import Sequence
 
@@ -38,7 +38,7 @@ def test_rules_keep_their_slots() -> None:
     assert (one.number, one.counters, one.counted) == (1, {"a": 0, "b": 1, "c": 2}, {})
     two = after(one, rules("c", "new", "a"))
     assert (two.number, two.counters) == (2, {"c": 2, "new": 3, "a": 0})
-    # Packets of the first generation may still count for b while the second begins.
+    # Packets of the first generation may still count for b after the second begins.
     three = after(two, rules("c", "newer"))
     assert three.counters == {"c": 2, "newer": 1}
     assert (two.counted, three.counted) == ({"new": [3, 0, 0, 0]}, {"newer": [1, 0, 0, 0]})
@@ -71,7 +71,7 @@ def test_limits_keep_their_ranges() -> None:
     assert one.buckets == 6
     other_keys = after(one, LIMIT.format("a", "dst", 16) + LIMIT.format("b", "src", 8))
     assert other_keys.ranges == {"a": Range("dst", 6, 4), "b": Range("src", 4, 2)}
-    # The range that was given up is free for the next.
+    # The range that was given up is free in the next generation.
     assert after(other_keys, LIMIT.format("c", "src", 16)).ranges == {"c": Range("src", 0, 4)}
 
 

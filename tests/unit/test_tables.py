@@ -1,4 +1,4 @@
-"""Whole prefix tables, held against a naive walk over all prefixes."""
+"""Whole prefix tables, compared with a naive walk over all prefixes."""
 
 import random
 import struct
@@ -39,7 +39,7 @@ ROOT_BITS = st.sampled_from([None, 10, 13, 16, 18])
 
 
 def members_of(members: set[tuple[Prefix, int]]) -> Members:
-    """In no order, and some of them twice."""
+    """Make `Members` of pairs of prefix and set number, unsorted, and some of them twice."""
     sets = {number for _, number in members}
     parts = [Members.of((p for p, n in members if n == k), set_id=k) for k in sets]
     return Members.join([*parts, *parts[:1]])
@@ -98,7 +98,7 @@ def test_everything_is_of_one_family() -> None:
     [
         (1, 2, 4096),  # 65,536 boundaries
         (2, 1, 4096),  # 32,768 hosts and what is around them
-        (3, 2, 2048),  # 21,846 hosts, likewise
+        (3, 2, 2048),  # 21,846 hosts and what is around them
     ],
 )
 def test_a_slash_16_full_of_hosts(step: int, sets: int, lines: int) -> None:
@@ -119,7 +119,7 @@ def test_a_slash_16_full_of_hosts(step: int, sets: int, lines: int) -> None:
 
 
 def test_a_slot_too_large_for_a_chunk() -> None:
-    # 2^18 + 2 boundaries inside one /10; more root bits part them.
+    # 2^18 + 2 boundaries inside one /10; more root bits separate them.
     first = parse_address("10.0.0.0")
     members = Members.of(Prefix(first + 4 * i, 127) for i in range((1 << 17) + 1))
     with pytest.raises(RequestError, match="too many prefixes"):
@@ -139,14 +139,14 @@ def test_neighbours_in_one_set_are_one_segment() -> None:
 @pytest.mark.parametrize(
     ("hosts", "others", "lines"),
     [
-        (range(0, 45, 3), [], 1024),  # 15 hosts behind the slot's first word
+        (range(0, 45, 3), [], 1024),  # 15 hosts after the slot's first word
         (range(0, 48, 3), [], 1024 + 2),  # 16
         (range(15), [], 1024),  # without gaps between them
         (range(0, 15, 3), ["10.0.1.0/24"], 1024),  # 2 boundaries each, 13 words
         (range(0, 24, 3), ["10.0.1.0/24"], 1024 + 2),
         (range(0, 36, 3), ["10.0.1.0/31"], 1024),  # a prefix as two hosts
-        (range(0, 45, 3), ["10.0.0.0/8"], 1024),  # all around them is of one class
-        (range(0, 45, 3), ["10.0.0.0/11"], 1024 + 2),  # not all of the slot
+        (range(0, 45, 3), ["10.0.0.0/8"], 1024),  # everything around them is of one class
+        (range(0, 45, 3), ["10.0.0.0/11"], 1024 + 2),  # not the whole slot
         (range((1 << 22) - 45, 1 << 22, 3), ["10.63.255.255"], 1024 + 2),
     ],
 )
@@ -206,7 +206,7 @@ def test_ipv6_of_many_leaves() -> None:
 
 
 def test_too_many_classes() -> None:
-    # Subsets of 17 sets, one a host: 131,072 of them.
+    # All 131,072 subsets of 17 sets, one for each host.
     parts = []
     for number in range(17):
         hosts = (Prefix(IPV4 + i, 128) for i in range(1 << 17) if i >> number & 1)
@@ -253,7 +253,7 @@ def test_segments_of_the_caller(starts: set[int], root_bits: int | None) -> None
 
 @pytest.mark.parametrize("step", [1, 2, 16])
 def test_hosts_of_different_classes_are_no_words_of_hosts(step: int) -> None:
-    """bpf/prefixes/literals.h does not look for them."""
+    """Such hosts get no words of hosts: bpf/prefixes/literals.h would not look for them."""
     starts = [0, *(IPV4 + 0x0A000000 + i * step for i in range(300))]
     table = build_class_table(
         array("Q", bytes(8 * len(starts))), array("Q", starts), array("H", range(len(starts)))
@@ -296,7 +296,7 @@ def test_rows_that_do_not_fit() -> None:
 
 
 def test_a_million() -> None:
-    # An odd factor, so that all differ; out of order.
+    # Multiplied by an odd factor, so that all differ and are out of order.
     numbers = array("Q", ((i * 2654435761 & 0xFFFFFFFF) for i in range(1_000_000)))
     members = Members.room(len(numbers))
     lib.wp_members_pack(

@@ -81,7 +81,7 @@ def test_windows_line_ends() -> None:
 
 
 def paths(value: Any, here: Path = ()) -> Iterator[Path]:
-    """Every path in what tomllib read."""
+    """List every path in a document read by tomllib."""
     steps: Iterator[tuple[str | int, Any]] = iter(())
     if isinstance(value, dict):
         steps = iter(value.items())
@@ -101,7 +101,7 @@ def basic(text: str) -> str:
 
 @st.composite
 def written(draw: st.DrawFn, depth: int = 2) -> str:
-    """Some TOML value, in any style, with line breaks where TOML lets them be."""
+    """Draw a TOML value in any style, with line breaks where TOML allows them."""
     kind = draw(st.sampled_from(["scalar", "list", "table"] if depth else ["scalar"]))
     if kind == "list":
         items = draw(st.lists(written(depth - 1), max_size=3))

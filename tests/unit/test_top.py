@@ -1,4 +1,4 @@
-"""The screen of ``wirepath top``: what it shows, and never more than there is room for."""
+"""The screen of ``wirepath top``: what it shows, and that it fits the terminal."""
 
 from dataclasses import replace
 from typing import Any
@@ -22,7 +22,7 @@ FOOT = "every 1 s; q ends"
 
 
 def look(at: float, packets: int, rules: int, bans: int, keys: int) -> Look:
-    """Give a datapath that has judged so many packets and dropped half of them."""
+    """Make a look at a datapath that has judged a number of packets and dropped half of them."""
     half = Count(packets // 2, packets * 30)
     none = Count(0, 0)
     reasons = {"rule": half, "default": half, "banned": none}
@@ -88,13 +88,13 @@ def test_it_is_never_larger_than_the_screen(
     assert len(shown) <= size[1]
     assert max(map(len, shown)) <= size[0]
     if much == (500, 50, 50) and size[1] >= 24:
-        assert len(shown) == size[1]  # none wasted
+        assert len(shown) == size[1]  # no line is wasted
         assert shown[-1].rstrip() == FOOT
         assert size[0] < 80 or any("of 500" in line for line in shown)
 
 
 def test_rates_do_not_run_backwards() -> None:
-    """A rule that came back counts from 0; another datapath has no rates yet."""
+    """A rule that was added again counts from 0; another datapath has no rates yet."""
     now, before = look(12, 1000, 2, 0, 0), look(10, 5000, 2, 0, 0)
     assert [rule.packets_s for rule in View(now, before).rules] == [500, 250]
     with pytest.raises(ValueError, match="another datapath"):

@@ -1,7 +1,7 @@
-"""What a rule does with the packets that it matches.
+"""The actions of rules: what a rule does with the packets that it matches.
 
-One file an action: what the operator writes, how it lowers, how the model decides.  The kernel's
-half of each has the same stem, where it has one: ``bpf/actions/X.h``.
+One file an action: what the operator writes, how it is lowered, how the model decides.  Its half in
+the kernel, if it has one, has the same stem: ``bpf/actions/X.h``.
 """
 
 from collections.abc import Collection, Iterator, Mapping
@@ -16,7 +16,7 @@ from wirepath.document import Table
 __all__ = ["Action", "counting", "keys", "kinds", "read"]
 
 
-# An action is there by its file alone: every module that has `RULE_KEYS` is asked.
+# A module with `RULE_KEYS` is an action; no list names them.
 def _found() -> dict[str, Key]:
     keys: dict[str, Key] = {}
     for module in iter_modules(__path__):
@@ -28,7 +28,7 @@ _KEYS: Final[Mapping[str, Key]] = _found()
 
 
 def read(rule: Table) -> Action:
-    """Take the action's key from *rule*; without any, the rule counts."""
+    """Take the key of an action from *rule*; a rule without one counts."""
     there = rule.present(_KEYS)
     found = [(key, action) for key in rule if key in there and (action := _KEYS[key].read(rule))]
     for key, _ in found[1:]:
@@ -42,11 +42,11 @@ def keys() -> Collection[str]:
 
 
 def kinds() -> Iterator[type[Action]]:
-    """Give every action there is, but for the one that only counts."""
+    """Give every kind of action except `Count`."""
     return (kind for key in _KEYS.values() for kind in key.kinds)
 
 
 def counting(rule: Mapping[str, Any]) -> Counting:
-    """Say what *rule* counts, a rule as `Policy.document` has it."""
+    """Say what *rule* counts; *rule* is as in `Policy.document`."""
     asked = (key for name, key in _KEYS.items() if name in rule)
     return next((key.kinds[0].counting for key in asked), Count.counting)

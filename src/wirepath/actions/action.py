@@ -1,4 +1,4 @@
-"""What all actions have in common, and what they remember."""
+"""The base class of all actions, and what a rule remembers in the model."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 
 class Key(NamedTuple):
-    """What a key of a rule asks for.
+    """A key of a rule that asks for an action.
 
     Attributes:
-        read: takes it, and notes what is wrong.
-        kinds: the actions that come of it, and that they come with.
+        read: takes the key from the rule and records what is invalid.
+        kinds: the actions that it can give, and those that they bring along.
     """
 
     read: Callable[[Table], Action | None]
@@ -31,29 +31,30 @@ class Key(NamedTuple):
 
 
 class Bans(Protocol):
-    """Where the model keeps bans."""
+    """The bans of the model."""
 
     def impose(self, ban: Ban) -> None:
-        """Let *ban* take the place of one of its prefix and scope."""
+        """Add *ban*; it replaces one of the same prefix and scope."""
 
     def on(self, prefix: Prefix, scope: str, now_ns: int) -> Ban | None:
-        """Give the one in force that is for packets of rule *scope* and exactly *prefix*."""
+        """Give the ban in force on exactly *prefix*, for packets of the rule *scope* alone."""
 
 
 @dataclass(slots=True)
 class Memory:
-    """What a rule of the model remembers from packet to packet, as the data plane does in maps.
+    """The memory of one rule in the model; the data plane keeps the same in maps.
 
     Attributes:
-        rule: its name.
-        bans: of all rules, and of operators.
-        secret: that cookies are made with.
-        now_ns: the clock of the packet at hand.
-        cells: of its limits, by role and key: when it will have nothing outstanding, ns.
-        sessions: WireGuard's, of all rules: by index, until when it is good, ns.
-        learned_ns: when sessions are known; None: they never are.
-        departs_ns: when the packet at hand may leave; 0 if at once.
-        leaves_with: what the packet at hand leaves with if it passes, by the action that says so.
+        rule: name of the rule.
+        bans: those of all rules and of operators.
+        secret: key of the hash that makes cookies.
+        now_ns: time of the packet at hand.
+        cells: by role and key of a limit, the time at which nothing will be outstanding, ns.
+        sessions: by index of a WireGuard session, the time until which it is valid, ns; all rules
+            share them.
+        learned_ns: time from which sessions are known; None if they never are.
+        departs_ns: time at which the packet at hand may leave; 0 if at once.
+        leaves_with: by kind of action, the value that the packet at hand leaves with if it passes.
     """
 
     rule: str
@@ -68,13 +69,13 @@ class Memory:
 
 
 class Counting(NamedTuple):
-    """What rules with an action count besides packets, bytes and drops.
+    """The counters of an action besides packets, bytes and drops.
 
     Attributes:
-        names: what commands tell, in this order: of ``struct rule_counter``, of the map *own*, or
-            ``conformed``, which is what was not dropped.
-        own: the map of counters that are the action's alone, laid out by slot as ``rule_counters``
-            is; empty if it has none.
+        names: the counters that commands show, in order: members of ``struct rule_counter``, of the
+            map *own*, or ``conformed``, which is all that was not dropped.
+        own: the action's own map of counters, laid out by slot like ``rule_counters``; empty if it
+            has none.
     """
 
     names: tuple[str, ...] = ()
@@ -86,18 +87,19 @@ class Action:
 
     Attributes:
         kind: its name in ``enum action`` of ``bpf/rules/act.h``.
-        configs: the map of its structs, by rule; empty if it has none.
+        configs: the map of its structs, one for each rule; empty if it has no struct.
         parallel: maps with an entry for each of those structs.
-        states: the maps of what it remembers.
+        states: the maps that it remembers things in.
         counting: what its rules count besides packets, bytes and drops.
-        matches: what its rule must say at least of packets: the protocol, and a port; None if it
-            takes any.
-        hooks: where it works.
-        absent: why it does not work elsewhere; empty if that goes without saying.
-        counts: whether its rule counts packets, and is one of the operator's.
-        most: rules with it at a hook; None if there may be any number.
-        reason: of `verdict`.
-        tcp_flags: (all set, all clear), of the only packets that it is for; none if it is for all.
+        matches: the protocol that its rule must match on, together with a port; None if any rule
+            will do.
+        hooks: the hooks at which it works.
+        absent: why it does not work at the others; empty if that is obvious.
+        counts: whether its rule counts packets, as every rule of the operator does.
+        most: how many rules at a hook may have it; None if any number.
+        reason: the reason of `verdict`.
+        tcp_flags: (all set, all clear) of the only TCP packets that it is for; empty if it is for
+            all packets.
     """
 
     __slots__ = ()
@@ -116,49 +118,49 @@ class Action:
 
     @property
     def verdict(self) -> Outcome | None:
-        """What every matching packet gets; None if some go on."""
+        """The verdict of every packet that matches; None if some go on."""
         return None
 
     @property
     def may(self) -> tuple[VerdictName, ...]:
-        """Every verdict that it can give."""
+        """Every verdict that the action can give."""
         return (self.verdict,) if self.verdict else ()
 
     @property
     def limits(self) -> Mapping[str, Limit]:
-        """What it limits, by role; its struct names each of them ``ROLE_limit``."""
+        """The limits that it has, by role; its struct refers to each as ``ROLE_limit``."""
         return {}
 
     @property
     def remembers(self) -> Mapping[StateMap, int]:
-        """How many entries of its `states` it needs, without those of its limits."""
+        """How many entries it needs in each of its `states`; its limits add their own."""
         return {}
 
     @property
     def learns_ns(self) -> int:
-        """For how long it only learns from packets before it judges by that; 0 if it does not."""
+        """How long it learns from packets before it judges by what it learned; 0: not at all."""
         return 0
 
     @property
     def flags(self) -> Mapping[str, bool]:
-        """Constants of the data plane that are true where any rule has them true, by C name."""
+        """Constants of the data plane, by C name; each is true if it is for any rule."""
         return {}
 
     @property
     def on_answers(self) -> Action | None:
-        """What is done at egress with what its rule's packets are answered by; nothing if None."""
+        """The action at egress on answers to packets of its rule; None if there is none."""
         return None
 
     @property
     def needs(self) -> tuple[Need, ...]:
-        """What the host must have for it."""
+        """What the host must have for the action to work."""
         return ()
 
     def misplaced(
         self,
-        hooks: Collection[Hook],  # noqa: ARG002 - for those that say something
+        hooks: Collection[Hook],  # noqa: ARG002 - subclasses use it
     ) -> Iterable[tuple[str, str]]:
-        """Say what of it does not work at *hooks*, where it works otherwise: key and message."""
+        """Name the keys that do not work at *hooks*, though the action does: (key, message)."""
         return ()
 
     def decide(self, packet: Packet, memory: Memory) -> Verdict | None:
@@ -166,13 +168,13 @@ class Action:
         raise NotImplementedError
 
     def lower(self, placed: Placed) -> dict[str, Any]:
-        """Give its struct, ``struct KIND`` in ``bpf/actions/KIND.h``, but for its limits."""
+        """Give the values of its struct, ``struct KIND`` in ``bpf/actions``, without limits."""
         raise NotImplementedError
 
     def describe(self) -> str:
-        """Say it in a word or a few, for ``wirepath rules``."""
+        """Describe the action in a few words, for ``wirepath rules``."""
         raise NotImplementedError
 
     def document(self) -> dict[str, Any]:
-        """Give the rule's keys that ask for it; `wirepath.actions.read` is the way back."""
+        """Give the keys of a rule that ask for it; `wirepath.actions.read` reads them again."""
         raise NotImplementedError

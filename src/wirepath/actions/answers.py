@@ -12,14 +12,17 @@ _ICMP_ERRORS: Final = frozenset({3, 4, 5, 11, 12})  # RFC 1122 section 3.2.2
 _ICMPV6_INFORMATIONAL: Final = 128  # RFC 4443 section 2.1: errors are below
 _ICMPV6_REDIRECT: Final = 137  # RFC 4443 section 2.4 (e.2)
 
-# No addresses of one host: RFC 1122 section 3.2.1.3, RFC 4291 section 2.4.
+# Addresses that are not of one host: RFC 1122 section 3.2.1.3, RFC 4291 section 2.4.
 _NO_HOSTS: Final = tuple(
     map(Prefix.parse, ("0.0.0.0/8", "127.0.0.0/8", "224.0.0.0/3", "::/127", "ff00::/8"))
 )
 
 
 def may_be_answered(packet: Packet) -> bool:
-    """Tell whether RFC 1122 section 3.2.2, RFC 4443 section 2.4 and RFC 9293 section 3.5.2 do."""
+    """Tell whether *packet* may be answered.
+
+    Source: RFC 1122 section 3.2.2, RFC 4443 section 2.4 (e), RFC 9293 section 3.5.2.
+    """
     return not (
         packet.fragment == "later"
         or packet.to_group

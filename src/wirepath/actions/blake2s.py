@@ -1,4 +1,4 @@
-"""The state of BLAKE2s between two blocks, which hashlib does not give (RFC 7693)."""
+"""BLAKE2s block by block (RFC 7693), for its state between two blocks; hashlib hides that."""
 
 from typing import Final
 
@@ -28,7 +28,7 @@ _QUARTERS: Final = (
 
 
 def keyed(key: bytes, digest_bytes: int) -> tuple[int, ...]:
-    """Give the eight words of state behind the block of *key*, of at most 32 bytes."""
+    """Give the eight words of state after the block of *key*, of at most 32 bytes."""
     first = _IV[0] ^ (0x01010000 | len(key) << 8 | digest_bytes)
     return compress((first, *_IV[1:]), key.ljust(BLOCK_BYTES, b"\0"), BLOCK_BYTES)
 
@@ -36,7 +36,7 @@ def keyed(key: bytes, digest_bytes: int) -> tuple[int, ...]:
 def compress(
     state: tuple[int, ...], block: bytes, hashed: int, *, last: bool = False
 ) -> tuple[int, ...]:
-    """Hash one more *block*; *hashed* bytes are then, but for the padding."""
+    """Hash one more *block*; *hashed* counts all bytes up to its end, without padding."""
     m = [int.from_bytes(block[at : at + 4], "little") for at in range(0, BLOCK_BYTES, 4)]
     v = [*state, *_IV]
     v[12] ^= hashed
@@ -48,7 +48,7 @@ def compress(
 
 
 def _mix(v: list[int], words: tuple[int, ...], x: int, y: int) -> None:
-    # The function G of section 3.1.
+    # The function G of RFC 7693 section 3.1.
     a, b, c, d = words
     for word, by, then in ((x, 16, 12), (y, 8, 7)):
         v[a] = v[a] + v[b] + word & _MASK

@@ -1,4 +1,4 @@
-"""``challenge``: a source proves that it hears what is sent to it, before its SYNs go on.
+"""``challenge``: a source proves that it receives what is sent to it, before its SYNs go on.
 
 The kernel's half is ``bpf/actions/challenge.h``.
 """
@@ -31,7 +31,7 @@ _LOW: Final = (1 << 64) - 1
 
 
 def cookie(packet: Packet, secret: tuple[int, int], slice_: int) -> int:
-    """Give what the source of *packet* has to say in a slice of time."""
+    """Give the cookie of the source of *packet* in a slice of time."""
     if packet.family == _IPV6:
         halves = (packet.source, packet.destination)
         words = [half for each in halves for half in (each >> 64, each & _LOW)]
@@ -44,17 +44,17 @@ def cookie(packet: Packet, secret: tuple[int, int], slice_: int) -> int:
 
 
 def slice_of(now_ns: int) -> int:
-    """Number the slice of time around *now_ns*."""
+    """Give the number of the slice of time that *now_ns* is in."""
     return now_ns >> _COOKIE_SLICE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Challenge(Action):
-    """SYNs of sources that have not proved themselves are answered by an ACK that is wrong.
+    """A SYN of a source that is not admitted is answered by a wrong ACK, which carries a cookie.
 
     Attributes:
-        admit_s: for how long a source that has is let through.
-        above: the rate of SYNs up to which all go on; None if none do.
+        admit_s: how long a source is admitted once it has returned its cookie, in seconds.
+        above: the rate of SYNs up to which none is challenged; None if every SYN is.
     """
 
     admit_s: int
@@ -67,21 +67,21 @@ class Challenge(Action):
 
     @property
     def may(self) -> tuple[VerdictName, ...]:
-        """Nothing, or these."""
+        """Drop, or tx; other packets go on."""
         return ("drop", "tx")
 
     @property
     def admitted(self) -> Limit:
-        """Sources that are admitted, as those that have used up one a time of `admit_s`."""
+        """The limit whose marks are the admitted sources; a mark lasts for `admit_s`."""
         return Limit(rate=Rate(1, self.admit_s, bits=False), burst=1, per=Per.read("src"))
 
     @property
     def limits(self) -> dict[str, Limit]:
-        """Those two."""
+        """The limit of admitted sources, and that of SYNs if there is one."""
         return {"admitted": self.admitted} | ({"above": self.above} if self.above else {})
 
     def decide(self, packet: Packet, memory: Memory) -> Verdict | None:
-        """Challenge a SYN of a source that is not admitted, and admit it by its RST."""
+        """Challenge the SYNs of a source until a RST of its returns the cookie."""
         flags, now = packet.tcp_flags or 0, memory.now_ns
         if flags & RST:
             slices = (slice_of(now), slice_of(now) - 1)
@@ -102,8 +102,8 @@ class Challenge(Action):
         self.above.mark(packet, memory, "above")
         return False
 
-    def lower(self, placed: Placed) -> dict[str, Any]:  # noqa: ARG002 - it is alike everywhere
-        """Give ``struct challenge``, but for its limits."""
+    def lower(self, placed: Placed) -> dict[str, Any]:  # noqa: ARG002 - the same on every host
+        """Give the values of ``struct challenge``, without its limits."""
         return {"above_limit": 0, "always": self.above is None}
 
     def describe(self) -> str:
@@ -112,13 +112,13 @@ class Challenge(Action):
         return f"challenge {_MODE}{above}, admit {quantities.spell(self.admit_s)}"
 
     def document(self) -> dict[str, Any]:
-        """Give the rule's key."""
+        """Give the key of the rule."""
         above = {"above": str(self.above.rate)} if self.above else {}
         return {"challenge": {"mode": _MODE, **above, "admit": self.admit_s}}
 
 
 def read(rule: Table) -> Challenge | Cookie | None:
-    """Take ``challenge`` from *rule*; None if it is, noted, wrong."""
+    """Take ``challenge`` from *rule*; None if it is invalid; the errors are recorded."""
     word = isinstance(rule.take("challenge"), str)
     table = rule if word else rule.table("challenge", _SHAPE)
     key = "challenge" if word else "mode"

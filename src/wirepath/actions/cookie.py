@@ -1,4 +1,4 @@
-"""``challenge = "cookie"``: SYNs to listeners of this host get the SYN cookies of these, from XDP.
+"""``challenge = "cookie"``: XDP answers SYNs to this host with the listeners' own SYN cookies.
 
 The kernel's half is ``bpf/actions/cookie.h``.
 """
@@ -18,10 +18,10 @@ _ACK: Final = 0x10
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cookie(Action):
-    """SYNs are answered for the listener that they are for, where the kernel makes a cookie.
+    """A SYN to a listener is answered with the SYN cookie that the kernel makes for it.
 
     Attributes:
-        above: the rate of SYNs up to which all go on; None if none do.
+        above: the rate of SYNs up to which none is answered here; None if every SYN is.
     """
 
     above: Limit | None
@@ -32,24 +32,24 @@ class Cookie(Action):
 
     @property
     def needs(self) -> tuple[Sysctl, ...]:
-        """The kernel makes cookies."""
+        """The setting by which the kernel makes cookies."""
         return (Sysctl("net.ipv4.tcp_syncookies", ("1", "2")),)
 
     @property
     def may(self) -> tuple[VerdictName, ...]:
-        """Nothing, or this."""
+        """Tx; other packets go on."""
         return ("tx",)
 
     @property
     def limits(self) -> dict[str, Limit]:
-        """That rate."""
+        """The limit of SYNs, if there is one."""
         return {"above": self.above} if self.above else {}
 
     def decide(self, packet: Packet, memory: Memory) -> None:
-        """Let *packet* go on: the model has no listeners, and neither has a replay."""
+        """Let *packet* go on: neither the model nor a replay has listeners."""
 
-    def lower(self, placed: Placed) -> dict[str, Any]:  # noqa: ARG002 - it is alike everywhere
-        """Give ``struct cookie``, but for its limit."""
+    def lower(self, placed: Placed) -> dict[str, Any]:  # noqa: ARG002 - the same on every host
+        """Give the values of ``struct cookie``, without its limit."""
         return {"above_limit": 0, "always": self.above is None}
 
     def describe(self) -> str:
@@ -57,6 +57,6 @@ class Cookie(Action):
         return "challenge cookie" + (f" above {self.above.rate}" if self.above else "")
 
     def document(self) -> dict[str, Any]:
-        """Give the rule's key."""
+        """Give the key of the rule."""
         above = {"above": str(self.above.rate)} if self.above else {}
         return {"challenge": {"mode": "cookie", **above}}

@@ -1,4 +1,4 @@
-"""A rule without action: its packets are counted, and the walk goes on."""
+"""A rule without an action: its packets are counted, and the walk goes on."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -9,7 +9,7 @@ from wirepath.net import Packet
 
 @dataclass(frozen=True, slots=True)
 class Count(Action):
-    """Nothing but the rule's own counters."""
+    """The packet is counted by the counters that every rule has, and by no others."""
 
     def decide(self, packet: Packet, memory: Memory) -> None:
         """Let *packet* go on."""
@@ -19,5 +19,5 @@ class Count(Action):
         return "count"
 
     def document(self) -> dict[str, Any]:
-        """Give no keys: that is how it is asked for."""
+        """Give no keys: a rule without a key of an action counts."""
         return {}

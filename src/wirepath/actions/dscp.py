@@ -1,4 +1,4 @@
-"""``dscp``: the class of service that a packet leaves with. The walk goes on.
+"""``dscp``: set the DSCP that a packet leaves with. The walk goes on.
 
 The kernel's half is ``bpf/actions/dscp.h``; ``bpf/rewrite/rewrite_dscp.h`` writes the bytes.
 """
@@ -19,7 +19,7 @@ _SUCH_AS: Final = f"write a name such as EF, CS1, AF41, or a number from 0 to {_
 
 @dataclass(frozen=True, slots=True)
 class Dscp(Action):
-    """Packets that match leave with another DSCP, unless a rule behind names a third.
+    """Packets that match leave with another DSCP; the last rule that matches wins.
 
     Attributes:
         value: 0 to 63.
@@ -30,12 +30,12 @@ class Dscp(Action):
     kind: ClassVar[str] = "dscp"
     configs: ClassVar[str] = "dscps"
 
-    def decide(self, packet: Packet, memory: Memory) -> None:  # noqa: ARG002 - all alike
-        """Let a packet go on: later rules see it as it arrived."""
+    def decide(self, packet: Packet, memory: Memory) -> None:  # noqa: ARG002 - for every packet
+        """Note the DSCP and let the packet go on; later rules match it as it arrived."""
         memory.leaves_with[self.kind] = self.value
 
-    def lower(self, placed: Placed) -> dict[str, Any]:  # noqa: ARG002 - it is alike everywhere
-        """Give ``struct dscp``."""
+    def lower(self, placed: Placed) -> dict[str, Any]:  # noqa: ARG002 - the same on every host
+        """Give the values of ``struct dscp``."""
         return {"value": self.value}
 
     def describe(self) -> str:
@@ -43,7 +43,7 @@ class Dscp(Action):
         return f"dscp {self._spelt}"
 
     def document(self) -> dict[str, Any]:
-        """Give the rule's key."""
+        """Give the key of the rule."""
         return {"dscp": self._spelt}
 
     @property
@@ -55,7 +55,7 @@ def read(value: Any) -> Dscp:
     """Read the value of ``dscp``: a name, in either case, or a number.
 
     Raises:
-        RequestError: it is none; says what would be right.
+        RequestError: *value* is no DSCP; the message has the nearest name.
     """
     if isinstance(value, int) and not isinstance(value, bool):
         if 0 <= value <= _MOST:

@@ -1,4 +1,4 @@
-"""``limit``: a rate for each source, prefix or destination. What exceeds it is dropped.
+"""``limit``: a rate for each source, prefix or destination. Packets that exceed it are dropped.
 
 GCRA (ITU-T I.371): a full burst at once, then one packet every interval; no window has an edge.
 The kernel's half is ``bpf/actions/limit.h``.
@@ -19,29 +19,29 @@ from wirepath.errors import RequestError, shown
 from wirepath.net import ADDRESS_BITS, Ban, Hook, Outcome, Packet, Prefix, Verdict, is_ipv4
 from wirepath.quantities import SECOND_NS, Rate
 
-KEYS: Final = 100_000  # that a limit tells apart unless told otherwise
+KEYS: Final = 100_000  # keys that a limit has room for by default
 KEYS_MOST: Final = 16_000_000
 CELLS: Final = 8  # a bucket: LIMIT_WAYS of bpf/actions/limit_cells.h
 BUCKETS: Final = StateMap(name="limit_buckets", moves="ranges")
 _EXACT: Final = StateMap(
     name="limit_exact_cells",
     summed=True,
-    reserve=512,  # that a CPU keeps to itself, at most: kernel/bpf/bpf_lru_list.c
+    reserve=512,  # entries that a CPU may hold back: kernel/bpf/bpf_lru_list.c
     moves="entries",
 )
 _DUE: Final = StateMap(name="bans_due")
 BANS_MOST: Final = 1_000_000  # BANS_MAX of bpf/guard/bans.h
 LIMITED: Final = Counting(("conformed", "exceeded"))
-_ROOM: Final = 2  # cells a key, at least: few buckets then have more keys than cells
+_ROOM: Final = 2  # cells a key, at least, so that few buckets have more keys than cells
 
-BURST_MOST_S: Final = 86_400  # times in cells come round after 78 hours
+BURST_MOST_S: Final = 86_400  # times in cells wrap after 78 hours
 _FRAME_BITS: Final = 8 * 1514
-_DEFAULT_BITS: Final = 8 * 128 * 1024  # TCP through a policer collapses with less
+_DEFAULT_BITS: Final = 8 * 128 * 1024  # with less, TCP collapses behind a policer
 GSO_BITS: Final = 8 * (65_536 + 46 * 66)
-"""A packet of 64 KiB that the kernel cuts later, in its segments with their headers."""
-_RTT: Final = 5  # of these a second: as long as a sender may not hear of a loss
+"""A packet of 64 KiB that the kernel segments later, with the headers of all its segments."""
+_RTT: Final = 5  # a second has so many round trips: a sender hears of a loss after 0.2 s
 _COARSE_NS: Final = SECOND_NS  # a burst of this is 250 ticks of the coarse clock
-HORIZON_NS: Final = 2 * SECOND_NS  # that a packet is shaped by, at most
+HORIZON_NS: Final = 2 * SECOND_NS  # how long a shaped packet waits, at most
 _COST_SHIFT: Final = 20  # COST_SHIFT of bpf/actions/limit_ask.h
 _IPV4_BITS: Final = ADDRESS_BITS - 32
 _LOW: Final = (1 << 64) - 1
@@ -54,13 +54,13 @@ _NAMES: Final = ("src", "dst", *_FLAGS, "rule")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Per:
-    """Who shares a rate: all packets that are alike in this.
+    """The key of a limit: packets with the same key share a rate.
 
     Attributes:
         words: as the operator wrote it.
-        src, dst: bits of the address that count, in IPv4 (0 to 32) and in IPv6.
-        sport, dport: whether the port counts.
-        cgroup: whether that of the socket does.
+        src, dst: leading bits of the address that are in the key, of IPv4 (0 to 32) and of IPv6.
+        sport, dport: whether the port is in the key.
+        cgroup: whether the cgroup of the socket is.
     """
 
     words: str
@@ -74,10 +74,10 @@ class Per:
     def read(cls, value: Any) -> Self:
         """Read parts joined by ``+``: ``src``, ``src/24``, ``src6/48``, ``dport``; or ``rule``.
 
-        An IPv6 source counts by its /64 unless ``src6/N`` says otherwise, a destination whole.
+        An IPv6 source counts by its /64 unless ``src6/N`` says otherwise; destinations count whole.
 
         Raises:
-            RequestError: it is none of these; says what would be right.
+            RequestError: *value* is none of these; the message has the nearest part.
         """
         words = string(value)
         if words == "rule":
@@ -100,11 +100,11 @@ class Per:
 
     @property
     def all_together(self) -> bool:
-        """Whether there is one key for every packet."""
+        """Whether all packets have the same key."""
         return not (any(self.src) or any(self.dst) or self.sport or self.dport or self.cgroup)
 
     def key(self, packet: Packet) -> tuple[int, int, int, int]:
-        """Give what *packet* is told apart by; its cgroup, it does not know."""
+        """Give the key of *packet*, without its cgroup, which the model does not know."""
         v4 = is_ipv4(packet.source)
         return (
             _masked(packet.source, self.src[not v4], v4=v4),
@@ -114,7 +114,7 @@ class Per:
         )
 
     def source(self, packet: Packet) -> Prefix:
-        """Give the prefix of *packet*'s source that counts."""
+        """Give the prefix of *packet*'s source that is in the key."""
         v4 = is_ipv4(packet.source)
         return Prefix.around(packet.source, self.src[not v4] + _IPV4_BITS * v4)
 
@@ -131,17 +131,17 @@ def _masked(address: int, bits: int, *, v4: bool) -> int:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limit(Action):
-    """Packets that exceed a rate are dropped; the others go on to the rules behind.
+    """Packets that exceed a rate are dropped; the others go on to later rules.
 
     Attributes:
-        rate: once the burst is used up.
-        burst: packets, or bits, at once.
-        per: who shares it.
-        ban_s: for how long a source that exceeds it is banned, seconds; None if it is not.
-        ban_scope: whether the ban is for packets of this rule alone, or for all.
-        exact: whether every key has a cell that it shares with no other.
-        keys: how many are told apart.
-        shape: whether what exceeds leaves later, if that is not too late.
+        rate: the rate once the burst is used up.
+        burst: how many packets, or bits, may come at once.
+        per: the key: packets with the same key share the rate.
+        ban_s: for how many seconds a source that exceeds the rate is banned; None if it is not.
+        ban_scope: ``rule`` if the ban is for packets of this rule alone, ``all`` if for all.
+        exact: whether every key has a cell of its own.
+        keys: how many keys it has room for.
+        shape: whether packets that exceed the rate leave later, up to the horizon.
     """
 
     rate: Rate
@@ -160,22 +160,22 @@ class Limit(Action):
 
     @property
     def may(self) -> tuple[Outcome]:
-        """Nothing, or this."""
+        """Drop; other packets go on."""
         return ("drop",)
 
     @property
     def limits(self) -> dict[str, "Limit"]:
-        """Itself."""
+        """The limit is its own only limit, without a role."""
         return {"": self}
 
     @property
     def needs(self) -> tuple[Fq, ...]:
-        """What waits does so in fq."""
+        """The qdisc in which shaped packets wait."""
         return (Fq(),) if self.shape else ()
 
     @property
     def remembers(self) -> dict[StateMap, int]:
-        """Cells of its own, in buckets or by key, and a queue of bans if it bans."""
+        """Cells, in buckets or by key, and a queue of bans if it bans."""
         return {
             BUCKETS: self.buckets,
             _EXACT: self.keys if self.exact else 0,
@@ -184,7 +184,7 @@ class Limit(Action):
 
     @property
     def packet_ns(self) -> int:
-        """The time that a packet takes up; 0 if its bytes do."""
+        """The time that a packet takes up; 0 if bytes count."""
         return 0 if self.rate.bits else round(self.rate.unit_s * SECOND_NS / self.rate.count)
 
     @property
@@ -202,12 +202,12 @@ class Limit(Action):
 
     @property
     def ban_bits(self) -> tuple[int, int]:
-        """The length of a source that is banned, of 128 bits: in IPv4, in IPv6."""
+        """The prefix length of a ban, of 128 bits: for IPv4, for IPv6."""
         return _IPV4_BITS + self.per.src[0], self.per.src[1]
 
     @property
     def buckets(self) -> int:
-        """How many buckets of cells it takes, a power of two; 0 if it is exact."""
+        """How many buckets of cells it takes, a power of two; 0 if the limit is exact."""
         if self.exact:
             return 0
         if self.per.all_together:
@@ -215,7 +215,7 @@ class Limit(Action):
         return 1 << (_ROOM * self.keys // CELLS - 1).bit_length()
 
     def decide(self, packet: Packet, memory: Memory) -> Verdict | None:
-        """Drop *packet* if it exceeds, and ban its source if that is asked for."""
+        """Drop *packet* if it exceeds the rate, and ban its source if the limit bans."""
         now, scope = memory.now_ns, memory.rule if self.ban_scope == "rule" else None
         if scope and memory.bans.on(self.per.source(packet), scope, now):
             return Verdict("drop", "banned", rule=memory.rule)
@@ -227,9 +227,9 @@ class Limit(Action):
         return Verdict("drop", "limit_exceeded", rule=memory.rule)
 
     def conforms(self, packet: Packet, memory: Memory, role: str = "") -> bool:
-        """Tell whether *packet* is within the rate, and if so let it take up its time.
+        """Tell whether *packet* conforms to the rate, and if so let it take up its time.
 
-        If the limit shapes, it is as well if it waits no longer than the horizon.
+        If the limit shapes, a packet also conforms if it has to wait no longer than the horizon.
         """
         key, now = (role, self.per.key(packet)), memory.now_ns
         cost = self.packet_ns + (packet.frame_bytes * self.byte_cost >> _COST_SHIFT)
@@ -243,15 +243,15 @@ class Limit(Action):
         return True
 
     def marks(self, packet: Packet, memory: Memory, role: str) -> bool:
-        """Tell whether the key of *packet* has anything outstanding."""
+        """Tell whether the key of *packet* is marked: whether it has any time outstanding."""
         return memory.cells.get((role, self.per.key(packet)), 0) > memory.now_ns
 
     def mark(self, packet: Packet, memory: Memory, role: str) -> None:
-        """Let it have the whole burst outstanding."""
+        """Mark the key of *packet*: the whole burst is outstanding."""
         memory.cells[role, self.per.key(packet)] = memory.now_ns + self.burst_ns
 
     def lower(self, placed: Placed) -> dict[str, Any]:
-        """Give ``struct limit``."""
+        """Give the values of ``struct limit``."""
         per = self.per
         return {
             "src": [_mask(per.src[0], v4=True), _mask(per.src[1], v4=False)],
@@ -279,7 +279,7 @@ class Limit(Action):
         return f"limit {self.rate} per {self.per.words}{shape}{ban}"
 
     def document(self) -> dict[str, Any]:
-        """Give the rule's key."""
+        """Give the key of the rule."""
         burst = f"{self.burst}bit" if self.rate.bits else self.burst
         limit: dict[str, Any] = {"rate": str(self.rate), "burst": burst, "per": self.per.words}
         if self.ban_s is not None:
@@ -289,7 +289,7 @@ class Limit(Action):
         return {"limit": limit | {"exact": self.exact, "keys": self.keys}}
 
     def misplaced(self, hooks: Collection[Hook]) -> Iterator[tuple[str, str]]:
-        """Bans are not for egress, and some things are for nowhere else."""
+        """Refuse bans at egress, and cgroups and shaping at all other hooks."""
         if "egress" in hooks and self.ban_s is not None:
             cure = 'leave it out, or limit what comes in: hook = "tc_ingress"'
             yield "ban", f"at egress it would ban our own addresses ({cure})"
@@ -303,7 +303,7 @@ class Limit(Action):
 
     @property
     def starves(self) -> str:
-        """Say why TCP gets nowhere at the hooks of TC, where packets are not cut yet; or ""."""
+        """Say why TCP starves at the hooks of TC, where packets are not segmented yet; or ""."""
         if not self.rate.bits or self.burst >= GSO_BITS:
             return ""
         bits = max(_DEFAULT_BITS, self.rate.count // self.rate.unit_s // _RTT)
@@ -317,7 +317,7 @@ def _mask(bits: int, *, v4: bool) -> dict[str, int]:
 
 
 def read(rule: Table) -> Limit | None:
-    """Take ``limit`` from *rule*; None if it is, noted, wrong."""
+    """Take ``limit`` from *rule*; None if it is invalid; the errors are recorded."""
     table = rule.table("limit", 'limit = { rate = "100/s", per = "src" }')
     rate = table.one("rate", Rate.read, None)
     per = table.one("per", Per.read, None)

@@ -1,7 +1,7 @@
-"""``mark`` and ``priority``: what the kernel is to know of a packet besides its bytes.
+"""``mark`` and ``priority``: set what the kernel keeps of a packet besides its bytes.
 
-They are ``skb->mark``, by which routing rules and nft tell packets apart, and ``skb->priority``, by
-which a qdisc chooses a class. The walk goes on. The kernel's half is ``bpf/actions/mark.h``.
+Routing rules and nft tell packets apart by ``skb->mark``; a qdisc chooses a class by
+``skb->priority``. The walk goes on. The kernel's half is ``bpf/actions/mark.h``.
 """
 
 import re
@@ -23,7 +23,7 @@ _LOW: Final = (1 << _HALF) - 1
 
 @dataclass(frozen=True, slots=True)
 class Mark(Action):
-    """Packets that match leave with another mark, unless a later rule says a third.
+    """Packets that match leave with another mark; the last rule that matches wins.
 
     Attributes:
         value: 0 to 2^32 - 1.
@@ -36,12 +36,12 @@ class Mark(Action):
     hooks: ClassVar[tuple[Hook, ...]] = ("tc_ingress", "egress")
     absent: ClassVar[str] = "XDP has no skb"
 
-    def decide(self, packet: Packet, memory: Memory) -> None:  # noqa: ARG002 - all alike
-        """Let a packet go on."""
+    def decide(self, packet: Packet, memory: Memory) -> None:  # noqa: ARG002 - for every packet
+        """Note the value and let the packet go on."""
         memory.leaves_with[self.kind] = self.value
 
-    def lower(self, placed: Placed) -> dict[str, Any]:  # noqa: ARG002 - it is alike everywhere
-        """Give ``struct skb_mark``."""
+    def lower(self, placed: Placed) -> dict[str, Any]:  # noqa: ARG002 - the same on every host
+        """Give the values of ``struct skb_mark``."""
         return {"value": self.value}
 
     def describe(self) -> str:
@@ -49,13 +49,13 @@ class Mark(Action):
         return f"mark {self.value:#x}"
 
     def document(self) -> dict[str, Any]:
-        """Give the rule's key."""
+        """Give the key of the rule."""
         return {"mark": self.value}
 
 
 @dataclass(frozen=True, slots=True)
 class Priority(Mark):
-    """Packets that match leave with another priority, unless a later rule says a third."""
+    """Packets that match leave with another priority; the last rule that matches wins."""
 
     kind: ClassVar[str] = "priority"
 
@@ -64,7 +64,7 @@ class Priority(Mark):
         return f"priority {self._spelt}"
 
     def document(self) -> dict[str, Any]:
-        """Give the rule's key."""
+        """Give the key of the rule."""
         return {"priority": self._spelt}
 
     @property

@@ -1,4 +1,4 @@
-"""``mirror``: a copy of the packet for somebody who looks on; the packet itself goes on.
+"""``mirror``: send a copy of the packet to a monitor; the packet itself goes on.
 
 The kernel's half is ``bpf/actions/mirror.h``.
 """
@@ -31,11 +31,11 @@ _NUMBERS: Final = {"vxlan": ("VNI", (1 << 24) - 1), "erspan": ("ERSPAN ID", (1 <
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mirror(Action):
-    """A copy of what matches, as it leaves the hook, is sent to a device; the walk goes on.
+    """A copy of each packet that matches, as it leaves the hook, is sent to a device.
 
     Attributes:
-        to: where.
-        one_in: of each block of so many packets a CPU copies one, at random.
+        to: the device that gets the copies.
+        one_in: of each block of so many packets, a CPU copies one at random.
         snap: bytes that a copy keeps; None if it is whole.
     """
 
@@ -58,14 +58,14 @@ class Mirror(Action):
 
     @property
     def remembers(self) -> dict[StateMap, int]:
-        """Its counters have room for every slot."""
+        """A map of counters with room for every slot."""
         return {_COUNTERS: COUNTER_BLOCKS}
 
     def decide(self, packet: Packet, memory: Memory) -> None:
-        """Let *packet* go on: nobody looks on at the model."""
+        """Let *packet* go on; the model sends no copies."""
 
     def lower(self, placed: Placed) -> dict[str, Any]:
-        """Give ``struct mirror``."""
+        """Give the values of ``struct mirror``."""
         return {
             "ifindex": placed.devices.get(self.to.words, 0),
             "one_in": self.one_in,
@@ -80,13 +80,13 @@ class Mirror(Action):
         return f"mirror to {self.to.words}{one_in}{snap}"
 
     def document(self) -> dict[str, Any]:
-        """Give the rule's key."""
+        """Give the key of the rule."""
         snap = {"snap": self.snap} if self.snap else {}
         return {"mirror": {"to": self.to.words, "one_in": self.one_in} | snap}
 
 
 def read(rule: Table) -> Mirror | None:
-    """Take ``mirror`` from *rule*; None if it is, noted, wrong."""
+    """Take ``mirror`` from *rule*; None if it is invalid; the errors are recorded."""
     table = rule.table("mirror", 'mirror = { to = "mirror0" }')
     to = table.one("to", _target, None)
     if "to" not in table:

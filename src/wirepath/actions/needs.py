@@ -1,4 +1,4 @@
-"""What an action needs of the host: what has to be there before packets are judged by its rule."""
+"""What an action needs of the host before its rule can judge packets."""
 
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
@@ -7,13 +7,13 @@ from typing import Literal
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """Where copies go.
+    """The device that copies go to.
 
     Attributes:
-        words: as the operator wrote it; of a device its name.
+        words: as the operator wrote it; the name of a device.
         kind: an interface of this host, or a tunnel.
         remote: the tunnel's other end; None for an interface.
-        number: the tunnel's: a VNI, or a session of ERSPAN.
+        number: of the tunnel: a VNI, or the ID of an ERSPAN session.
     """
 
     words: str
@@ -24,11 +24,11 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Sysctl:
-    """A setting of the kernel has one of these values.
+    """A setting of the kernel must have one of some values.
 
     Attributes:
         name: as sysctl(8) has it: ``net.ipv4.tcp_syncookies``.
-        values: those that will do; the first is the one to set.
+        values: the values that will do; wirepath sets the first.
     """
 
     name: str
@@ -37,15 +37,15 @@ class Sysctl:
 
 @dataclass(frozen=True, slots=True)
 class Fq:
-    """The root qdisc of the interface is fq, which lets packets wait until they may leave."""
+    """The root qdisc of the interface must be fq, in which packets wait until they may leave."""
 
 
 @dataclass(frozen=True, slots=True)
 class Copies:
-    """The device that copies are sent to exists.
+    """A device that copies are sent to must exist.
 
     Attributes:
-        target: which.
+        target: the device.
         truncated: whether copies are truncated there.
     """
 

@@ -1,23 +1,22 @@
-"""What a rule's struct has to say besides what the operator wrote."""
+"""What the struct of a rule needs besides what the operator wrote: its place on this host."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
 NO_SLOT: Final = (1 << 32) - 1
-"""RULE_NONE of bpf/packet/pkt.h, of a rule that does not count."""
+"""The slot of a rule that does not count: RULE_NONE of bpf/packet/pkt.h."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Placed:
-    """Where a rule has its place on this host.
+    """The place of a rule on this host.
 
     Attributes:
-        slot: of its counters.
+        slot: the slot of its counters.
         first_bucket, buckets: the range of ``limit_buckets`` that a limit has to itself.
-        learned_ns: when it knows what it has to learn from packets first; 0: it learns nothing.
-        devices: the ifindex of each device that copies go to, by `Target.words`; those that are
-            missing are not there.
+        learned_ns: the time from which it has learned enough from packets; 0: it does not learn.
+        devices: the ifindex of each existing device that copies go to, by `Target.words`.
     """
 
     slot: int = NO_SLOT

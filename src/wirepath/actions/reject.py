@@ -21,10 +21,10 @@ _SHAPE: Final = 'reject = true, or reject = { rate = "100/s" }'
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reject(Action):
-    """No packet that matches gets through, and its sender is told so.
+    """Packets that match are dropped, and their senders get an answer.
 
     Attributes:
-        answers: how many answers there are; above that, packets are dropped in silence.
+        answers: the limit of the answers; above it, packets are dropped in silence.
     """
 
     answers: Limit
@@ -36,17 +36,17 @@ class Reject(Action):
 
     @property
     def verdict(self) -> Outcome:
-        """What every packet gets, answered or not."""
+        """Drop, whether the packet is answered or not."""
         return "drop"
 
     @property
     def may(self) -> tuple[VerdictName, ...]:
-        """The same, by what is sent."""
+        """Drop, or tx if an answer is sent."""
         return ("drop", "tx")
 
     @property
     def limits(self) -> dict[str, Limit]:
-        """That of the answers."""
+        """The limit of the answers."""
         return {"answers": self.answers}
 
     def decide(self, packet: Packet, memory: Memory) -> Verdict:
@@ -54,8 +54,8 @@ class Reject(Action):
         answered = may_be_answered(packet) and self.answers.conforms(packet, memory, "answers")
         return Verdict("tx" if answered else "drop", "reject", rule=memory.rule)
 
-    def lower(self, placed: Placed) -> dict[str, Any]:  # noqa: ARG002 - it is alike everywhere
-        """Give ``struct reject``, which has nothing but its limit."""
+    def lower(self, placed: Placed) -> dict[str, Any]:  # noqa: ARG002 - the same on every host
+        """Give no values: ``struct reject`` holds only its limit."""
         return {}
 
     def describe(self) -> str:
@@ -63,12 +63,12 @@ class Reject(Action):
         return f"reject, {self.answers.rate} answers"
 
     def document(self) -> dict[str, Any]:
-        """Give the rule's key."""
+        """Give the key of the rule."""
         return {"reject": {"rate": str(self.answers.rate)}}
 
 
 def read(rule: Table) -> Reject | None:
-    """Take ``reject`` from *rule*; None if it is, noted, wrong."""
+    """Take ``reject`` from *rule*; None if it is invalid; the errors are recorded."""
     value = rule.take("reject")
     if value is True:
         return _limited(Rate.read(_RATE))

@@ -1,4 +1,4 @@
-"""What rules remember in the kernel: maps that go on when another policy serves."""
+"""The maps that rules remember things in, which outlive the policy that serves."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -8,16 +8,16 @@ from typing import Literal
 class StateMap:
     """A map in which packets leave something for later packets.
 
-    The next generation takes the map itself over if it has room enough.  A policy that needs none
-    of it has one entry.
+    The next generation takes the map over if it has enough room.  A policy that does not use the
+    map has one of a single entry.
 
     Attributes:
-        name: in C.
-        summed: whether each rule needs entries of its own; if not, all share as many as the rule
-            that needs most.
-        reserve: more entries for each CPU, if there are any.
-        moves: what goes on when the map has too little room: nothing, its entries, or the ranges
-            of entries that `wirepath.plan.slots` has given to each limit.
+        name: its name in C.
+        summed: whether each rule needs entries of its own; if not, all rules share as many as the
+            rule that needs most.
+        reserve: entries to add for each CPU, if the map is used.
+        moves: what is copied to the next generation's map if this one has too little room: nothing,
+            its entries, or the range of entries that `wirepath.plan.slots` gives to each limit.
     """
 
     name: str

@@ -19,10 +19,10 @@ class Decide(Action):
 
     @property
     def verdict(self) -> Outcome:
-        """What every packet gets."""
+        """The outcome, for every packet."""
         return self.outcome
 
-    def decide(self, packet: Packet, memory: Memory) -> Verdict:  # noqa: ARG002 - all alike
+    def decide(self, packet: Packet, memory: Memory) -> Verdict:  # noqa: ARG002 - for every packet
         """Give the verdict."""
         return Verdict(self.outcome, "rule", rule=memory.rule)
 
@@ -31,7 +31,7 @@ class Decide(Action):
         return self.outcome
 
     def document(self) -> dict[str, Any]:
-        """Give the rule's key."""
+        """Give the key of the rule."""
         return {"action": self.outcome}
 
 
@@ -39,7 +39,7 @@ def read(value: Any) -> Decide:
     """Read the value of ``action``.
 
     Raises:
-        RequestError: it is no verdict.
+        RequestError: *value* is no verdict that a rule may give.
     """
     return Decide(_OUTCOME(value))
 

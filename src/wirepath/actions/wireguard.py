@@ -1,6 +1,6 @@
-"""``wireguard``: what is no WireGuard message is dropped, and handshakes are limited by source.
+"""``wireguard``: drop packets that are no WireGuard messages, and limit handshakes by source.
 
-With a public key, handshakes of who does not know it are dropped too.
+With a public key, handshakes whose sender does not know it are dropped too.
 
 Message formats: WireGuard whitepaper, section 5.4.  The kernel's half is
 ``bpf/actions/wireguard.h``.
@@ -31,8 +31,8 @@ _MAC1_BYTES: Final = 16
 SESSION_S: Final = 240  # the same in bpf/actions/wireguard_indexes.h
 _SEEN_S: Final = 300  # SEEN_S of bpf/actions/wireguard_seen.h
 LEARNING_NS: Final = 180 * SECOND_NS
-"""How long sessions are learned before what is for none is dropped: REJECT_AFTER_TIME of section
-6.1.  Sessions live no longer, so all that are in use are known then."""
+"""How long sessions are learned before messages for unknown ones are dropped: REJECT_AFTER_TIME of
+section 6.1.  No session lives longer, so all sessions in use are known then."""
 
 _SEEN: Final = StateMap(name="wireguard_seen")
 _SEEN_BUCKETS: Final = 4096  # SEEN_BUCKETS of bpf/actions/wireguard_seen.h
@@ -41,17 +41,17 @@ _SESSIONS_MOST: Final = 65_536  # INDEXES_MAX of bpf/actions/wireguard_indexes.h
 
 
 class _Message(IntEnum):
-    # The type and three reserved bytes that are 0, a little-endian word.
+    # The type of a message, with the three reserved bytes after it: a little-endian word.
     NONE = 0
     INITIATION = 1
     RESPONSE = 2
     COOKIE = 3
     DATA = 4
-    UNSEEN = 5  # behind the snap length of a capture
+    UNSEEN = 5  # cut off by the snap length of a capture
 
     @classmethod
     def of(cls, packet: Packet) -> Self:
-        """Tell what *packet* carries."""
+        """Tell which message *packet* carries."""
         datagram = packet.datagram
         if datagram is None or datagram.here < _TYPE_BYTES:
             return cls(cls.NONE)
@@ -60,7 +60,7 @@ class _Message(IntEnum):
         kind = int.from_bytes(datagram.data[:_TYPE_BYTES], "little")
         if kind == cls.DATA and datagram.size >= _DATA_BYTES:
             return cls(cls.DATA)
-        # Data may be fragmented on its way, what is as short as a handshake is not.
+        # Data may be fragmented on its way; a handshake is too short for that.
         whole = packet.fragment == "none"
         return cls(kind if whole and datagram.size == _SIZES.get(kind) else cls.NONE)
 
@@ -85,12 +85,12 @@ _ROLES: Final = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WireGuard(Action):
-    """What is no message, and handshakes that exceed a rate, are dropped; the rest goes on.
+    """Packets that are no messages and handshakes above a rate are dropped; the rest goes on.
 
     Attributes:
-        public_key: that handshakes have to know, 32 bytes; None: they need not.
-        handshakes: the rate of a source's initiations; also of its responses, and of its cookies.
-        indexes: whether what is for no session of this host is dropped.
+        public_key: the key that senders of handshakes must know, 32 bytes; None if they need not.
+        handshakes: the rate of initiations of a source; also of its responses, and of its cookies.
+        indexes: whether messages for no session of this host are dropped.
     """
 
     public_key: bytes | None = None
@@ -106,37 +106,37 @@ class WireGuard(Action):
 
     @property
     def may(self) -> tuple[Outcome]:
-        """Nothing, or this."""
+        """Drop; other packets go on."""
         return ("drop",)
 
     @property
     def limits(self) -> dict[str, Limit]:
-        """One for each kind of message but data."""
+        """A limit for each kind of message except data."""
         limit = Limit(rate=self.handshakes, burst=self.handshakes.count, per=Per.read("src"))
         return dict.fromkeys(_ROLES.values(), limit)
 
     @property
     def remembers(self) -> dict[StateMap, int]:
-        """The initiations of the last minutes, and sessions if it knows them."""
+        """The initiations of the last minutes, and sessions with `indexes`."""
         return {_SEEN: _SEEN_BUCKETS, _SESSIONS: _SESSIONS_MOST if self.indexes else 0}
 
     @property
     def learns_ns(self) -> int:
-        """For so long sessions are learned, if it knows them."""
+        """How long sessions are learned before it judges by them; 0 without `indexes`."""
         return LEARNING_NS if self.indexes else 0
 
     @property
     def flags(self) -> dict[str, bool]:
-        """Whether sessions are looked up."""
+        """The constant that says whether sessions are looked up."""
         return {"wireguard_indexed": self.indexes}
 
     @property
     def on_answers(self) -> "Learn | None":
-        """Learn the sessions that are begun."""
+        """Learn the sessions of handshakes that leave, with `indexes`."""
         return Learn() if self.indexes else None
 
     def decide(self, packet: Packet, memory: Memory) -> Verdict | None:
-        """Drop *packet* if it is no message, or one too many."""
+        """Drop *packet* if it is no valid message, or a handshake above the rate."""
         message = _Message.of(packet)
         if message == _Message.UNSEEN:
             return None
@@ -152,7 +152,7 @@ class WireGuard(Action):
         return Verdict("drop", "limit_exceeded", rule=memory.rule)
 
     def _is_worthless(self, packet: Packet, message: _Message, memory: Memory) -> bool:
-        # Whether a handshake does not know the key, or was here before; not if mac1 was cut off.
+        # Whether mac1 of a handshake is wrong or was seen before. False if mac1 was cut off.
         at = _MAC1_AT.get(message)
         data = packet.datagram.data if packet.datagram else b""
         if at is None or len(data) < at + _MAC1_BYTES:
@@ -171,7 +171,7 @@ class WireGuard(Action):
         return False
 
     def lower(self, placed: Placed) -> dict[str, Any]:
-        """Give ``struct wireguard``, but for its limits."""
+        """Give the values of ``struct wireguard``, without its limits."""
         key = self.public_key
         state = blocks.keyed(_mac1_key(key), _MAC1_BYTES) if key is not None else (0,) * 8
         return {
@@ -187,14 +187,14 @@ class WireGuard(Action):
         return f"wireguard{mac1}{indexes}, handshakes {self.handshakes}"
 
     def document(self) -> dict[str, Any]:
-        """Give the rule's key."""
+        """Give the key of the rule."""
         key = self.public_key
         named = {"public_key": b64encode(key).decode()} if key is not None else {}
         return {"wireguard": named | {"handshakes": str(self.handshakes), "indexes": self.indexes}}
 
 
 def _is_astray(packet: Packet, message: _Message, memory: Memory) -> bool:
-    # Whether it is for a session that this host does not have; not if that was cut off.
+    # Whether it is for a session that this host does not have. False if the index was cut off.
     at = _RECEIVER_AT.get(message)
     if at is None or memory.learned_ns is None or memory.now_ns < memory.learned_ns:
         return False
@@ -210,9 +210,9 @@ def _index(data: bytes, at: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Learn(Action):
-    """Handshakes that leave name the sessions that they begin; all goes on.
+    """The indexes of sessions are learned from handshakes that leave; every packet goes on.
 
-    It is what `WireGuard` does at egress, and no rule of the operator's.
+    `WireGuard` brings it along for egress; no rule of the operator has it.
     """
 
     hooks: ClassVar[tuple[Hook, ...]] = ("egress",)
@@ -232,17 +232,17 @@ class Learn(Action):
         return "learn"
 
     def document(self) -> dict[str, Any]:
-        """Give no keys: its rule is not written."""
+        """Give no keys: the operator does not write its rule."""
         return {}
 
 
 def _mac1_key(public_key: bytes) -> bytes:
-    # Section 5.4.4.
+    # WireGuard whitepaper section 5.4.4.
     return blake2s(b"mac1----" + public_key).digest()
 
 
 def read(rule: Table) -> WireGuard:
-    """Take ``wireguard`` from *rule*; what is wrong in it is noted."""
+    """Take ``wireguard`` from *rule*; what is invalid is recorded."""
     table = rule.table("wireguard", 'wireguard = { public_key = "...", handshakes = "20/s" }')
     public_key = table.one("public_key", _key, None)
     handshakes = table.one("handshakes", _rate, _HANDSHAKES)

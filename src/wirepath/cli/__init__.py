@@ -1,10 +1,11 @@
 """The command line: ``wirepath COMMAND ...``.
 
-A module a command, or a family of them, imported only when it is chosen: ``wirepath ban`` does not
-pay for what ``wirepath check`` needs.  A command is a function that adds its arguments to a parser
-and sets ``run``, which gets the options and returns the exit code, or None for 0.
+Each command, or family of commands, is a module that is imported only when it is chosen, so that
+``wirepath ban`` does not load what ``wirepath check`` needs. A command is a function that adds its
+arguments to a parser and sets ``run``, which takes the options and returns the exit code, or None
+for 0.
 
-Exit codes: 0 done, 1 the kernel or system said no, 2 the request or the policy is wrong.
+Exit codes: 0 done, 1 the kernel or the system refused, 2 the request or the policy is wrong.
 """
 
 import argparse
@@ -21,12 +22,12 @@ from wirepath.cli.parser import Parser, nearest
 from wirepath.errors import KernelError, RequestError, WirepathError
 
 INTERRUPTED: Final = 130
-"""What a shell says of a command that SIGINT ended."""
-_BROKEN_PIPE: Final = 141  # likewise, of SIGPIPE
+"""The exit code that a shell gives a command ended by SIGINT."""
+_BROKEN_PIPE: Final = 141  # the one for SIGPIPE
 
 
 class Command(NamedTuple):
-    """Where a command is, ``module:function``, and what it does."""
+    """The function of a command, as ``module:function``, and what the command does."""
 
     place: str
     summary: str
@@ -36,11 +37,11 @@ COMMANDS: Final = {
     "check": Command("check:check", "validate a policy and show what it will do"),
     "replay": Command("replay:replay", "judge a capture by a policy, attached to nothing"),
     "up": Command("life:up", "put a policy on an interface"),
-    "apply": Command("life:apply", "swap the policy of an interface, without losing a packet"),
-    "down": Command("life:down", "take it off the interface"),
+    "apply": Command("life:apply", "swap the policy of an interface without losing a packet"),
+    "down": Command("life:down", "take the policy off an interface"),
     "status": Command("status:status", "show what is attached where"),
     "stats": Command("stats:stats", "show counters by verdict, reason and rule"),
-    "top": Command("top:top", "show what passes and what is dropped now, on one screen"),
+    "top": Command("top:top", "show current rates, rules and bans on one screen"),
     "rules": Command("stats:rules", "show the rules in order, with their counters"),
     "test": Command("test:test", "say what would happen to an address, and why"),
     "set": Command("sets:sets", "add to, delete from, load, dump or list the live sets"),
@@ -50,28 +51,28 @@ COMMANDS: Final = {
     "doctor": Command("doctor:doctor", "say what works here, what does not, and what to do"),
     "lab": Command("lab:lab", "build a network in namespaces to try things in"),
 }
-"""Every command, in the order of the help."""
+"""Every command, in the order of ``wirepath --help``."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line *argv*, of the process if None; return the exit code."""
+    """Run the command line *argv*, that of the process if None; return the exit code."""
     try:
         code = _run(sys.argv[1:] if argv is None else argv)
-        print(end="", flush=True)  # so that what fails to be written fails here
+        print(end="", flush=True)  # so that a failed write raises here
     except WirepathError as error:
         complain(error)
         return error.exit_code
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
-        # Whoever read has gone. What is still buffered must not fail again when Python exits.
+        # The reader has closed the pipe: buffered output must not fail again when Python exits.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return _BROKEN_PIPE
     return code
 
 
 def complain(error: WirepathError) -> None:
-    """Tell *error* on stderr, a line a problem."""
+    """Print *error* on stderr, one line per problem."""
     text = str(error)
     refused = isinstance(error, KernelError) and error.errno in (EPERM, EACCES)
     if refused and os.geteuid() != 0 and "root" not in text:

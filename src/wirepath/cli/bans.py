@@ -28,7 +28,7 @@ def ban(parser: ArgumentParser) -> None:
         dest="for_s",
         metavar="TIME",
         type=duration,
-        help="for how long: 30s, 5min, 1h, 2d, or seconds; until `unban` without it",
+        help="for how long: 30s, 5min, 1h, 2d, or seconds; if left out, until `unban`",
     )
     add_live(parser)
     parser.set_defaults(run=_ban)
@@ -36,16 +36,16 @@ def ban(parser: ArgumentParser) -> None:
 
 def _add_sources(parser: ArgumentParser) -> None:
     parser.add_argument(
-        "prefixes", metavar="ADDRESS|PREFIX", nargs="*", type=prefix, help="sources"
+        "prefixes", metavar="ADDRESS|PREFIX", nargs="*", type=prefix, help="source addresses"
     )
     parser.add_argument(
         "--file",
         metavar="FILE",
         type=Path,
-        help="what `bans --save` wrote, or a list of prefixes; - is stdin",
+        help="read bans from a file of `bans --save` or a list of prefixes; - is stdin",
     )
     parser.add_argument(
-        "--skip-bad", action="store_true", help="go without the lines of FILE that are no bans"
+        "--skip-bad", action="store_true", help="skip lines of FILE that are not bans or prefixes"
     )
 
 
@@ -64,7 +64,7 @@ def _ban(options: Namespace) -> None:
         print(f"{each}: banned on {datapath.name} {how_long}{without}")
 
 
-# Whether it is a file, and not sources.
+# Whether sources come from a file; refuses none, and more than one way to name them.
 def _one_of(options: Namespace, command: str, other: str = "") -> bool:
     named = bool(options.prefixes) + (options.file is not None) + bool(vars(options).get("all"))
     if named != 1:
@@ -146,7 +146,7 @@ def _not_banned(around: Sequence[Prefix]) -> str:
 def bans(parser: ArgumentParser) -> None:
     """Add the arguments of ``wirepath bans``."""
     parser.add_argument(
-        "--save", metavar="FILE", type=Path, help="write them there, for `ban --file`"
+        "--save", metavar="FILE", type=Path, help="write the bans to FILE, for `ban --file`"
     )
     add_live(parser)
     parser.set_defaults(run=_bans)

@@ -1,4 +1,4 @@
-"""``wirepath check``: whether a policy is valid, and what it will do. Needs no privilege."""
+"""``wirepath check``: validates a policy and shows what it will do, without privilege."""
 
 from __future__ import annotations
 

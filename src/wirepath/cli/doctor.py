@@ -1,4 +1,4 @@
-"""``wirepath doctor``: what works here, what does not, and what to do."""
+"""``wirepath doctor``: says what works here, what does not, and what to do."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _WORDS: Final = {True: "ok", False: "no", None: "unknown"}
 
 def doctor(parser: ArgumentParser) -> None:
     """Add the arguments of ``wirepath doctor``."""
-    parser.add_argument("iface", metavar="IFACE", nargs="?", help="interface to look at as well")
+    parser.add_argument("iface", metavar="IFACE", nargs="?", help="interface to check as well")
     add_json(parser)
     parser.set_defaults(run=_doctor)
 

@@ -1,4 +1,4 @@
-"""Files that commands read and write."""
+"""Reading and writing the files that are arguments of commands."""
 
 import os
 import sys
@@ -8,10 +8,10 @@ from wirepath.errors import RequestError, errno_name
 
 
 def read(file: Path) -> bytes:
-    """Read a whole file, or stdin if it is named ``-``.
+    """Read a whole file, or stdin if *file* is ``-``.
 
     Raises:
-        RequestError: it cannot be read.
+        RequestError: the file cannot be read.
     """
     if str(file) == "-":
         return sys.stdin.buffer.read()
@@ -22,25 +22,25 @@ def read(file: Path) -> bytes:
 
 
 def write(file: Path, text: bytes) -> None:
-    """Write a whole file: it holds *text*, or what it held before.
+    """Replace the contents of a file by *text*; if that fails, the file stays as it was.
 
     Raises:
-        RequestError: it cannot be written.
+        RequestError: the file cannot be written.
     """
     try:
         if file.exists() and not file.is_file():
             file.write_bytes(text)  # a pipe or a terminal
             return
         place = file.resolve()
-        beside = place.with_name(f"{place.name}.{os.getpid()}")
+        fresh = place.with_name(f"{place.name}.{os.getpid()}")
         try:
-            with beside.open("xb") as to:
+            with fresh.open("xb") as to:
                 to.write(text)
                 to.flush()
                 os.fsync(to.fileno())
-            beside.replace(place)
+            fresh.replace(place)
         finally:
-            beside.unlink(missing_ok=True)
+            fresh.unlink(missing_ok=True)
     except OSError as error:
         raise _refused(f"write {file}", error, "name a file that can be written") from error
 

@@ -21,18 +21,18 @@ def lab(parser: ArgumentParser) -> None:
     """Add the arguments of ``wirepath lab``."""
     actions = parser.add_subparsers(metavar="ACTION", required=True)
     for name, help_, run in (
-        ("up", "build it, in place of an older one", _up),
-        ("down", "take it down and end what runs in it", _down),
-        ("status", "show its hosts", _status),
+        ("up", "build the lab; an older one of that name is replaced", _up),
+        ("down", "remove the lab and end the processes in it", _down),
+        ("status", "show the hosts of the lab", _status),
     ):
         action = actions.add_parser(name, help=help_)
         _add_name(action)
         add_json(action)
         action.set_defaults(run=run)
-    runner = actions.add_parser("run", help="run a command on one of its hosts")
+    runner = actions.add_parser("run", help="run a command on a host of the lab")
     _add_name(runner)
     runner.add_argument("host", metavar="HOST", help="server, client or attacker")
-    runner.add_argument("program", metavar="COMMAND", help="what to run there")
+    runner.add_argument("program", metavar="COMMAND", help="command to run there")
     runner.add_argument(
         "arguments", metavar="...", nargs=argparse.REMAINDER, help="arguments of the command"
     )
@@ -40,7 +40,9 @@ def lab(parser: ArgumentParser) -> None:
 
 
 def _add_name(parser: ArgumentParser) -> None:
-    parser.add_argument("--name", default="wp", help="of the lab, beginning with wp; default: wp")
+    parser.add_argument(
+        "--name", default="wp", help="name of the lab, beginning with wp; default: wp"
+    )
 
 
 def _up(options: Namespace) -> None:

@@ -1,4 +1,4 @@
-"""``wirepath up``, ``apply`` and ``down``: a policy's life on an interface."""
+"""``wirepath up``, ``apply`` and ``down``: put a policy on an interface, swap it, take it off."""
 
 from __future__ import annotations
 
@@ -20,18 +20,24 @@ if TYPE_CHECKING:
 
 _MODES: Final = ("native", "generic", "offload")
 _TC: Final = ("tcx", "clsact")
-_SKIP_BAD: Final = "go without the lines of set files that are no prefixes"
-_SYSCTL: Final = "change settings of the kernel that the policy needs, until `wirepath down`"
-
-_QDISC: Final = "put the root qdisc fq there, where a limit shapes, until `wirepath down`"
+_SKIP_BAD: Final = "skip lines of set files that are not prefixes"
+_SYSCTL: Final = "allow kernel settings that the policy needs to be changed, until `wirepath down`"
+_QDISC: Final = "allow fq to replace the root qdisc if a limit shapes, until `wirepath down`"
 
 
 def up(parser: ArgumentParser) -> None:
     """Add the arguments of ``wirepath up``."""
     parser.add_argument("iface", metavar="IFACE", help="interface to protect")
     parser.add_argument("policy", metavar="POLICY", type=Path, help="policy file")
-    parser.add_argument("--mode", choices=_MODES, default="native", help="default: native")
-    parser.add_argument("--tc", choices=_TC, help="default: tcx, where the kernel has it")
+    parser.add_argument(
+        "--mode",
+        choices=_MODES,
+        default="native",
+        help="how the XDP program is attached; default: native",
+    )
+    parser.add_argument(
+        "--tc", choices=_TC, help="how TC programs are attached; default: tcx if the kernel has it"
+    )
     parser.add_argument("--skip-bad", action="store_true", help=_SKIP_BAD)
     parser.add_argument("--sysctl", action="store_true", help=_SYSCTL)
     parser.add_argument("--qdisc", action="store_true", help=_QDISC)
@@ -66,7 +72,7 @@ def _up(options: Namespace) -> None:
         )
 
 
-# Of what would hurt at once; `check` says more.
+# Prints notes on rules that would hurt traffic at once; `check` prints all notes.
 def _warn(policy: Policy) -> None:
     from wirepath.policy.notes import starving
 
@@ -144,7 +150,7 @@ def _apply(options: Namespace) -> None:
 
 
 def _one_name(options: Namespace, names: list[str]) -> str | None:
-    # The interface: in its place, as --iface, or neither.
+    # The interface may be given by position or as --iface; None if it is not given.
     given = {*names, *([options.iface] if options.iface else [])}
     if len(names) > 1 or len(given) > 1:
         raise RequestError(f"{' '.join(sorted(given))}: more than one interface (name one)")

@@ -1,4 +1,4 @@
-"""Reading arguments: what argparse says, in our words; and the values that commands share."""
+"""The argument parser, which reports errors as wirepath does, and arguments commands share."""
 
 import argparse
 from collections.abc import Iterable
@@ -13,7 +13,7 @@ _INTERVAL_LEAST_S: Final = 0.1
 class Parser(argparse.ArgumentParser):
     """A parser that raises RequestError instead of ending the process, and has ``-v``.
 
-    Options are never abbreviated: what works today must not mean another thing tomorrow.
+    Options cannot be abbreviated: an abbreviation would change its meaning with a new option.
     """
 
     def __init__(self, **options: Any) -> None:
@@ -23,11 +23,11 @@ class Parser(argparse.ArgumentParser):
             dest="verbose",
             action="count",
             default=argparse.SUPPRESS,  # a parser inside another must not reset it
-            help="log what is done to stderr; -vv also how",
+            help="log changes to stderr; -vv: also how they are made",
         )
 
     def error(self, message: str) -> NoReturn:
-        """Raise *message*, which argparse made."""
+        """Raise *message* of argparse as a RequestError."""
         command = self.prog.removeprefix("wirepath").strip()
         where = f"{command}: " if command else ""
         cure = "" if message.endswith(")") else f" (see `{self.prog} --help`)"
@@ -35,30 +35,30 @@ class Parser(argparse.ArgumentParser):
 
 
 def add_json(parser: argparse.ArgumentParser) -> None:
-    """Give *parser* ``--json``."""
+    """Add ``--json`` to *parser*."""
     parser.add_argument("--json", action="store_true", help="print one JSON document")
 
 
 def add_live(parser: argparse.ArgumentParser) -> None:
-    """Give *parser* what every command on a running datapath takes."""
+    """Add the options that every command on a running datapath has to *parser*."""
     parser.add_argument("--iface", metavar="IFACE", help="interface; optional while only one is up")
     add_json(parser)
 
 
 def prefix(text: str) -> Prefix:
-    """Read an address or a prefix; as argparse wants it.
+    """Parse an address or prefix; a ``type`` for argparse.
 
     Raises:
-        RequestError: it is none; says what would be right.
+        RequestError: *text* is neither; says what would be right.
     """
     return Prefix.parse(text)
 
 
 def interval(text: str) -> float:
-    """Read how often to look, in seconds; as argparse wants it.
+    """Parse an interval in seconds; a ``type`` for argparse.
 
     Raises:
-        RequestError: it is no time, or too short.
+        RequestError: *text* is not a number, or too short.
     """
     try:
         seconds = float(text)
@@ -70,7 +70,7 @@ def interval(text: str) -> float:
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """Ask ``did you mean X?`` if one of *known* resembles *word*; else give ``""``."""
+    """Return ``did you mean X?`` if one of *known* resembles *word*, otherwise ``""``."""
     import difflib
 
     found = difflib.get_close_matches(word, list(known), n=1)

@@ -1,4 +1,4 @@
-"""A sign of life for what takes over a second, on a terminal only."""
+"""A progress bar on a terminal, for work that takes over a second."""
 
 import sys
 import threading
@@ -11,7 +11,7 @@ _PATIENCE_S: Final = 1.0
 
 @contextmanager
 def progress(doing: str) -> Iterator[None]:
-    """Show on stderr that *doing* goes on, if it takes over a second and stderr is a terminal."""
+    """Show *doing* with a progress bar on stderr, after a second and only on a terminal."""
     if not sys.stderr.isatty():
         yield
         return

@@ -1,4 +1,4 @@
-"""``wirepath replay``: a capture judged by a policy, attached to nothing."""
+"""``wirepath replay``: judges the frames of a capture by a policy, attached to nothing."""
 
 from __future__ import annotations
 
@@ -24,15 +24,21 @@ def replay(parser: ArgumentParser) -> None:
     parser.add_argument(
         "capture", metavar="PCAP", type=Path, help="pcap or pcapng file, or - for standard input"
     )
-    parser.add_argument("--hook", choices=HOOKS, default="ingress", help="default: ingress")
+    parser.add_argument(
+        "--hook", choices=HOOKS, default="ingress", help="hook to judge at; default: ingress"
+    )
     parser.add_argument(
         "--model",
         action="store_true",
-        help="let the Python model decide: slow, but needs no privilege",
+        help="decide with the Python model: slow, but needs no privilege",
     )
     parser.add_argument("--frames", action="store_true", help="show every frame")
-    parser.add_argument("--write-passed", metavar="F", type=Path, help="write what passed")
-    parser.add_argument("--write-dropped", metavar="F", type=Path, help="write what was dropped")
+    parser.add_argument(
+        "--write-passed", metavar="F", type=Path, help="write frames that passed to F"
+    )
+    parser.add_argument(
+        "--write-dropped", metavar="F", type=Path, help="write frames that were dropped to F"
+    )
     add_json(parser)
     parser.set_defaults(run=_replay)
 
@@ -56,7 +62,7 @@ def _replay(options: Namespace) -> None:
         _tell(options.capture, result, frames=options.frames)
 
 
-# The capture is mapped while it is read: writing over it would take it away underneath us.
+# The capture is mapped into memory while it is read, so it must not be overwritten.
 def _check_outputs(options: Namespace, capture: Capture) -> None:
     from wirepath.pcap.contents import STANDARD_INPUT
 

@@ -1,4 +1,4 @@
-"""``wirepath set add|del|load|dump|list``: prefixes that rules name, changed while they serve."""
+"""``wirepath set add|del|load|dump|list``: changes and lists the live sets."""
 
 from __future__ import annotations
 
@@ -25,19 +25,17 @@ if TYPE_CHECKING:
 def sets(parser: ArgumentParser) -> None:
     """Add the arguments of ``wirepath set``."""
     parser.set_defaults(run=_list, iface=None, json=False)
-    actions = parser.add_subparsers(metavar="ACTION", help="what to do; list, if left out")
+    actions = parser.add_subparsers(metavar="ACTION", help="what to do; list if left out")
     _add_change(actions.add_parser("add", help="add prefixes to a set")).set_defaults(
         run=partial(_change, adding=True)
     )
-    _add_change(actions.add_parser("del", help="take prefixes out of a set")).set_defaults(
+    _add_change(actions.add_parser("del", help="remove prefixes from a set")).set_defaults(
         run=partial(_change, adding=False)
     )
     load = actions.add_parser("load", help="replace the contents of a set by those of a file")
-    load.add_argument("name", metavar="NAME", help="of the set")
+    load.add_argument("name", metavar="NAME", help="name of the set")
     load.add_argument("file", metavar="FILE", type=Path, help="one prefix a line")
-    load.add_argument(
-        "--skip-bad", action="store_true", help="go without the lines that are no prefixes"
-    )
+    load.add_argument("--skip-bad", action="store_true", help="skip lines that are not prefixes")
     load.add_argument(
         "--allow-empty",
         action="store_true",
@@ -46,8 +44,8 @@ def sets(parser: ArgumentParser) -> None:
     add_live(load)
     load.set_defaults(run=_load)
     dump = actions.add_parser("dump", help="write the contents of a set, one prefix a line")
-    dump.add_argument("name", metavar="NAME", help="of the set")
-    dump.add_argument("-o", dest="file", metavar="FILE", type=Path, help="write there")
+    dump.add_argument("name", metavar="NAME", help="name of the set")
+    dump.add_argument("-o", dest="file", metavar="FILE", type=Path, help="write to FILE")
     dump.add_argument(
         "--counters",
         action="store_true",
@@ -61,8 +59,10 @@ def sets(parser: ArgumentParser) -> None:
 
 
 def _add_change(parser: ArgumentParser) -> ArgumentParser:
-    parser.add_argument("name", metavar="NAME", help="of the set")
-    parser.add_argument("prefixes", metavar="PREFIX", nargs="+", type=prefix, help="or address")
+    parser.add_argument("name", metavar="NAME", help="name of the set")
+    parser.add_argument(
+        "prefixes", metavar="PREFIX", nargs="+", type=prefix, help="prefix or address"
+    )
     add_live(parser)
     return parser
 

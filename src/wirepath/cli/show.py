@@ -1,4 +1,4 @@
-"""Writing results: JSON for programs, aligned columns for people. Never any colour."""
+"""Writing results: JSON for programs, aligned columns for people, without colour."""
 
 import json
 import time
@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 from wirepath.net import HOOKS
 
 Cell = str | int | None
-"""A value in a table: numbers go to the right, grouped; None is a dash."""
+"""A value in a table: numbers are right-aligned with grouped digits; None is shown as a dash."""
 
 _UNITS: Final = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 
@@ -19,7 +19,7 @@ def document(values: Any) -> None:
 
 
 def table(titles: Sequence[str], rows: Iterable[Sequence[Cell]]) -> None:
-    """Print *rows* under *titles*, two spaces apart; nothing if there are none."""
+    """Print *rows* under *titles*, columns two spaces apart; print nothing without rows."""
     found = [tuple(row) for row in rows]
     if not found:
         return
@@ -34,23 +34,23 @@ def table(titles: Sequence[str], rows: Iterable[Sequence[Cell]]) -> None:
 
 
 class HookColumn(NamedTuple):
-    """The column that says at which hooks rules are; there is none if all are at ingress."""
+    """The column ``hook`` of a table of rules; left out if all rules are at ingress."""
 
     shown: bool
 
     @property
     def title(self) -> Sequence[str]:
-        """What stands above it."""
+        """The title of the column; empty if the column is left out."""
         return ("hook",) if self.shown else ()
 
     def cell(self, hooks: Sequence[str]) -> Sequence[str]:
-        """Show the *hooks* of one rule."""
+        """The cell for a rule at *hooks*; empty if the column is left out."""
         words = "all" if len(hooks) == len(HOOKS) else ",".join(hooks)
         return (words,) if self.shown else ()
 
 
 def hooks(of_rules: Iterable[Sequence[str]]) -> HookColumn:
-    """Decide whether tables of rules say at which hooks each is."""
+    """Make the column ``hook`` for rules at the hooks *of_rules*."""
     return HookColumn(any(tuple(some) != ("ingress",) for some in of_rules))
 
 
@@ -61,13 +61,13 @@ def _cell(value: Cell) -> str:
 
 
 def count(number: int, thing: str) -> str:
-    """Say ``1 rule``, ``1,234 rules``, ``2 prefixes``."""
+    """Format a number of things: ``1 rule``, ``1,234 rules``, ``2 prefixes``."""
     plural = thing + ("es" if thing.endswith("x") else "s")
     return f"{number:,} {thing if number == 1 else plural}"
 
 
 def duration(seconds: float) -> str:
-    """Say a time in its two largest units: ``1 h 5 min``."""
+    """Format a duration in its two largest units: ``1 h 5 min``."""
     left = max(0, round(seconds))
     parts: list[str] = []
     for size, unit in _UNITS:
@@ -78,5 +78,5 @@ def duration(seconds: float) -> str:
 
 
 def moment(unix_s: float) -> str:
-    """Say when something was, in local time: ``2026-11-22 20:13:02``."""
+    """Format a time as local time: ``2026-11-22 20:13:02``."""
     return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(unix_s))

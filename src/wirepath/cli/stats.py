@@ -1,4 +1,4 @@
-"""``wirepath stats`` and ``wirepath rules``: what was counted."""
+"""``wirepath stats`` and ``wirepath rules``: show counters."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def stats(parser: ArgumentParser) -> None:
         "--watch",
         metavar="S",
         type=interval,
-        help="print again every S seconds, with packets a second since the last time",
+        help="print every S seconds, with packets a second since the last time",
     )
     add_live(parser)
     parser.set_defaults(run=_stats)
@@ -48,7 +48,7 @@ def _stats(options: Namespace) -> None:
         _watch(now, options)
 
 
-# Opens the datapath anew each time: it may be swapped or taken down meanwhile.
+# Opens the datapath anew each time: it may have been swapped or taken down in the meantime.
 def _watch(now: Stats, options: Namespace) -> None:
     at = time.monotonic()
     while True:
@@ -91,7 +91,7 @@ def _print(
         _print_rules(now["rules"], read.own, earlier, elapsed_s)
 
 
-# A column a hook, if there are several; the rate is that of all.
+# One column per hook if there are several; the rate is that of all hooks together.
 def _print_counts(
     what: str, title: str, now: dict[str, Any], before: dict[str, Any] | None, elapsed_s: float
 ) -> None:

@@ -1,4 +1,4 @@
-"""``wirepath status``: what is attached where."""
+"""``wirepath status``: shows what is attached where."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def status(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--check",
         action="store_true",
-        help="print problems only, and exit 1 if there are any: for monitoring",
+        help="print only problems, and exit with 1 if there are any: for monitoring",
     )
     add_live(parser)
     parser.set_defaults(run=_status)
@@ -33,7 +33,7 @@ def _status(options: Namespace) -> int:
     found: list[Status] = []
     errors: list[KernelError] = []
     for name in names:
-        # One that cannot be read must not hide the others.
+        # A datapath that cannot be read must not hide the others.
         try:
             with Datapath.open(name) as datapath:
                 found.append(datapath.status())

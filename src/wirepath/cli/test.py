@@ -1,4 +1,4 @@
-"""``wirepath test ADDRESS``: what would happen to packets from an address, and why."""
+"""``wirepath test ADDRESS``: says what would happen to packets from an address, and why."""
 
 from __future__ import annotations
 
@@ -19,15 +19,17 @@ if TYPE_CHECKING:
 
 def test(parser: ArgumentParser) -> None:
     """Add the arguments of ``wirepath test``."""
-    parser.add_argument("address", metavar="ADDRESS", type=parse_address, help="source")
+    parser.add_argument("address", metavar="ADDRESS", type=parse_address, help="source address")
     parser.add_argument("--proto", metavar="P", type=_proto, help="protocol: tcp, udp, 47")
     parser.add_argument("--dport", metavar="N", type=_port, help="destination port")
-    parser.add_argument("--hook", choices=HOOKS, default="ingress", help="default: ingress")
+    parser.add_argument(
+        "--hook", choices=HOOKS, default="ingress", help="hook to judge at; default: ingress"
+    )
     parser.add_argument(
         "--policy",
         metavar="FILE",
         type=Path,
-        help="ask this policy instead of one that is up; needs no privilege",
+        help="test the policy in FILE instead of a running one; needs no privilege",
     )
     add_live(parser)
     parser.set_defaults(run=_test)

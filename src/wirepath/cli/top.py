@@ -1,4 +1,4 @@
-"""``wirepath top``: what passes and what is dropped at this moment, on one screen."""
+"""``wirepath top``: shows current rates, rules and bans on one screen."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from wirepath.datapath.live.rates import Look, View
 
-    Pause = Callable[[float], bool]  # waits so many seconds; whether `q` was pressed meanwhile
+    Pause = Callable[[float], bool]  # waits a number of seconds; true if `q` was pressed
 
 _FIRST_S: Final = 0.2  # the first screen does not wait for a whole interval
 
@@ -30,10 +30,14 @@ _FIRST_S: Final = 0.2  # the first screen does not wait for a whole interval
 def top(parser: ArgumentParser) -> None:
     """Add the arguments of ``wirepath top``."""
     parser.add_argument(
-        "--interval", metavar="S", type=interval, default=1.0, help="look every S seconds; 1 s"
+        "--interval",
+        metavar="S",
+        type=interval,
+        default=1.0,
+        help="update every S seconds; default: 1",
     )
     parser.add_argument(
-        "--once", action="store_true", help="print one screen as plain text, after an interval"
+        "--once", action="store_true", help="print one screen as plain text after an interval"
     )
     add_live(parser)
     parser.set_defaults(run=_top)
@@ -61,7 +65,7 @@ def _look(name: str | None) -> Look:
         return Look.of(handles)
 
 
-# What was there may have been taken down and brought up again meanwhile.
+# Starts over if the datapath was taken down and brought up again: its counters start from 0 then.
 def _next_view(before: Look, seconds: float) -> View:
     from wirepath.datapath.live.rates import View
 
@@ -126,7 +130,7 @@ def _watch(first: Look, seconds: float, pause: Pause, live: Live) -> None:
 
 @contextmanager
 def _keys() -> Iterator[Pause]:
-    """Read single keys, where there is a keyboard."""
+    """Read single keys if stdin is a terminal; yield a function that waits and looks for `q`."""
     if not sys.stdin.isatty():
         yield _asleep
         return

@@ -1,4 +1,4 @@
-"""A `View` in so many lines and columns, and no more."""
+"""The screen of ``wirepath top``: a `View` laid out to fit the terminal."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ if TYPE_CHECKING:
 
 _REASONS: Final = 5  # lines that verdicts and reasons may take
 _GAP: Final = 2  # columns
-_FIRST: Final = 8  # columns that the first column of a table gets where there is little room
-_HEAD: Final = 2  # lines of a table that are no rows: one left free, and the titles
+_FIRST: Final = 8  # least width of the first column of a table
+_HEAD: Final = 2  # lines of a table besides its rows: an empty line and the titles
 
 
 class Part(NamedTuple):
     """A table of the screen.
 
     Attributes:
-        titles: of its columns; the first is cut where there is no room.
-        numbers: which of the columns, counted from 0, are numbers.
-        rows: the first of all
-        total: that there are.
-        wide: whether it takes the whole width.
+        titles: the titles of its columns; cells of the first column are cut if they do not fit.
+        numbers: the columns, counted from 0, that contain numbers.
+        rows: the rows to show, as many as fit.
+        total: how many rows exist, including those not in *rows*.
+        wide: whether the table takes the whole width.
     """
 
     titles: tuple[str, ...]
@@ -44,12 +44,12 @@ class Part(NamedTuple):
 
 
 def screen(view: View, width: int, height: int, foot: str = "") -> RenderableType:
-    """Lay *view* out.
+    """Lay *view* out to fit *width* and *height*.
 
     Args:
-        view: what to show.
+        view: the view.
         width: columns, 20 or more.
-        height: lines, 3 or more; what has no room is left out, last parts first.
+        height: lines, 3 or more; parts that do not fit are left out, last ones first.
         foot: the last line.
     """
     lines = [_line(text) for text in _head(view)]
@@ -66,7 +66,7 @@ def screen(view: View, width: int, height: int, foot: str = "") -> RenderableTyp
 
 
 def waiting(name: str, foot: str) -> RenderableType:
-    """Say that nothing serves there now."""
+    """Lay out a screen that says that wirepath is not up on *name*."""
     return Group(_line(f"{name}: wirepath is not up there; waiting for it"), _line(foot))
 
 
@@ -129,7 +129,7 @@ def _rate(rate: float) -> str:
     return f"{rate:,.0f}"
 
 
-# So many rows for each part: a line for each in turn, as long as there are some.
+# How many rows each part gets: lines are dealt out to the parts in turn.
 def _rooms(wanted: Sequence[int], lines: int) -> list[int]:
     rooms = [0] * len(wanted)
     while lines > 0 and rooms != list(wanted):

@@ -1,7 +1,7 @@
-"""The joint: a policy on an interface, its generations, its live state.
+"""Datapaths: a policy on an interface, its generations and its live state.
 
-Everything lives in the kernel, pinned under the bpffs; a `Datapath` is one process's way to it.
-Nothing heavy is imported before it is needed: ``status`` and ``ban`` start fast.
+All state is in the kernel, pinned under the bpffs; a `Datapath` gives one process access to it.
+Heavy modules are imported where they are needed, so that ``status`` and ``ban`` start fast.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Self
 from wirepath.datapath import change
 from wirepath.datapath.access import Access, choose_name, homes, settle
 from wirepath.datapath.attach import choose
-from wirepath.datapath.device import link_of
+from wirepath.datapath.device import check_native, link_of
 from wirepath.datapath.generation.pinned import INGRESS
 from wirepath.datapath.handles import Handles
 from wirepath.datapath.host.place import Place
@@ -46,23 +46,24 @@ log = logging.getLogger(__name__)
 
 
 class Datapath:
-    """The datapath on one interface, whatever generation serves there.
+    """The datapath on one interface, independent of the generation that serves there.
 
-    `up` puts a policy on an interface, `open` finds what serves there; no object is made otherwise.
+    `up` puts a policy on an interface and `open` finds a running datapath; use these to make an
+    object.
 
-    It keeps nothing open: every call looks at what serves at that moment, so that an object may
-    live for months, in any thread, next to other processes that change the same datapath. Each
-    call raises RequestError once wirepath is not up there any more.
+    An object keeps nothing open: every call opens the serving generation anew. It may live for
+    months and be used from any thread, next to other processes that change the same datapath. Each
+    call raises RequestError once wirepath is no longer up on the interface.
 
-    Programs, tables and bans are in the kernel and need no process. So leaving a ``with`` block
-    changes nothing; `temporarily` is for those that should end with it.
+    Programs, tables and bans are in the kernel and need no process, so leaving a ``with`` block
+    changes nothing; `temporarily` takes the datapath down at the end of the block.
 
     An object belongs to the network namespace of the thread that made it.
 
     Attributes:
-        name: of the interface.
-        bans: of sources.
-        sets: of prefixes.
+        name: the name of the interface.
+        bans: the bans of this datapath.
+        sets: the sets of this datapath.
     """
 
     def __init__(self, name: str, pins: Pins, *, home: str | None = None) -> None:
@@ -78,14 +79,14 @@ class Datapath:
 
     @classmethod
     def names(cls) -> list[str]:
-        """Name the interfaces of this network namespace that are up."""
+        """List the interfaces of this network namespace on which wirepath is up."""
         pins = Pins.find()
         settle(pins)
         return sorted(homes(pins))
 
     @classmethod
     def open(cls, name: str | None = None) -> Self:
-        """Find what serves on interface *name*; the only one up if None.
+        """Open the datapath on interface *name*; if None, the only one that is up.
 
         Raises:
             RequestError: wirepath is not up there, or *name* is needed.
@@ -101,28 +102,28 @@ class Datapath:
         return found
 
     def reading(self) -> AbstractContextManager[Handles]:
-        """Open what serves now, to read it; for wirepath itself, which knows what is inside."""
+        """Open the serving generation for reading; internal to wirepath."""
         return self._access.reading()
 
     def changing(self) -> AbstractContextManager[Handles]:
-        """Keep other threads and processes from using it until the block ends.
+        """Lock the datapath against other threads and processes until the block ends.
 
-        Calls of this thread, to any `Datapath`, go on as ever, and find nothing changed by others
-        in between. Calls of others wait, and raise KernelError with EAGAIN after 10 s. What the
-        context yields is open maps, for wirepath itself.
+        Calls from this thread, to any `Datapath`, work as usual, and nothing changes between them.
+        Calls from other threads and processes wait, and raise KernelError with EAGAIN after 10 s.
+        The context yields open maps, which are internal to wirepath.
 
         Raises:
             RequestError: wirepath is not up there.
-            KernelError: EAGAIN, another one held the lock for 10 s.
+            KernelError: EAGAIN, another thread or process held the lock for 10 s.
         """
         return self._access.changing()
 
     @contextmanager
     def temporarily(self) -> Iterator[Self]:
-        """Take it down when the block ends, by an error too: for tests and notebooks.
+        """Take the datapath down when the block ends, also by an error: for tests and notebooks.
 
-        Only what served at the beginning, or came of it by `apply`, is taken down: not what another
-        process has put up there after a `down`.
+        Only the datapath that served when the block began is taken down, after any number of
+        `apply`: not one that another process has put up there after a `down`.
         """
         with self._access.reading() as handles:
             link = handles.link.id
@@ -135,7 +136,7 @@ class Datapath:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Do nothing: the datapath serves on."""
+        """Do nothing: the datapath continues to serve."""
 
     # Up, apply, down
 
@@ -154,25 +155,27 @@ class Datapath:
         """Put *policy* on interface *name*.
 
         Args:
-            name: of an interface of this network namespace.
-            policy: a valid one.
-            mode: where the program runs; never another than was asked for.
-            skip_bad: whether to go without the bad lines of set files.
-            sysctl: whether settings of the kernel that *policy* needs may be changed until `down`.
-            qdisc: whether fq may take the place of the root qdisc until `down`.
-            tc: how programs are attached at the hooks of TC; the best way there is if None.
+            name: an interface of this network namespace.
+            policy: the policy.
+            mode: how the XDP program is attached; `up` fails rather than use another mode.
+            skip_bad: whether to skip bad lines of set files.
+            sysctl: whether kernel settings that *policy* needs may be changed until `down`.
+            qdisc: whether fq may replace the root qdisc until `down`.
+            tc: how programs are attached at the hooks of TC; if None, the best way this kernel has.
 
         Raises:
-            PolicyError: a list has bad lines.
-            RequestError: there is no such interface, or a setting is to be changed.
-            AttachError: the interface is taken, by wirepath too, or unfit.
-            KernelError: the kernel does not take the program. Nothing has changed then.
+            PolicyError: a set file has bad lines.
+            RequestError: there is no such interface, or a setting would have to be changed.
+            AttachError: the interface is taken, possibly by wirepath, or unfit.
+            KernelError: the kernel refuses the program; nothing has changed.
         """
         from wirepath.kernel.interface import Interface
 
         interface = Interface.of(name)
         link = link_of(interface, policy)
-        pins = Pins.find()  # before anything starts a thread: it may have to change namespaces
+        if mode == "native":
+            check_native(interface)
+        pins = Pins.find()  # may change namespaces, so before anything starts a thread
         from wirepath.plan.requirements import requirements
         from wirepath.plan.set_files import read_contents
 
@@ -192,10 +195,10 @@ class Datapath:
         return cls(name, pins)
 
     def difference(self, policy: Policy, *, skip_bad: bool = False) -> Difference:
-        """Say what `apply` would change.
+        """Compare *policy* with the serving one: what `apply` would change.
 
         Raises:
-            PolicyError: a list has bad lines.
+            PolicyError: a set file has bad lines.
         """
         from wirepath.datapath.diff import difference
         from wirepath.plan.set_files import read_contents
@@ -213,9 +216,9 @@ class Datapath:
         sysctl: bool = False,
         qdisc: bool = False,
     ) -> Difference:
-        """Let *policy* serve from one packet to the next; state and counters go with it.
+        """Replace the policy between two packets; state and counters carry over.
 
-        Arguments are those of `up`.
+        The arguments are those of `up`.
 
         Args:
             policy: a valid one.
@@ -225,8 +228,8 @@ class Datapath:
             qdisc: as in `up`.
 
         Raises:
-            PolicyError: a list has bad lines, or the files of a set have become empty.
-            KernelError: the kernel does not take it; the old generation serves on.
+            PolicyError: a set file has bad lines, or the files of a set have become empty.
+            KernelError: the kernel refuses it; the old generation continues to serve.
         """
         from wirepath.datapath.diff import difference
         from wirepath.kernel.interface import Interface
@@ -252,11 +255,11 @@ class Datapath:
         return changes
 
     def down(self) -> None:
-        """Take it off the interface; nothing of it is left in the kernel."""
+        """Take the datapath off the interface; nothing of it is left in the kernel."""
         with self._access.changing() as handles:
             change.take_down(self._access.pins, handles.pinned)
 
-    # Takes it down if the XDP link *link*, which lasts from `up` to `down`, is there still.
+    # Takes the datapath down if it still has the XDP link *link*, which lasts from `up` to `down`.
     def _end(self, link: int) -> None:
         pins = self._access.pins
         with pins.locked():
@@ -271,25 +274,25 @@ class Datapath:
 
     @property
     def manifest(self) -> Manifest:
-        """What the generation is that serves now, as plain values."""
+        """The manifest of the serving generation: plain values."""
         with self._access.reading() as handles:
             return handles.manifest
 
     @property
     def policy(self) -> Policy:
-        """The policy that serves now, without the contents of its set files."""
+        """The serving policy, without the contents of its set files."""
         with self._access.reading() as handles:
             return handles.policy
 
     def status(self) -> Status:
-        """Say what is attached and how full it is."""
+        """Describe what is attached and how full its tables are."""
         from wirepath.datapath.status import status
 
         with self._access.reading() as handles:
             return status(handles)
 
     def rules(self) -> list[LiveRule]:
-        """List the rules in the order they are walked, each with what it has counted."""
+        """List the rules in the order they are walked, each with its counters."""
         from wirepath.datapath.live.rules import rules
 
         with self._access.reading() as handles:
@@ -303,16 +306,16 @@ class Datapath:
         proto: int | str | None = None,
         dport: int | None = None,
     ) -> Explanation:
-        """Say what packets from *address* would get now, by the policy, its sets and the bans.
+        """Explain what happens now to packets from *address*, by the policy, its sets and bans.
 
         Args:
             address: the source.
-            hook: where the packets are.
-            proto: their protocol, by name or number; any if None.
-            dport: their destination port; any if None, and then they may have none.
+            hook: the hook at which packets are judged.
+            proto: protocol of the packets, by name or number; any if None.
+            dport: their destination port; if None, any port or none.
 
         Raises:
-            RequestError: there is no such address, protocol or port.
+            RequestError: the address, protocol or port is not valid.
         """
         from wirepath.explanation import explain_by
 
@@ -320,19 +323,19 @@ class Datapath:
         return explain_by(self.model(hook), address, now_ns=now_ns, proto=proto, dport=dport)
 
     def counters(self) -> Stats:
-        """Read all counters: of packets by verdict and reason at each hook, and of rules."""
+        """Read all counters: packets by verdict and reason at each hook, and those of rules."""
         from wirepath.datapath.live import counters
 
         with self._access.reading() as handles:
             return counters.read(handles)
 
     def attachments(self) -> dict[Hook, Attachment]:
-        """Look how each hook is attached."""
+        """Find out how each hook is attached."""
         with self._access.reading() as handles:
             return handles.attachments()
 
     def model(self, hook: Hook = INGRESS) -> Model:
-        """Make the model of what serves at *hook*, with the sets and bans of this moment."""
+        """Make a model of the serving policy at *hook*, with the current sets and bans."""
         from wirepath.datapath.live.model import model
 
         with self._access.reading() as handles:
@@ -355,7 +358,7 @@ def _check_feeds(policy: Policy, changes: Difference) -> None:
         raise PolicyError(emptied)
 
 
-# What is left of an interface of that name whose program was lost: its state goes on.
+# Handles of an interface of that name whose program was lost, to carry its state over; or None.
 @contextmanager
 def _left(pins: Pins, name: str) -> Iterator[Handles | None]:
     if homes(pins).get(name, name) != name:

@@ -1,7 +1,7 @@
-"""Access to what serves on an interface, from one call to the next.
+"""Access to the generation that serves on an interface, opened anew by every call.
 
-Every process shares a datapath with every other one, so none may rely on what it opened earlier: a
-map may belong to a generation that no packet meets any more. An `Access` lasts, `Handles` do not.
+All processes share a datapath, so none may rely on a map that it opened earlier: the map may belong
+to a generation that packets no longer reach. An `Access` may be kept; `Handles` are short-lived.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """The way to what serves on an interface: for as long as anybody likes, from any thread.
+    """Access to the serving generation of an interface; it may be kept and used from any thread.
 
     Attributes:
-        iface: the interface, by the name that it was put up by.
-        pins: of its network namespace.
+        iface: the name of the interface when it was put up.
+        pins: the pins of its network namespace.
     """
 
     iface: str
@@ -35,7 +35,7 @@ class Access:
 
     @contextmanager
     def reading(self) -> Iterator[Handles]:
-        """Give handles of what serves now. The lock is held only while they are opened.
+        """Open handles of the serving generation; the lock is held only while they are opened.
 
         Raises:
             RequestError: wirepath is not up there.
@@ -49,11 +49,11 @@ class Access:
 
     @contextmanager
     def writing(self) -> Iterator[Handles]:
-        """Give handles as `changing` does, to write live state that packets are to meet.
+        """Open handles as `changing` does, to write live state that has to affect packets.
 
         Raises:
-            AttachError: no packet meets it; what the context wrote stays, and holds once the
-                program is attached again.
+            AttachError: no packet reaches the program; what the context wrote stays, and takes
+                effect once the program is attached again.
         """
         with self.changing() as handles:
             yield handles
@@ -62,7 +62,7 @@ class Access:
 
     @contextmanager
     def changing(self) -> Iterator[Handles]:
-        """Give handles of what serves, and hold the lock alone until the context ends.
+        """Open handles of the serving generation, under an exclusive lock for the whole context.
 
         Raises:
             RequestError: wirepath is not up there.
@@ -75,20 +75,20 @@ class Access:
                 yield handles
 
     def rebuild(self, handles: Handles, members: Members) -> None:
-        """Build the policy of *handles* anew around other contents of its sets, *members*.
+        """Replace the generation of *handles* by one with the same policy and new set *members*.
 
-        The lock is the caller's. What *handles* are of does not serve any more afterwards.
+        The caller holds the lock.
 
         Raises:
-            AttachError: no packet meets the policy now; nothing has changed.
-            KernelError: the kernel does not take it; the old generation serves on.
+            AttachError: no packet reaches the program; nothing has changed.
+            KernelError: the kernel refuses it; the old generation continues to serve.
         """
         if loss := handles.loss:
             raise AttachError(self.iface, what=f"nothing changed: {_unfiltered(self.iface, loss)}")
         rebuild(self.pins, handles, members)
 
     def serving(self) -> Handles:
-        """Open what serves; the lock is the caller's.
+        """Open handles of the serving generation; the caller holds the lock.
 
         Raises:
             RequestError: wirepath is not up there.
@@ -105,14 +105,14 @@ def _unfiltered(iface: str, loss: str) -> str:
 
 
 def settle(pins: Pins) -> None:
-    """Finish or undo what processes that died have left half done."""
+    """Finish or undo changes that were cut short when a process died."""
     if pins.unsettled():
         with pins.locked():
             recover(pins)
 
 
 def homes(pins: Pins) -> dict[str, str]:
-    """Give the name that each interface was put up by, by the name that it has now."""
+    """Map the current name of each interface to its name when it was put up."""
     found: dict[str, str] = {}
     for name in pins.names():
         serving = pinned(pins, name, pins.serving(name))
@@ -122,7 +122,7 @@ def homes(pins: Pins) -> dict[str, str]:
 
 
 def choose_name(name: str | None, up: list[str]) -> str:
-    """Give *name*, or the only interface that is *up* if it is None.
+    """Return *name*; if None, the only interface that is *up*.
 
     Raises:
         RequestError: wirepath is not up there, or a name is needed.
@@ -137,7 +137,7 @@ def choose_name(name: str | None, up: list[str]) -> str:
 
 
 def not_up(name: str | None, up: list[str]) -> RequestError:
-    """Say that wirepath is not up on *name*, and where it is."""
+    """Make the error that says that wirepath is not up on *name*, and where it is up."""
     what = f"{name}: wirepath is not up there" if name else "wirepath is not up anywhere"
     cure = f"up on {', '.join(up)}" if up else "bring it up: `wirepath up IFACE POLICY`"
     return RequestError(f"{what} ({cure})")

@@ -1,7 +1,7 @@
-"""The programs of a generation at their hooks: attached, brought in line, taken off.
+"""Attaching the programs of a generation to their hooks, and detaching them.
 
-What is pinned in the directory of a generation says what should run. The XDP link tells which
-generation serves; the hooks of TC are brought in line with that one.
+The pins in the directory of a generation say which programs should run. The XDP link tells which
+generation serves; the hooks of TC are aligned with that one.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ class Attachment(NamedTuple):
 
     Attributes:
         attach: xdp, tcx or clsact.
-        mode: of XDP: native, generic or offload; None at the hooks of TC.
-        program_id: of the program that should run there.
-        link_id: of what holds it there; None for a filter of clsact.
-        running: which program runs there in fact; 0 if none does.
+        mode: for XDP native, generic or offload; None at the hooks of TC.
+        program_id: ID of the program that should run there.
+        link_id: ID of the link that attaches it; None for a clsact filter.
+        running: ID of the program that actually runs there; 0 if none does.
     """
 
     attach: str
@@ -42,7 +42,7 @@ class Attachment(NamedTuple):
     running: int
 
     def document(self) -> dict[str, Any]:
-        """Give it as plain values, for JSON."""
+        """Give the attachment as plain values, for JSON."""
         values = self._asdict()
         del values["running"]
         if self.mode is None:
@@ -51,17 +51,17 @@ class Attachment(NamedTuple):
 
 
 def choose(asked: Tc | None) -> Tc:
-    """Give *asked*, or the best way to attach to the hooks of TC that this kernel has."""
+    """Return *asked*; if None, the best way this kernel has to attach to the hooks of TC."""
     return asked or ("tcx" if tcx.supported() else "clsact")
 
 
 def attachment(directory: Path, hook: Direction, ifindex: int, tc: Tc) -> Attachment:
-    """Look how *hook* of the generation pinned in *directory* is attached.
+    """Find out how *hook* of the generation pinned in *directory* is attached.
 
     Args:
-        directory: of a generation that has this hook.
-        hook: of TC.
-        ifindex: of its interface; 0 if that is gone.
+        directory: the directory of a generation that has this hook.
+        hook: a hook of TC.
+        ifindex: the ifindex of its interface; 0 if the interface is gone.
         tc: how programs are attached there.
     """
     own = directory / hook
@@ -78,13 +78,13 @@ def attachment(directory: Path, hook: Direction, ifindex: int, tc: Tc) -> Attach
 
 
 def align(directory: Path | None, ifindex: int, tc: Tc) -> None:
-    """Let the hooks of TC run what is pinned in *directory*, and nothing else of ours.
+    """Make the hooks of TC run the programs pinned in *directory*, and no others of ours.
 
-    Links that are pinned elsewhere only are left to `let_go`.
+    Links that are pinned only in other directories stay; `let_go` detaches them.
 
     Args:
-        directory: of a generation; None if nothing should run.
-        ifindex: of its interface.
+        directory: the directory of a generation; None if nothing should run.
+        ifindex: the ifindex of its interface.
         tc: how programs are attached there.
 
     Raises:
@@ -111,7 +111,7 @@ def _align_link(directory: Path, ifindex: int, hook: Direction) -> None:
                     link.update(program, old=old)
 
 
-# Whether a link is pinned there that is attached to that interface.
+# Whether *pin* is a link that is attached to that interface.
 def _holds(pin: Path, ifindex: int) -> bool:
     if not pin.exists():
         return False
@@ -135,7 +135,7 @@ def _align_filter(directory: Path | None, ifindex: int, hook: Direction) -> None
 
 
 def share_links(serving: Path, staged: Path, ifindex: int) -> None:
-    """Pin the links of *serving* in *staged* too, at the hooks of TC that both have.
+    """Pin the links of *serving* in *staged* as well, for the hooks of TC that both have.
 
     Links that are not on the interface *ifindex* are left out.
     """
@@ -146,9 +146,9 @@ def share_links(serving: Path, staged: Path, ifindex: int) -> None:
 
 
 def let_go(directory: Path, *, kept: Path | None = None) -> None:
-    """Detach the links of *directory* from the hooks of TC, but for those that *kept* has too.
+    """Detach the links of *directory* from the hooks of TC, except those that *kept* has too.
 
-    To remove the last pin of a link would detach it as well, but only some time later.
+    Removing the last pin of a link would also detach it, but only some time later.
     """
     stay = {link_id for _, link_id in _links(kept)} if kept else set()
     for pinned, link_id in _links(directory):

@@ -1,9 +1,8 @@
-"""Changes of what serves on an interface, carried out or recovered: `up`, `apply` and `down`.
+"""`up`, `apply` and `down` as changes: carried out step by step, and recovered after a crash.
 
 The steps of a change are in `wirepath.datapath.steps`. Before the commit a failure undoes every
-step that was begun; after it all steps are finished. A crash is recovered by the same parts: the
-pins say which generations the change goes from and to, and the XDP link tells whether it was
-committed.
+step that was begun; after it all steps are finished. Recovery uses the same parts: the pins say
+which generations the change goes from and to, and the XDP link tells whether it was committed.
 """
 
 from __future__ import annotations
@@ -31,16 +30,17 @@ log = logging.getLogger(__name__)
 
 
 def put_up(pins: Pins, order: Order, left: Handles | None) -> None:
-    """Let *order* serve on an interface where no program of ours runs.
+    """Bring *order* into service on an interface where no program of ours runs.
 
     Args:
-        pins: of its network namespace.
+        pins: the pins of its network namespace.
         order: what is to serve.
-        left: handles of what served there until its program was lost, whose state goes on.
+        left: handles of a generation that served there until its program was lost; its state is
+            carried over.
 
     Raises:
         AttachError: the interface is taken, gone or unfit.
-        KernelError: the kernel does not take it. Nothing has changed then.
+        KernelError: the kernel refuses it; nothing has changed.
     """
     name = order.place.iface
     before = left.pinned if left else None
@@ -52,10 +52,10 @@ def put_up(pins: Pins, order: Order, left: Handles | None) -> None:
 
 
 def swap(pins: Pins, handles: Handles, order: Order) -> None:
-    """Let *order* serve in place of what *handles* are of, from one packet to the next.
+    """Replace the generation of *handles* by *order*, between two packets.
 
     Raises:
-        KernelError: the kernel does not take it; the old generation serves on.
+        KernelError: the kernel refuses it; the old generation continues to serve.
     """
     before = handles.pinned
     number = before.number + 1
@@ -74,10 +74,10 @@ def swap(pins: Pins, handles: Handles, order: Order) -> None:
 
 
 def rebuild(pins: Pins, handles: Handles, members: Members) -> None:
-    """Build the same policy anew around other contents of its sets, *members*.
+    """Replace the generation of *handles* by one with the same policy and new set *members*.
 
     Raises:
-        KernelError: the kernel does not take it; the old generation serves on.
+        KernelError: the kernel refuses it; the old generation continues to serve.
     """
     from wirepath.datapath.device import link_of
     from wirepath.datapath.host.place import Place
@@ -98,10 +98,11 @@ def rebuild(pins: Pins, handles: Handles, members: Members) -> None:
 
 
 def carry_out(change: Change) -> None:
-    """Carry *change* out; if it fails before the commit, all is as it was.
+    """Carry *change* out; if it fails before the commit, undo it.
 
     Raises:
-        WirepathError: what went wrong. After the commit it is only about what was to be removed.
+        WirepathError: a step failed. After the commit the change holds all the same: only some of
+            the old generation could not be removed.
     """
     begun: list[Step] = []
     try:
@@ -113,7 +114,7 @@ def carry_out(change: Change) -> None:
             if change.after is None and change.committed:  # nothing can put the program back
                 finish(change)
             elif undo(change, begun[1:]):
-                begun[0].undo(change)  # or it is noted for the next command, to try again
+                begun[0].undo(change)  # otherwise the note stays, and the next command tries again
             raise
         finish(change)
     finally:
@@ -122,7 +123,7 @@ def carry_out(change: Change) -> None:
 
 
 def undo(change: Change, begun: Sequence[Step]) -> bool:
-    """Take back the steps that were *begun*, the last one first; tell whether all of it worked."""
+    """Undo the steps that were *begun*, last one first; return whether all of them could be."""
     worked = True
     for step in reversed(begun):
         try:
@@ -134,10 +135,10 @@ def undo(change: Change, begun: Sequence[Step]) -> bool:
 
 
 def finish(change: Change) -> None:
-    """Remove what only the generation before needed.
+    """Remove what only the previous generation needed.
 
     Raises:
-        WirepathError: of the first step that failed, after all others were finished.
+        WirepathError: the error of the first step that failed, after all others were finished.
     """
     failed: list[WirepathError] = []
     for step in reversed(STEPS):
@@ -150,12 +151,12 @@ def finish(change: Change) -> None:
 
 
 def recover(pins: Pins) -> None:
-    """Finish or undo what processes that died have left half done; the lock is the caller's."""
+    """Finish or undo changes that were cut short when a process died; the caller holds the lock."""
     for name in pins.unsettled():
         older.adopt(pins, name)
         if pins.is_settled(name) or not pins.directory(name).exists():
             continue
-        change = _left_behind(pins, name)
+        change = _interrupted(pins, name)
         if change.committed and (change.before or change.after):
             log.warning("finished a change of %s that was cut short", name)
             Withdraw().do(change)
@@ -167,12 +168,12 @@ def recover(pins: Pins) -> None:
 
 
 def take_down(pins: Pins, before: Pinned) -> None:
-    """Take *before*, which serves, off its interface; nothing of it is left in the kernel."""
+    """Take the serving generation *before* off its interface; nothing is left in the kernel."""
     carry_out(Change(name=before.iface, pins=pins, before=before, after=None))
     log.info("detached %s", before.iface)
 
 
-def _left_behind(pins: Pins, name: str) -> Change:
+def _interrupted(pins: Pins, name: str) -> Change:
     before, after = pins.changing(name) or _unnoted(pins, name)
     return Change(
         name=name, pins=pins, before=pinned(pins, name, before), after=pinned(pins, name, after)
@@ -180,11 +181,11 @@ def _left_behind(pins: Pins, name: str) -> Change:
 
 
 def pinned(pins: Pins, name: str, number: int | None) -> Pinned | None:
-    """Give one generation of *name* as it is pinned; None for None."""
+    """Give generation *number* of *name* as it is pinned; None if *number* is None."""
     return None if number is None else Pinned(name, number, pins.generation(name, number))
 
 
-# Nothing says which generation serves: it is the one that does, or all of them go.
+# No note of the change exists. If a generation serves, it stays; otherwise all are removed.
 def _unnoted(pins: Pins, name: str) -> Transition:
     numbers = pins.generations(name)
     there = [Pinned(name, number, pins.generation(name, number)) for number in numbers]

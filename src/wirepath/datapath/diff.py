@@ -1,4 +1,4 @@
-"""What a new policy would change on a running datapath."""
+"""The difference between a running datapath and a new policy."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class SetChange:
-    """A set that comes, goes, or changes its contents.
+    """A set that is added or removed, or whose contents change.
 
     Attributes:
-        name: of the set.
+        name: the name of the set.
         before, after: how many prefixes it has; None if it does not exist.
-        added, removed: how many prefixes come and go.
+        added, removed: how many prefixes are added and removed.
     """
 
     name: str
@@ -32,16 +32,17 @@ class SetChange:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Difference:
-    """What a new policy changes, by name.
+    """The changes that a new policy makes, by name.
 
     Attributes:
-        rules_added, rules_removed, rules_changed: rules; a changed one keeps its counters.
-        rules_moved: whether those that stay are walked in another order.
-        hooks_added, hooks_removed: where a program is attached or taken off.
+        rules_added, rules_removed, rules_changed: names of rules; a changed rule keeps its
+            counters.
+        rules_moved: whether the rules that stay are walked in another order.
+        hooks_added, hooks_removed: hooks at which a program is attached or detached.
         datapath: keys of ``[datapath]`` that change.
-        sets: whose contents change, live changes included.
-        counting: sets that stay, and begin or cease to count by prefix.
-        skipped: by file, how many bad lines were passed over.
+        sets: sets whose contents change; live changes count.
+        counting: sets that stay, and start or stop counting by prefix.
+        skipped: by file, how many bad lines were skipped.
     """
 
     rules_added: tuple[str, ...]
@@ -57,7 +58,7 @@ class Difference:
 
     @property
     def empty(self) -> bool:
-        """Whether everything stays as it is."""
+        """Whether nothing changes."""
         return not (
             self.rules_added
             or self.rules_removed
@@ -69,7 +70,7 @@ class Difference:
         )
 
     def document(self) -> dict[str, Any]:
-        """Give it as plain values, for JSON."""
+        """Give the difference as plain values, for JSON."""
         return asdict(self)
 
     def __repr__(self) -> str:
@@ -79,7 +80,7 @@ class Difference:
 
 
 def difference(handles: Handles, policy: Policy, contents: Contents) -> Difference:
-    """Compare what serves with *policy* and the *contents* of its sets."""
+    """Compare the generation of *handles* with *policy* and the *contents* of its sets."""
     before, after = handles.manifest.policy, policy.document()
     old = {rule["name"]: rule for rule in before["rule"]}
     new = {rule["name"]: rule for rule in after["rule"]}

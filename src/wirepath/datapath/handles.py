@@ -1,4 +1,4 @@
-"""Handles: what serves on an interface at one moment, opened under the lock, closed soon after."""
+"""Handles: the serving generation of an interface, opened under the lock and closed soon after."""
 
 from __future__ import annotations
 
@@ -25,16 +25,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Handles:
-    """Everything open of one generation. Leaving the context closes it and changes nothing.
+    """The open maps, program and link of one generation; leaving the context closes them.
+
+    Closing changes nothing in the kernel.
 
     Attributes:
-        iface: the interface, by the name that it was put up by.
+        iface: the name of the interface when it was put up.
         directory: where the generation is pinned.
-        manifest: what it is.
+        manifest: the description of the generation.
         host: what was changed on the host for it.
         tables: by hook, its maps by C name; maps that hooks share are among those of ingress.
-        program: that judges packets at ingress.
-        link: that holds it on the interface.
+        program: the program that judges packets at ingress.
+        link: the link that attaches this program to the interface.
     """
 
     iface: str
@@ -69,18 +71,18 @@ class Handles:
 
     @property
     def maps(self) -> Mapping[str, Map]:
-        """The maps of ingress, and those that all hooks share."""
+        """The maps of ingress, with the maps that all hooks share."""
         return self.tables[INGRESS]
 
     @property
     def device(self) -> str:
-        """The name that the interface has now; the one that it was put up by if it is gone."""
+        """The current name of the interface; if it is gone, the name when it was put up."""
         attached = self.link.interface
         return attached.name if attached else self.iface
 
     @property
     def loss(self) -> str:
-        """Why no packet meets the program of ingress; empty if packets do."""
+        """Why no packet reaches the program of ingress; empty if packets do."""
         if self.link.interface:
             return ""
         try:
@@ -97,7 +99,7 @@ class Handles:
 
     @property
     def pinned(self) -> Pinned:
-        """The generation, for a `Change` that begins with it."""
+        """The generation as it is pinned, for a `Change` that starts from it."""
         return Pinned(self.iface, self.manifest.generation, self.directory)
 
     @property
@@ -108,7 +110,7 @@ class Handles:
         return Policy.from_document(self.manifest.policy, file=self.manifest.file)
 
     def attachments(self) -> dict[Hook, Attachment]:
-        """Look how each hook is attached."""
+        """Find out how each hook is attached."""
         manifest, there = self.manifest, self.link.interface
         ifindex, running = (there.index, self.link.program_id) if there else (0, 0)
         found: dict[Hook, Attachment] = {
@@ -134,7 +136,7 @@ class Handles:
         self.close()
 
 
-# The maps that are pinned in a directory: what else is there has no map's name.
+# Opens the maps that are pinned in a directory: every pin there but those of NO_MAPS.
 def _open_maps(directory: Path, undo: ExitStack) -> dict[str, Map]:
     names = [pin.name for pin in directory.iterdir() if not pin.is_dir()]
     maps = (name for name in names if name not in NO_MAPS)

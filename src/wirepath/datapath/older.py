@@ -1,8 +1,8 @@
-"""Pins that an older wirepath made, brought to where and how this one has them.
+"""Adoption of pins that an older wirepath made: moved and converted to the current schema.
 
-Schema 1 (wirepath 0.1) pinned a single generation an interface, flat in the directory of that
-interface, put the next one together in a directory of its own, and had in the manifest what was
-changed on the host. The programs run on meanwhile; the next `apply` replaces them.
+Schema 1 (wirepath 0.1) pinned one generation per interface, flat in the directory of that
+interface, built the next one in a separate directory, and recorded changes of the host in the
+manifest. The programs keep running during adoption; the next `apply` replaces them.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from wirepath.datapath.host.place import Place
 from wirepath.errors import PinError, WirepathError
 from wirepath.kernel.bpffs import remove_tree
 from wirepath.kernel.handle import telling
+from wirepath.kernel.interface import received
 from wirepath.kernel.maps import Map
 
 if TYPE_CHECKING:
@@ -30,13 +31,13 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _RENAMED: Final = {"set_entries": "prefix_counters", "snaps": "truncate"}
-"""Pins that have other names now."""
+"""Pins that were renamed since: {old name: new name}."""
 
 
 def adopt(pins: Pins, name: str) -> None:
-    """Bring what an older wirepath has pinned of interface *name* to its place; the lock is held.
+    """Adopt the pins that an older wirepath made for interface *name*; the caller holds the lock.
 
-    What cannot be read stays where it is, and is logged.
+    Pins that cannot be read stay where they are, and a warning is logged.
     """
     flat, staged = pins.directory(name), pins.older_staging / pins.directory(name).name
     if not _is_flat(flat) and not staged.exists():
@@ -57,7 +58,7 @@ def _is_flat(directory: Path) -> bool:
     return (directory / LINK).exists()
 
 
-# Of two generations the one goes that does not serve: its change was cut short.
+# If there are two generations, a change was cut short: removes the one that does not serve.
 def _settle(name: str, flat: Path, staged: Path) -> None:
     if not staged.exists():
         return
@@ -69,7 +70,8 @@ def _settle(name: str, flat: Path, staged: Path) -> None:
             staged.rename(flat)
 
 
-# To its number, or away if nothing of it serves: then an up or a down was cut short.
+# Moves a generation to its numbered directory. If it does not serve, an up or a down was cut
+# short: then it is removed.
 def _move(pins: Pins, name: str, staged: Path) -> None:
     pinned = Pinned(name, 0, staged)
     if not pinned.serves:
@@ -86,7 +88,7 @@ def _move(pins: Pins, name: str, staged: Path) -> None:
     log.info("adopted generation %d of %s from an older version", number, name)
 
 
-# Each part may have been done before a crash.
+# May be repeated: after a crash any of these conversions may have been made already.
 def _convert(name: str, directory: Path) -> None:
     with telling(f"adopt {name}"):
         for old, new in _RENAMED.items():
@@ -97,6 +99,7 @@ def _convert(name: str, directory: Path) -> None:
         return
     host = manifest.pop("surroundings")
     manifest["ranges"] = manifest.pop("rooms")
+    manifest |= {"received": received(name), "judged": 0}
     rules = manifest["policy"]["rule"]
     manifest["ban_scopes"] = [
         rule["name"] for rule in rules if rule.get("limit", {}).get("ban_scope") == "rule"

@@ -1,4 +1,4 @@
-"""An order: what is to serve on an interface, read and checked, before anything is changed."""
+"""An order: what is to serve on an interface, read and checked before anything changes."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """What is to serve.
+    """Everything that decides what will serve on an interface, and how.
 
     Attributes:
-        policy: a valid one.
-        members: the contents of its sets, numbered in its order.
-        needs: of the host.
-        place: where, and what may be changed there.
-        mode: where the program of ingress runs.
+        policy: the policy.
+        members: the contents of its sets, numbered in the order of the policy.
+        needs: what the policy requires of the host.
+        place: the interface, and what may be changed there.
+        mode: how the XDP program is attached.
         link: the headers that frames begin with there.
         tc: how programs are attached at the hooks of TC.
     """

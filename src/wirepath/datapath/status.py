@@ -1,4 +1,4 @@
-"""What is attached, since when, and how full it is."""
+"""The status of a datapath: what is attached, since when, and how full its tables are."""
 
 from __future__ import annotations
 
@@ -8,31 +8,33 @@ from typing import TYPE_CHECKING, Any, Final
 from wirepath.datapath.live import counters
 from wirepath.datapath.live.ban_view import BanView
 from wirepath.datapath.live.set_view import SetView
+from wirepath.kernel.interface import received
 
 if TYPE_CHECKING:
     from wirepath.datapath.handles import Handles
     from wirepath.datapath.live.ban_view import Usage
 
 _NEARLY_FULL: Final = 0.9
+_MANY: Final = 1_000  # packets; a few may come while the program is being attached
 _LIFT: Final = "lift some: `wirepath unban`"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Status:
-    """One datapath, as it is now.
+    """The status of one datapath at one moment.
 
     Attributes:
         iface, mode, policy, generation, since, version: as in `Manifest`.
-        program_id, link_id: the kernel's numbers, at ingress.
-        hooks: by hook, how it is attached, as `attach.Attachment.document` has it.
-        rules: how many.
-        sets: by name, how many prefixes.
-        bans: how many entries are ``used``, for how many there is ``room``, and how many bans of
-            limits were ``refused`` for want of it since some were lifted.
-        conntrack: the rule of nft that has connections tracked; None if no rule asks for it.
+        program_id, link_id: the kernel's IDs of program and link at ingress.
+        hooks: by hook, how it is attached, as `attach.Attachment.document` gives it.
+        rules: how many rules the policy has.
+        sets: by name, how many prefixes each set has.
+        bans: how many entries are ``used``, how many the table has ``room`` for, and how many bans
+            of limits were ``refused`` because it was full, since the operator last lifted some.
+        conntrack: the nft rule that turns connection tracking on; None if no rule needs it.
         packets, bytes: judged so far.
-        filtering: whether packets meet the program of ingress.
-        warnings: what an operator should look at, a line each.
+        filtering: whether packets reach the program of ingress.
+        warnings: what needs the operator's attention, one line each.
     """
 
     iface: str
@@ -64,7 +66,7 @@ class Status:
 
 
 def status(handles: Handles) -> Status:
-    """Look at what *handles* are of."""
+    """Determine the status of the generation of *handles*."""
     manifest = handles.manifest
     found = handles.attachments()
     bans = BanView(handles).usage()
@@ -91,7 +93,7 @@ def status(handles: Handles) -> Status:
 
 
 def warnings(handles: Handles, bans: Usage) -> list[str]:
-    """Say what an operator should look at."""
+    """List what needs the operator's attention, one line each."""
     found = []
     running = handles.link.program_id
     if loss := handles.loss:
@@ -100,12 +102,23 @@ def warnings(handles: Handles, bans: Usage) -> list[str]:
     elif running != handles.program.id:
         found.append(f"program {running} runs there, which is not ours")
     else:
-        found += _out_of_place(handles)
+        found += [*_unseen(handles), *_out_of_place(handles)]
     return found + mirror_warnings(handles) + full_warnings(bans)
 
 
+# Whatever the reason: a driver, or what is above the interface, may hand packets past our program.
+def _unseen(handles: Handles) -> list[str]:
+    manifest = handles.manifest
+    came = received(handles.device) - manifest.received
+    met = counters.hooks(handles)["ingress"].packets - manifest.judged
+    if came < _MANY or met:
+        return []
+    cure = f"see `wirepath doctor {handles.device}`, or use --mode generic"
+    return [f"ingress: {came:,} packets were received, and none met our program ({cure})"]
+
+
 def mirror_warnings(handles: Handles) -> list[str]:
-    """Say which devices that rules mirror to are gone, and which took no copies."""
+    """Warn of mirror devices that are gone or that refused copies."""
     from wirepath.kernel.interface import name_of
 
     copies = handles.manifest.copies
@@ -129,7 +142,7 @@ def mirror_warnings(handles: Handles) -> list[str]:
     return found
 
 
-# Whoever loads a rule set of his own flushes ours first, as a rule.
+# Our nft rule may be gone: tools that load a rule set usually flush the old one first.
 def _untracked(handles: Handles) -> list[str]:
     if "conntrack" not in handles.host:
         return []
@@ -150,14 +163,12 @@ def _out_of_place(handles: Handles) -> list[str]:
         if place.running:
             found.append(f"{hook}: program {place.running} runs there, which is not ours ({cure})")
         else:
-            found.append(
-                f"{hook}: somebody has removed our {what}, so no rule holds there ({cure})"
-            )
+            found.append(f"{hook}: our {what} was removed, so no rule is in force there ({cure})")
     return found
 
 
 def full_warnings(bans: Usage) -> list[str]:
-    """Say that the table of bans is nearly full, or was when limits wanted to ban."""
+    """Warn if the table of bans is nearly full, or was full when a limit imposed a ban."""
     found = []
     if bans.used >= _NEARLY_FULL * bans.room:
         found.append(f"bans: {bans.used} of {bans.room} used ({_LIFT})")

@@ -1,9 +1,9 @@
-"""One ordered list of steps for every change of what serves on an interface.
+"""One ordered list of steps for every change of a datapath: `up`, `apply` and `down`.
 
-Each step has three parts. ``do`` adds what the next generation needs and leaves what serves alone.
-``undo`` takes that back. ``finish`` removes what only the generation before needed. The commit is
-where the XDP link takes another program: before it `wirepath.datapath.change` undoes, after it it
-finishes. Both need nothing but what is pinned, so they recover from a crash too.
+Each step has three parts. ``do`` adds what the next generation needs and leaves the serving one
+alone. ``undo`` takes that back. ``finish`` removes what only the previous generation needed. The
+change commits when the XDP link takes another program: before that `wirepath.datapath.change`
+undoes it, afterwards it finishes it. Both need only the pins, so they also recover from a crash.
 """
 
 from __future__ import annotations
@@ -31,15 +31,15 @@ if TYPE_CHECKING:
 
 @dataclass(kw_only=True)
 class Change:
-    """One change on one interface; the lock is its caller's.
+    """One change on one interface; the caller holds the lock.
 
     Attributes:
-        name: of the interface.
-        pins: of its network namespace.
+        name: the interface.
+        pins: the pins of its network namespace.
         before: the generation that serves; None if none does.
-        after: the one that is to serve; None if none is.
-        order: what *after* is made of; None while recovering, and for `down`.
-        handles: of *before*; None while recovering, and for `up`.
+        after: the generation that is to serve; None for `down`.
+        order: what *after* is built from; None for `down` and during recovery.
+        handles: open handles of *before*; None for `up` and during recovery.
         next: the programs and tables of *after*, once they are loaded.
     """
 
@@ -53,17 +53,17 @@ class Change:
 
     @property
     def transition(self) -> Transition:
-        """From which generation to which it goes."""
+        """The numbers of the generations before and after."""
         return Transition(*(each.number if each else None for each in (self.before, self.after)))
 
     @property
     def committed(self) -> bool:
-        """Whether *after* serves; if there is none, whether *before* does not."""
+        """Whether the change has taken effect: *after* serves or, for `down`, *before* does not."""
         return self.after.serves if self.after else not (self.before and self.before.serves)
 
     @property
     def ifindex(self) -> int:
-        """Of the interface where the XDP link is, or else of that name; 0 if there is none."""
+        """The ifindex of the interface with the XDP link, or else by name; 0 if there is none."""
         if self.before and (attached := self.before.interface):
             return attached.index
         with suppress(RequestError):
@@ -72,7 +72,7 @@ class Change:
 
     @property
     def place(self) -> Place:
-        """Where it is, by the name of the pins and by the name of now."""
+        """The interface, by the name of its pins and by its current name."""
         if self.order:
             return self.order.place
         attached = self.before.interface if self.before else None
@@ -86,20 +86,20 @@ class Change:
 
 
 class Step:
-    """One step; the parts that it does not have do nothing."""
+    """One step of a change; parts that a step does not define do nothing."""
 
     def do(self, change: Change) -> None:
         """Add what the next generation needs."""
 
     def undo(self, change: Change) -> None:
-        """Take back what `do` has added, as far as it came; twice is as good as once."""
+        """Take back what `do` has added, even if it failed halfway; may be repeated."""
 
     def finish(self, change: Change) -> None:
-        """Remove what only the generation before needed; twice is as good as once."""
+        """Remove what only the previous generation needed; may be repeated."""
 
 
 class Note(Step):
-    """Notes that the change is under way, and makes a directory for the next generation."""
+    """Records that the change is under way, and makes a directory for the next generation."""
 
     def do(self, change: Change) -> None:
         change.pins.begin(change.name, change.transition)
@@ -115,7 +115,7 @@ class Note(Step):
 
 
 class Host(Step):
-    """Arranges what the policy needs around its programs, recorded before it is touched."""
+    """Changes what the policy needs on the host, after recording how to restore it."""
 
     def do(self, change: Change) -> None:
         from wirepath.datapath.generation.record import pin_record
@@ -141,7 +141,7 @@ class Host(Step):
 
 
 class Load(Step):
-    """Loads the programs, writes their tables, and pins all of it."""
+    """Loads the programs, writes their tables, and pins both."""
 
     def do(self, change: Change) -> None:
         from wirepath.datapath.generation.build import Next
@@ -184,7 +184,7 @@ class Truncate(Step):
 
 
 class HandOver(Step):
-    """Lets limits that stay find what they remember, right before the next generation serves."""
+    """Hands the state of limits that stay over, right before the next generation serves."""
 
     def do(self, change: Change) -> None:
         if change.next:
@@ -192,7 +192,7 @@ class HandOver(Step):
 
 
 class TcHooks(Step):
-    """Attaches the programs of the hooks of TC, or swaps them."""
+    """Attaches the programs of the hooks of TC, or replaces them."""
 
     def do(self, change: Change) -> None:
         if change.after:
@@ -206,14 +206,14 @@ class TcHooks(Step):
 
     def _leave(self, change: Change, serves: Pinned | None, other: Pinned | None) -> None:
         if ifindex := change.ifindex:
-            with suppress(AttachError):  # the interface went away meanwhile
+            with suppress(AttachError):  # the interface has gone away in the meantime
                 attach.align(serves.directory if serves else None, ifindex, change.tc)
         if other:
             attach.let_go(other.directory, kept=serves.directory if serves else None)
 
 
 class Withdraw(Step):
-    """Has the interface no longer listed as up, before `down` takes the program off."""
+    """Stops listing the interface as up, before `down` takes the program off."""
 
     def do(self, change: Change) -> None:
         if not change.after:
@@ -225,9 +225,9 @@ class Withdraw(Step):
 
 
 class Xdp(Step):
-    """Commits: from one packet to the next, the XDP link runs the next generation's program.
+    """Commits the change: between two packets the XDP link takes the next generation's program.
 
-    A link that was lost, by another tool or with its interface, is replaced by a new one.
+    A link that was lost, to another tool or with its interface, is replaced by a new one.
     """
 
     def do(self, change: Change) -> None:
@@ -246,7 +246,7 @@ class Xdp(Step):
             self._swap(change.after, change.before)
         else:
             with XdpLink.open(change.after.directory / LINK) as link:
-                link.detach()  # its last pin would let go only some time after it is removed
+                link.detach()  # removing its last pin would detach it only some time later
 
     def _swap(self, old: Pinned, new: Pinned) -> None:
         with (
@@ -269,7 +269,7 @@ class Xdp(Step):
 
 
 class Publish(Step):
-    """Lets every command find the generation that serves now."""
+    """Records which generation serves now, so that every command finds it."""
 
     def do(self, change: Change) -> None:
         if change.after:
@@ -293,7 +293,7 @@ STEPS: Final[tuple[Step, ...]] = (
     Xdp(),
     Publish(),
 )
-"""Every step of every change, in order. Some have nothing to do in an `up`, others in a `down`."""
+"""Every step of every change, in order; some do nothing in an `up`, others in a `down`."""
 
 GENERATIONS_KEPT: Final = 0
-"""How many generations stay pinned behind the one that serves."""
+"""How many earlier generations stay pinned besides the one that serves."""

@@ -6,6 +6,7 @@
 import os
 from dataclasses import dataclass
 from errno import ENODEV
+from pathlib import Path
 from typing import Final, Literal, Self
 
 from wirepath.errors import RequestError
@@ -88,3 +89,17 @@ def name_of(ifindex: int) -> str:
     """Return the name of an interface of this network namespace; empty if it is gone."""
     buffer = ffi.new("char[16]")
     return ffi.string(buffer).decode() if lib.if_indextoname(ifindex, buffer) else ""
+
+
+def received(name: str) -> int:
+    """Count the packets that interface *name* has received, as the kernel does; 0 if it is gone.
+
+    Source: net/core/net-procfs.c; packets that XDP dropped are among them.
+    """
+    # Of the thread, whose network namespace may be another than that of the process.
+    with Path("/proc/thread-self/net/dev").open() as lines:
+        for line in lines:
+            who, _, counts = line.partition(":")
+            if who.strip() == name:
+                return int(counts.split()[1])
+    return 0

@@ -1,7 +1,7 @@
-"""A policy lowered to tables and constants; the joint writes them into the kernel's maps.
+"""Lower a policy to constants and tables, which the joint writes into the kernel.
 
-Pure: the same arguments give the same plan on every machine. Names are those of the C side; which
-numbers they have there, only BTF knows.
+This is pure: the same arguments give the same plan on every machine. A plan speaks the names of the
+C side; their numbers are known only from BTF.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Planned:
-    """What a policy becomes.
+    """A policy with its plans.
 
     Attributes:
-        policy: what was planned.
+        policy: the policy that was planned.
         slots: the places of its names.
         hooks: the plan of each hook, at least one.
-        shared: the plan of what all hooks have in common: the sets.
-        states: how many entries each map of what actions remember has to have.
-        ban_lengths: of the prefixes that limits ban from all rules.
-        tables: the table of all sets.
+        shared: the plan of the sets, which all hooks share.
+        states: by map of what actions remember, how many entries it must have.
+        ban_lengths: prefix lengths of the bans on all packets that limits impose.
+        tables: the prefix table of all sets.
     """
 
     policy: Policy
@@ -61,10 +61,10 @@ def plan(
         policy: a valid one.
         members: the contents of its sets, numbered in its order.
         slots: the places of its names.
-        hooks: which; those of *policy* if None.
-        devices: the ifindex of each device that copies go to and that is there, by target.
+        hooks: the hooks to plan; those of *policy* if None.
+        devices: the ifindex of each existing device that copies go to, by `Target.words`.
         link: the headers that frames begin with.
-        cpus: of the machine that it is for.
+        cpus: how many the machine has that the plan is for.
 
     Raises:
         RequestError: the policy asks for more than the tables hold.

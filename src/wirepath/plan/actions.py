@@ -1,7 +1,7 @@
-"""Actions of rules, lowered: what each is configured with, and how much all of them remember.
+"""Lower the actions of rules: their structs, their constants, and the sizes of their state maps.
 
-Structs of one kind lie side by side in a map of their own. Limits are rules, and parts of other
-actions: all of them lie in one map, which the others name them in.
+The structs of each kind of action have a map of their own. Limits are actions, and parts of other
+actions: all of them lie in one map, and other actions refer to them by their entries there.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ STATES: Final[Mapping[str, StateMap]] = {
 
 
 class Config(NamedTuple):
-    """Where the struct of a rule's action lies: in which map, and which entry it is.
+    """The place of the struct of a rule's action: a map, and the entry in it.
 
-    An action without a struct has entry 0 of no map.
+    An action without a struct has no map, and entry 0.
     """
 
     table: str
@@ -42,7 +42,7 @@ class Config(NamedTuple):
 
 
 def configs(policy: Policy) -> list[Config]:
-    """Say of every rule where its struct lies."""
+    """Give the place of the struct of every rule."""
     limits = {name: entry for entry, name in enumerate(limits_of(policy))}
     seen: dict[str, int] = {}
     found = []
@@ -61,9 +61,9 @@ def tables(policy: Policy, slots: Slots, devices: Mapping[str, int]) -> dict[str
     """Give the tables of the structs of all actions.
 
     Args:
-        policy: what is said of one hook.
+        policy: the rules of one hook.
         slots: the places of all names.
-        devices: the ifindex of each device that copies go to and that is there, by target.
+        devices: the ifindex of each existing device that copies go to, by `Target.words`.
     """
     limits = {name: entry for entry, name in enumerate(limits_of(policy))}
     records: dict[str, list[Mapping[str, object]]] = {name: [] for name in _tables()}
@@ -102,15 +102,15 @@ def _limit_placed(slots: Slots, name: str) -> Placed:
 
 
 def states(policy: Policy, slots: Slots, cpus: int) -> dict[str, int]:
-    """Say how many entries each of `STATES` has to have.
+    """Say how many entries each of `STATES` must have.
 
     Args:
-        policy: all of it.
-        slots: its places.
-        cpus: of this machine.
+        policy: the rules of all hooks.
+        slots: the places of its names.
+        cpus: how many the machine has.
 
     Raises:
-        RequestError: the limits need more memory than there is for them.
+        RequestError: the limits need more memory than `BUCKETS_MOST` allows.
     """
     if slots.buckets > BUCKETS_MOST:
         raise RequestError(
@@ -131,7 +131,7 @@ def states(policy: Policy, slots: Slots, cpus: int) -> dict[str, int]:
     }
 
 
-# Actions, and the limits that are parts of them.
+# All actions, and the limits that are parts of them.
 def _parts(policy: Policy) -> Iterator[Action]:
     for rule in policy.rules:
         yield rule.action
@@ -139,7 +139,7 @@ def _parts(policy: Policy) -> Iterator[Action]:
 
 
 def constants(policy: Policy, slots: Slots) -> dict[str, Any]:
-    """Give what the data plane wants to know of all actions; *policy* is that of one hook."""
+    """Give the constants of all actions, by C name; *policy* has the rules of one hook."""
     limits = limits_of(policy).values()
     banning = [limit for limit in limits if limit.ban_s is not None]
     flags: dict[str, bool] = {}
@@ -164,7 +164,7 @@ def bans(policy: Policy) -> bool:
 
 
 def ban_lengths(policy: Policy) -> set[int]:
-    """Give the lengths of prefixes that limits of *policy* ban from all rules."""
+    """Give the prefix lengths of the bans on all packets that limits of *policy* impose."""
     return {
         bits
         for limit in limits_of(policy).values()
@@ -174,13 +174,13 @@ def ban_lengths(policy: Policy) -> set[int]:
 
 
 def ban_scopes(policy: Policy) -> list[str]:
-    """Name the rules of *policy* whose limits ban from their own packets only."""
+    """Name the limits of *policy* that ban sources from their own rule alone."""
     limits = limits_of(policy).items()
     return [name for name, each in limits if each.ban_s is not None and each.ban_scope == "rule"]
 
 
 def copies(policy: Policy) -> dict[str, str]:
-    """Give the target of copies, in the operator's words, of each rule that copies packets."""
+    """Give the target of each rule of *policy* that copies packets, in the operator's words."""
     return {
         rule.name: need.target.words
         for rule in policy.rules

@@ -1,4 +1,4 @@
-"""The rules of one hook, lowered for the classifier: clauses, classes, rows and candidates."""
+"""Lower the rules of one hook for the classifier: clauses, classes, rows and candidates."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from wirepath.plan.spaces import Runs
     from wirepath.policy import Policy
 
-CLAUSES_MAX: Final = 32_768  # the same in bpf/rules/classify.h
+CLAUSES_MAX: Final = 32_768  # the same in bpf/rules/clauses.h
 SET_DIMENSIONS: Final = ("src_set", "dst_set")
 
 # (largest value, whether a packet may lack it) of the dimensions that are plain numbers.
@@ -42,21 +42,22 @@ _NUMBERS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Classifier:
-    """What the rules of a policy become.
+    """The rules of a policy, lowered.
 
     Attributes:
-        policy: what was lowered.
+        policy: the policy that was lowered.
         set_ids: the number of each set, by name.
         clauses: in file order; a rule's clauses lie together.
-        dimensions: those that some clause asks about.
-        values: by dimension, the class of each of its values, u16; not for addresses.
+        dimensions: the dimensions that some clause asks about.
+        values: by dimension other than addresses, the class of each value, u16.
         literals: the policy's own prefixes.
-        never_block: by literal class, 1 if it is a management source, u64.
+        never_block: by literal class, 1 if it is in never_block, u64.
         filing: which clauses are filed away.
-        rows: all rows, dimension behind dimension, u64.
+        rows: the rows of all dimensions, one dimension after another, u64.
         row_base: by dimension, where its rows begin, in words.
-        words, summary_words: of a row.
-        needs: by dimension of sets, what each bit of the rows asks for: (any of, none of), u64.
+        words, summary_words: words of a row, without its summary; of its summary.
+        needs: by dimension of sets, the sets that the clause of each bit asks for: (any of, none
+            of), u64.
     """
 
     policy: Policy
@@ -74,16 +75,16 @@ class Classifier:
     needs: Mapping[str, NDArray[np.uint64]]
 
     def rule_ends(self) -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
-        """Give for every clause the first clause, and the first row bit, behind its rule."""
+        """Give for every clause the first clause, and the first bit of the rows, after its rule."""
         rules = np.array([clause.rule for clause in self.clauses], dtype=np.int64)
         ends = np.searchsorted(rules, rules, side="right")
         bits = np.searchsorted(self.filing.residents, ends, side="left")
         return ends.astype(np.uint32), bits.astype(np.uint32)
 
     def counter_sets(self, dimension: str) -> NDArray[np.uint64]:
-        """Give for every clause the sets with counters that it asks *dimension* for, a bit a set.
+        """Give for every clause the sets with counters that *dimension* must be in, a bit a set.
 
-        Sets that an address must not be in are not among them: there is nothing to count.
+        Sets that an address must not be in have nothing to count.
         """
         counting = {name for name, spec in self.policy.sets.items() if spec.counters}
         asks = (clause.asks.get(dimension) for clause in self.clauses)
@@ -101,9 +102,8 @@ def lower(policy: Policy, set_masks: Sequence[int], set_room: int) -> Classifier
 
     Args:
         policy: a valid one.
-        set_masks: the sets of each class of the set table, a bit a set, numbered in the order of
-            the policy.
-        set_room: for how many classes the rows are to have room, at least as many.
+        set_masks: by class of the set table, its sets, a bit a set in the order of the policy.
+        set_room: how many such classes the rows have room for, at least those of *set_masks*.
 
     Raises:
         RequestError: the policy asks for more than the tables hold.

@@ -1,7 +1,7 @@
-"""Rules taken apart: a clause asks for one thing in each dimension, and all must hold.
+"""Split rules into clauses: a clause asks for one thing in each dimension, and all must hold.
 
-A rule becomes more than one clause where its words mean "or" across dimensions: ``port`` is the
-source or the destination, and a list of prefixes and sets is either.
+A rule becomes several clauses where it means "or" across dimensions: ``port`` is the source port or
+the destination port, and a list of prefixes and sets is either.
 """
 
 from __future__ import annotations
@@ -35,26 +35,26 @@ class AskSets(NamedTuple):
 
 
 class AskRanges(NamedTuple):
-    """A number that is there lies in one of *ranges*."""
+    """A number lies in one of *ranges*; a packet without the number does not match."""
 
     ranges: Ranges
 
 
 class AskIcmp(NamedTuple):
-    """A type lies in the ranges of its protocol."""
+    """An ICMP type lies in the ranges of its protocol."""
 
     icmp: Ranges
     icmpv6: Ranges
 
 
 class AskFlags(NamedTuple):
-    """TCP flags are as one of *masks*, (all set, all clear), has them."""
+    """TCP flags fit one of *masks*: (all set, all clear)."""
 
     masks: tuple[tuple[int, int], ...]
 
 
 class AskFragment(NamedTuple):
-    """A packet is one of *kinds*."""
+    """A packet is a fragment of one of *kinds*."""
 
     kinds: frozenset[Fragment]
 
@@ -70,11 +70,12 @@ Ask = AskPrefixes | AskSets | AskRanges | AskIcmp | AskFlags | AskFragment | Ask
 
 @dataclass(frozen=True, slots=True)
 class Clause:
-    """What a packet must be for a rule to match, or one of the ways.
+    """One way in which a packet can match a rule.
 
     Attributes:
-        rule: position in the policy.
-        asks: by dimension (``enum dimension``, lower case); absent ones do not matter.
+        rule: position of the rule in the policy.
+        asks: by dimension (``enum dimension``, lower case), what must hold; any value will do in
+            the others.
     """
 
     rule: int
@@ -82,7 +83,7 @@ class Clause:
 
 
 def clauses_of(policy: Policy) -> list[Clause]:
-    """Take all rules apart, in file order."""
+    """Split all rules into clauses, in file order."""
     return [
         Clause(number, asks) for number, rule in enumerate(policy.rules) for asks in _ways(rule)
     ]

@@ -1,4 +1,4 @@
-"""What the programs of one hook are specialized for."""
+"""The constants of the program of one hook."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ DIMENSION = "dimension"
 
 
 def constants(hook: Hook, lowered: Classifier, slots: Slots, link: Link) -> dict[str, object]:
-    """Give the constants of *hook*, by C name; frames begin with the headers of *link*."""
+    """Give the constants of *hook*, by C name; *link* says which headers frames begin with."""
     policy = lowered.policy
     datapath = policy.datapath
     kinds = {rule.action.kind for rule in policy.rules} - {"none"}
@@ -44,7 +44,7 @@ def constants(hook: Hook, lowered: Classifier, slots: Slots, link: Link) -> dict
     }
 
 
-# By set, the number that keys of its counters have.
+# By set, its number in the keys of prefix counters.
 def _set_numbers(lowered: Classifier, slots: Slots) -> bytes:
     numbers = (slots.counting.get(name, 0) for name in lowered.set_ids)
     return bytes(numbers).ljust(SETS_MAX, b"\0")

@@ -1,12 +1,13 @@
-"""Which clauses are filed as candidates, and in which lists (read by ``bpf/rules/candidates.h``).
+"""File clauses as candidates, each under its most selective dimension.
 
 A clause can be filed if it asks for one run of classes in every dimension. It goes under the
-dimension where the fewest others lie beside it, into the list of every class of its run there.
-Lists are bounded: what would make one too long stays resident, in the rows of
-``bpf/rules/classify.h``.
+dimension where it overlaps the fewest others, into the list of every class of its run there. Lists
+are bounded: a clause that would make one too long stays resident, as a bit of the rows
+(``bpf/rules/rows.h``). ``bpf/rules/candidates.h`` reads the lists, and ``bpf/rules/lanes.h``
+compares candidates in lanes (SIMD within a register).
 
 A packet looks into two lists a dimension, one for clauses that cover few classes there and one for
-those that cover many, so clauses are filed under as few dimensions as will do.
+those that cover many, so clauses are filed under as few dimensions as possible.
 """
 
 from __future__ import annotations
@@ -25,38 +26,38 @@ if TYPE_CHECKING:
     from wirepath.plan.spaces import Runs, Space
 
 LISTED: Final = ("src", "dst", "dport", "sport")
-BLOCK: Final = 4  # candidates a block; the same in bpf/rules/candidates.h, as are the next three
+BLOCK: Final = 4  # candidates a block; this and the next three: candidates.h and lanes.h
 LIST_BLOCKS: Final = 6
 LIST_BITS: Final = 3
-CLAUSE_AT: Final = 48  # the bits below are for lanes
-WIDTH_MAX: Final = 4096  # lists that one clause may stand in
-RESIDENT_ENOUGH: Final = 64  # so many clauses fit one word of a row, and filing gains nothing
+CLAUSE_AT: Final = 48  # lanes have the bits below
+WIDTH_MAX: Final = 4096  # lists that one clause may be in
+RESIDENT_ENOUGH: Final = 64  # so many clauses fit one word of a row: filing gains nothing
 _LIST_MAX: Final = BLOCK * LIST_BLOCKS
-_WORTH_IT: Final = 2  # lists cost lookups: a half of the clauses has to leave the rows
-_NARROW: Final = 16  # classes; clauses of more are in the list of their own
-_FEWEST: Final = 2  # dimensions that are tried first
+_WORTH_IT: Final = 2  # lists cost lookups: at least half of the clauses must leave the rows
+_NARROW: Final = 16  # classes; clauses that cover more are in the wide list
+_FEWEST: Final = 2  # dimensions to try first
 
 
 Home = tuple[str, bool]
-"""A dimension, and whether among the clauses that are wide there."""
+"""A dimension, and whether the clause is wide there."""
 
 _WIDTHS: Final = (False, True)
 
 
 @dataclass(frozen=True, slots=True)
 class Filing:
-    """Where every clause went.
+    """The place of every clause: in the rows, or in lists.
 
     Attributes:
         residents: clauses that stay in the rows, ascending.
-        filed: those that do not, ascending.
-        lane_at, guards: the lowest bit of the lane of each dimension that has one, and the top
-            bits of all lanes.
-        in_runs: by dimension that has none, both ends of the run that each filed clause asks for,
+        filed: clauses that are filed, ascending.
+        lane_at: by dimension with a lane, the lowest bit of the lane.
+        guards: the guard bits, one above each lane.
+        in_runs: by dimension without a lane, both ends of the run that each filed clause asks for,
             u16.
-        base: by dimension that has lists, where those of its first class stand in *lists*.
-        lists: by class, its list of narrow clauses and its list of wide ones: the number of the
-            first block, and below it in `LIST_BITS` how many there are, u32.
+        base: by dimension with lists, where the lists of its class 0 are in *lists*.
+        lists: by class, its list of narrow clauses and its list of wide ones: the index of the
+            first block, and in the lowest `LIST_BITS` bits how many blocks there are, u32.
         block_low, block_high: the candidates, `BLOCK` in a row, u64.
     """
 
@@ -72,12 +73,12 @@ class Filing:
 
 
 def file_away(asked: Sequence[Mapping[str, Runs]], spaces: Mapping[str, Space]) -> Filing:
-    """Decide for every clause.
+    """Decide for every clause whether and where it is filed.
 
     Args:
-        asked: by clause, what it asks for in each dimension; a dimension of sets is there with
-            no runs, and keeps its clause resident.
-        spaces: by dimension.
+        asked: by clause, the runs that it asks for in each dimension; a dimension of sets has no
+            runs, and keeps its clause resident.
+        spaces: the space of each dimension.
     """
     homes: dict[int, Home] = {}
     if len(asked) > RESIDENT_ENOUGH:
@@ -91,9 +92,9 @@ def file_away(asked: Sequence[Mapping[str, Runs]], spaces: Mapping[str, Space]) 
     return _filed(asked, homes, spaces)
 
 
-# Where each clause is filed, if lists of some dimensions, each of so many classes, are kept: under
-# which dimension, and whether among the wide. The narrowest choose first; each takes the place
-# where the longest of its lists is shortest.
+# Chooses a home for each clause that can be filed under one of the dimensions of *sizes*, which has
+# the number of classes of each. The narrowest clauses choose first; each takes the home where the
+# longest of its lists is shortest.
 def _homes(asked: Sequence[Mapping[str, Runs]], sizes: Mapping[str, int]) -> dict[int, Home]:
     homes = {}
     loads = {(d, wide): np.zeros(size, np.int32) for d, size in sizes.items() for wide in _WIDTHS}
@@ -110,12 +111,12 @@ def _homes(asked: Sequence[Mapping[str, Runs]], sizes: Mapping[str, int]) -> dic
     return homes
 
 
-# Most clauses cover one class, and a maximum of numpy takes longer than all else here.
+# Most clauses cover one class, for which a maximum by numpy would dominate the time.
 def _longest(load: NDArray[np.int32], low: int, width: int) -> int:
     return load.item(low) if width == 1 else int(load[low : low + width].max())
 
 
-# (classes, dimension, first class) wherever a clause can be filed, the narrowest first.
+# Gives (classes, dimension, first class) of each run that a clause can be filed by, narrow first.
 def _spans(runs: Mapping[str, Runs], sizes: Mapping[str, int]) -> list[tuple[int, str, int]]:
     if any(len(of) != 1 for of in runs.values()):
         return []
@@ -161,7 +162,7 @@ def _filed(
     )
 
 
-# Both ends of the run that each filed clause asks for.
+# Gives both ends of the run that each filed clause asks for.
 def _edges(
     asked: Sequence[Mapping[str, Runs]], filed: NDArray[np.int64], dimension: str, classes: int
 ) -> NDArray[np.int64]:
@@ -170,7 +171,7 @@ def _edges(
     return np.array(runs, dtype=np.int64).reshape(-1, 2).T
 
 
-# The lowest bits of as many lanes as there is room for, and all guards, which lie on top of each.
+# Lays out as many lanes as there is room for: their lowest bits, and the guard bits above them.
 def _lanes(classes: Mapping[str, int]) -> tuple[dict[str, int], int]:
     lane_at, guards, at = {}, 0, 0
     for dimension, number in classes.items():
@@ -182,8 +183,8 @@ def _lanes(classes: Mapping[str, int]) -> tuple[dict[str, int], int]:
     return lane_at, guards
 
 
-# By class, the first block of its list and how many it has; and both ends of all candidates.
-# Neighbours with the same list share it.
+# Gives by class the first block of its list and how many blocks it has, and both ends of all
+# candidates. Neighbouring classes with equal lists share one.
 def _lists(
     edges: NDArray[np.int64], ends: NDArray[np.int64], guards: int, classes: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
@@ -200,7 +201,7 @@ def _lists(
     count = -(-sizes // BLOCK)
     first = _before(count)
     place = first[at] * BLOCK + np.arange(len(at)) - _before(sizes)[at]
-    # What is left of a list's last block holds for no packet.
+    # Unused places in a list's last block hold for no packet.
     candidates = np.repeat([[~guards], [guards]], count.sum() * BLOCK, axis=1)
     candidates[:, place] = ends[:, run]
     return first[list_of], count[list_of], candidates

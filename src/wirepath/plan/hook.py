@@ -1,4 +1,4 @@
-"""The plan of one hook: its rules, as the tables that packets are judged by."""
+"""The plan of one hook: its constants and the tables of its rules."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ if TYPE_CHECKING:
     from wirepath.plan.tables import Column
     from wirepath.policy import Policy
 
-# Dimensions whose values are those of an enum of that name.
+# Dimensions whose values are the members of an enum of the same name.
 _NAMED: Final[Mapping[str, Sequence[str]]] = {"fragment": FRAGMENTS, "ct": STATES}
 _PREFIX_TABLE: Final = ("lines", "fences", "leaves")
 
 
 class Rows(TypedDict):
-    """How the rows of a hook lie, which a new class of sets adds to.
+    """The layout of a hook's rows, by which a live change adds the rows of a new class of sets.
 
     Attributes:
         sets: by dimension of sets, where its rows begin, in words.
-        residents: bits of a row that are in use.
-        words: of a whole row, with its summary.
+        residents: how many bits of a row are in use.
+        words: words of a row, with its summary.
     """
 
     sets: dict[str, int]
@@ -49,7 +49,7 @@ class HookPlan(Plan):
     """The plan of one hook.
 
     Attributes:
-        rows: how its rows lie.
+        rows: the layout of its rows.
     """
 
     rows: Rows
@@ -65,15 +65,15 @@ def plan_hook(
     devices: Mapping[str, int],
     link: Link,
 ) -> HookPlan:
-    """Plan what *policy* says at *hook*.
+    """Plan the rules that *policy* has at *hook*.
 
     Args:
-        hook: which.
-        policy: all of it.
+        hook: the hook to plan.
+        policy: the rules of all hooks.
         slots: the places of its names.
-        set_masks: the sets of each class of the set table, as `lower` has them.
-        set_room: for how many classes the rows are to have room.
-        devices: the ifindex of each device that copies go to and that is there, by target.
+        set_masks: by class of the set table, its sets, as in `lower`.
+        set_room: how many such classes the rows have room for.
+        devices: the ifindex of each existing device that copies go to, by `Target.words`.
         link: the headers that frames begin with.
 
     Raises:
@@ -105,7 +105,7 @@ def _column(entries: int, **columns: NDArray[Any]) -> Table:
     return Table(entries=entries, columns=columns)
 
 
-# One struct, with an array a dimension.
+# One struct, with an array for each dimension.
 def _values(lowered: Classifier) -> Table:
     columns: dict[str, Column] = {}
     for dimension, classes in lowered.values.items():

@@ -1,4 +1,4 @@
-"""The limits of a policy: those that are actions, and those that are parts of others."""
+"""The limits of a policy: those that are actions, and those that are parts of actions."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def limits_of(policy: Policy) -> dict[str, Limit]:
-    """Give every limit of *policy*, by ``RULE``, or ``RULE:ROLE`` if it is a part of its action."""
+    """Give every limit of *policy*, by ``RULE``; by ``RULE:ROLE`` if it is part of an action."""
     return {
         f"{rule.name}:{role}" if role else rule.name: limit
         for rule in policy.rules

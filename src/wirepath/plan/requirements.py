@@ -20,7 +20,7 @@ class Setting(NamedTuple):
     Attributes:
         rule: the first rule that asks for it.
         name: as sysctl(8) has it.
-        values: those that will do; the first is the one to set.
+        values: the values that will do; wirepath sets the first.
     """
 
     rule: str
@@ -44,7 +44,7 @@ class Mirrored(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Requirements:
-    """What a policy needs of its host, each with the first rule that asks for it.
+    """What a policy needs of its host, each need with the first rule that has it.
 
     Attributes:
         sysctls: settings of the kernel, in the order of the rules that ask for them.

@@ -1,4 +1,7 @@
-"""The rows of bits that ``bpf/rules/classify.h`` ANDs: a row a class, a bit a resident clause."""
+"""Make the rows that ``bpf/rules/rows.h`` ANDs: a row for each class, a bit for each clause.
+
+This is the aggregated bit vector scheme (Baboescu and Varghese 2001). Filed clauses have no bit.
+"""
 
 from __future__ import annotations
 
@@ -34,12 +37,12 @@ def rows_of_runs(asked: Sequence[Runs], classes: int) -> NDArray[np.uint64]:
 
     Args:
         asked: by bit, the classes that suit its clause.
-        classes: of the dimension.
+        classes: how many classes the dimension has.
 
     Returns:
-        A row a class: its summary, then its words.
+        For each class a row: its summary, then its words.
     """
-    # A run is where its bit changes: once at its first class, once behind its last.
+    # The bit of a run changes at its first class and after its last one.
     changes = np.zeros((classes + 1, row_words(len(asked))), dtype=np.uint64)
     for bit, runs in enumerate(asked):
         mask = _ONE << np.uint64(bit % BITS)
@@ -53,11 +56,11 @@ def rows_of_sets(needs: NDArray[np.uint64], masks: NDArray[np.uint64]) -> NDArra
     """Make the rows of a dimension of sets.
 
     Args:
-        needs: by bit, the sets that its clause asks for: any of, none of.
-        masks: by class, its sets.
+        needs: by bit, the sets that its clause asks for: (any of, none of).
+        masks: by class, its sets, a bit each.
 
     Returns:
-        As `rows_of_runs`.
+        Rows as `rows_of_runs` gives them.
     """
     rows = np.zeros((len(masks), row_words(len(needs))), dtype=np.uint64)
     set_rows(np.ascontiguousarray(needs).data, np.ascontiguousarray(masks).data, rows.data)
@@ -65,7 +68,7 @@ def rows_of_sets(needs: NDArray[np.uint64], masks: NDArray[np.uint64]) -> NDArra
 
 
 def with_summary(rows: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """Put the summary in front: a bit for each word that is not 0."""
+    """Put its summary in front of each row: a bit for each word that is not 0."""
     width = summary_words(rows.shape[1])
     if not width:
         return rows

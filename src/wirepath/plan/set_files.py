@@ -1,4 +1,4 @@
-"""What is in the sets of a policy: its own prefixes and those of its files."""
+"""The contents of a policy's sets: prefixes written in the policy, and those of list files."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 SET_PREFIXES_MAX: Final = 1_000_000
-_SHOWN: Final = 20  # bad lines a list that are named one by one
+_SHOWN: Final = 20  # bad lines of a list that are reported one by one
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +26,8 @@ class Contents:
     """The members of all sets, each with the number of its set.
 
     Attributes:
-        members: in order, without repeats.
-        skipped: by file, how many bad lines were passed over.
+        members: the members, in order and without repeats.
+        skipped: by file, how many bad lines were skipped.
     """
 
     members: Members
@@ -38,7 +38,7 @@ def read_list(path: Path, *, set_id: int = 0) -> ParsedList:
     """Read the list in the file *path*.
 
     Raises:
-        RequestError: it cannot be read.
+        RequestError: the file cannot be read.
     """
     try:
         return parse_list(path.read_bytes(), str(path), set_id=set_id)
@@ -52,11 +52,12 @@ def read_contents(policy: Policy, *, skip_bad: bool = False) -> Contents:
     """Read the contents of every set of *policy*; sets are numbered in its order.
 
     Args:
-        policy: whose files are read.
-        skip_bad: whether to go without the lines that are no prefixes.
+        policy: the policy whose sets are read.
+        skip_bad: whether lines that are no prefixes are skipped.
 
     Raises:
-        PolicyError: there are such lines; names them, file by file. Or a set is too large.
+        PolicyError: some lines are no prefixes, and the error lists them by file; or a set is too
+            large.
         RequestError: a file cannot be read.
     """
     parts, problems, skipped = [], [], {}

@@ -1,4 +1,4 @@
-"""The table of all sets, with room for live changes."""
+"""The plan of the sets: one prefix table for all of them, with room for live changes."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ SETS: Final = (
     "set_classes",
     "set_head",
 )
-"""The maps of it."""
+"""The maps of the set table."""
 
-# Room for live changes, beyond what the table needs: a part of it, and at least so much.
+# Room for live changes beyond what the table needs: a quarter of that, and at least so much.
 _ROOM: Final = 4
 _ROOM_LINES: Final = 16_384
 _ROOM_LEAVES: Final = 1_024
@@ -31,7 +31,7 @@ _CLASSES_MAX: Final = 65_535
 
 
 def build(members: Members) -> Tables:
-    """Build the table of *members*, of all sets together.
+    """Build one table of the *members* of all sets.
 
     Raises:
         RequestError: the sets overlap in too many ways, or are too large for one table.
@@ -40,12 +40,12 @@ def build(members: Members) -> Tables:
 
 
 def class_room(tables: Tables) -> int:
-    """Say for how many classes there is room."""
+    """Say how many classes the maps have room for."""
     return min(tables.classes + _ROOM_CLASSES, _CLASSES_MAX)
 
 
 def plan_sets(tables: Tables) -> Plan:
-    """Plan the maps of *tables*."""
+    """Plan the maps that hold *tables*."""
     leaves = _with_room(tables.leaves, _ROOM_LEAVES)
     sizes = {
         "set_lines": _with_room(tables.lines, _ROOM_LINES),

@@ -1,4 +1,4 @@
-"""What has a place in the kernel and keeps it, by name, from generation to generation."""
+"""The places of names in the kernel's maps, which they keep from generation to generation."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ if TYPE_CHECKING:
     from wirepath.policy import Policy
 
 RULE_COUNTERS: Final = "rule_counters"
-"""The map that every rule has a slot in."""
-SECRETS: Final = 6  # of struct limit_config
+"""The map in which every rule has a slot."""
+SECRETS: Final = 6  # in struct limit_config
 
 
 class Range(NamedTuple):
-    """Where the cells of a limit lie.
+    """The range of buckets that hold the cells of a limit.
 
     Attributes:
-        per: what its keys are; cells of other keys mean nothing to it.
-        first: bucket.
-        buckets: how many.
+        per: the words of its key; cells of another key would mean nothing to it.
+        first: the first bucket.
+        buckets: how many buckets there are.
     """
 
     per: str
@@ -34,18 +34,21 @@ class Range(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Slots:
-    """The places of one generation. A place that was in use is free only one generation later.
+    """The places of one generation.
+
+    A place that is given up is free only one generation later: packets of the old program may still
+    write there.
 
     Attributes:
         number: of the generation, from 1.
         counters: by rule, its slot in `RULE_COUNTERS`.
-        own: by rule, the map of counters that its action has to itself; not if it has none.
-        counted: by rule, what its slot had counted for others before, in `RULE_COUNTERS` and then
-            in the map that it has to itself; not if nothing.
+        own: by rule whose action has a map of counters of its own, that map.
+        counted: by rule, what its slot had counted for earlier rules, in `RULE_COUNTERS` and then
+            in its own map; missing if nothing.
         counting: by set with counters, its number in ``prefix_counters``.
-        ranges: by limit that is not exact.
-        secret: `SECRETS` odd numbers of 64 bits that keys of limits are hashed by.
-        learned_ns: by rule that has to learn first, when it has.
+        ranges: by limit that is not exact, its range of buckets.
+        secret: `SECRETS` odd 64-bit numbers, by which keys of limits are hashed.
+        learned_ns: by rule that learns from packets, the time from which it has learned enough.
     """
 
     number: int
@@ -62,8 +65,8 @@ class Slots:
         """Give every name of *policy* its place.
 
         Args:
-            policy: that is to serve.
-            secret: as in `Slots`; it must not be guessed.
+            policy: the policy that is to serve.
+            secret: as in `Slots`; senders must not be able to guess it.
             now_ns: the monotonic clock.
         """
         return cls(
@@ -88,13 +91,14 @@ class Slots:
     ) -> Self:
         """Give every name of *policy* the place that it had *before*.
 
-        A rule whose action has other counters to itself than before gets a new slot.
+        A new name gets a free place. A rule whose action now has another map of counters of its own
+        gets a new slot.
 
         Args:
-            before: the places of what serves.
-            policy: that is to serve.
+            before: the places of the policy that serves.
+            policy: the policy that is to serve.
             now_ns: the monotonic clock.
-            counted: gives what was counted so far in a map of counters, in a slot.
+            counted: gives the counts so far of a slot in a map of counters.
         """
         own = _own(policy)
         rules = _rules(policy)
@@ -122,7 +126,7 @@ class Slots:
 
     @property
     def buckets(self) -> int:
-        """How many buckets there have to be."""
+        """How many buckets the map must have."""
         return max((each.first + each.buckets for each in self.ranges.values()), default=0)
 
 
@@ -154,7 +158,7 @@ def _learned(old: Mapping[str, int], policy: Policy, now_ns: int) -> dict[str, i
     }
 
 
-# Limits that keep their size and their keys keep their range; the others get what is free.
+# A limit that keeps its size and its key keeps its range; another gets a free one.
 def _allocated(old: Mapping[str, Range], policy: Policy) -> dict[str, Range]:
     ranges = {}
     gaps = _gaps(sorted((each.first, each.buckets) for each in old.values()))
@@ -170,7 +174,7 @@ def _allocated(old: Mapping[str, Range], policy: Policy) -> dict[str, Range]:
     return ranges
 
 
-# What is between the ranges, (from, to); the last has no end.
+# Gives the gaps between the ranges, (from, to); the last one has no end.
 def _gaps(taken: list[tuple[int, int]]) -> list[tuple[int, float]]:
     gaps: list[tuple[int, float]] = []
     at = 0
@@ -181,7 +185,7 @@ def _gaps(taken: list[tuple[int, int]]) -> list[tuple[int, float]]:
     return [*gaps, (at, float("inf"))]
 
 
-# Takes so many buckets from the first gap that has them.
+# Takes so many buckets from the first gap that is large enough.
 def _take(gaps: list[tuple[int, float]], buckets: int) -> int:
     for number, (at, end) in enumerate(gaps):
         if end - at >= buckets:

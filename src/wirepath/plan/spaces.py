@@ -1,7 +1,7 @@
-"""The values of one dimension, sorted into classes that no rule tells apart.
+"""Sort the values of each dimension into equivalence classes, which no rule tells apart.
 
-Classes ascend with the values, so that what a clause asks for is a few runs of classes, most often
-one. ``bpf/rules/dimensions.h`` is where a packet finds its classes.
+Classes ascend with the values, so a clause asks for a few runs of classes, most often for one.
+``bpf/rules/dimensions.h`` looks up the classes of a packet.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from wirepath.plan.clauses import Ask
 
 Runs = tuple[tuple[int, int], ...]
-"""Sorted, disjoint runs of classes; both ends belong to each."""
+"""Sorted, disjoint runs of classes; each includes both its ends."""
 
 CLASSES_MAX: Final = 65_535
 FRAGMENTS: Final = ("none", "first", "later")
@@ -54,12 +54,12 @@ class Space(Protocol):
 
 
 class Numbers:
-    """Numbers from 0 up, cut wherever an ask begins or ends.
+    """The numbers from 0 up, split wherever a range that some clause asks for begins or ends.
 
     Args:
-        ranges: all that any clause asks for.
+        ranges: all ranges that clauses ask for.
         limit: the largest number.
-        absent: whether a packet may lack it; class 0 is kept for that.
+        absent: whether a packet may lack the number; class 0 is for such packets.
 
     Attributes:
         classes: how many there are.
@@ -90,8 +90,8 @@ class Numbers:
 
 
 def _number_ranges(ask: Ask) -> Iterable[tuple[int, int]]:
-    # ICMP types come first, ICMPv6 types behind them; kinds of fragments, and states,
-    # count as numbers.
+    # ICMP types are 0 to 255, ICMPv6 types come after them; kinds of fragments and states of
+    # connections are numbered in their order.
     match ask:
         case AskRanges(ranges):
             return ranges
@@ -110,7 +110,7 @@ def number_space(asks: Collection[Ask], limit: int, *, absent: bool) -> Numbers:
 
 
 class Flags:
-    """All 256 combinations of TCP flags, those together that every ask treats alike.
+    """All 256 combinations of TCP flags; combinations that no clause tells apart share a class.
 
     Attributes:
         classes: how many there are; class 0 is a packet without flags.
@@ -140,11 +140,11 @@ def _flags_hold(ask: Ask) -> NDArray[np.bool_]:
 
 
 class Literals:
-    """Addresses of both families, cut at every prefix that stands in the policy.
+    """Addresses of both families, split at both ends of every prefix that is in the policy.
 
     Attributes:
         classes: how many there are.
-        table: finds an address's class.
+        table: the prefix table, which gives the class of an address.
     """
 
     def __init__(self, asks: Iterable[Ask], never_block: Iterable[Prefix]) -> None:
@@ -170,7 +170,7 @@ class Literals:
         )
 
     def runs(self, ask: Ask) -> Runs:
-        """Give the classes of addresses in the prefixes asked for, and outside the holes."""
+        """Give the classes of addresses inside the prefixes asked for and outside the holes."""
         if not isinstance(ask, AskPrefixes):
             raise TypeError(ask)
         wanted: Runs = ((0, self.classes - 1),)
@@ -183,7 +183,7 @@ class Literals:
         return join(sorted(run for prefix in prefixes for run in self._runs_of(prefix)))
 
     def _runs_of(self, prefix: Prefix) -> Iterable[tuple[int, int]]:
-        # A short IPv6 prefix goes around the IPv4 addresses, which lie inside it only as numbers.
+        # A short IPv6 prefix leaves out IPv4: ::ffff:0:0/96 is inside it only as a number.
         whole = ((self._at(prefix.address), self._at(prefix.last + 1) - 1),)
         if prefix.is_ipv4:
             return whole

@@ -1,7 +1,7 @@
-"""What a plan is made of: constants and tables, by the names that C has for them.
+"""The parts of a plan: constants and tables, by their C names.
 
-Members of enums are named too: which numbers they have, only the types of the compiled object
-know, so they are replaced where a plan is written into the kernel.
+Members of enums go by their names too. Their numbers are known only from the BTF of the compiled
+object, so they replace the names when the plan is written into the kernel.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Bits:
-    """A number that has bit n for the member n of an enum.
+    """A number in which bit n stands for the member n of an enum.
 
     Attributes:
-        enum: its name in C.
-        names: of the members.
+        enum: the name of the enum in C.
+        names: the members whose bits are set.
     """
 
     enum: str
@@ -30,11 +30,11 @@ class Bits:
 
 @dataclass(frozen=True, slots=True)
 class ByEnum:
-    """An array with an element for each member of an enum; those that are not named are 0.
+    """An array with an element for each member of an enum; elements without a value are 0.
 
     Attributes:
-        enum: its name in C.
-        values: by member; in a column, an array each.
+        enum: the name of the enum in C.
+        values: by member, its element; in a column, an array of the elements of all entries.
     """
 
     enum: str
@@ -46,8 +46,8 @@ class Members:
     """A column of members of an enum.
 
     Attributes:
-        enum: its name in C.
-        names: of the members, row by row.
+        enum: the name of the enum in C.
+        names: the member of each entry.
     """
 
     enum: str
@@ -55,16 +55,16 @@ class Members:
 
 
 Column: TypeAlias = "NDArray[Any] | Members | ByEnum"
-"""What one member of a struct is, entry by entry."""
+"""The values of one member of a struct, entry by entry."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
-    """The contents of one map, from its first entry on; what is not given is 0.
+    """The contents of one map, from its first entry on; everything else in the map is 0.
 
     Attributes:
-        entries: how many it has room for; a map has one at least.
-        columns: by member of its struct, one value an entry.
+        entries: how many entries the map must have; it has at least one.
+        columns: by member of the map's struct, its values.
         records: whole structs, entry by entry, in place of columns.
     """
 
@@ -75,11 +75,11 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class InPlace:
-    """Maps whose contents are laid out where they belong, since they may be large.
+    """Maps that are filled in place, in their own memory, since they may be large.
 
     Attributes:
-        write: what does so, in memory that it is given by keyword.
-        maps: by keyword, the map whose memory it wants.
+        write: fills them; it takes the memory of each map by keyword.
+        maps: by keyword, the name of the map.
     """
 
     write: Callable[..., None]
@@ -88,12 +88,12 @@ class InPlace:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What is to be written into the kernel, all of it by C name.
+    """Constants and tables to write into the kernel, by C name.
 
     Attributes:
-        constants: the ``const volatile`` variables that are not as the source has them.
-        tables: maps.
-        in_place: what fills some of them.
+        constants: values of ``const volatile`` variables; the others stay as in the source.
+        tables: contents of maps.
+        in_place: maps that are filled in place.
     """
 
     constants: Mapping[str, object]

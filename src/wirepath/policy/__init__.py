@@ -1,6 +1,6 @@
-"""What the operator wrote: one TOML file, read whole or refused with every problem in it.
+"""The policy that an operator writes: read from TOML, or refused with every problem in it.
 
-Pure: needs no kernel and no privilege, and touches nothing.
+Reading a policy needs no kernel and no privilege, and changes nothing.
 """
 
 import re
@@ -35,15 +35,15 @@ _NONE: Final[Mapping[str, Any]] = MappingProxyType({})
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Policy:
-    """A whole policy, known to be valid: made by `load`, `parse` or `of`, and never changed.
+    """A valid policy, made by `load`, `parse` or `of`; it is immutable.
 
-    Two policies are equal if they say the same, whatever file they came from.
+    Two policies with the same contents are equal, even if they come from different files.
 
     Attributes:
-        file: as the operator named it.
-        datapath: what holds for every packet.
-        sets: by name.
-        rules: in the order they are walked.
+        file: the file, as the operator named it.
+        datapath: settings that apply to every packet.
+        sets: the sets, by name.
+        rules: the rules, in the order they are walked.
     """
 
     file: str = field(default="", compare=False)
@@ -54,10 +54,10 @@ class Policy:
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
-        """Read the policy in the file *path*; set files are relative to it.
+        """Read the policy in the file *path*; names of set files are relative to its directory.
 
         Raises:
-            PolicyError: something in it is wrong; has every problem.
+            PolicyError: the policy is wrong; has every problem.
             RequestError: the file cannot be read.
         """
         path = Path(path)
@@ -79,11 +79,11 @@ class Policy:
 
         Args:
             text: TOML.
-            file: what messages call it.
-            base: what set files are relative to; the working directory if None.
+            file: the name of the policy in messages.
+            base: the directory that set files are relative to; the working directory if None.
 
         Raises:
-            PolicyError: something in it is wrong; has every problem.
+            PolicyError: the policy is wrong; has every problem.
         """
         source = Document(text, file)
         return cls._read(source, source.parse(), _readable(base or Path.cwd()))
@@ -98,20 +98,21 @@ class Policy:
         file: str = "policy",
         base: Path | None = None,
     ) -> Self:
-        """Make a policy of Python objects, which say what a text would say.
+        """Make a policy from Python objects instead of a text.
 
-        Keys and values are those of the policy language. A key that is None counts as left out;
-        any collection is a list; prefixes may be objects too, also those of `ipaddress`.
+        Keys and values are those of the policy language. A key with the value None counts as left
+        out; any collection serves as a list; prefixes may be `Prefix` or `ipaddress` objects.
 
         Args:
             rules: dicts with the keys of ``[[rule]]``, or rules of other policies, in order.
-            sets: by name, prefixes; or the keys of ``[set.NAME]``, or a set of another policy.
+            sets: by name: prefixes, a dict with the keys of ``[set.NAME]``, or a set of another
+                policy.
             datapath: the keys of ``[datapath]``.
-            file: what messages and ``wirepath status`` call it.
-            base: what set files are relative to; the working directory if None.
+            file: the name of the policy in messages and in ``wirepath status``.
+            base: the directory that set files are relative to; the working directory if None.
 
         Raises:
-            PolicyError: something in it is wrong; has every problem.
+            PolicyError: the policy is wrong; has every problem.
         """
         source = Document("", file)
         top = Table(source, as_document(rules, sets, datapath))
@@ -119,10 +120,10 @@ class Policy:
 
     @classmethod
     def from_document(cls, values: Mapping[str, Any], *, file: str = "policy") -> Self:
-        """Make the policy that gave *values* by `document`; set files need not exist any more.
+        """Make a policy from *values*, the result of `document`; set files need not exist any more.
 
         Raises:
-            PolicyError: *values* are not of this version.
+            PolicyError: another version of wirepath made *values*.
         """
         source = Document("", file)
         return cls._read(source, Table(source, values), lambda value: Path(string(value)))
@@ -145,19 +146,19 @@ class Policy:
 
     @property
     def tracks(self) -> bool:
-        """Whether some rule asks for the state of connections."""
+        """Whether some rule matches on the state of connections."""
         return any(rule.match.ct is not None for rule in self.rules)
 
     @property
     def hooks(self) -> tuple[Hook, ...]:
-        """Where there is something to judge: at ingress always, for bans hold there."""
+        """The hooks that need a program: those with rules, and always ingress, for bans."""
         used = {hook for rule in self.rules for hook in rule.hooks}
         if any(rule.action.on_answers for rule in self.rules):
             used.add("egress")
         return tuple(hook for hook in HOOKS if hook == "ingress" or hook in used)
 
     def at(self, hook: Hook) -> Self:
-        """Give what it says of packets at *hook*."""
+        """Return the part of the policy that applies to packets at *hook*."""
         datapath = replace(
             self.datapath,
             default=self.datapath.defaults.get(hook, self.datapath.default),
@@ -189,25 +190,26 @@ class Policy:
         return f"<policy {self.file}: {', '.join(parts)}>"
 
     def problem(self, message: str, *path: str | int) -> Problem:
-        """Describe something wrong that only shows later, such as a bad line in a set's file.
+        """Make a problem that is found after reading, such as a bad line in a set file.
 
         Args:
             message: ``what is wrong (what to do)``.
-            path: of the key, with rules by position: ``"rule", 3, "match"``.
+            path: the path of the key, with rules by position: ``"rule", 3, "match"``.
         """
         key = ".".join(self.rules[p].name if isinstance(p, int) else p for p in path)
         return Problem(self.file, self.line(*path), key, message)
 
     def line(self, *path: str | int) -> int:
-        """Say on which line *path* begins; 0 if the policy did not come from a text."""
+        """Return the line on which *path* begins; 0 if the policy was not read from a text."""
         return self._source.line(path)
 
 
-# Where no rule of the operator's stands, nothing of his holds: we may be there to learn.
+# At a hook without rules of the operator nothing is dropped: the program may be there only for
+# rules of ours, such as those of `_on_answers`.
 _NOTHING_ASKED: Final = Settings(malformed="pass")
 
 
-# What rules do with answers comes before what others do at egress; no operator calls a rule so.
+# Rules for answers come before all others at egress; ':' keeps their names apart from operators'.
 def _on_answers(rules: tuple[Rule, ...]) -> Iterator[Rule]:
     for rule in rules:
         if action := rule.action.on_answers:
@@ -228,7 +230,7 @@ def _read_datapath(table: Table) -> Settings:
     return datapath
 
 
-# Whoever lists at ingress what may come in hardly means to cut himself off.
+# An allow list at ingress is hardly meant to drop everything that the host sends.
 def _let_nothing_out(datapath: Settings, rules: tuple[Rule, ...]) -> str:
     for hook in HOOKS[1:]:
         here = [rule for rule in rules if hook in rule.hooks]
@@ -239,7 +241,7 @@ def _let_nothing_out(datapath: Settings, rules: tuple[Rule, ...]) -> str:
     return ""
 
 
-# For all hooks alike, or hook by hook.
+# The default is one outcome for all hooks, or a table by hook.
 def _read_defaults(table: Table) -> tuple[Outcome, dict[Hook, Outcome]]:
     if not isinstance(table.take("default"), dict):
         return table.one("default", _OUTCOME, "pass"), {}
@@ -274,7 +276,7 @@ def _read_sets(table: Table, file: Callable[[Any], Path]) -> dict[str, SetSpec]:
 
 
 def _readable(base: Path) -> Callable[[Any], Path]:
-    # A reader of file names that looks whether each can be opened, and no further.
+    # Returns a reader of file names that only checks whether each file can be opened.
     def read(value: Any) -> Path:
         path = (base / string(value)).absolute()
         try:
@@ -330,7 +332,7 @@ def _read_rules(tables: list[Table], sets: Collection[str]) -> tuple[Rule, ...]:
     return tuple(rules)
 
 
-# Whether the last of *rules* is one too many of its kind.
+# Says why the last of *rules* is one too many of its kind; empty if it is not.
 def _too_many(rules: list[Rule]) -> str:
     action = rules[-1].action
     for hook in rules[-1].hooks if action.most else ():

@@ -1,7 +1,7 @@
-"""Policies and frames made by chance, aimed at each other's edges.
+"""Random policies and frames; the frames aim at the edges of the policies.
 
-Everything is drawn from a ``random.Random``: a seeded one for many and large policies, one of
-Hypothesis for small ones, which it then shrinks.
+All are drawn from a ``random.Random``: a seeded one for many and large policies, and one from
+Hypothesis for small policies, which it then shrinks.
 """
 
 from random import Random
@@ -16,7 +16,7 @@ __all__ = ["Aim", "Maker", "Shooter", "frames", "mutant"]
 
 
 def frames(random: Random, policy: Policy, count: int) -> list[Sent]:
-    """Frames aimed at *policy*; every third is a mutant of one."""
+    """Draw frames aimed at *policy*; every third is a mutant of one."""
     shooter = Shooter(random, Aim.at(policy))
     return [
         mutant(random, bytes(shooter.frame())) if n % 3 == 2 else shooter.sent()

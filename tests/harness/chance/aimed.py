@@ -1,4 +1,4 @@
-"""Frames aimed at a policy: at the edges of what its rules ask for, and past them."""
+"""Frames aimed at a policy: at the edges of what its rules match, and past them."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ _OTHER_PROTOCOLS = (0, 2, 4, 41, 43, 44, 47, 50, 51, 59, 60, 89, 132, 135, 136, 
 
 @dataclass(frozen=True)
 class Aim:
-    """What to aim at, values that make a difference.
+    """The values of a policy to aim at.
 
     Attributes:
         ipv4, ipv6: addresses.
@@ -79,8 +79,8 @@ class Shooter:
     """Draws frames.
 
     Args:
-        random: what chance is.
-        aim: what to aim at.
+        random: the source of randomness.
+        aim: the values to aim at.
     """
 
     def __init__(self, random: Random, aim: Aim) -> None:
@@ -88,13 +88,13 @@ class Shooter:
         self._aim = aim
 
     def frame(self) -> f.Frame:
-        """Draw a frame that is well formed, mostly."""
+        """Draw a frame that is mostly well formed."""
         r = self._random
         ip = self._ipv4() if r.random() < 0.5 else self._ipv6()
         return f.Frame((f.Eth(), *self._tags(), *ip))
 
     def sent(self) -> Sent:
-        """Draw a frame; a snap length has cut one in eight."""
+        """Draw a frame; a snap length truncates one in eight."""
         r = self._random
         data = bytes(self.frame())
         if r.random() < 0.125:
@@ -164,7 +164,7 @@ class Shooter:
         return [f.Proto(r.choice(_OTHER_PROTOCOLS), bytes(r.choice((0, 4, 16))))]
 
     def _payload(self, header: int, layer4: list[f.Layer]) -> f.Layer:
-        # To just the length that some rule asks about, one time in three.
+        # One time in three, to exactly a length that some rule matches.
         r = self._random
         if r.random() < 0.3:
             have = header + sum(len(bytes(layer)) for layer in layer4)

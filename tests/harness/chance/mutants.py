@@ -1,10 +1,10 @@
-"""Frames that were sound once: bits flipped, ends cut off, lengths that lie."""
+"""Broken frames, made from well-formed ones: bits flipped, ends cut off, lengths that lie."""
 
 from random import Random
 
 from harness.xdp import Sent
 
-# What tells lengths, kinds and offsets, by what it does to a parser when it is off.
+# Values for lengths, types and offsets that mislead a parser.
 _TELLING = (0, 1, 4, 5, 6, 7, 8, 15, 16, 20, 40, 43, 44, 51, 58, 59, 60, 64, 128, 240, 255)
 
 
@@ -29,7 +29,7 @@ def mutant(random: Random, data: bytes) -> Sent:
 
 
 def _change(random: Random, frame: bytearray, kind: str) -> None:
-    # Headers are where it hurts, so most changes are among the first 100 bytes.
+    # Changes to headers are the harmful ones, so most are within the first 100 bytes.
     at = random.randrange(min(len(frame), random.choice((24, 60, 100, 9000))))
     if kind == "bit":
         frame[at] ^= 1 << random.randrange(8)

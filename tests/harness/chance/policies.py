@@ -1,4 +1,4 @@
-"""Policies made by chance: every match key, lists, negation, sets, in any mixture."""
+"""Random policies: every match key, lists, negation, sets, in any mixture."""
 
 from dataclasses import dataclass, field
 from random import Random
@@ -9,7 +9,7 @@ from wirepath.net import ADDRESS_BITS, DSCPS, Prefix
 from wirepath.policy import Policy
 from wirepath.policy.names import ICMP_TYPES, PROTOCOLS, TCP_FLAGS
 
-# Where addresses lie: few neighbourhoods, so that prefixes overlap and frames hit them.
+# The prefixes that addresses come from: few, so that rules overlap and frames hit them.
 BASES = (
     *(0xFFFF << 32 | base for base in (0x0A000000, 0xC6336400, 0xCB007107, 0x00000000, 0xFFFFFFFF)),
     *(0x2001_0DB8 << 96 | base for base in (0, 0xBAD << 80, 7 << 64)),
@@ -37,11 +37,11 @@ class Maker:
     """Draws policies.
 
     Attributes:
-        random: what chance is.
-        words: how long a list of a match may get.
-        ports: of how many ports, beside the usual ones, the rules speak.
+        random: the source of randomness.
+        words: the maximal length of a list in a match.
+        ports: how many ports besides the usual ones appear in rules.
         keys: match keys to choose from; all if empty.
-        deciding: how much of the rules end the walk.
+        deciding: the share of rules that end the walk.
     """
 
     random: Random
@@ -56,7 +56,7 @@ class Maker:
         self._ports = (*_PORTS, *drawn)
 
     def policy(self, rules: int, sets: int = 2, prefixes: int = 5) -> Policy:
-        """Draw a policy of at most *rules* rules; those that contradict themselves stay out."""
+        """Draw a policy of at most *rules* rules; rules that contradict themselves are left out."""
         r = self.random
         self._sets = [f"set{number}" for number in range(sets)]
         values: dict[str, Any] = {
@@ -82,7 +82,7 @@ class Maker:
         if address >> 32 == 0xFFFF:
             return Prefix.around(address, 96 + r.choice(_IPV4_LENGTHS))
         prefix = Prefix.around(address, r.choice(_IPV6_LENGTHS))
-        # What is within the IPv4 addresses is not for policies to write.
+        # Policies cannot have IPv6 prefixes within the mapped IPv4 addresses.
         return prefix if not prefix.is_ipv4 else Prefix.around(address, ADDRESS_BITS)
 
     def address(self) -> int:
@@ -153,7 +153,7 @@ class Maker:
 
 
 def _fitting_keys(r: Random) -> tuple[str, ...]:
-    # Keys that a packet can have together; ports beside icmp_type would never match.
+    # Keys that a packet can have together; ports together with icmp_type would never match.
     keys = {key for key in ("src", "dst") if r.random() < 0.4}
     keys |= {
         key for key in ("vlan", "length", "ttl", "dscp", "fragment", "ct") if r.random() < 0.12

@@ -1,1 +1,1 @@
-"""One loaded generation of a policy: its programs and tables, its state and its manifest."""
+"""Generations of a policy: programs and tables, the state they carry over, and the manifest."""

@@ -1,4 +1,4 @@
-"""The next generation of a change, loaded next to the one that serves and with its state."""
+"""The next generation of a change, loaded next to the serving one, whose state it takes over."""
 
 from __future__ import annotations
 
@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING, Self
 
 from wirepath.datapath.generation.load import Generation
 from wirepath.datapath.generation.manifest import describing
+from wirepath.datapath.generation.pinned import INGRESS
 from wirepath.datapath.generation.state import first_slots, next_slots
 from wirepath.datapath.host.mirrors import devices
+from wirepath.datapath.live import counters
 from wirepath.datapath.live.ban_view import BanView
+from wirepath.kernel.interface import received
 
 if TYPE_CHECKING:
     from wirepath.datapath.handles import Handles
@@ -19,12 +22,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Next:
-    """A generation that does not serve yet.
+    """A loaded generation that does not serve yet.
 
     Attributes:
-        old: handles of the one that does; None if none does.
+        old: handles of the serving generation; None if none serves.
         loaded: its programs and tables.
-        prefixes: the counters of prefixes that take the place of others; None if no set counts.
+        prefixes: the exchange of prefix counters; None if no set counts by prefix.
     """
 
     old: Handles | None
@@ -37,12 +40,12 @@ class Next:
 
         Args:
             order: what is to serve.
-            old: handles of what serves now.
-            ifindex: of the interface, for programs that run on its card.
+            old: handles of the serving generation; None if none serves.
+            ifindex: the ifindex of the interface, for hardware offload.
 
         Raises:
             RequestError: the policy asks for more than the tables hold.
-            KernelError: the kernel does not take it.
+            KernelError: the kernel refuses it.
         """
         policy = order.policy
         if old:
@@ -50,12 +53,14 @@ class Next:
             BanView(old).forget({*slots.counters.values()} - {*old.manifest.counters.values()})
         else:
             slots = first_slots(policy)
+        judged = counters.hooks(old)[INGRESS].packets if old else 0
+        seen = received(order.place.device), judged
         loaded = Generation.load(
             policy,
             order.members,
             before=old.maps if old else None,
             slots=slots,
-            describe=describing(policy, order.mode, slots, order.tc),
+            describe=describing(policy, order.mode, slots, order.tc, seen),
             devices=devices(order.needs, order.place.iface),
             link=order.link,
             # With frags, the kernel hands packets on to TC without their link header.
@@ -70,6 +75,6 @@ class Next:
         return cls(old, loaded, prefixes)
 
     def hand_over(self) -> None:
-        """Let rules that stay find what they remember, right before this generation serves."""
+        """Take the state of rules that stay over, right before this generation serves."""
         if self.old:
             self.loaded.take_over(self.old.maps, self.old.manifest.slots.ranges)

@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class HookProgram:
-    """What judges packets at one hook.
+    """The program that judges packets at one hook, with its maps.
 
     Attributes:
-        hook: which.
-        loaded: its program and its maps, those that hooks share included.
+        hook: the hook.
+        loaded: the program and its maps, including those that hooks share.
     """
 
     hook: Hook
@@ -46,16 +46,16 @@ class HookProgram:
         """Load the program of *hook* and write the tables of its plan.
 
         Args:
-            hook: which.
-            plan: of this hook.
-            constants: more of them, those of all hooks.
-            sizes: capacities of maps besides those of the plan.
-            shared: maps that there are already, by name.
+            hook: the hook.
+            plan: the plan of this hook.
+            constants: constants that all hooks have, by C name.
+            sizes: capacities of maps that the plan does not give, by C name.
+            shared: existing maps to use instead of new ones, by C name.
             frags: whether an XDP program takes frames in several buffers.
-            ifindex: for hardware offload, the interface.
+            ifindex: the ifindex of the interface, for hardware offload; otherwise 0.
 
         Raises:
-            KernelError: the kernel does not take it.
+            KernelError: the kernel refuses it.
         """
         values = {**plan.constants, **constants}
         loaded = Object.load(
@@ -76,5 +76,5 @@ class HookProgram:
 
     @property
     def program(self) -> Program:
-        """What judges packets."""
+        """The program."""
         return self.loaded.programs[self.hook]

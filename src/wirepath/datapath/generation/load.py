@@ -1,4 +1,4 @@
-"""One generation: the programs of all hooks with their tables, loaded but not yet serving."""
+"""Loading a generation: the programs of all hooks with their tables, not yet serving."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ if TYPE_CHECKING:
     from wirepath.prefixes import Members, Tables
 
 SHARED: Final = (*state.STATE, *SETS, "manifest")
-"""Maps that the hooks of a generation have in common."""
+"""Maps that the hooks of a generation share."""
 
 
 @dataclass(frozen=True, slots=True)
 class Generation:
-    """Loaded programs with their tables. Leaving the context unloads what is not pinned.
+    """Loaded programs with their tables; leaving the context unloads them unless they are pinned.
 
     Attributes:
-        hooks: each program, at least one; what all share is among the maps of each.
-        planned: what they were written from.
+        hooks: the program of each hook, at least one; each has the shared maps among its maps.
+        planned: the plans that the tables were written from.
     """
 
     hooks: Mapping[Hook, HookProgram]
@@ -65,23 +65,23 @@ class Generation:
         """Plan *policy*, load the programs and write their tables.
 
         Args:
-            policy: a valid one.
-            members: the contents of its sets, numbered in its order.
-            before: maps of the generation before, by name; what it remembers goes on.
-            slots: the places of its names; a caller that gives them writes the counters of prefixes
-                (`PrefixCounters`). Rules are in file order and no prefix is counted if None.
-            describe: gives the text of the manifest, of whole pages; none is written if None.
-            sizes: capacities of maps to change, by name.
-            hooks: which; those of *policy* if None.
-            devices: where its mirrors send copies, by target, the ifindex; nowhere if None.
+            policy: the policy.
+            members: the contents of its sets, numbered in the order of the policy.
+            before: maps of the previous generation, by C name; its state is carried over.
+            slots: the slots of the policy's names; a caller that gives them writes the prefix
+                counters (`PrefixCounters`). If None, slots are in file order and no prefix counts.
+            describe: makes the text of the manifest, in whole pages; none is written if None.
+            sizes: capacities of maps to override, by C name.
+            hooks: the hooks to load; those of *policy* if None.
+            devices: by mirror target, the ifindex that copies are sent to; no copies if None.
             link: the headers that frames begin with.
-            frags: whether the program of ingress takes frames in several buffers.
-            replaying: the clock and the length of a frame come with it (``bpf/trace.h``).
-            ifindex: for hardware offload, the interface.
+            frags: whether an XDP program takes frames in several buffers.
+            replaying: whether a frame brings its own time and length along (``bpf/trace.h``).
+            ifindex: the ifindex of the interface, for hardware offload; otherwise 0.
 
         Raises:
             RequestError: the policy asks for more than the tables hold.
-            KernelError: the kernel does not take it.
+            KernelError: the kernel refuses it.
         """
         planned = plan(
             policy,
@@ -122,7 +122,7 @@ class Generation:
 
     @property
     def maps(self) -> Mapping[str, Map]:
-        """Those of the first hook, and those that all share."""
+        """The maps of the first hook, with the maps that all hooks share."""
         return self._first.loaded.maps
 
     @property
@@ -132,19 +132,19 @@ class Generation:
 
     @property
     def plan(self) -> HookPlan:
-        """What the tables of the first hook were written from."""
+        """The plan of the first hook."""
         return self.planned.hooks[self._first.hook]
 
     @property
     def program(self) -> Program:
-        """What judges packets at the first hook."""
+        """The program of the first hook."""
         return self._first.program
 
     def pin(self, directory: Path) -> None:
-        """Pin all of it in *directory*; the hooks of TC get a directory each inside.
+        """Pin the generation in *directory*, with a directory inside for each hook of TC.
 
         Raises:
-            PinError: there is something of that name.
+            PinError: a pin of the same name exists.
         """
         for hook, program in self.hooks.items():
             own = directory if hook == INGRESS else directory / hook
@@ -156,23 +156,23 @@ class Generation:
             program.program.pin(own / (INGRESS if own == directory else PROGRAM))
 
     def take_over(self, before: Mapping[str, Map], ranges: Mapping[str, Range]) -> None:
-        """Let rules that stay find what they remember; to be called right before this one serves.
+        """Take the state of rules that stay over; call this right before the generation serves.
 
         Args:
-            before: the maps of what serves.
-            ranges: of its limits, as in `Slots`.
+            before: the maps of the serving generation, by C name.
+            ranges: the ranges of its limits, as in `Slots`.
         """
         state.take_over(before, self.maps, ranges, self.planned.slots.ranges)
 
     def replace_counters(self, members: Members, before: Mapping[str, int]) -> Replacement | None:
-        """Have the counters of prefixes in sets that count, in place of those that serve.
+        """Begin to exchange the prefix counters of the serving generation for those of this one.
 
         Args:
-            members: of all sets.
-            before: by set with counters, its number in what serves, as in `Slots`.
+            members: the prefixes of all sets.
+            before: by set with counters, its number in the serving generation, as in `Slots`.
 
         Returns:
-            What undoes or finishes it; None if no set counts, then or now.
+            The exchange, to be undone or finished; None if neither generation counts by prefix.
 
         Raises:
             KernelError: the table cannot be read or written.
@@ -191,7 +191,7 @@ class Generation:
         return next(iter(self.hooks.values()))
 
     def close(self) -> None:
-        """Unload it, unless it is pinned or attached."""
+        """Unload the programs and maps, unless they are pinned or attached."""
         for program in self.hooks.values():
             program.loaded.close()
 

@@ -1,4 +1,4 @@
-"""What the running generation is, in words: the JSON that lies beside it in the kernel."""
+"""The manifest: JSON that describes a generation and is pinned with it, for later processes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 PAGE: Final = 4096  # MANIFEST_PAGE of bpf/manifest.h
 SCHEMA: Final = 2
-"""Of the manifest, and of how a generation is pinned. Whoever changes either raises it."""
+"""The version of the manifest and of the layout of pins; raise it when either changes."""
 
 
 Tc = Literal["tcx", "clsact"]
@@ -32,26 +32,28 @@ Tc = Literal["tcx", "clsact"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
-    """What a later process has to know about a generation.
+    """Everything that a later process has to know about a generation.
 
     Attributes:
-        schema: of this text; `wirepath.datapath.older` reads those of older versions.
-        counters_schema: by which its programs count; an older one after they were adopted.
-        version: of wirepath, when it was loaded.
-        file: the policy's, as the operator named it.
+        schema: version of the manifest; `wirepath.datapath.older` reads older ones.
+        counters_schema: version of the counters that its programs write; older if these were
+            adopted.
+        version: the version of wirepath that loaded it.
+        file: the policy file, as the operator named it.
         mode: native, generic or offload.
         generation: 1 after ``up``, one more after each swap.
         since: when it began to serve, seconds since 1970.
-        policy: as `Policy.document` has it.
+        received, judged: packets until then, by the interface and by our program of ingress.
+        policy: the policy, as `Policy.document` gives it.
         counters: by rule, its slot in ``rule_counters``.
-        counted: by rule, what that slot had counted for others before; not if nothing.
+        counted: by rule, the counts of its slot when the rule got it; only where they are not 0.
         counting: by set with counters, its number in ``prefix_counters``.
         ranges, secret, learned_ns: as in `Slots`.
-        ban_lengths: of the prefixes that limits ban from all rules.
+        ban_lengths: lengths of the prefixes that limits ban for all packets.
         ban_scopes: rules whose limits ban from their own packets only.
         copies: by rule that copies packets, the target, as the operator wrote it.
-        set_root_bits: of the set table.
-        rows: by hook, how its rows lie.
+        set_root_bits: how many address bits index the root of the set table.
+        rows: by hook, where its rows are (`wirepath.plan.hook.Rows`).
         tc: how programs are attached at the hooks of TC.
     """
 
@@ -62,6 +64,8 @@ class Manifest:
     mode: Mode
     generation: int
     since: float
+    received: int
+    judged: int
     policy: dict[str, Any]
     counters: dict[str, int]
     counted: dict[str, list[int]]
@@ -85,6 +89,7 @@ class Manifest:
         root_bits: int,
         mode: Mode,
         since: float,
+        seen: tuple[int, int] = (0, 0),
         slots: Slots,
         tc: Tc,
     ) -> Self:
@@ -96,6 +101,8 @@ class Manifest:
             mode=mode,
             generation=slots.number,
             since=since,
+            received=seen[0],
+            judged=seen[1],
             policy=policy.document(),
             counters=dict(slots.counters),
             counted={name: list(counts) for name, counts in slots.counted.items()},
@@ -113,12 +120,12 @@ class Manifest:
 
     @property
     def slots(self) -> Slots:
-        """The places of its names, for the next generation to keep."""
+        """The slots of its names, for the next generation to keep."""
         from wirepath.actions import counting
         from wirepath.plan.slots import Range, Slots
 
         own = {}
-        if self.counters_schema == SCHEMA:  # or counters of their own begin with new slots
+        if self.counters_schema == SCHEMA:  # otherwise actions' own counters start in new slots
             own = {rule["name"]: counting(rule).own for rule in self.policy["rule"]}
         return Slots(
             number=self.generation,
@@ -132,7 +139,7 @@ class Manifest:
         )
 
     def text(self) -> bytes:
-        """Write it, padded to whole pages."""
+        """Serialise the manifest, padded to whole pages."""
         text = dumps({field.name: getattr(self, field.name) for field in fields(self)})
         return text.ljust(-(-len(text) // PAGE) * PAGE, b"\0")
 
@@ -158,15 +165,19 @@ class Manifest:
 
 
 def describing(
-    policy: Policy, mode: Mode, slots: Slots, tc: Tc
+    policy: Policy, mode: Mode, slots: Slots, tc: Tc, seen: tuple[int, int]
 ) -> Callable[[Mapping[Hook, HookPlan], Tables], bytes]:
-    """Give what writes the manifest of a generation once it is planned."""
+    """Return a function that makes the text of the manifest once the generation is planned.
+
+    *seen* is how many packets the interface has received, and how many ingress has judged.
+    """
     return lambda plans, tables: Manifest.of(
         policy,
         plans,
         root_bits=tables.root_bits,
         mode=mode,
         since=time.time(),
+        seen=seen,
         slots=slots,
         tc=tc,
     ).text()

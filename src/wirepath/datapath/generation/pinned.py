@@ -1,4 +1,4 @@
-"""A generation as it is pinned: what every later process finds of it, complete or not."""
+"""A generation as it is pinned under the bpffs, complete or not."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ LINK: Final = "link"
 HOST: Final = "host"
 INGRESS: Final[Hook] = "ingress"
 PROGRAM: Final = "program"
-"""What the program of a hook of TC is called in the directory of its hook."""
+"""The name of the pin of a TC program, in the directory of its hook."""
 NO_MAPS: Final = (LINK, INGRESS, PROGRAM, HOST)
-"""Pins that are not those of maps."""
+"""Names of pins that are not maps of the data plane."""
 
 
 @dataclass(frozen=True)
@@ -33,8 +33,8 @@ class Pinned:
     """One generation under the bpffs.
 
     Attributes:
-        iface: the interface that it is for.
-        number: of the generation.
+        iface: the interface that it belongs to.
+        number: the number of the generation.
         directory: where it is pinned.
     """
 
@@ -44,7 +44,7 @@ class Pinned:
 
     @cached_property
     def manifest(self) -> Manifest | None:
-        """What it is; None if it is not complete, or damaged."""
+        """The manifest; None if it is missing or damaged."""
         try:
             with Map.open(self.directory / "manifest") as pages:
                 return Manifest.read(pages, self.iface)
@@ -53,7 +53,7 @@ class Pinned:
 
     @cached_property
     def host(self) -> dict[str, Any]:
-        """What was changed on the host for it, as `wirepath.datapath.host` records it."""
+        """What was changed on the host for it, as recorded by `wirepath.datapath.host`."""
         return read_host(self.directory)
 
     @property
@@ -63,7 +63,7 @@ class Pinned:
 
     @property
     def interface(self) -> Interface | None:
-        """Where its XDP link is; None if it is not attached here."""
+        """The interface that its XDP link is on; None if not attached in this namespace."""
         try:
             with XdpLink.open(self.directory / LINK) as link:
                 return link.interface
@@ -72,7 +72,7 @@ class Pinned:
 
     @property
     def serves(self) -> bool:
-        """Whether the XDP link of the interface is attached, and runs the program of this one."""
+        """Whether the XDP link of the interface is attached and runs this generation's program."""
         try:
             with (
                 XdpLink.open(self.directory / LINK) as link,
@@ -84,7 +84,7 @@ class Pinned:
 
 
 def read_host(directory: Path) -> dict[str, Any]:
-    """Read what was changed on the host for the generation in *directory*; nothing if unknown."""
+    """Read what was changed on the host for the generation in *directory*; empty if unknown."""
     try:
         with Map.open(directory / HOST) as record:
             return dict(read_record(record))

@@ -1,4 +1,4 @@
-"""JSON that lies in the kernel next to a generation: what later processes have to know of it."""
+"""Records: JSON in pinned maps, which tells later processes about a generation."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def pin_record(values: Mapping[str, Any], pin: Path) -> None:
-    """Pin *values* as a map of their own, before anything that they describe happens.
+    """Pin *values* as a map of their own; call this before anything that they describe happens.
 
     Raises:
         KernelError: the map cannot be made or pinned.
@@ -26,15 +26,15 @@ def pin_record(values: Mapping[str, Any], pin: Path) -> None:
 
 
 def read_record(pages: Map) -> Any:
-    """Read the JSON in an array of the kernel.
+    """Read the JSON in the map *pages*.
 
     Raises:
-        ValueError: it is none.
+        ValueError: the map does not contain JSON.
     """
     with pages.memory(writable=False) as memory:
         return json.loads(bytes(memory).rstrip(b"\0"))
 
 
 def dumps(values: Mapping[str, Any]) -> bytes:
-    """Write *values* as JSON without spaces."""
+    """Serialise *values* as JSON without spaces."""
     return json.dumps(values, separators=(",", ":")).encode()

@@ -1,4 +1,4 @@
-"""What goes on from generation to generation: places by name, and maps that packets write."""
+"""State that is carried from generation to generation: slots by name, and maps packets write."""
 
 from __future__ import annotations
 
@@ -21,41 +21,44 @@ if TYPE_CHECKING:
     from wirepath.policy import Policy
 
 ALWAYS: Final = ("outcomes", "rule_counters", "bans", "ban_lengths", "prefix_counters")
-"""Maps that every generation takes over from the one before."""
+"""Maps that every generation takes over from the previous one."""
 STATE: Final = (*ALWAYS, *STATES)
 """Maps that packets or operators write."""
 _BITS: Final = 64
 
 
 def first_slots(policy: Policy) -> Slots:
-    """Give every name of *policy* its place, where nothing serves yet."""
+    """Assign slots to the names of *policy* on an interface where nothing serves yet."""
     secret = [secrets.randbits(_BITS) | 1 for _ in range(SECRETS)]
     return Slots.first(policy, secret=secret, now_ns=time.monotonic_ns())
 
 
 def attached_nowhere(policy: Policy) -> Slots:
-    """Give every name of *policy* a place, for programs that only judge: no prefix is counted."""
+    """Assign slots to the names of *policy* for programs that are never attached.
+
+    No prefix is counted.
+    """
     return replace(first_slots(policy), counting={}, learned_ns={})
 
 
 def next_slots(manifest: Manifest, policy: Policy, maps: Mapping[str, Map]) -> Slots:
-    """Give every name of *policy* the place that it has in the generation that serves.
+    """Assign slots to the names of *policy*; names keep those of the serving generation.
 
     Args:
-        manifest: of what serves.
-        policy: that is to serve.
-        maps: of what serves.
+        manifest: the manifest of the serving generation.
+        policy: the policy that is to serve.
+        maps: the maps of the serving generation.
     """
     counters = BySlot(maps)
     return Slots.after(manifest.slots, policy, now_ns=time.monotonic_ns(), counted=counters.words)
 
 
 def carried(before: Mapping[str, Map], needed: Mapping[str, int]) -> dict[str, Map]:
-    """Give those maps of the generation *before* that the next one takes over.
+    """Choose the maps of the generation *before* that the next one takes over.
 
     Args:
-        before: its maps.
-        needed: how many entries maps of what actions remember have to have.
+        before: the maps of the previous generation, by C name.
+        needed: by C name of an action's state map, the entries that the next generation needs.
     """
     large_enough = (
         name
@@ -71,16 +74,16 @@ def take_over(
     before: Mapping[str, Range],
     after: Mapping[str, Range],
 ) -> None:
-    """Let rules that stay find what they remember, and new ones nothing.
+    """Carry the state of rules that stay over, and clear that of new rules.
 
-    To be called right before the next generation serves: in maps of its own it does not see what
-    the one before remembers from here on.
+    Call this right before the next generation serves: where it has maps of its own, it misses state
+    that the serving generation writes from now on.
 
     Args:
-        old: the maps of what serves.
+        old: the maps of the serving generation.
         new: the maps of the next generation.
-        before: the ranges of limits, in what serves.
-        after: the same in the next generation.
+        before: the ranges of limits in the serving generation.
+        after: the ranges of limits in the next generation.
     """
     for name, state in STATES.items():
         if name not in old:

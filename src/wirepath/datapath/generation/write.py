@@ -1,6 +1,6 @@
-"""A plan written into the kernel: names of enum members become numbers by BTF, arrays become maps.
+"""Writing a plan into maps: BTF turns names of enum members into numbers, and arrays fill maps.
 
-Knows C types and a plan's shape, and nothing of what either is for.
+This module knows C types and the shape of a plan, not their meaning.
 """
 
 from __future__ import annotations
@@ -22,23 +22,23 @@ if TYPE_CHECKING:
 
 
 def constants(values: Mapping[str, object], btf: Btf) -> dict[str, object]:
-    """Give constants as `Object.load` takes them."""
+    """Resolve constants to the values that `Object.load` takes."""
     types = btf.record("section .rodata")
     return {name: _resolved(value, types.members[name][1], btf) for name, value in values.items()}
 
 
 def sizes(plan: Plan) -> dict[str, int]:
-    """Give the capacities of the maps of *plan*."""
+    """Give the capacities of the maps of *plan*, by C name."""
     return {name: capacity(table.entries) for name, table in plan.tables.items()}
 
 
 def capacity(entries: int) -> int:
-    """Give the capacity of a map that has to have so many entries."""
+    """Give the capacity of a map for *entries* entries; the kernel makes no map without any."""
     return max(1, entries)
 
 
 def write(plan: Plan, maps: Mapping[str, Map], btf: Btf) -> None:
-    """Write the tables of *plan* into *maps*, which are new."""
+    """Write the tables of *plan* into *maps*, which must be new."""
     for name, table in plan.tables.items():
         if table.columns:
             _write_columns(maps[name], table, btf)

@@ -1,1 +1,1 @@
-"""What wirepath changes around a policy's programs on this host, and puts back at `down`."""
+"""Changes of the host that a policy needs, such as sysctls and tunnels; `down` restores them."""

@@ -1,8 +1,8 @@
-"""What a policy needs around its programs: recorded, arranged before they serve, put back later.
+"""Changing what a policy needs on the host before its programs serve, and restoring it later.
 
-What has to be put back is recorded, and the record pinned, before anything is changed. Each part is
-a module with three functions: ``survey`` looks and makes the record, ``arrange`` makes the changes
-that the record is of, ``restore`` takes them back. The last two may be repeated after a crash.
+The old values are recorded, and the record pinned, before anything is changed. Each part is a
+module with three functions: ``survey`` makes the record, ``arrange`` makes the changes, ``restore``
+takes them back by the record. The last two may be repeated after a crash.
 """
 
 from __future__ import annotations
@@ -22,33 +22,33 @@ if TYPE_CHECKING:
 
 
 class Part(Protocol):
-    """One part of the host; see above."""
+    """One part of the host, such as its sysctls; a module implements it."""
 
     def survey(self, needs: Requirements, place: Place, before: Any) -> Any:
-        """Say what is to be put back later if *needs* are met; change nothing.
+        """Record what will have to be restored once *needs* are met; change nothing.
 
         Args:
-            needs: of the policy that is to serve.
-            place: where.
-            before: the record of this part for the policy that serves now; None if there is none.
+            needs: the requirements of the policy that is to serve.
+            place: the interface, and what may be changed there.
+            before: the record of this part for the serving policy; None if there is none.
 
         Returns:
-            The record, of plain values; an empty one if nothing has to be put back.
+            The record, as plain values; an empty one if nothing will have to be restored.
 
         Raises:
             RequestError: something is not as needed and may not be changed.
-            KernelError: it cannot be changed, or not be put back later.
+            KernelError: it cannot be changed, or could not be restored later.
         """
 
     def arrange(self, needs: Requirements, place: Place, record: Any, before: Any) -> None:
-        """Meet *needs*; *record* is what `survey` made of them and *before*.
+        """Change the host to meet *needs*; *record* is the result of `survey` with *before*.
 
         Raises:
             KernelError: the kernel refuses.
         """
 
     def restore(self, place: Place, record: Any, keep: Any) -> None:
-        """Put back what *record* is of, but for what *keep*, another record or None, still needs.
+        """Restore everything in *record* except what *keep*, another record or None, has too.
 
         Raises:
             KernelError: the kernel refuses.
@@ -64,12 +64,12 @@ PARTS: Final[Mapping[str, Part]] = {
 
 
 def survey(needs: Requirements, place: Place, before: Record) -> dict[str, Any]:
-    """Record what has to be put back once *needs* are met; nothing is changed.
+    """Record what will have to be restored once *needs* are met; change nothing.
 
     Args:
-        needs: of the policy that is to serve.
-        place: where.
-        before: the record for the policy that serves now.
+        needs: the requirements of the policy that is to serve.
+        place: the interface, and what may be changed there.
+        before: the record for the serving policy.
 
     Raises:
         RequestError: something is not as needed and may not be changed.
@@ -80,20 +80,20 @@ def survey(needs: Requirements, place: Place, before: Record) -> dict[str, Any]:
 
 
 def arrange(needs: Requirements, place: Place, record: Record, before: Record) -> None:
-    """Meet *needs*, as `survey` has recorded it; *before* is the record of what serves now.
+    """Change the host to meet *needs*; *record* is the result of `survey` with *before*.
 
     Raises:
-        KernelError: the kernel refuses; what was arranged stays until `restore`.
+        KernelError: the kernel refuses; changes made so far stay until `restore`.
     """
     for name, part in PARTS.items():
         part.arrange(needs, place, record.get(name), before.get(name))
 
 
 def restore(place: Place, record: Record, keep: Record) -> None:
-    """Put back at *place* what *record* is of, but for what *keep* still needs.
+    """Restore everything in *record* at *place*, except what *keep* has too.
 
     Raises:
-        KernelError: of the first part that failed, after all others were put back.
+        KernelError: the error of the first part that failed, after all others were restored.
     """
     failed: list[KernelError] = []
     for name in reversed([*PARTS]):

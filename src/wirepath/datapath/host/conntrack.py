@@ -1,4 +1,4 @@
-"""Connection tracking, which a table of nft of ours turns on while a rule asks for it."""
+"""Connection tracking: turned on by an nft table of ours while a rule needs it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def survey(needs: Requirements, place: Place, before: str | None) -> str:  # noqa: ARG001
-    """Record the rule of nft that has the kernel track connections; empty if none is needed."""
+    """Record the nft rule that makes the kernel track connections; empty if none is needed."""
     return conntrack.rule(place.iface) if needs.conntrack else ""
 
 
@@ -23,10 +23,10 @@ def arrange(
     record: str | None,
     before: str | None,  # noqa: ARG001
 ) -> None:
-    """Add the rule, unless it is in place.
+    """Add the nft rule, unless it exists.
 
     Raises:
-        NotSupported: this kernel tracks nothing, or does not let programs ask.
+        NotSupported: this kernel does not track connections, or programs cannot look them up.
         KernelError: nft is missing, or the kernel refuses.
     """
     iface = place.iface
@@ -34,14 +34,14 @@ def arrange(
         return
     if not conntrack.watched(iface):
         conntrack.watch(iface)
-    # Only now: conntrack may be a module, which nft has the kernel load.
+    # Checked only now: conntrack may be a module, and adding the nft rule loads it.
     if not conntrack.askable():
         kernel = "CONFIG_NF_CONNTRACK and CONFIG_DEBUG_INFO_BTF"
         raise NotSupported(f"look connections up on {iface}", needs=kernel)
 
 
 def restore(place: Place, record: str, keep: str | None) -> None:  # noqa: ARG001
-    """Remove the table, and with it the tracking, unless others ask for it.
+    """Remove our nft table unless *keep* needs it; tracking ends unless other software uses it.
 
     Raises:
         KernelError: nft is missing, or the kernel refuses.

@@ -1,4 +1,4 @@
-"""The root qdisc fq, for limits that shape: put there by the operator's word, and put back."""
+"""The root qdisc fq, for limits that shape: installed if the operator allows it, and restored."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 
 def survey(needs: Requirements, place: Place, before: str | None) -> str:
-    """Record the qdisc that fq takes the place of; empty if it takes none's.
+    """Record the qdisc that fq will replace; empty if it replaces none.
 
     Raises:
-        RequestError: the root qdisc is another and may not be changed.
-        KernelError: the one that is there could not be put back later.
+        RequestError: the root qdisc is not fq and may not be replaced.
+        KernelError: the root qdisc could not be restored later.
     """
     if not needs.fq or before:
         return before or ""
@@ -42,7 +42,7 @@ def arrange(
     record: str | None,
     before: str | None,  # noqa: ARG001
 ) -> None:
-    """Put fq in the place of the qdisc that was recorded.
+    """Replace the recorded qdisc by fq.
 
     Raises:
         NotSupported: this kernel has no fq.
@@ -53,7 +53,7 @@ def arrange(
 
 
 def restore(place: Place, record: str, keep: str | None) -> None:
-    """Put back what was there before fq; nothing is done if the interface is gone.
+    """Restore the qdisc that fq replaced; do nothing if the interface is gone.
 
     Raises:
         KernelError: the kernel refuses.

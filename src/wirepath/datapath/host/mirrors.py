@@ -1,4 +1,4 @@
-"""Where mirrors send copies: interfaces that show frames as a wire would, tunnels of our making."""
+"""The devices that mirrors send copies to: interfaces without offloads, and tunnels of ours."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ if TYPE_CHECKING:
     from wirepath.plan.requirements import Requirements
 
 _OFF: Final[tuple[Feature, ...]] = ("tso", "gso", "tx")
-"""What an interface does late: behind it frames are whole, and their checksums not there yet."""
+"""Offloads that run after mirroring: with them copies are unsegmented and lack checksums."""
 
 
 class Record(TypedDict):
-    """What was changed for copies.
+    """The record of what was changed for mirrors.
 
     Attributes:
-        offloads: by interface, as they were.
-        tunnels: the names of ours.
-        truncated: names of the devices where copies are truncated.
+        offloads: by interface, whether each offload was on.
+        tunnels: the names of our tunnels.
+        truncated: the names of the devices at which copies are truncated.
     """
 
     offloads: dict[str, dict[Feature, bool]]
@@ -40,11 +40,11 @@ class Record(TypedDict):
 
 
 def survey(needs: Requirements, place: Place, before: Record | None) -> Record | None:
-    """Record what the offloads of interfaces are, and which tunnels there are to be.
+    """Record the current offloads of interfaces, and the names of the tunnels to be made.
 
     Raises:
         RequestError: there is no such interface, or it is the one that is mirrored.
-        KernelError: the kernel does not tell.
+        KernelError: the offloads cannot be read.
     """
     if not needs.mirrors:
         return None
@@ -69,10 +69,10 @@ def arrange(
     record: Record | None,  # noqa: ARG001
     before: Record | None,
 ) -> None:
-    """Have interfaces show frames as a wire would, and make the tunnels that are missing.
+    """Turn offloads off, so that copies look as on the wire, and make missing tunnels.
 
     Raises:
-        KernelError: the kernel makes no such tunnel, or an interface has its offloads fixed.
+        KernelError: the kernel refuses a tunnel, or an interface cannot turn an offload off.
     """
     for words, (_, target, _) in needs.mirrors.items():
         if target.kind == "device":
@@ -81,15 +81,15 @@ def arrange(
             continue
         name = tunnel_name(place.iface, words)
         if not (before and name in before["tunnels"] and _exists(name)):
-            tunnels.remove(name)  # what is in the way is not ours
+            tunnels.remove(name)  # a device of that name that is not on record
             _make(name, target)
 
 
 def restore(place: Place, record: Record, keep: Record | None) -> None:
-    """Remove our tunnels and put offloads back, unless *keep* or another interface has them too.
+    """Remove our tunnels and restore offloads, unless *keep* or another interface needs them.
 
     Raises:
-        KernelError: it cannot be done.
+        KernelError: the kernel refuses.
     """
     stay = [state for state in (keep, *_elsewhere(place.iface)) if state]
     for name in record["tunnels"]:
@@ -101,17 +101,17 @@ def restore(place: Place, record: Record, keep: Record | None) -> None:
 
 
 def tunnel_name(iface: str, words: str) -> str:
-    """Name the tunnel from *iface* to the target *words*; 15 bytes."""
+    """Give the name of the tunnel from *iface* to the target *words*: 15 bytes."""
     return _prefix(iface) + _digest(words)
 
 
 def device_name(iface: str, target: Target) -> str:
-    """Name the device that copies from *iface* to *target* are sent to."""
+    """Give the name of the device that copies from *iface* to *target* are sent to."""
     return target.words if target.kind == "device" else tunnel_name(iface, target.words)
 
 
 def devices(needs: Requirements, iface: str) -> dict[str, int]:
-    """Give the ifindex of every target that is there now, by its words."""
+    """Map the words of each target to the ifindex of its device, unless the device is gone."""
     found = {}
     for words, mirrored in needs.mirrors.items():
         with suppress(OSError):
@@ -129,12 +129,12 @@ def _check(rule: str, name: str, iface: str) -> None:
 
 
 def _put(name: str, was: Mapping[Feature, bool]) -> None:
-    with suppress(RequestError):  # it is gone
+    with suppress(RequestError):  # the interface is gone
         for feature in reversed(_OFF):  # tso needs tx
             offloads.put(name, feature, on=was[feature])
 
 
-# What other interfaces that wirepath is up on have recorded; the lock is the caller's.
+# The records of other interfaces on which wirepath is up; the caller holds the lock.
 def _elsewhere(iface: str) -> Iterator[Record]:
     from wirepath.datapath.generation.pinned import Pinned
 
@@ -147,7 +147,7 @@ def _elsewhere(iface: str) -> Iterator[Record]:
                 yield record
 
 
-# What comes in by it could be from anybody, and for this host: nothing does.
+# A tunnel would also accept frames, from anywhere and for this host: a filter drops them all.
 def _make(name: str, target: Target) -> None:
     from wirepath.datapath.host.truncate import load
 
@@ -156,7 +156,7 @@ def _make(name: str, target: Target) -> None:
 
     def shut() -> None:
         with load("shut") as loaded:
-            # A filter lives and dies with the device.
+            # The filter goes away with the device.
             Filter.attach(loaded.programs["shut"], Interface.of(name).index, "tc_ingress")
 
     tunnels.create(name, target.kind, target.remote, target.number, prepare=shut)

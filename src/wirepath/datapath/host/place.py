@@ -1,4 +1,4 @@
-"""Where a policy is to serve, and what may be changed there by the operator's word."""
+"""The place of a policy: its interface, and what the operator allows to be changed there."""
 
 from dataclasses import dataclass
 
@@ -8,9 +8,9 @@ class Place:
     """An interface and what may be changed around it.
 
     Attributes:
-        iface: the interface, by the name that it was put up by.
-        device: the name that it has now.
-        sysctl: whether settings of the kernel may be changed.
+        iface: the name of the interface when it was put up.
+        device: its current name.
+        sysctl: whether kernel settings may be changed.
         qdisc: whether the root qdisc may be replaced.
     """
 

@@ -1,4 +1,4 @@
-"""Settings of the kernel that a policy needs: changed if the operator allows it, and put back."""
+"""Kernel settings that a policy needs: changed if the operator allows it, and restored."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _ROOT: Final = Path("/proc/sys")  # of the network namespace that this thread is
 
 
 def survey(needs: Requirements, place: Place, before: Record | None) -> dict[str, str]:
-    """Record the settings to be changed, with their values of now, and those changed before.
+    """Record the current values of settings to be changed, besides those on record already.
 
     Raises:
         RequestError: a setting is not as needed and may not be changed.
-        KernelError: it cannot be read.
+        KernelError: a setting cannot be read.
     """
     wrong: dict[str, str] = {}
     for rule, name, values in needs.sysctls:
@@ -43,7 +43,7 @@ def arrange(
     record: Record | None,
     before: Record | None,  # noqa: ARG001
 ) -> None:
-    """Set what is not as needed.
+    """Change the settings that are not as needed.
 
     Raises:
         KernelError: a setting cannot be changed.
@@ -54,10 +54,10 @@ def arrange(
 
 
 def restore(place: Place, record: Record, keep: Record | None) -> None:  # noqa: ARG001
-    """Put settings back to what they were.
+    """Restore the recorded values of settings.
 
     Raises:
-        KernelError: it cannot be done.
+        KernelError: a setting cannot be changed.
     """
     for name, value in record.items():
         if not keep or name not in keep:

@@ -1,7 +1,7 @@
-"""The programs that truncate copies, each at the egress of a device that rules mirror to.
+"""Programs that truncate mirrored packets at the egress of the devices that rules mirror to.
 
-Every interface that mirrors somewhere has its own there: the first that sees a copy truncates it
-and takes the mark off, and the others leave it alone.
+Each mirroring interface has its own program at the device: the first one that sees a marked copy
+truncates it and clears the mark, so the others leave it alone.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ def load(program: str) -> Object:
 
 
 def attach(directory: Path, iface: str, host: Mapping[str, Any], tc: Tc) -> None:
-    """Truncate copies at the devices that *host*, a record, names; links are pinned in *directory*.
+    """Truncate copies at the devices in the record *host*; links are pinned in *directory*.
 
     Raises:
-        AttachError: a device takes no program.
+        AttachError: a device does not accept the program.
         KernelError: the program cannot be loaded or pinned.
     """
     if not (at := _devices(host)):
@@ -52,24 +52,24 @@ def attach(directory: Path, iface: str, host: Mapping[str, Any], tc: Tc) -> None
 
 
 def detach(directory: Path, iface: str, host: Mapping[str, Any], keep: Mapping[str, Any]) -> None:
-    """Truncate no copies any more for the generation pinned in *directory*.
+    """Stop truncating copies for the generation pinned in *directory*.
 
     Args:
-        directory: of a generation.
-        iface: that is mirrored; it may be gone.
+        directory: the directory of a generation.
+        iface: the mirrored interface; it may be gone.
         host: the record of that generation.
-        keep: the record of another, whose filters stay. Links belong to one generation alone.
+        keep: the record of another generation, whose filters stay; links are never shared.
     """
     if (directory / _PINS).exists():
         for pin in (directory / _PINS).iterdir():
             with TcxLink.open(pin) as link:
                 link.detach()
     for device in _devices(host) - _devices(keep):
-        if (ours := _filter(device, iface)).program_id:  # or an idle qdisc of others would go too
+        if (ours := _filter(device, iface)).program_id:  # else detach removes others' idle qdisc
             ours.detach()
 
 
-# The ifindexes of those that are there.
+# The ifindexes of the devices that exist.
 def _devices(host: Mapping[str, Any]) -> set[int]:
     found = set()
     for name in host.get("mirrors", {}).get("truncated", ()):
@@ -82,7 +82,7 @@ def _filter(device: int, iface: str) -> Filter:
     return Filter(device, "egress", **_place(iface))
 
 
-# Filters have no pins: each interface finds its own by a handle made of its name.
+# Filters cannot be pinned: an interface finds its own by a handle that is a hash of its name.
 def _place(iface: str) -> dict[str, int]:
     handle = int.from_bytes(blake2s(iface.encode(), digest_size=4).digest(), "big")
     return {"priority": PRIORITY - 1, "handle": handle or 1}

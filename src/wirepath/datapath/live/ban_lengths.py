@@ -1,4 +1,4 @@
-"""Which prefix lengths packets probe for bans, and what limits have made of the table."""
+"""The prefix lengths at which the data plane looks bans up, and the number of refused bans."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ _WIDE: Final = 8  # bytes of a 64-bit number
 
 
 class Lengths:
-    """The prefix lengths that packets probe for bans: ``ban_lengths``.
+    """The map ``ban_lengths``: the prefix lengths at which packets are looked up in the bans.
 
-    Each is written before it is counted, and taken out of the count before it is overwritten, so
-    that no packet misses one that is in use.
+    A length is written before the count includes it, and the count leaves it out before it is
+    overwritten, so that no packet misses a length that is in use.
     """
 
     def __init__(self, of: Map) -> None:
@@ -24,24 +24,24 @@ class Lengths:
 
     @property
     def refused(self) -> int:
-        """How many bans of limits have found the table full."""
+        """How many bans of limits were refused because the table was full."""
         return int(self._map[0]["refused"])
 
     def probed(self) -> list[int]:
-        """Give those that packets probe."""
+        """List the lengths that packets probe."""
         value = self._map[0]
         return list(value["bits"][: value["count"]])
 
     def forgive(self) -> None:
-        """Count the refused ones anew."""
+        """Reset the number of refused bans."""
         self._store("refused", 0)
 
     def mark(self) -> None:
-        """Note that user space sets bans."""
+        """Record in the map that user space has set bans."""
         self._store("set", 1)
 
     def expect(self, lengths: Collection[int]) -> None:
-        """Have packets probe *lengths* too."""
+        """Make packets probe *lengths* as well."""
         probed = self.probed()
         count = len(probed)
         for bits in sorted(set(lengths) - set(probed)):
@@ -50,7 +50,7 @@ class Lengths:
             self._store("count", count)
 
     def keep(self, used: Collection[int], *, any_set: bool) -> None:
-        """Probe none but *used* any more."""
+        """Make packets probe only the lengths *used*; *any_set* says whether any ban is left."""
         listed = self.probed()
         for place in range(len(listed) - 1, -1, -1):
             if listed[place] not in used:
@@ -71,6 +71,6 @@ class Lengths:
             memory[offset : offset + size].cast("Q" if size == _WIDE else "I")[0] = value
 
     def _member(self, name: str) -> tuple[int, int]:
-        # Where a member of struct ban_lengths lies, and its size.
+        # Offset and size of a member of struct ban_lengths.
         offset, ctype = self._map.btf.record("struct ban_lengths").members[name]
         return offset, ctype.size

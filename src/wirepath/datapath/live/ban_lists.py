@@ -1,9 +1,9 @@
-"""Bans in files: a JSON object a line, which ends by the wall clock and so outlasts a reboot.
+"""Files of bans: one JSON object a line, with expiry by the wall clock, to survive a reboot.
 
     {"cidr": "192.0.2.1", "expires": 1795380041.250, "rule": "ssh", "scope": null}
 
-``expires`` is in seconds since 1970, null for a ban without end.  A file of bans is a list of
-prefixes too (`wirepath.prefixes.parse_list`), and a list of prefixes is one of bans that do not say
+``expires`` is in seconds since 1970, null for a ban without end. A file of bans can also be read as
+a list of prefixes (`wirepath.prefixes.parse_list`), and a list of prefixes as bans that do not say
 when they end.
 """
 
@@ -31,12 +31,12 @@ _NO_BAN: Final = 'not a ban (write {"cidr": "192.0.2.1", "expires": null}, or --
 
 
 class Saved(NamedTuple):
-    """What a file says of a ban, beside whom it is for.
+    """A ban as a file has it, without its prefix.
 
     Attributes:
         expires: seconds since 1970; None if it does not end.
-        rule: that imposed it; None if an operator did.
-        scope: the rule that it is for; None if it is for all packets.
+        rule: the rule that imposed it; None if an operator did.
+        scope: the only rule that it applies to; None if it applies to all packets.
     """
 
     expires: float | None
@@ -46,13 +46,13 @@ class Saved(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class BanList:
-    """What a file holds.
+    """The contents of a file of bans.
 
     Attributes:
         plain: prefixes that do not say when their ban ends.
-        kept: prefixes of bans that do,
-        saved: and what is said of each of those.
-        bad: lines that were passed over, in file order.
+        kept: prefixes of saved bans.
+        saved: the bans of *kept*, in the same order.
+        bad: lines that were skipped, in file order.
     """
 
     plain: Members
@@ -62,14 +62,20 @@ class BanList:
 
     @property
     def prefixes(self) -> Members:
-        """All of them."""
+        """All prefixes, plain and saved."""
         return Members.join([self.plain, self.kept])
 
 
 def format_bans(
     prefixes: Members, expiries: Sequence[float | None], names: Sequence[Names]
 ) -> bytes:
-    """Write bans: of whom, until when (seconds since 1970), by which rule and for which."""
+    """Format bans for a file.
+
+    Args:
+        prefixes: the banned prefixes.
+        expiries: when each ends, in seconds since 1970; None if it does not.
+        names: for each, the rule that imposed it, and the only rule that it applies to.
+    """
     tails = {pair: f'"rule": {_name(pair[0])}, "scope": {_name(pair[1])}}}' for pair in set(names)}
     ends = [_NEVER if end is None else f"{end:.3f}" for end in expiries]
     words = format_members(prefixes).decode().split()
@@ -80,13 +86,13 @@ def format_bans(
     return "".join(lines).encode()
 
 
-# Names of rules have no character that JSON escapes.
+# Names of rules contain no character that JSON escapes.
 def _name(rule: str | None) -> str:
     return _NEVER if rule is None else f'"{rule}"'
 
 
 def parse_bans(text: bytes) -> BanList:
-    """Read bans, or a list of prefixes, or both in one file."""
+    """Parse a file of bans, a list of prefixes, or a mixture of both."""
     lines = text.removeprefix(BOM_UTF8).split(b"\n")
     places = [at for at, line in enumerate(lines) if line.lstrip()[:1] == b"{"]
     kept: list[str] = []
@@ -95,7 +101,7 @@ def parse_bans(text: bytes) -> BanList:
     bad: list[BadLine] = []
     for at, ban in zip(places, _objects([lines[at] for at in places]), strict=True):
         if type(ban) is dict and "expires" not in ban:
-            continue  # an entry of a list
+            continue  # an entry of a list of prefixes
         told = _saved(ban)
         if told:
             kept.append(ban["cidr"])
@@ -114,7 +120,7 @@ def parse_bans(text: bytes) -> BanList:
     return BanList(plain.members, prefixes.members, saved, sorted(bad))
 
 
-# All at once, which is quicker; or one by one, so that a broken one is None.
+# Parses all lines at once, which is faster; if that fails, one by one, with None for a bad line.
 def _objects(lines: list[bytes]) -> list[Any]:
     try:
         found: list[Any] = json.loads(b"[" + b",".join(lines) + b"]")

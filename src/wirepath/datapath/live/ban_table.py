@@ -1,4 +1,4 @@
-"""The map ``bans``, many entries at a time: by columns, never by one system call each."""
+"""The map ``bans``, read and written in batches, by columns: no system call per entry."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 _KEY: Final = ("addr.hi", "addr.lo", "bits", "scope")  # of struct ban_key; the rest is struct ban's
 ROW: Final = (*_KEY, "expires_ns", "rule")
-"""What a row holds, as ``bpf/guard/bans.h`` names it: an entry, but for its counters."""
+"""The columns of a row, by their names in ``bpf/guard/bans.h``: an entry without its counters."""
 
 
 class BanTable:
     """The table of bans.
 
     Args:
-        of: the map.
+        of: the map ``bans``.
     """
 
     def __init__(self, of: Map) -> None:
@@ -32,7 +32,7 @@ class BanTable:
 
     @property
     def room(self) -> int:
-        """How many fit."""
+        """How many entries the table can hold."""
         return self._map.max_entries
 
     def used(self) -> int:
@@ -40,15 +40,15 @@ class BanTable:
         return sum(len(keys) // self._map.key_size for keys, _ in self._map.raw_batches())
 
     def rows(self, *names: str) -> Iterator[Row]:
-        """Yield some members of each entry; a whole row if none are named."""
+        """Yield the members *names* of each entry; a whole row if none are named."""
         for keys, values in self._map.raw_batches():
             yield from self._rows(keys, values, names or ROW)
 
     def write(self, rows: Sequence[Row], since_ns: int) -> None:
-        """Write entries that have dropped nothing so far, in order.
+        """Write new entries, in order, with their counters at 0.
 
         Raises:
-            FullError: the table is full; says how many went in.
+            FullError: the table is full; says how many were written.
         """
         keys = bytearray(len(rows) * self._map.key_size)
         values = bytearray(len(rows) * self._map.stride)
@@ -58,10 +58,10 @@ class BanTable:
         self._map.raw_update_batch(keys, values)
 
     def remove(self, which: Which, *names: str) -> list[int]:
-        """Remove the entries that *which* picks by those of their members that are named.
+        """Remove the entries for which *which*, called with the members *names*, is true.
 
         Returns:
-            When they expire.
+            The expiry of each removed entry.
         """
         expiries: list[int] = []
         for keys, values in list(self._map.raw_batches()):
@@ -71,9 +71,9 @@ class BanTable:
         return expiries
 
     def disown(self, which: Which) -> None:
-        """Let the entries that *which* picks by their rule be of no rule.
+        """Clear the rule of the entries for which *which*, called with the rule, is true.
 
-        What they drop while they are written anew is not counted.
+        Packets that they drop while they are rewritten are not counted.
         """
         for keys, values in list(self._map.raw_batches()):
             picked = [which(rule) for rule in self._column(keys, values, "rule")]

@@ -1,7 +1,7 @@
-"""Bans: sources that are dropped ahead of every rule, until they expire.
+"""Bans of one generation: sources that are dropped ahead of every rule, until they expire.
 
-The table belongs to the data plane (``bpf/guard/bans.h``), which judges expiry too, so a ban holds
-and ends without any process. This module sets, lifts, lists and sweeps bans.
+The data plane reads the table (``bpf/guard/bans.h``) and judges expiry too, so a ban holds and ends
+without any process. This module sets, lifts, lists and sweeps bans.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ class BanEntry:
     """One ban in force.
 
     Attributes:
-        prefix: who is banned.
-        rule: whose limit imposed it; None if an operator did.
-        scope: the rule that it is for; None if it is for all packets.
-        remaining_s: until it ends; None if it does not.
-        packets, bytes: that it dropped.
+        prefix: the banned sources.
+        rule: the rule whose limit imposed it; None if an operator did.
+        scope: the only rule that it applies to; None if it applies to all packets.
+        remaining_s: seconds until it ends; None if it does not.
+        packets, bytes: dropped by it.
     """
 
     prefix: Prefix
@@ -50,7 +50,7 @@ class BanEntry:
     bytes: int
 
     def document(self) -> dict[str, Any]:
-        """Give it as plain values, for JSON."""
+        """Give the ban as plain values, for JSON."""
         return {
             "prefix": str(self.prefix),
             "rule": self.rule,
@@ -68,12 +68,12 @@ class BanEntry:
 
 
 class Banned(NamedTuple):
-    """What was banned.
+    """The result of banning prefixes.
 
     Attributes:
-        prefixes: as asked for, in order.
+        prefixes: the banned prefixes, in the order they were given.
         seconds: for how long; None if until they are lifted.
-        never_blocked: those of them that pass all the same, since `never_block` names them.
+        never_blocked: those of them that pass nevertheless, because `never_block` covers them.
     """
 
     prefixes: tuple[Prefix, ...]
@@ -81,7 +81,7 @@ class Banned(NamedTuple):
     never_blocked: tuple[Prefix, ...]
 
     def document(self) -> dict[str, Any]:
-        """Give it as plain values, for JSON."""
+        """Give the result as plain values, for JSON."""
         return {
             "banned": list(map(str, self.prefixes)),
             "for_s": self.seconds,
@@ -90,18 +90,18 @@ class Banned(NamedTuple):
 
 
 class Lifted(NamedTuple):
-    """What was asked to be lifted.
+    """The result of lifting bans.
 
     Attributes:
-        prefixes: whose ban was in force, and is lifted.
-        not_banned: the others; by each, the bans in force that hold for all of it.
+        prefixes: prefixes whose ban was in force, and is lifted.
+        not_banned: the other prefixes, each with the wider bans in force that cover it.
     """
 
     prefixes: tuple[Prefix, ...]
     not_banned: Mapping[Prefix, Sequence[Prefix]]
 
     def document(self) -> dict[str, Any]:
-        """Give it as plain values, for JSON."""
+        """Give the result as plain values, for JSON."""
         return {
             "unbanned": list(map(str, self.prefixes)),
             "not_banned": list(map(str, self.not_banned)),
@@ -109,12 +109,12 @@ class Lifted(NamedTuple):
 
 
 class Restored(NamedTuple):
-    """What became of the bans of a file.
+    """The result of restoring the bans of a file.
 
     Attributes:
-        banned: how many hold now.
-        expired: how many had ended meanwhile.
-        gone: how many were for a rule alone that no longer bans so.
+        banned: how many are in force now.
+        expired: how many had already expired.
+        gone: how many applied only to one rule, which is gone or no longer bans for itself.
     """
 
     banned: int
@@ -126,9 +126,9 @@ class Usage(NamedTuple):
     """How full the table of bans is.
 
     Attributes:
-        used: entries, expired ones that were not swept yet included.
-        room: how many fit.
-        refused: how many bans of limits have found the table full since some were lifted.
+        used: how many entries it has, including expired ones that were not swept yet.
+        room: how many entries it can hold.
+        refused: how many bans of limits found it full since the operator last lifted bans.
     """
 
     used: int
@@ -137,10 +137,10 @@ class Usage(NamedTuple):
 
 
 class BanView:
-    """The bans of what serves at one moment. To change them takes the lock.
+    """The bans of the serving generation; the caller of a method that changes them holds the lock.
 
     Args:
-        handles: of what serves; a `BanView` lasts no longer than they do.
+        handles: handles of the serving generation; they have to stay open.
     """
 
     def __init__(self, handles: Handles) -> None:
@@ -150,13 +150,13 @@ class BanView:
         self._manifest = handles.manifest
 
     def usage(self) -> Usage:
-        """Count entries, room, and bans of limits that were refused for want of it."""
+        """Count the entries, the room, and the bans of limits that found the table full."""
         return Usage(self._table.used(), self._table.room, self._lengths.refused)
 
     # Setting
 
     def add_all(self, prefixes: Iterable[Prefix], seconds: float | None = None) -> Banned:
-        """Ban *prefixes* for some *seconds* from now, or for good; older bans are replaced.
+        """Ban *prefixes* for *seconds* from now, without end if None; older bans are replaced.
 
         Raises:
             FullError: the table is full; says how many were banned before.
@@ -168,10 +168,10 @@ class BanView:
         return Banned(asked, seconds, tuple(exempt))
 
     def restore(self, bans: BanList, seconds: float | None = None) -> Restored:
-        """Ban whom a file names: saved ones for the time that is left, the others as `add`.
+        """Restore the bans of a file: saved ones for their remaining time, others for *seconds*.
 
-        A ban by a rule that is gone is held to be the operator's; one for that rule alone is
-        passed over.
+        A ban by a rule that is gone counts as the operator's; one that applied only to such a rule
+        is skipped.
 
         Raises:
             FullError: the table is full; says how many were banned before.
@@ -218,10 +218,10 @@ class BanView:
     # Lifting
 
     def remove(self, prefix: Prefix) -> bool:
-        """Lift the bans of exactly *prefix*, for all packets and for those of single rules.
+        """Lift the bans of exactly *prefix*: those for all packets and those for single rules.
 
         Returns:
-            Whether there was one in force.
+            Whether one was in force.
         """
         now = time.monotonic_ns()
         keys = [key for scope in self._scopes() if (key := _key(prefix, scope)) in self._map]
@@ -233,13 +233,13 @@ class BanView:
         return any(expires > now for expires in expiries)
 
     def lift(self, prefixes: Iterable[Prefix]) -> Lifted:
-        """Lift the bans of exactly each of *prefixes*, as `remove`, and say what holds still."""
+        """Lift the bans of exactly each of *prefixes*, and find wider bans that still cover it."""
         asked = {prefix: self.remove(prefix) for prefix in prefixes}
         not_banned = {prefix: self.around(prefix) for prefix, was in asked.items() if not was}
         return Lifted(tuple(prefix for prefix, was in asked.items() if was), not_banned)
 
     def remove_all(self, prefixes: Members | None = None) -> int:
-        """Lift the bans of exactly *prefixes*, as `remove`; every ban if None.
+        """Lift the bans of exactly *prefixes*, as `remove` does; every ban if None.
 
         Returns:
             How many were in force.
@@ -256,10 +256,10 @@ class BanView:
         return sum(expires > now for expires in expiries)
 
     def sweep(self) -> int:
-        """Remove those that have expired.
+        """Remove bans that have expired.
 
         Returns:
-            How many there were.
+            How many were removed.
         """
         now = time.monotonic_ns()
         gone = self._table.remove(lambda expires: expires <= now, "expires_ns")
@@ -273,7 +273,7 @@ class BanView:
             self._table.remove(lambda scope: scope in rules, "scope")
             self._table.disown(lambda rule: rule in rules)
 
-    # The operator has done what `status` asks for when limits had bans refused.
+    # Lifting bans is the cure that `status` names for refused bans, so it resets their number.
     def _lifted(self) -> None:
         self._lengths.forgive()
         self._recount()
@@ -285,19 +285,19 @@ class BanView:
     # Listing
 
     def all(self) -> list[BanEntry]:
-        """List those in force, by address."""
+        """List the bans in force, by address."""
         now, rules = time.monotonic_ns(), self._rules()
         rows = self._effective("packets", "bytes")
         return [_entry(row, now, rules) for row in sorted(rows) if row[4] > now]
 
     def busiest(self, count: int) -> list[BanEntry]:
-        """List the *count* of those in force that have dropped most, most first."""
+        """List the *count* bans in force that have dropped most packets, most first."""
         now, rules = time.monotonic_ns(), self._rules()
         rows = (row for row in self._effective("packets", "bytes") if row[4] > now)
         return [_entry(row, now, rules) for row in nlargest(count, rows, key=itemgetter(-2))]
 
     def around(self, prefix: Prefix) -> list[Prefix]:
-        """List the bans in force that hold for all of *prefix*, the widest first."""
+        """List the bans in force that cover all of *prefix*, widest first."""
         now = time.monotonic_ns()
         wider = {bits for bits in self._lengths.probed() if bits <= prefix.bits}
         found = []
@@ -308,16 +308,16 @@ class BanView:
         return found
 
     def for_model(self) -> Iterator[Ban]:
-        """Yield them as the model has them."""
+        """Yield all bans in the form that the model takes."""
         rules = self._rules()
         for hi, lo, bits, scope, expires, rule in self._effective():
             yield Ban(Prefix(hi << 64 | lo, bits), expires, rules.get(rule), rules.get(scope))
 
     def save(self) -> tuple[bytes, int]:
-        """Write those in force as a file, by address.
+        """Format the bans in force for a file, by address.
 
         Returns:
-            Its text, and how many there are.
+            The text of the file, and how many bans it holds.
         """
         from wirepath.datapath.live.ban_lists import format_bans
         from wirepath.prefixes import Members
@@ -332,7 +332,7 @@ class BanView:
         ]
         return format_bans(Members.of_columns(hi, lo, bits), ends, names), len(rows)
 
-    # Rows, and more members of them; without those for packets of a rule that is gone.
+    # Rows, with further members; without bans that apply only to a rule that is gone.
     def _effective(self, *more: str) -> Iterator[Row]:
         scopes = {0, *self._rules()}
         return (row for row in self._table.rows(*ROW, *more) if row[3] in scopes)
@@ -341,7 +341,7 @@ class BanView:
         counters = self._manifest.counters
         return [0, *(counters[name] + 1 for name in self._manifest.ban_scopes)]
 
-    # As bans have them, plus 1, so that 0 is none.
+    # Names of rules by their number in a ban: the slot plus 1, as 0 stands for no rule.
     def _rules(self) -> dict[int, str]:
         return {slot + 1: name for name, slot in self._manifest.counters.items()}
 

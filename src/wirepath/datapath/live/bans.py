@@ -1,6 +1,6 @@
-"""Bans of a datapath, from a process that may live for months.
+"""The bans of a datapath, for processes that may live for months.
 
-Every method opens what serves at that moment and closes it again; see `wirepath.datapath.handles`.
+Every method opens the serving generation and closes it again; see `wirepath.datapath.handles`.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ class Bans:
 
     A prefix may be given as text (``"203.0.113.5"``, ``"2001:db8::/32"``), as a `Prefix`, or as an
     address or network of `ipaddress`. Iterating gives a `BanEntry` for each ban in force, and
-    ``in`` tells whether one holds for all of a prefix.
+    ``in`` tells whether a ban covers all of a prefix.
 
-    Every method raises RequestError if wirepath is not up there any more, or a text is no prefix.
+    Every method raises RequestError if wirepath is no longer up there or a text is not a prefix.
     """
 
     def __init__(self, access: Access) -> None:
@@ -45,15 +45,15 @@ class Bans:
         return bool(self.around(prefix))
 
     def add(self, prefix: AnyPrefix, seconds: float | None = None) -> Banned:
-        """Ban *prefix* for some *seconds* from now, or until `remove`; an older ban is replaced.
+        """Ban *prefix* for *seconds* from now, or until `remove`; an older ban is replaced.
 
         Raises:
-            FullError: the table is full, even without those that have expired.
+            FullError: the table is full, even without expired bans.
         """
         return self.add_all([prefix], seconds)
 
     def add_all(self, prefixes: Iterable[AnyPrefix], seconds: float | None = None) -> Banned:
-        """Ban many at once, as `add` does.
+        """Ban several prefixes at once, as `add` does.
 
         Raises:
             FullError: the table is full; says how many were banned before.
@@ -67,17 +67,18 @@ class Bans:
             return BanView(handles).add_all(asked, seconds)
 
     def restore(self, bans: BanList | bytes, seconds: float | None = None) -> Restored:
-        """Ban what a file lists: saved bans for the time that is left, the others as `add` does.
+        """Restore the bans of a file: saved ones for their remaining time, others for *seconds*.
 
-        A ban by a rule that is gone counts as the operator's; one for that rule alone is left out.
+        A ban by a rule that is gone counts as the operator's; one that applied only to such a rule
+        is skipped.
 
         Args:
-            bans: the contents of the file, as `save` gives them; or what was read of it, and then
-                without its bad lines.
-            seconds: for those that do not say when they end.
+            bans: the contents of the file, as `save` gives them; or a parsed `BanList`, whose bad
+                lines are skipped.
+            seconds: for bans that do not say when they end; without end if None.
 
         Raises:
-            RequestError: a line is no ban. Nothing has changed then.
+            RequestError: a line is not a ban; nothing has changed.
             FullError: the table is full; says how many were banned before.
         """
         if isinstance(bans, bytes):
@@ -86,7 +87,7 @@ class Bans:
             return BanView(handles).restore(bans, seconds)
 
     def remove(self, prefix: AnyPrefix) -> bool:
-        """Lift the bans of exactly *prefix*, for all packets and for those of single rules.
+        """Lift the bans of exactly *prefix*: those for all packets and those for single rules.
 
         Returns:
             Whether one was in force.
@@ -114,7 +115,7 @@ class Bans:
         """Remove bans that have expired.
 
         Returns:
-            How many there were.
+            How many were removed.
         """
         with self._access.writing() as handles:
             return BanView(handles).sweep()
@@ -125,21 +126,21 @@ class Bans:
             return BanView(handles).all()
 
     def around(self, prefix: AnyPrefix) -> list[Prefix]:
-        """List the bans in force that hold for all of *prefix*, the widest first."""
+        """List the bans in force that cover all of *prefix*, widest first."""
         asked = Prefix.of(prefix)
         with self._access.reading() as handles:
             return BanView(handles).around(asked)
 
     def usage(self) -> Usage:
-        """Say how full the table is."""
+        """Count the entries of the table, its room, and the bans that found it full."""
         with self._access.reading() as handles:
             return BanView(handles).usage()
 
     def save(self) -> tuple[bytes, int]:
-        """Write the bans in force as a file, by address.
+        """Format the bans in force for a file, by address.
 
         Returns:
-            Its text, and how many bans it holds.
+            The text of the file, and how many bans it holds.
         """
         with self._access.reading() as handles:
             return BanView(handles).save()

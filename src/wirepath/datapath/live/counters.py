@@ -1,4 +1,4 @@
-"""Counters, summed over CPUs and given their names."""
+"""Counters of packets and rules, summed over all CPUs, by name."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ _WORD: Final = 8  # bytes of a counter
 
 
 class Count(NamedTuple):
-    """Packets, and the bytes of their frames."""
+    """A number of packets, and the bytes of their frames."""
 
     packets: int
     bytes: int
 
 
 class RuleCount(NamedTuple):
-    """What a rule matched.
+    """The counters of a rule.
 
     Attributes:
-        packets, bytes: that matched.
-        dropped: packets that it dropped.
-        exceeded: those of them that exceeded its limit.
-        own: what only rules with its action count, by name.
+        packets, bytes: packets that matched, and the bytes of their frames.
+        dropped: packets that the rule dropped.
+        exceeded: of these, packets that exceeded its limit.
+        own: counters that only its action has, by name.
     """
 
     packets: int = 0
@@ -46,11 +46,11 @@ class RuleCount(NamedTuple):
 
     @property
     def conformed(self) -> int:
-        """Packets that it did not drop."""
+        """Packets that matched and that the rule did not drop."""
         return self.packets - self.dropped
 
     def one_more(self, size: int, *, dropped: bool, exceeded: bool) -> RuleCount:
-        """Count another packet, whose frame has *size* bytes."""
+        """Return the counters after one more packet, whose frame has *size* bytes."""
         return self._replace(
             packets=self.packets + 1,
             bytes=self.bytes + size,
@@ -59,7 +59,7 @@ class RuleCount(NamedTuple):
         )
 
     def document(self, names: Sequence[str] = ()) -> dict[str, int]:
-        """Give it as plain values, for JSON, with those counters of its action called *names*."""
+        """Give the counters as plain values, for JSON, including those of the action in *names*."""
         counts = {"packets": self.packets, "bytes": self.bytes, "dropped": self.dropped}
         more = {"conformed": self.conformed, "exceeded": self.exceeded, **self.own}
         return counts | {name: more.get(name, 0) for name in names}
@@ -67,11 +67,11 @@ class RuleCount(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Outcomes:
-    """What became of packets, by name.
+    """Numbers of packets by outcome.
 
     Attributes:
-        verdicts, reasons, faults: each with every name there is.
-        states: packets by the state of their connection, likewise; where rules ask for it.
+        verdicts, reasons, faults: packets by each; every name is present.
+        states: packets by the state of their connection; empty if no rule matches on it.
     """
 
     verdicts: Mapping[str, Count]
@@ -81,7 +81,7 @@ class Outcomes:
 
     @classmethod
     def together(cls, parts: Iterable[Outcomes]) -> Outcomes:
-        """Sum *parts*, of which there is at least one."""
+        """Sum *parts*; there must be at least one."""
         each = list(parts)
         tracking = [part.states for part in each if part.states]
         return cls(
@@ -93,19 +93,18 @@ class Outcomes:
 
     @property
     def packets(self) -> int:
-        """All that were judged."""
+        """All packets that were judged."""
         return sum(count.packets for count in self.verdicts.values())
 
     @property
     def bytes(self) -> int:
-        """Of the frames of all that were judged."""
+        """Bytes of the frames of all packets that were judged."""
         return sum(count.bytes for count in self.verdicts.values())
 
     def document(self) -> dict[str, Any]:
-        """Give packets and bytes, and packets by name.
+        """Give the outcomes as plain values, for JSON.
 
-        Those that are 0 are there of pass and drop, and of the states of connections where a rule
-        asks for them.
+        Names with no packets are left out, except pass, drop, and states of connections.
         """
         verdicts = {n: c.packets for n, c in self.verdicts.items()}
         return {
@@ -123,10 +122,10 @@ class Stats:
     """All counters of a datapath.
 
     Attributes:
-        iface: which.
-        hooks: what became of packets, by hook.
-        rules: by name, in the order of the policy.
-        names: by rule, the counters that it has besides packets, bytes and drops.
+        iface: the interface.
+        hooks: the outcomes of packets, by hook.
+        rules: the counters of rules, by name, in the order of the policy.
+        names: by rule, the names of its counters besides packets, bytes and drops.
     """
 
     iface: str
@@ -136,16 +135,16 @@ class Stats:
 
     @property
     def own(self) -> Sequence[str]:
-        """Name the counters that only some actions have, each once."""
+        """The names of counters that only some actions have, each once."""
         return list(dict.fromkeys(name for count in self.rules.values() for name in count.own))
 
     @property
     def outcomes(self) -> Outcomes:
-        """Of all hooks together; a packet is in it once for each that it passed."""
+        """The outcomes of all hooks together; a packet counts once at each hook that it reaches."""
         return Outcomes.together(self.hooks.values())
 
     def document(self) -> dict[str, Any]:
-        """Give them as plain values, for JSON."""
+        """Give the counters as plain values, for JSON."""
         return {
             "iface": self.iface,
             **self.outcomes.document(),
@@ -162,7 +161,7 @@ class Stats:
 
 
 def read(handles: Handles) -> Stats:
-    """Read all counters of what *handles* are of."""
+    """Read all counters of the generation of *handles*."""
     from wirepath.actions import counting
 
     manifest = handles.manifest
@@ -175,8 +174,8 @@ def read(handles: Handles) -> Stats:
     return Stats(handles.device, hooks(handles), counted, names)
 
 
-# Programs of schema 1 had one struct for all rules: what only some actions count lay in the words
-# of drops.
+# Programs of schema 1 had the same struct for all rules: actions with counters of their own wrote
+# them in place of dropped and exceeded.
 def _of_schema_1(count: RuleCount, names: Sequence[str]) -> RuleCount:
     own = dict(zip(names, (count.dropped, count.exceeded), strict=True))
     return RuleCount(count.packets, count.bytes, own=own)
@@ -202,7 +201,7 @@ def _listed(value: str | list[str]) -> list[str]:
 
 
 def by_hook(of: Map) -> dict[str, Outcomes]:
-    """Sum the map ``outcomes``, by hook."""
+    """Sum the map ``outcomes`` over all CPUs, by hook."""
     totals = of.totals()
     words = len(totals) // of.max_entries
     numbers = _names(of, "hook")
@@ -234,14 +233,14 @@ def rules(
     own: Mapping[str, str] | None = None,
     before: Mapping[str, Sequence[int]] | None = None,
 ) -> dict[str, RuleCount]:
-    """Sum the counters of rules.
+    """Sum the counters of rules over all CPUs.
 
     Args:
-        maps: by C name.
-        slots: by rule, its slot.
-        own: by rule, the map of the counters that its action has to itself.
-        before: by rule, what its slot had counted for others before, as in `Slots`; nothing if it
-            is not there.
+        maps: the maps of a generation, by C name.
+        slots: the slot of each rule.
+        own: by rule, the C name of the map with counters that only its action has.
+        before: by rule, the counts of its slot when the rule got it, as in `Slots`; all 0 for rules
+            that are not in it.
     """
     counters = BySlot(maps)
     return {
@@ -251,17 +250,17 @@ def rules(
 
 
 class _Summed(NamedTuple):
-    # A map of counters: the sums of all slots, how many each has, and where each lies among them.
+    # A summed map: the counters of all slots, how many a slot has, and the index of each in a slot.
     totals: array[int]
     width: int
     at: Mapping[str, int]
 
 
 class BySlot:
-    """Maps of counters that rules have slots in, each summed when it is first asked for.
+    """Maps of counters by slot, each summed over all CPUs when it is first needed.
 
     Args:
-        maps: by C name.
+        maps: the maps of a generation, by C name.
     """
 
     def __init__(self, maps: Mapping[str, Map]) -> None:
@@ -269,7 +268,7 @@ class BySlot:
         self._summed: dict[str, _Summed] = {}
 
     def rule(self, slot: int, own: str | None, before: Sequence[int]) -> RuleCount:
-        """Say what the rule in *slot* has counted, in the map *own* too, since *before*."""
+        """Give the counters of the rule in *slot*, and those in the map *own*, less *before*."""
         counts = [*self.words(RULES, slot), *(self.words(own, slot) if own else ())]
         since = list(map(sub, counts, chain(before, repeat(0))))
         rules = self._of(RULES)
@@ -278,9 +277,9 @@ class BySlot:
         return RuleCount(packets, size, dropped, exceeded, more)
 
     def words(self, name: str, slot: int) -> Sequence[int]:
-        """Give all counters of a slot in the map *name*; nothing if there is no such map."""
+        """Give all counters of *slot* in the map *name*; empty if there is no such map."""
         totals, width, _ = self._of(name)
-        # A map that no rule needs is small.
+        # A map that no rule needs has fewer slots.
         return totals[slot * width : (slot + 1) * width] or (0,) * width
 
     def _of(self, name: str | None) -> _Summed:
@@ -300,7 +299,7 @@ def _names(of: Map, enum: str) -> list[str]:
 
 
 def _offset(of: Map, member: str) -> int:
-    # In 64-bit words.
+    # The offset in 64-bit words.
     offset, _ = of.btf.record("struct outcomes").members[member]
     return offset // 8
 

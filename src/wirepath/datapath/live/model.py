@@ -1,4 +1,4 @@
-"""The model of what serves at one moment, with its sets and bans."""
+"""The model of the serving policy, with the current sets and bans."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def model(handles: Handles, hook: Hook) -> Model:
-    """Make the model of the policy at *hook*; it lasts beyond *handles*."""
+    """Make the model of the policy at *hook*; it does not need *handles* afterwards."""
     sets = SetView(handles)
     contents = by_name(offline(Tables.build(sets.all_members())), sets.names())
     return Model(handles.policy, contents, BanView(handles).for_model(), hook=hook)

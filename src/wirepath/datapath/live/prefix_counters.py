@@ -1,7 +1,7 @@
-"""What single prefixes have counted, in the sets that have counters.
+"""Counters of single prefixes, in sets with ``counters = true``.
 
-The table is the data plane's (``bpf/prefixes/prefix_counters.h``). It is carried from generation to
-generation, so no count is lost by a swap.
+The data plane counts in the table (``bpf/prefixes/prefix_counters.h``). The table is carried from
+generation to generation, so no count is lost by a swap.
 """
 
 from __future__ import annotations
@@ -29,12 +29,13 @@ _UNCOUNTED: Final = -1
 
 
 class PrefixCount(NamedTuple):
-    """What one prefix has counted.
+    """The counters of one prefix of a set.
 
     Attributes:
-        prefix: of the set.
-        packets: in which a rule found an address in the set, and this its longest prefix there.
-        bytes: of their frames.
+        prefix: the prefix.
+        packets: packets with an address that a rule found in the set, whose longest match in the
+            set this prefix is.
+        bytes: the bytes of their frames.
     """
 
     prefix: Prefix
@@ -42,17 +43,17 @@ class PrefixCount(NamedTuple):
     bytes: int
 
     def document(self) -> dict[str, Any]:
-        """Give it as plain values, for JSON."""
+        """Give the counters as plain values, for JSON."""
         return {"prefix": str(self.prefix), "packets": self.packets, "bytes": self.bytes}
 
 
 class Replacement(NamedTuple):
-    """Counters of other prefixes that are to take the place of those there are.
+    """An exchange of counted prefixes: new entries are there already, old ones still are.
 
     Attributes:
-        table: the map.
-        added: keys that are new.
-        old: keys that are to go.
+        table: the map ``prefix_counters``.
+        added: the keys of the new entries.
+        old: the keys of the entries to be removed.
     """
 
     table: Map
@@ -60,20 +61,20 @@ class Replacement(NamedTuple):
     old: bytes
 
     def undo(self) -> None:
-        """Remove what is new."""
+        """Remove the new entries."""
         self.table.raw_delete_batch(self.added)
 
     def finish(self) -> None:
-        """Remove what is old."""
+        """Remove the old entries."""
         self.table.raw_delete_batch(self.old)
 
 
 class PrefixCounters:
-    """The entries of all sets that count. Changes are made under the operator's lock.
+    """The prefix counters of all sets that count; the caller of methods that write holds the lock.
 
     Args:
-        maps: by C name.
-        numbers: of each set that counts, by its position in the policy: what keys call it.
+        maps: the maps of a generation, by C name.
+        numbers: for each set that counts, by its position in the policy, its number in the keys.
     """
 
     def __init__(self, maps: Mapping[str, Map], numbers: Mapping[int, int]) -> None:
@@ -85,7 +86,7 @@ class PrefixCounters:
         self._numbers[list(numbers)] = list(numbers.values())
 
     def counts(self, number: int) -> Iterator[PrefixCount]:
-        """Yield what the prefixes of the set that keys call *number* have counted, by address.
+        """Yield the counters of each prefix of a set, by address; *number* is its number in keys.
 
         Raises:
             KernelError: the table cannot be read.
@@ -99,15 +100,17 @@ class PrefixCounters:
             yield PrefixCount(Prefix(hi << 64 | lo, bits - _HEAD_BITS), *counted)
 
     def replace(self, members: Members, counting: Collection[int] = ()) -> Replacement:
-        """Have counters of *members* too, and soon of nothing else; prefixes that stay keep theirs.
+        """Add counters for *members*; `Replacement.finish` then removes all other counters.
+
+        Prefixes that stay keep their counts.
 
         Args:
-            members: of all sets.
-            counting: the numbers that sets were counting under before. Counters of others are left
-                over from a change that was cut short, and go first.
+            members: the prefixes of all sets.
+            counting: the numbers of sets that count already. Entries of other numbers remain from a
+                change that was cut short, and are removed first.
 
         Raises:
-            KernelError: the table cannot be read or written; all is as it was.
+            KernelError: the table cannot be read or written; the counters are unchanged.
         """
         there, wanted = self._read()[0], self._keys(members)
         stale = ~np.isin(there["set"], list(counting))
@@ -119,7 +122,7 @@ class PrefixCounters:
 
     @contextmanager
     def adding(self, members: Members) -> Iterator[None]:
-        """Have entries of *members* too, unless the context is left by an error.
+        """Add counters for *members*; an error in the context removes them again.
 
         Raises:
             KernelError: the table cannot be read or written.
@@ -135,7 +138,7 @@ class PrefixCounters:
             raise
 
     def remove(self, members: Members) -> None:
-        """Remove the entries of *members*, as far as there are any.
+        """Remove the counters of *members*, if there are any.
 
         Raises:
             KernelError: the table cannot be written.
@@ -152,7 +155,7 @@ class PrefixCounters:
                 self._table.raw_delete_batch(keys.tobytes())
             raise
 
-    # A lookup finds the longest prefix, which need not be the one that was asked for.
+    # A lookup in a trie finds the longest prefix, which may be shorter than that of *key*.
     def _has(self, key: np.void) -> bool:
         found = self._table.get(self._table.key.unpack(key.tobytes()))
         return found is not None and bool(found["bits"] == key["bits"])
@@ -177,14 +180,14 @@ class PrefixCounters:
 
 
 def _missing(keys: NDArray[Any], there: NDArray[Any]) -> NDArray[Any]:
-    # Those that are not there, sorted, which the trie takes three times faster.
-    both = np.concatenate((there, keys), dtype=keys.dtype)  # or numpy turns its byte order
+    # Keys that are not in *there*, sorted: a trie takes sorted keys three times faster.
+    both = np.concatenate((there, keys), dtype=keys.dtype)  # without dtype numpy swaps bytes
     rows = _distinct(both)
     return both[rows[rows >= len(there)]]
 
 
 def _distinct(keys: NDArray[Any]) -> NDArray[np.int64]:
-    # Rows of every key once, the first that has it, by set and address, shorter prefixes first.
+    # The first row of each key, sorted by set and address, shorter prefixes first.
     fields = [keys[name].astype(np.uint64) for name in ("bits", "lo", "hi", "set")]
     rows = np.lexsort(fields)
     new = np.zeros(len(rows), dtype=bool)

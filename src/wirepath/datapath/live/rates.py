@@ -1,4 +1,4 @@
-"""What ``wirepath top`` shows of one datapath: two looks at its counters, and the time between."""
+"""The rates that ``wirepath top`` shows: from two looks at the counters of a datapath."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from wirepath.datapath.live.counters import Count
     from wirepath.net import Prefix
 
-    Who = tuple[Prefix, str | None]
+    BanKey = tuple[Prefix, str | None]  # its prefix and scope
 
 MOST: Final = 50
-"""Bans and talkers that are looked for: more than a screen has lines."""
+"""How many bans and top keys a look contains: more than a screen has lines."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +31,14 @@ class Look:
     """A datapath at one moment.
 
     Attributes:
-        at: seconds, of a clock that only goes forward.
-        link: its number: another one is another datapath, that counts from 0.
-        banned: entries in the table of bans.
-        bans: the busiest.
+        at: when, in seconds on the monotonic clock.
+        link: the ID of its XDP link; another ID means another datapath, which counts from 0.
+        manifest: the manifest of the serving generation.
+        counted: all counters.
+        banned: how many entries the table of bans has.
+        bans: the bans that have dropped most packets.
+        talkers: the keys of exact limits that use most of their burst.
+        warnings: what needs the operator's attention, one line each.
     """
 
     at: float
@@ -48,7 +52,7 @@ class Look:
 
     @classmethod
     def of(cls, handles: Handles) -> Self:
-        """Look at what *handles* are of."""
+        """Look at the generation of *handles*."""
         bans = BanView(handles)
         usage = bans.usage()
         return cls(
@@ -64,7 +68,7 @@ class Look:
 
 
 class RuleRate(NamedTuple):
-    """What a rule matches now: packets a second, and how many so far."""
+    """The current rates of a rule, in packets a second, and its counters."""
 
     name: str
     packets_s: float
@@ -74,7 +78,7 @@ class RuleRate(NamedTuple):
 
 
 class BanRate(NamedTuple):
-    """A ban, and the packets a second that it drops; None if it is new to the busiest."""
+    """A ban, and the packets a second that it drops; None if the look before did not have it."""
 
     entry: BanEntry
     packets_s: float | None
@@ -82,10 +86,10 @@ class BanRate(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What is shown: `now`, and rates since `before`.
+    """The state of a datapath in `now`, and its rates since `before`.
 
     Raises:
-        ValueError: the two are not of one datapath.
+        ValueError: the two looks are of different datapaths.
     """
 
     now: Look
@@ -97,37 +101,37 @@ class View:
 
     @property
     def seconds(self) -> float:
-        """Between the two."""
+        """The time between the two looks."""
         return self.now.at - self.before.at
 
     @property
     def packets_s(self) -> float:
-        """All packets judged, a second."""
+        """Packets judged a second."""
         return self._rate(
             self.now.counted.outcomes.packets, self.before.counted.outcomes.packets
         )  # fmt: skip
 
     @property
     def bits_s(self) -> float:
-        """The bits of their frames."""
+        """Bits judged a second."""
         return 8 * self._rate(self.now.counted.outcomes.bytes, self.before.counted.outcomes.bytes)
 
     @property
     def verdicts(self) -> dict[str, float]:
-        """Packets a second by verdict: pass and drop, and others that have occurred."""
+        """Packets a second by verdict: pass, drop, and any other that has occurred."""
         now, before = self.now.counted.outcomes.verdicts, self.before.counted.outcomes.verdicts
         return self._rates(now, before, {"pass", "drop"})
 
     @property
     def reasons(self) -> dict[str, float]:
-        """Packets a second by reason that has occurred, most first."""
+        """Packets a second by reason, for reasons that have occurred, highest rate first."""
         now, before = self.now.counted.outcomes.reasons, self.before.counted.outcomes.reasons
         rates = self._rates(now, before, set())
         return dict(sorted(rates.items(), key=lambda item: -item[1]))
 
     @property
     def rules(self) -> list[RuleRate]:
-        """All rules, those that match most packets now first."""
+        """The rates of all rules, highest rate first."""
         none = counters.RuleCount(0, 0, 0)
         before = self.before.counted.rules
         rates = [
@@ -144,8 +148,8 @@ class View:
 
     @property
     def bans(self) -> list[BanRate]:
-        """The bans that have dropped most, most first."""
-        before: dict[Who, int] = {(ban.prefix, ban.scope): ban.packets for ban in self.before.bans}
+        """The bans that have dropped most packets, most first."""
+        before: dict[BanKey, int] = {(b.prefix, b.scope): b.packets for b in self.before.bans}
         rates = []
         for ban in self.now.bans:
             earlier = before.get((ban.prefix, ban.scope))
@@ -162,12 +166,13 @@ class View:
             if count.packets or name in always
         }
 
-    # A rule that was removed and came back, or a ban that was renewed, counts from 0.
+    # A counter below its earlier value has restarted from 0: the rule was removed and added again,
+    # or the ban was renewed.
     def _rate(self, now: int, before: int) -> float:
         return (now - before if now >= before else now) / self.seconds
 
     def document(self) -> dict[str, Any]:
-        """Give it as plain values, for JSON."""
+        """Give the view as plain values, for JSON."""
         manifest = self.now.manifest
         return {
             "iface": self.now.counted.iface,

@@ -1,4 +1,4 @@
-"""The rules that serve, in order, with what each has counted."""
+"""The rules that serve, in order, each with its counters."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ class LiveRule:
     """One rule of a datapath, at one moment.
 
     Attributes:
-        name: unique in the policy.
-        hooks: where it is asked.
-        match: which packets, in words: ``proto tcp, dport 22``.
-        action: what becomes of them, in words: ``drop``.
-        count: what it has matched, and dropped.
-        counters: the names in *count* that ``wirepath rules`` shows of such a rule besides packets,
-            bytes and drops.
+        name: its name, unique in the policy.
+        hooks: the hooks at which it applies.
+        match: the packets that it matches, in words: ``proto tcp, dport 22``.
+        action: its action, in words: ``drop``.
+        count: its counters.
+        counters: the names of counters that ``wirepath rules`` shows for it besides packets, bytes
+            and drops.
     """
 
     name: str
@@ -37,7 +37,7 @@ class LiveRule:
     counters: Sequence[str] = ()
 
     def document(self) -> dict[str, Any]:
-        """Give it as plain values, for JSON."""
+        """Give the rule as plain values, for JSON."""
         return {
             "name": self.name,
             "hook": list(self.hooks),
@@ -51,7 +51,7 @@ class LiveRule:
 
 
 def rules(handles: Handles) -> list[LiveRule]:
-    """List the rules of what *handles* are of, in the order they are walked."""
+    """List the rules of the generation of *handles*, in the order they are walked."""
     counted = counters.read(handles)
     return [
         LiveRule(

@@ -1,4 +1,4 @@
-"""The sets of what serves at one moment, as they lie in the live tables."""
+"""The sets of one generation, read from its live tables and changed there."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 
 class SetView:
-    """The sets of one generation, by name or number. To change them takes the lock.
+    """The sets of the serving generation; the caller of a method that changes them holds the lock.
 
     Args:
-        handles: of what serves; a `SetView` lasts no longer than they do.
+        handles: handles of the serving generation; they have to stay open.
     """
 
     def __init__(self, handles: Handles) -> None:
@@ -28,14 +28,14 @@ class SetView:
         self._maps = handles.maps
 
     def names(self) -> list[str]:
-        """Name the sets, in the order of the policy."""
+        """List the names of the sets, in the order of the policy."""
         return list(self._manifest.policy["set"])
 
     def number(self, name: str) -> int:
-        """Give the number of a set.
+        """Give the number of a set: its position in the policy.
 
         Raises:
-            RequestError: there is no such set; says which there are.
+            RequestError: there is no such set; says which sets exist.
         """
         names = self.names()
         if name not in names:
@@ -59,7 +59,7 @@ class SetView:
             return live.members_of(number)
 
     def members_but(self, number: int) -> list[Members]:
-        """Copy the prefixes of every set but one."""
+        """Copy the prefixes of every set except number *number*."""
         with self._live() as live:
             return [live.members_of(n) for n in range(len(self.names())) if n != number]
 
@@ -69,7 +69,7 @@ class SetView:
             return live.all_members()
 
     def counters(self, name: str) -> Iterator[PrefixCount]:
-        """Say what each prefix of a set has counted, by address.
+        """Give the counters of each prefix of a set, by address.
 
         Raises:
             RequestError: there is no such set, or it has no counters.
@@ -80,13 +80,14 @@ class SetView:
             raise RequestError(f"@{name}: its prefixes have no counters ({how})")
         return counters.counts(self._manifest.counting[name])
 
-    # A counter is there before packets can find its prefix, and as long as they can.
+    # The counter of a prefix exists whenever packets can find the prefix: it is added before the
+    # prefix and removed after it.
 
     def add(self, number: int, prefixes: Members) -> Change:
         """Add *prefixes* to the set *number*.
 
         Raises:
-            Full: the live table has no room for them.
+            Full: the live table has no room for *prefixes*.
             Dirty: a change of the live table was cut short.
         """
         counters = self._counters(number)
@@ -98,7 +99,7 @@ class SetView:
         """Remove exactly *prefixes* from the set *number*.
 
         Raises:
-            Full: the live table has no room for what remains.
+            Full: the live table has no room for the remaining prefixes.
             Dirty: a change of the live table was cut short.
         """
         with self._live() as live:
@@ -133,7 +134,7 @@ class SetView:
         with LiveSets(memory, self._write_rows) as live:
             yield live
 
-    # A class that is new to the table gets its rows before any packet can meet it.
+    # A new class of the table gets its rows before any packet can find an address of that class.
     def _write_rows(self, classes: list[tuple[int, int]]) -> None:
         import numpy as np
 

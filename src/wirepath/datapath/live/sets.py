@@ -1,8 +1,8 @@
-"""Sets of a datapath, changed while packets are judged by them.
+"""The sets of a datapath, changed while packets are matched against them.
 
-Every method opens what serves at that moment and closes it again; see `wirepath.datapath.handles`.
-Small changes are written into the live tables. What does not fit there, or replaces a whole set,
-builds the next generation.
+Every method opens the serving generation and closes it again; see `wirepath.datapath.handles`.
+Small changes are written into the live tables. A change that does not fit there, or replaces a
+whole set, builds the next generation.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ class Sets:
 
     Changes hold until the next `Datapath.apply`, which reads the policy and its files again.
 
-    Every method raises RequestError if wirepath is not up there any more, if there is no such set,
-    or if a text is no prefix.
+    Every method raises RequestError if wirepath is no longer up there, if there is no such set, or
+    if a text is not a prefix.
     """
 
     def __init__(self, access: Access) -> None:
@@ -47,12 +47,12 @@ class Sets:
         return iter(self.names())
 
     def names(self) -> list[str]:
-        """Name the sets, in the order of the policy."""
+        """List the names of the sets, in the order of the policy."""
         with self._access.reading() as handles:
             return SetView(handles).names()
 
     def check(self, name: str) -> None:
-        """Raise if there is no such set, before its contents are read from a file."""
+        """Raise RequestError if there is no such set; call this before reading a large file."""
         with self._access.reading() as handles:
             SetView(handles).number(name)
 
@@ -66,14 +66,14 @@ class Sets:
         return [prefix for prefix, _ in self.members(name)]
 
     def members(self, name: str) -> Members:
-        """Copy the prefixes of a set, in order: as one array, for sets of a million."""
+        """Copy the prefixes of a set into one array, in order; fast even for a million prefixes."""
         with self._access.reading() as handles:
             return SetView(handles).members(name)
 
     def counters(self, name: str) -> list[PrefixCount]:
-        """Say what each prefix of a set has counted, by address.
+        """Read the counters of each prefix of a set, by address.
 
-        What changes meanwhile may be missing.
+        Prefixes that are added or removed at the same time may be missing.
 
         Raises:
             RequestError: the set has no counters.
@@ -86,11 +86,11 @@ class Sets:
         return self._change(name, prefixes, removing=False)
 
     def remove(self, name: str, prefixes: Prefixes) -> Change:
-        """Remove exactly *prefixes* from a set, not what lies inside them."""
+        """Remove exactly *prefixes* from a set, not longer prefixes that lie inside them."""
         return self._change(name, prefixes, removing=True)
 
     def replace(self, name: str, prefixes: Prefixes, *, allow_empty: bool = False) -> int:
-        """Let *prefixes* be the whole contents of a set, from one packet to the next.
+        """Replace the whole contents of a set by *prefixes*, between two packets.
 
         Args:
             name: of the set.
@@ -98,10 +98,10 @@ class Sets:
             allow_empty: whether a set that has prefixes may end without any.
 
         Returns:
-            How many there are now, without repeats.
+            How many prefixes the set has now, without duplicates.
 
         Raises:
-            RequestError: there are no *prefixes*, and the set has some.
+            RequestError: *prefixes* is empty, and the set is not.
         """
         from wirepath.prefixes import Members
 
@@ -127,10 +127,11 @@ class Sets:
             try:
                 return view.remove(number, listed) if removing else view.add(number, listed)
             except (Full, Dirty):
-                return self._change_anew(handles, number, listed, removing=removing)
+                return self._change_by_rebuild(handles, number, listed, removing=removing)
 
-    # More than the live table has room for may be more than any has: the next one is built with it.
-    def _change_anew(
+    # For a live table that is full, or in which a change was cut short. New prefixes become part of
+    # the next table: they may be more than even a new table has room to add.
+    def _change_by_rebuild(
         self, handles: Handles, number: int, listed: Members, *, removing: bool
     ) -> Change:
         from wirepath.prefixes import Change, Members

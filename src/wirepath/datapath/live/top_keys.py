@@ -1,6 +1,6 @@
-"""Who uses limits up, where the kernel knows them by name: the keys of exact limits.
+"""The keys that use most of their limit, for exact limits, whose map holds whole keys.
 
-Other limits remember tags of keys, not keys; who exceeds them is known once it is banned.
+Other limits store only tags of keys; their sources show once they are banned.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ class TopKey:
     """A key of an exact limit.
 
     Attributes:
-        rule: whose limit it is.
-        src, dst: prefixes, as far as `per` tells by them.
-        sport, dport: likewise.
-        used: how much of the burst is used up, 0 to 1.
+        rule: the rule that has the limit.
+        src, dst: prefixes; None if `per` of the limit does not name them.
+        sport, dport: ports; None if `per` of the limit does not name them.
+        used: the share of the burst that is used up, 0 to 1.
     """
 
     rule: str
@@ -41,7 +41,7 @@ class TopKey:
     used: float
 
     def document(self) -> dict[str, Any]:
-        """Give it as plain values, for JSON."""
+        """Give the key as plain values, for JSON."""
         return {
             "rule": self.rule,
             "src": None if self.src is None else str(self.src),
@@ -57,7 +57,7 @@ class TopKey:
 
 
 def top_keys(handles: Handles, count: int) -> list[TopKey]:
-    """List the *count* keys that have most of their burst used up, most first."""
+    """List the *count* keys that have used up most of their burst, most first."""
     if handles.maps[_CELLS].max_entries == 1:  # no limit is exact
         return []
     from wirepath.plan.limits import limits_of
@@ -70,7 +70,7 @@ def top_keys(handles: Handles, count: int) -> list[TopKey]:
         for *key, slot, ends in _cells(handles)
         if ends > now and slot in limits
     )
-    return [_talker(used, key, *limits[slot]) for used, key, slot in nlargest(count, busy)]
+    return [_top_key(used, key, *limits[slot]) for used, key, slot in nlargest(count, busy)]
 
 
 def _cells(handles: Handles) -> Iterator[tuple[int, ...]]:
@@ -81,7 +81,7 @@ def _cells(handles: Handles) -> Iterator[tuple[int, ...]]:
         yield from zip(*columns, memoryview(values).cast("Q"), strict=True)
 
 
-def _talker(used: float, key: list[int], name: str, limit: Limit) -> TopKey:
+def _top_key(used: float, key: list[int], name: str, limit: Limit) -> TopKey:
     per, ports = limit.per, key[4]
     return TopKey(
         name,

@@ -1,0 +1,90 @@
+"""Packets that an interface receives and our program never meets are told."""
+
+from pathlib import Path
+
+import pytest
+
+from harness.pair import IFNAME, IPV4, Pair, run
+from wirepath.datapath import Datapath, device
+from wirepath.errors import AttachError
+from wirepath.kernel.interface import Interface, received
+from wirepath.policy import Policy
+
+COUNT = '[[rule]]\nname = "all"\n'
+
+
+def test_what_is_received_is_counted_in_every_mode(hosts: Pair, bpffs: Path) -> None:
+    """Dropped packets too, so that the comparison of `status` holds."""
+    drop = Policy.parse('[[rule]]\nname = "all"\nmatch = { proto = "icmp" }\naction = "drop"\n')
+    for mode in ("native", "generic"):
+        datapath = Datapath.up(IFNAME, drop, mode=mode)
+        before = received(IFNAME)
+        words = ("ping", "-q", "-f", "-c", "300", "-W", "1", IPV4[0])
+        hosts.far.run(words, capture_output=True, check=False)
+        assert received(IFNAME) - before >= 300
+        assert datapath.counters().rules["all"].dropped >= 300
+        assert datapath.status().warnings == ()
+        datapath.down()
+    assert received("none0") == 0
+
+
+def test_packets_that_no_program_meets(hosts: Pair, bpffs: Path) -> None:
+    """The interface counts them, and our program does not."""
+    datapath = Datapath.up(IFNAME, Policy.parse(COUNT))
+    run(hosts.far, "ping", "-q", "-f", "-c", "1500", IPV4[0])
+    assert datapath.status().warnings == ()
+    with datapath.reading() as handles:
+        # As a driver does it that hands packets past XDP.
+        totals = handles.maps["outcomes"]
+        keys = bytes(4) + (1).to_bytes(4, "little") + (2).to_bytes(4, "little")
+        totals.raw_update_batch(keys, bytes(3 * totals.stride))
+    (warning,) = datapath.status().warnings
+    assert warning.startswith("ingress: ")
+    assert "packets were received, and none met our program (see `wirepath doctor wp0`" in warning
+    datapath.down()
+
+
+@pytest.mark.parametrize(
+    ("bits", "refused"),
+    [
+        ({15, 7, 8}, False),  # mergeable buffers
+        (set(), False),  # no merged packets
+        ({7}, True),
+        ({8, 1}, True),
+        ({10}, True),
+    ],
+)
+def test_virtio_without_mergeable_buffers(
+    bits: set[int], *, refused: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    features = tmp_path / "eth0" / "device" / "features"
+    features.parent.mkdir(parents=True)
+    features.write_text("".join("1" if bit in bits else "0" for bit in range(64)) + "\n")
+    monkeypatch.setattr(device, "_SYSFS", tmp_path)
+    interface = Interface(
+        name="eth0", index=2, up=True, mtu=1500, driver="virtio_net", rx_queues=1, tx_queues=1,
+        lro=False, xdp_id=0, xdp_mode="none", arphrd=1,
+    )  # fmt: skip
+    if not refused:
+        device.check_native(interface)
+        return
+    with pytest.raises(AttachError, match=r"past XDP without mergeable .*mrg_rxbuf=on\)"):
+        device.check_native(interface)
+
+
+@pytest.mark.parametrize("kind", ["ifb", "vrf"])
+def test_devices_whose_hooks_meet_nothing(hosts: Pair, kind: str) -> None:
+    words = ["table", "10"] if kind == "vrf" else []
+    made = hosts.near.run(
+        ("ip", "link", "add", "odd0", "type", kind, *words), capture_output=True, check=False
+    )
+    if made.returncode:
+        interface = Interface(
+            name="odd0", index=2, up=True, mtu=1500, driver=kind, rx_queues=1, tx_queues=1,
+            lro=False, xdp_id=0, xdp_mode="none", arphrd=1,
+        )  # fmt: skip
+        with pytest.raises(AttachError, match=f"attach odd0: {kind}: packets "):
+            device.link_of(interface, Policy.parse(""))
+        return
+    with pytest.raises(AttachError, match=f"attach odd0: {kind}: packets "):
+        Datapath.up("odd0", Policy.parse(""), mode="generic")
