@@ -92,6 +92,8 @@ judge_frame(struct xdp_md *ctx, struct pkt *pkt)
 	if (trace)
 		trace_read(pkt, trace);
 	frame.bytes = pkt->frame_bytes;
+	if (trace)
+		pkt->frame_bytes -= trace->added_bytes;
 	verdict = pipeline(pkt, &frame);
 	if (actions_used & ACTIONS_THAT_ANSWER && verdict == VERDICT_TX)
 		verdict = answer(ctx, pkt);

@@ -50,6 +50,7 @@ static __always_inline void begin(struct pkt *pkt, struct __sk_buff *skb)
 	if (replaying) {
 		pkt->now_ns = skb->tstamp;
 		pkt->cut = pkt->frame_bytes > skb->len;
+		pkt->frame_bytes -= skb->cb[4];
 	}
 }
 

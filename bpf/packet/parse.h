@@ -32,10 +32,11 @@ struct vlan_tag {
 static __always_inline enum verdict
 parse_ethernet(struct pkt *pkt, struct cursor *c, __be16 *proto)
 {
-	struct ethhdr *eth = take(c, sizeof(*eth));
+	struct ethhdr *eth;
 
-	if (pkt->frame_bytes < ETH_HLEN)
+	if (c->left < sizeof(*eth))
 		return malformed(pkt, FAULT_ETHERNET);
+	eth = take(c, sizeof(*eth));
 	if (!eth)
 		return not_ip(pkt);
 	if (parse_config.answers)

@@ -35,7 +35,7 @@ static __always_inline long make_room(void *ctx, const struct pkt *pkt)
 	int shift = shift_of(pkt);
 	int size = pkt->l3_at + length_of(pkt) - shift;
 
-	return bpf_xdp_adjust_tail(ctx, size - (int)pkt->frame_bytes)
+	return bpf_xdp_adjust_tail(ctx, size - (int)bpf_xdp_get_buff_len(ctx))
 		       ?: shift ? bpf_xdp_adjust_head(ctx, -shift)
 				: 0;
 }

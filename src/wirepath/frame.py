@@ -86,7 +86,11 @@ class _Cursor:
 
 
 def parse(
-    frame: bytes, wire_bytes: int | None = None, *, link: Link = "ethernet"
+    frame: bytes,
+    wire_bytes: int | None = None,
+    *,
+    link: Link = "ethernet",
+    added_bytes: int = 0,
 ) -> Packet | Fault:
     """Parse one frame.
 
@@ -94,6 +98,7 @@ def parse(
         frame: as captured, from the destination address on.
         wire_bytes: length on the wire, if the capture cut the frame; ``len(frame)`` if None.
         link: the headers it begins with.
+        added_bytes: how many of those on the wire are not to be counted.
 
     Returns:
         The packet, or the fault if the frame is malformed.
@@ -114,7 +119,7 @@ def parse(
         return malformed.fault
     except _Unseen:
         pass  # rules judge it by the fields that were captured
-    return Packet(frame_bytes=wire, **seen)
+    return Packet(frame_bytes=wire - added_bytes, **seen)
 
 
 def _number(header: bytes, at: int, size: int = 2) -> int:

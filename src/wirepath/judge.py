@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from wirepath.datapath.live import counters
-from wirepath.kernel.program import skb_dtype
+from wirepath.kernel.program import Headers, skb_dtype
+from wirepath.pcap.link import HEADER_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -26,9 +27,11 @@ if TYPE_CHECKING:
     from wirepath.kernel.program import Program
     from wirepath.net import Hook
     from wirepath.pcap import Capture, Frame
+    from wirepath.pcap.link import Packets
     from wirepath.policy import Policy
 
 _CHUNK: Final = 65_536  # frames per call into C: about 0.1 s, so that SIGINT takes effect
+_ADDED: Final = 4  # the word of skb->cb for added_bytes, see bpf/trace.h
 
 
 class Judged(NamedTuple):
@@ -44,7 +47,8 @@ class Replay:
     """The outcome of judging the frames of a capture.
 
     Attributes:
-        frames, bytes: the size of the capture; bytes as they were on the wire.
+        frames, bytes: the size of the capture; bytes as they were on the wire, from the Ethernet
+            header on, or from layer 3 on for other links.
         verdicts, reasons: frames by verdict and by reason.
         rules: the counters of rules, by name, in the order of the policy.
         judged: the verdict on each frame, in order.
@@ -89,8 +93,8 @@ def replay(
 
     Args:
         policy: the policy; the files of its sets are read.
-        capture: the path of a pcap or pcapng file, an open `Capture`, or frames as bytes that begin
-            with the Ethernet header.
+        capture: the path of a pcap or pcapng file (``-`` is standard input), an open `Capture`, or
+            frames as bytes that begin with the Ethernet header.
         hook: the hook at which frames are judged; the result has only rules of this hook.
         model: whether the Python model decides, which needs no privilege but is slow.
         skip_bad: whether to skip bad lines of set files.
@@ -123,26 +127,47 @@ def _replay(policy: Policy, capture: Capture, hook: Hook, *, model: bool, skip_b
     with Generation.load(
         policy, contents.members, sizes=sizes, hooks=[hook], replaying=True
     ) as generation:
-        traces = _traces(generation, capture, hook)
+        packets = capture.packets()
+        traces = _traces(generation, packets, capture.times_ns, hook)
         judged = _named(generation, policy, traces)
         here = policy.at(hook).rules
         slots = {r.name: number for number, r in enumerate(policy.rules) if r in here}
-        return _summed(capture, counters.rules(generation.maps, slots), judged)
+        return _summed(packets, counters.rules(generation.maps, slots), judged)
 
 
 # Runs the program on every frame; returns what it wrote into the trace of each.
-def _traces(generation: Generation, capture: Capture, hook: Hook) -> NDArray[Any]:
+def _traces(
+    generation: Generation, packets: Packets, times_ns: array[int], hook: Hook
+) -> NDArray[Any]:
     import numpy as np
 
-    traces = np.zeros(len(capture), dtype=np.dtype(generation.btf.ctype("struct trace").dtype))
-    traces["now_ns"] = capture.times_ns
-    traces["wire_bytes"] = capture.wire
-    offsets, lengths = memoryview(capture.offsets), memoryview(capture.captured)
+    traces = np.zeros(len(packets), dtype=np.dtype(generation.btf.ctype("struct trace").dtype))
+    traces["now_ns"] = times_ns
+    traces["added_bytes"] = packets.added
+    traces["wire_bytes"] = packets.wire
+    traces["wire_bytes"] += traces["added_bytes"]
+    offsets, lengths = memoryview(packets.offsets), memoryview(packets.captured)
     judge = judge_frames if hook == "ingress" else judge_skbs
-    for start in range(0, len(capture), _CHUNK):
+    for start in range(0, len(packets), _CHUNK):
         part = slice(start, start + _CHUNK)
-        judge(generation.program, capture.data, offsets[part], lengths[part], traces[part])
+        headers = _headers(packets, part)
+        judge(
+            generation.program,
+            packets.data,
+            offsets[part],
+            lengths[part],
+            traces[part],
+            headers=headers,
+        )
     return traces
+
+
+def _headers(packets: Packets, part: slice) -> Headers | None:
+    if not packets.headers:
+        return None
+    start, end, _ = part.indices(len(packets))
+    data = memoryview(packets.headers)[start * HEADER_BYTES : end * HEADER_BYTES]
+    return Headers(data, memoryview(packets.added)[part])
 
 
 def judge_frames(
@@ -151,13 +176,15 @@ def judge_frames(
     offsets: ReadableBuffer,
     lengths: ReadableBuffer,
     traces: NDArray[Any],
+    *,
+    headers: Headers | None = None,
 ) -> array[int]:
     """Run an XDP program on frames, each preceded by its entry of *traces*, which it updates.
 
     Returns:
         The program's return value for each frame.
     """
-    return program.test_runs(data, offsets, lengths, traces.view("u1"))
+    return program.test_runs(data, offsets, lengths, traces.view("u1"), headers)
 
 
 def judge_skbs(
@@ -166,13 +193,16 @@ def judge_skbs(
     offsets: ReadableBuffer,
     lengths: ReadableBuffer,
     traces: NDArray[Any],
+    *,
+    headers: Headers | None = None,
 ) -> array[int]:
     """Run a TC program on frames, as `judge_frames` does; *traces* travel in the skb's fields."""
     import numpy as np
 
     skbs: NDArray[Any] = np.zeros(len(traces), dtype=np.dtype(skb_dtype()))  # type: ignore[call-overload]
     skbs["tstamp"], skbs["mark"] = traces["now_ns"], traces["wire_bytes"]
-    program.skb_runs(data, offsets, lengths, skbs)
+    skbs["cb"][:, _ADDED] = traces["added_bytes"]
+    program.skb_runs(data, offsets, lengths, skbs, headers)
     for place, name in enumerate(("verdict", "reason", "fault", "rule")):
         traces[name] = skbs["cb"][:, place]
     return array("I", skbs["retval"].tobytes())
@@ -204,24 +234,24 @@ def _by_model(policy: Policy, members: Any, capture: Capture, hook: Hook) -> Rep
     decider = Model(policy, by_name(offline(Tables.build(members)), policy.sets), hook=hook)
     counts = {r.name: counters.RuleCount() for r in decider.policy.rules if r.action.counts}
     judged = []
-    for frame in capture:
-        decision = decider.decide(frame.data, frame.time_ns, frame.wire_bytes)
+    packets = capture.packets()
+    fields = zip(packets, capture.times_ns, packets.wire, packets.added, strict=True)
+    for frame, time_ns, wire_bytes, added_bytes in fields:
+        decision = decider.decide(frame, time_ns, wire_bytes + added_bytes, added_bytes=added_bytes)
         verdict = decision.verdict
         judged.append(Judged(verdict.verdict, verdict.reason, verdict.rule))
         for name in decision.matched:
             dropped = verdict.verdict == "drop" and verdict.rule == name
             exceeded = dropped and verdict.reason == "limit_exceeded"
-            counts[name] = counts[name].one_more(
-                frame.wire_bytes, dropped=dropped, exceeded=exceeded
-            )
-    return _summed(capture, counts, judged)
+            counts[name] = counts[name].one_more(wire_bytes, dropped=dropped, exceeded=exceeded)
+    return _summed(packets, counts, judged)
 
 
 def _summed(
-    capture: Capture, rules: Mapping[str, counters.RuleCount], judged: list[Judged]
+    packets: Packets, rules: Mapping[str, counters.RuleCount], judged: list[Judged]
 ) -> Replay:
     verdicts, reasons = Counter({"pass": 0, "drop": 0}), Counter[str]()
     for each, frames in Counter(judged).items():
         verdicts[each.verdict] += frames
         reasons[each.reason] += frames
-    return Replay(len(capture), sum(capture.wire), verdicts, reasons, rules, judged)
+    return Replay(len(packets), sum(packets.wire), verdicts, reasons, rules, judged)

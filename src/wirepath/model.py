@@ -179,7 +179,12 @@ class Model:
         }
 
     def decide(
-        self, frame: bytes | Packet, now_ns: int = 0, wire_bytes: int | None = None
+        self,
+        frame: bytes | Packet,
+        now_ns: int = 0,
+        wire_bytes: int | None = None,
+        *,
+        added_bytes: int = 0,
     ) -> Decision:
         """Decide about *frame*.
 
@@ -187,8 +192,13 @@ class Model:
             frame: bytes from the header of the link on, or a parsed packet.
             now_ns: time on the clock by which bans expire and limits refill.
             wire_bytes: length of the frame on the wire, if the capture cut it.
+            added_bytes: how many of those were never there: the header that a replay puts in front.
         """
-        packet = frame if isinstance(frame, Packet) else parse(frame, wire_bytes, link=self._link)
+        packet = (
+            frame
+            if isinstance(frame, Packet)
+            else parse(frame, wire_bytes, link=self._link, added_bytes=added_bytes)
+        )
         if not isinstance(packet, Packet):
             return Decision(Verdict(self.policy.datapath.malformed, "malformed", fault=packet))
         if not packet.family:

@@ -1,5 +1,6 @@
 """Bad input: one line that says what is wrong and what to do, the exit code, nothing changed."""
 
+import gzip
 import subprocess
 import sys
 from collections.abc import Callable
@@ -8,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from harness.frames import Eth, IPv4, Udp
+from harness.links import LINKS, Packet, ethernet, over
+from harness.links import write as write_capture
 from harness.processes import ENVIRONMENT, Ended, Host, Wirepath, ended
 from wirepath.kernel.links import XdpLink
 from wirepath.kernel.maps import Map
@@ -116,6 +119,42 @@ def test_truncated_capture(wirepath_: Wirepath, policy: Path, tmp_path: Path) ->
         said = wirepath_("replay", policy, capture, *model, "--write-passed", passed).refused(2)
         assert said.startswith(f"read {capture}: the file ends inside frame 2")
     assert not passed.exists()
+
+
+def test_captures_that_cannot_be_judged(wirepath_: Wirepath, policy: Path, tmp_path: Path) -> None:
+    capture, passed = tmp_path / "x.pcap", tmp_path / "passed.pcap"
+    for link, size, said in (
+        (
+            105,
+            60,
+            "link type 105 (802.11) is not judged (capture on an Ethernet interface: `tcpdump",
+        ),
+        (113, 15, "frame 1: ends inside the header of link type 113 (Linux cooked, as from the"),
+        (276, 19, "frame 1: ends inside the header of link type 276 (Linux cooked v2, as from the"),
+    ):
+        write_capture(capture, [Packet(0, bytes(size), size, link)])
+        arguments = ("replay", policy, capture, "--model", "--write-passed", passed)
+        assert wirepath_(*arguments).refused(2).startswith(f"read {capture}: {said}")
+    for data in (b"\x1f\x8bgarbage", gzip.compress(bytes(1000))[:-9]):
+        capture.write_bytes(data)
+        assert wirepath_("replay", policy, capture, "--model").refused(2) == (
+            f"read {capture}: the compressed data is damaged or ends early (copy it again)"
+        )
+    assert not passed.exists()
+
+
+def test_pcap_cannot_hold_several_links(wirepath_: Wirepath, policy: Path, tmp_path: Path) -> None:
+    frame = ethernet(bytes(Eth() / IPv4() / Udp()))
+    cooked = over(LINKS["cooked"], frame)
+    assert cooked
+    capture = write_capture(tmp_path / "x.pcapng", [frame, cooked])
+    passed = tmp_path / "passed.pcap"
+    asked = ("replay", policy, capture, "--model", "--write-passed")
+    assert wirepath_(*asked, passed).refused(2) == (
+        f"write {passed}: the capture has frames of several link types, which pcap cannot hold "
+        "(name a .pcapng file)"
+    )
+    assert wirepath_(*asked, passed.with_suffix(".pcapng")).code == 0
 
 
 # Interfaces.

@@ -1,11 +1,14 @@
 """Commands that need neither root nor kernel: check, test --policy, replay --model."""
 
+import gzip
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from harness.frames import Arp, Eth, Icmp, IPv4, IPv6, Tcp, Udp
-from harness.processes import Wirepath
+from harness.links import LINKS, Packet, over, write
+from harness.processes import ENVIRONMENT, Wirepath, command
 from wirepath.pcap import CaptureWriter, read_capture
 
 
@@ -191,3 +194,46 @@ def test_replay_never_writes_over_its_capture(
     twice = ("--write-passed", "same", "--write-dropped", "same")
     assert "named twice" in wirepath_("replay", policy, capture, "--model", *twice).refused(2)
     assert capture.read_bytes() == before
+
+
+@pytest.mark.parametrize("link", ["cooked", "cooked-v2"])
+def test_replay_of_cooked_frames(
+    wirepath_: Wirepath, policy: Path, capture: Path, tmp_path: Path, link: str
+) -> None:
+    with read_capture(capture) as ethernet:
+        frames = [Packet(frame.time_ns, frame.data, frame.wire_bytes, 1) for frame in ethernet]
+    cooked = [packet for frame in frames if (packet := over(LINKS[link], frame))]
+    file, passed, dropped = (tmp_path / name for name in ("any.pcap", "p.pcap", "d.pcapng"))
+    write(file, cooked)
+    written = ("--write-passed", passed, "--write-dropped", dropped)
+    found = wirepath_("replay", policy, file, "--model", "--frames", "--json", *written).json()
+    expected = wirepath_("replay", policy, capture, "--model", "--frames", "--json").json()
+    assert found["frames_detail"] == expected["frames_detail"]
+    assert found["bytes"] == expected["bytes"] - 14 * len(frames)
+    assert found["rules"]["web"] == {"packets": 2, "bytes": 108 - 2 * 14, "dropped": 0}
+    with read_capture(passed) as p, read_capture(dropped) as d:
+        assert set(p.links) == set(d.links) == {LINKS[link].number}
+        assert [frame.data for frame in d] == [cooked[0].data, cooked[3].data]
+        assert [frame.data for frame in p] == [cooked[n].data for n in (1, 2, 4, 5)]
+
+
+def test_replay_of_standard_input(policy: Path, capture: Path) -> None:
+    asked = command("replay", policy, "-", "--model")
+    for data in (capture.read_bytes(), gzip.compress(capture.read_bytes())):
+        done = subprocess.run(asked, env=ENVIRONMENT, input=data, capture_output=True, check=True)
+        assert done.stdout.startswith(b"standard input: 6 frames, ")
+    for data, said in (
+        (b"", b"the file is empty (capture again)"),
+        (b"garbage", b"neither pcap nor pcapng (convert it with `editcap -F pcapng`)"),
+    ):
+        done = subprocess.run(asked, env=ENVIRONMENT, input=data, capture_output=True, check=False)
+        assert (done.returncode, done.stdout) == (2, b"")
+        assert done.stderr == b"wirepath: read standard input: " + said + b"\n"
+    before = capture.read_bytes()
+    with capture.open("rb") as stdin:
+        done = subprocess.run(
+            [*asked, "--write-passed", str(capture)],
+            env=ENVIRONMENT, stdin=stdin, capture_output=True, check=False,
+        )  # fmt: skip
+    assert (done.returncode, capture.read_bytes()) == (2, before)
+    assert b"it is the capture itself (name another file)" in done.stderr

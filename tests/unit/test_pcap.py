@@ -144,7 +144,7 @@ def test_pcapng_sections_and_interfaces(tmp_path: Path) -> None:
         section()
         + interface()
         + interface(options=ns)
-        + interface(link=101)  # harmless as long as no frame refers to it
+        + interface(link=105)  # harmless as long as no frame refers to it
         + enhanced(1, number=1)
         + enhanced(1)
         + section(">")
@@ -160,7 +160,10 @@ def test_pcapng_sections_and_interfaces(tmp_path: Path) -> None:
         (b"", "the file is empty (capture again)"),
         (b"abc", "neither pcap nor pcapng (convert it with `editcap -F pcapng`)"),
         (bytes(100), "neither pcap nor pcapng (convert it with `editcap -F pcapng`)"),
-        (b"\x1f\x8b\x08" + bytes(50), "the file is compressed (run `gunzip` on it first)"),
+        (
+            b"\x1f\x8b\x09" + bytes(50),
+            "the compressed data is damaged or ends early (copy it again)",
+        ),
         (b"\x28\xb5\x2f\xfd" + bytes(50), "the file is compressed (run `unzstd` on it first)"),
         (
             pcap()[:20],
@@ -178,18 +181,18 @@ def test_pcapng_sections_and_interfaces(tmp_path: Path) -> None:
             "(copy it again, or keep the whole frames: `tcpdump -r OLD -w NEW`)",
         ),
         (
-            pcap(link=101),
-            "link type 101 (raw IP) is not Ethernet "
-            "(capture on an Ethernet interface, or convert it)",
+            pcap(link=105),
+            "link type 105 (802.11) is not judged "
+            "(capture on an Ethernet interface: `tcpdump -i eth0`)",
         ),
         (
             pcap(">", link=250),
-            "link type 250 is not Ethernet (capture on an Ethernet interface, or convert it)",
+            "link type 250 is not judged (capture on an Ethernet interface: `tcpdump -i eth0`)",
         ),
         (
-            section() + interface() + enhanced(0) + interface(link=113) + enhanced(0, number=1),
-            "frame 2: link type 113 (Linux cooked, as from the interface `any`) is not Ethernet "
-            "(capture on an Ethernet interface, or convert it)",
+            section() + interface() + enhanced(0) + interface(link=127) + enhanced(0, number=1),
+            "frame 2: link type 127 (802.11 with radiotap) is not judged "
+            "(capture on an Ethernet interface: `tcpdump -i eth0`)",
         ),
         (
             (section() + interface() + enhanced(0))[:-1],
@@ -272,7 +275,10 @@ def test_round_trip(
         assert list(capture.wire) == [frame.wire_bytes for frame in expected]
 
 
-@given(st.binary(max_size=200), st.sampled_from([b"", pcap(), section(), section() + interface()]))
+@given(
+    st.binary(max_size=200),
+    st.sampled_from([b"", pcap(), pcap(link=113), section(), section() + interface()]),
+)
 def test_any_bytes(tmp_path_factory: pytest.TempPathFactory, rest: bytes, head: bytes) -> None:
     path = tmp_path_factory.getbasetemp() / "any"
     path.write_bytes(head + rest)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,9 @@ if TYPE_CHECKING:
 def replay(parser: ArgumentParser) -> None:
     """Add the arguments of ``wirepath replay``."""
     parser.add_argument("policy", metavar="POLICY", type=Path, help="policy file")
-    parser.add_argument("capture", metavar="PCAP", type=Path, help="pcap or pcapng file")
+    parser.add_argument(
+        "capture", metavar="PCAP", type=Path, help="pcap or pcapng file, or - for standard input"
+    )
     parser.add_argument(
         "--hook", choices=HOOKS, default="ingress", help="hook to judge at; default: ingress"
     )
@@ -47,7 +50,7 @@ def _replay(options: Namespace) -> None:
 
     policy = Policy.load(options.policy)
     with read_capture(options.capture) as capture:
-        _check_outputs(options)
+        _check_outputs(options, capture)
         result = judge.replay(policy, capture, hook=options.hook, model=options.model)
         if options.write_passed:
             _write(options.write_passed, capture, result, dropped=False)
@@ -60,32 +63,44 @@ def _replay(options: Namespace) -> None:
 
 
 # The capture is mapped into memory while it is read, so it must not be overwritten.
-def _check_outputs(options: Namespace) -> None:
+def _check_outputs(options: Namespace, capture: Capture) -> None:
+    from wirepath.pcap.contents import STANDARD_INPUT
+
     outputs = [file for file in (options.write_passed, options.write_dropped) if file]
+    read = os.fstat(0) if options.capture == STANDARD_INPUT else options.capture.stat()
     for file in outputs:
-        if file.exists() and file.samefile(options.capture):
+        if file.exists() and os.path.samestat(file.stat(), read):
             raise RequestError(f"write {file}: it is the capture itself (name another file)")
+        if file.suffix != ".pcapng" and len(set(capture.links)) > 1:
+            raise RequestError(
+                f"write {file}: the capture has frames of several link types, which pcap cannot "
+                "hold (name a .pcapng file)"
+            )
     if len({file.absolute() for file in outputs}) < len(outputs):
         raise RequestError(f"write {outputs[0]}: named twice (name two files)")
 
 
 def _write(file: Path, capture: Capture, result: Replay, *, dropped: bool) -> None:
     from wirepath.pcap import CaptureWriter
+    from wirepath.pcap.link import ETHERNET
 
-    with CaptureWriter(file) as writer:
-        for frame, judged in zip(capture, result.judged, strict=True):
+    links = sorted(set(capture.links)) or [ETHERNET]
+    with CaptureWriter(file, links) as writer:
+        for frame, link, judged in zip(capture, capture.links, result.judged, strict=True):
             if (judged.verdict != "pass") == dropped:
-                writer.write(frame.time_ns, frame.data, frame.wire_bytes)
+                writer.write(frame.time_ns, frame.data, frame.wire_bytes, link)
 
 
 def _tell(file: Path, result: Replay, *, frames: bool) -> None:
+    from wirepath.pcap.contents import name
+
     if frames:
         width = len(f"{result.frames:,}")
         for n, (verdict, reason, rule) in enumerate(result.judged, 1):
             print(f"{n:{width},}  {verdict:8}  {reason:11}  {rule or ''}".rstrip())
         print()
     size = show.count(result.bytes, "byte")
-    print(f"{file}: {show.count(result.frames, 'frame')}, {size}\n")
+    print(f"{name(file)}: {show.count(result.frames, 'frame')}, {size}\n")
     show.table(("verdict", "frames"), result.verdicts.items())
     if result.reasons:
         print()

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 METADATA_MAX: Final = 32
 """Bytes of metadata before a frame that every kernel allows; xdp_metalen_invalid in net/xdp.h."""
 
+_HEADER_BYTES: Final = 14
+
 # Bytes that a program may add to a frame in a test run.
 _GROWTH: Final = 256
 
@@ -60,6 +62,18 @@ class SkbRun(NamedTuple):
     priority: int
     cb: tuple[int, ...]
     frame: bytes
+
+
+class Headers(NamedTuple):
+    """Headers that are put in front of frames in test runs.
+
+    Attributes:
+        data: 14 bytes for each frame.
+        sizes: how many of them each frame gets, one byte for each.
+    """
+
+    data: Readable
+    sizes: Readable
 
 
 def skb_dtype() -> dict[str, Any]:
@@ -166,6 +180,7 @@ class Program(Handle):
         offsets: Readable,
         lengths: Readable,
         metadata: Writable,
+        headers: Headers | None = None,
     ) -> array[int]:
         """Run the program once on each of many frames, in order and without copies in Python.
 
@@ -178,6 +193,7 @@ class Program(Handle):
                 that with 0xff, which is not an EtherType.
             metadata: the same number of bytes for each frame, see ``test_run``; overwritten with
                 the bytes that the program leaves there.
+            headers: of each frame.
 
         Returns:
             The return value for each frame.
@@ -197,10 +213,11 @@ class Program(Handle):
             _numbers("uint32_t[]", lengths),
             ffi.from_buffer("uint8_t[]", metadata, require_writable=True),
             ffi.from_buffer("uint32_t[]", retvals),
+            *_headers(headers, count),
         )
         frames = ffi.new(
             "struct wp_frames *",
-            [source, len(source), held[0], held[1], count, held[2], each, held[3]],
+            [source, len(source), held[0], held[1], count, held[2], each, *held[4:], held[3]],
         )
         done = lib.wp_test_runs(self.fd, frames)
         if done < count:
@@ -227,7 +244,12 @@ class Program(Handle):
         return SkbRun(found.retval, found.tstamp, found.mark, found.priority, tuple(found.cb), left)
 
     def skb_runs(
-        self, data: Readable, offsets: Readable, lengths: Readable, skbs: Writable
+        self,
+        data: Readable,
+        offsets: Readable,
+        lengths: Readable,
+        skbs: Writable,
+        headers: Headers | None = None,
     ) -> None:
         """Run a TC program once on each of many frames, as ``test_runs`` does.
 
@@ -236,6 +258,7 @@ class Program(Handle):
             offsets: of each frame in *data*.
             lengths: bytes of each frame, of which the program gets the first 3,072.
             skbs: one `skb_dtype` for each frame; results are written there.
+            headers: of each frame.
 
         Raises:
             ValueError, KernelError: as ``test_runs``.
@@ -244,9 +267,13 @@ class Program(Handle):
         if {count} != {len(memoryview(lengths)), len(memoryview(skbs))}:
             raise ValueError(f"{count} offsets, {len(memoryview(lengths))} lengths")
         source = ffi.from_buffer("uint8_t[]", data)
-        unused = (ffi.NULL, 0, ffi.from_buffer("uint32_t[]", array("I", bytes(4 * count))))
-        held = (_numbers("uint64_t[]", offsets), _numbers("uint32_t[]", lengths))
-        frames = ffi.new("struct wp_frames *", [source, len(source), *held, count, *unused])
+        numbers = (_numbers("uint64_t[]", offsets), _numbers("uint32_t[]", lengths))
+        before = _headers(headers, count)
+        unused = ffi.from_buffer("uint32_t[]", array("I", bytes(4 * count)))
+        frames = ffi.new(
+            "struct wp_frames *",
+            [source, len(source), *numbers, count, ffi.NULL, 0, *before, unused],
+        )
         arguments = ffi.from_buffer("uint8_t[]", skbs, require_writable=True)
         done = lib.wp_skb_runs(self.fd, frames, ffi.cast("struct wp_skb *", arguments))
         if done < count:
@@ -279,6 +306,15 @@ class Program(Handle):
             lib.wp_live_frames(self.fd, data, len(data), count, batch, ifindex),
             f"send frames through {self.name}",
         )
+
+
+def _headers(headers: Headers | None, count: int) -> tuple[Any, Any]:
+    if headers is None:
+        return ffi.NULL, ffi.NULL
+    data, sizes = (ffi.from_buffer("uint8_t[]", buffer) for buffer in headers)
+    if (len(data), len(sizes)) != (_HEADER_BYTES * count, count):
+        raise ValueError(f"{count} frames, {len(data)} bytes of headers, {len(sizes)} sizes")
+    return data, sizes
 
 
 # A C array in the memory of *buffer*, whose items must have the size of the C type.

@@ -1,34 +1,22 @@
 """Reading captures: a scan in C finds each frame, and frames are read when asked for.
 
 Supports pcap (microseconds and nanoseconds) and pcapng (sections, several interfaces with clocks of
-their own), in both byte orders.  Only Ethernet is supported.
+their own), in both byte orders, gzipped or not; of Ethernet, Linux cooked, IP alone and loopback.
 """
 
 import mmap
-import os
-import stat
 from array import array
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Final, NamedTuple, Self, SupportsBytes
 
-from wirepath.errors import CaptureError, errno_name
+from wirepath.errors import CaptureError
+from wirepath.pcap import contents
+from wirepath.pcap.link import ETHERNET, Packets, kind, packets
 
 # The first bytes of compressed files, and the program that unpacks them.
-_PACKED: Final = {b"\x1f\x8b": "gunzip", b"\x28\xb5\x2f\xfd": "unzstd", b"\xfd7zXZ": "unxz"}
-
-# https://www.tcpdump.org/linktypes.html
-_LINK_TYPES: Final = {
-    0: "BSD loopback",
-    101: "raw IP",
-    105: "802.11",
-    113: "Linux cooked, as from the interface `any`",
-    127: "802.11 with radiotap",
-    228: "raw IPv4",
-    229: "raw IPv6",
-    276: "Linux cooked v2, as from the interface `any`",
-}
+_PACKED: Final = {b"\x28\xb5\x2f\xfd": "unzstd", b"\xfd7zXZ": "unxz"}
 
 
 class Frame(NamedTuple):
@@ -37,7 +25,7 @@ class Frame(NamedTuple):
     Attributes:
         time_ns: since 1970; 0 if the capture does not say.
         wire_bytes: length on the wire; more than ``len(data)`` if the capture cut the frame.
-        data: the captured bytes, from the Ethernet header on.
+        data: the captured bytes, from the header of the link on.
     """
 
     time_ns: int
@@ -57,6 +45,7 @@ class Capture:
         captured: bytes of each frame in *data* (``I``).
         wire: bytes of each frame on the wire (``I``), at least *captured*.
         times_ns: time of each frame, since 1970 (``Q``).
+        links: link type of each frame, a ``LINKTYPE_`` (``H``).
     """
 
     def __init__(self, path: Path, data: bytes | mmap.mmap, frames: int) -> None:
@@ -66,10 +55,11 @@ class Capture:
         self.times_ns = array("Q", bytes(8 * frames))
         self.captured = array("I", bytes(4 * frames))
         self.wire = array("I", bytes(4 * frames))
+        self.links = array("H", [ETHERNET]) * frames
 
     @classmethod
     def of(cls, frames: Iterable[SupportsBytes | Frame]) -> Self:
-        """Make a capture from frames; plain bytes are a whole frame at time 0."""
+        """Make a capture of Ethernet frames; plain bytes are a whole frame at time 0."""
         known = [
             each if isinstance(each, Frame) else Frame(0, len(data := bytes(each)), data)
             for each in frames
@@ -99,6 +89,10 @@ class Capture:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def packets(self) -> Packets:
+        """Give the frames as Ethernet frames, whatever their links are."""
+        return packets(self.data, self.offsets, self.captured, self.wire, self.links)
+
     def close(self) -> None:
         """Unmap the file."""
         if isinstance(self.data, mmap.mmap):
@@ -106,37 +100,27 @@ class Capture:
 
 
 def read_capture(path: str | Path) -> Capture:
-    """Read the capture in the file or pipe *path*.
+    """Read the capture in the file or pipe *path*; ``-`` is standard input.
 
     Raises:
         CaptureError: the file cannot be opened, is not a capture, ends inside a frame, contradicts
-            itself, or has a frame that is not Ethernet.
+            itself, or has a frame of a link that is not judged.
     """
     path = Path(path)
-    data = _contents(path)
+    data = contents.read(path)
     with ExitStack() as undo:
         if isinstance(data, mmap.mmap):
             undo.callback(data.close)
         counted = _scan(data, None)
         if problem := _problem(data, counted):
-            raise CaptureError(f"read {path}: {problem}")
+            raise CaptureError(f"read {contents.name(path)}: {problem}")
         capture = Capture(path, data, counted.frames)
         if _scan(data, capture).frames != counted.frames:
-            raise CaptureError(f"read {path}: it changed meanwhile (wait until it is written)")
+            raise CaptureError(
+                f"read {contents.name(path)}: it changed meanwhile (wait until it is written)"
+            )
         undo.pop_all()  # the capture owns the mapping now
         return capture
-
-
-def _contents(path: Path) -> bytes | mmap.mmap:
-    try:
-        with path.open("rb") as file:
-            status = os.fstat(file.fileno())
-            if stat.S_ISREG(status.st_mode) and status.st_size:
-                return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-            return file.read()
-    except OSError as error:
-        why = f"{error.strerror} [{errno_name(error.errno or 0)}]"
-        raise CaptureError(f"read {path}: {why} (name a pcap or pcapng file)") from error
 
 
 def _scan(data: bytes | mmap.mmap, into: Capture | None) -> Any:
@@ -164,6 +148,7 @@ _ARRAYS: Final = {
     "times_ns": "uint64_t[]",
     "captured": "uint32_t[]",
     "wire": "uint32_t[]",
+    "links": "uint16_t[]",
 }
 
 
@@ -185,10 +170,16 @@ def _problem(data: bytes | mmap.mmap, scan: Any) -> str:
             "(the file is damaged: copy it again)"
         )
     if scan.fault == lib.CAPTURE_LINK_TYPE:
-        name = _LINK_TYPES.get(scan.link_type)
-        kind = f"link type {scan.link_type}" + (f" ({name})" if name else "")
         where = f"frame {frame}: " if scan.position else ""
-        return f"{where}{kind} is not Ethernet (capture on an Ethernet interface, or convert it)"
+        return (
+            f"{where}{kind(scan.link_type)} is not judged "
+            "(capture on an Ethernet interface: `tcpdump -i eth0`)"
+        )
+    if scan.fault == lib.CAPTURE_LINK_HEADER:
+        return (
+            f"frame {frame}: ends inside the header of {kind(scan.link_type)} "
+            "(capture with a larger snap length: `tcpdump -s 0`)"
+        )
     return ""
 
 

@@ -1,25 +1,26 @@
 """Writing captures with nanoseconds, as pcapng (by the suffix ``.pcapng``) or pcap."""
 
 import struct
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, Self
 
 from wirepath.errors import CaptureError, errno_name
+from wirepath.pcap.link import ETHERNET
 
 _BUFFER_BYTES: Final = 1 << 20
 _SNAP_BYTES: Final = 262_144  # the largest that readers accept; only a hint to them
-_ETHERNET: Final = 1
 _NS_PER_SEC: Final = 1_000_000_000
 
 # draft-ietf-opsawg-pcap: nanosecond magic, version 2.4, two unused fields, snap length, link type.
-_PCAP_HEADER: Final = struct.pack("<IHHiIII", 0xA1B23C4D, 2, 4, 0, 0, _SNAP_BYTES, _ETHERNET)
+_PCAP_HEADER: Final = struct.Struct("<IHHiIII")
+_PCAP_FIELDS: Final = (0xA1B23C4D, 2, 4, 0, 0, _SNAP_BYTES)
 _PCAP_RECORD: Final = struct.Struct("<IIII")
 
-# draft-ietf-opsawg-pcapng: a section of unknown length, one interface with if_tsresol 9.
+# draft-ietf-opsawg-pcapng: a section of unknown length, an interface a link with if_tsresol 9.
 _SECTION: Final = struct.pack("<IIIHHqI", 0x0A0D0D0A, 28, 0x1A2B3C4D, 1, 0, -1, 28)
-_INTERFACE: Final = struct.pack(
-    "<IIHHIHHB3xHHI", 1, 32, _ETHERNET, 0, _SNAP_BYTES, 9, 1, 9, 0, 0, 32
-)
+_INTERFACE: Final = struct.Struct("<IIHHIHHB3xHHI")
+_INTERFACE_FIELDS: Final = (0, _SNAP_BYTES, 9, 1, 9, 0, 0, 32)  # after type, length and link
 _PACKET: Final = struct.Struct("<IIIIIII")
 _PACKET_BYTES: Final = _PACKET.size + 4
 
@@ -29,32 +30,44 @@ class CaptureWriter:
 
     Args:
         path: overwritten; the suffix ``.pcapng`` selects that format.
+        links: the link types of its frames; only pcapng holds more than one.
 
     Raises:
         CaptureError: the file cannot be written; `write` and `close` raise it too.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, links: Sequence[int] = (ETHERNET,)) -> None:
         self.path = path
         self._pcapng = path.suffix == ".pcapng"
+        self._interfaces = {link: number for number, link in enumerate(links)}
+        if len(links) != 1 and not self._pcapng:
+            raise CaptureError(
+                f"write {path}: pcap holds frames of one link type (name a .pcapng file)"
+            )
         try:
             self._file = path.open("wb", buffering=_BUFFER_BYTES)
-            self._file.write(_SECTION + _INTERFACE if self._pcapng else _PCAP_HEADER)
+            self._file.write(self._head())
         except OSError as error:
             raise self._refused(error) from error
 
-    def write(self, time_ns: int, data: bytes, wire_bytes: int | None = None) -> None:
+    def write(
+        self, time_ns: int, data: bytes, wire_bytes: int | None = None, link: int | None = None
+    ) -> None:
         """Append a frame.
 
         Args:
             time_ns: since 1970.
-            data: from the Ethernet header on.
+            data: from the header of the link on.
             wire_bytes: length on the wire; ``len(data)`` if None.
+            link: its link type, one of those of the capture; the first if None.
         """
         wire = len(data) if wire_bytes is None else wire_bytes
-        record = self._enhanced if self._pcapng else self._classic
+        number = 0 if link is None else self._interfaces[link]
         try:
-            self._file.write(record(time_ns, data, wire))
+            if self._pcapng:
+                self._file.write(self._enhanced(number, time_ns, data, wire))
+            else:
+                self._file.write(self._classic(time_ns, data, wire))
         except OSError as error:
             raise self._refused(error) from error
 
@@ -71,14 +84,21 @@ class CaptureWriter:
         except OSError as error:
             raise self._refused(error) from error
 
+    def _head(self) -> bytes:
+        if not self._pcapng:
+            [link] = self._interfaces
+            return _PCAP_HEADER.pack(*_PCAP_FIELDS, link)
+        interfaces = (_INTERFACE.pack(1, 32, link, *_INTERFACE_FIELDS) for link in self._interfaces)
+        return _SECTION + b"".join(interfaces)
+
     def _classic(self, time_ns: int, data: bytes, wire: int) -> bytes:
         seconds, rest = divmod(time_ns, _NS_PER_SEC)
         return _PCAP_RECORD.pack(seconds & 0xFFFFFFFF, rest, len(data), wire) + data
 
-    def _enhanced(self, time_ns: int, data: bytes, wire: int) -> bytes:
+    def _enhanced(self, number: int, time_ns: int, data: bytes, wire: int) -> bytes:
         padding = -len(data) % 4
         size = _PACKET_BYTES + len(data) + padding
-        head = _PACKET.pack(6, size, 0, time_ns >> 32, time_ns & 0xFFFFFFFF, len(data), wire)
+        head = _PACKET.pack(6, size, number, time_ns >> 32, time_ns & 0xFFFFFFFF, len(data), wire)
         return b"".join((head, data, bytes(padding), size.to_bytes(4, "little")))
 
     def _refused(self, error: OSError) -> CaptureError:

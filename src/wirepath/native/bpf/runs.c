@@ -59,7 +59,7 @@ int wp_test_run(int prog_fd, struct wp_run *run)
 /* Bytes for the longest frame as input and output; 0 if one exceeds the data. */
 static size_t room_for(const struct wp_frames *f)
 {
-	uint32_t longest = ETH_HLEN;
+	uint32_t longest = 0;
 
 	for (uint64_t i = 0; i < f->count; i++) {
 		if (f->offsets[i] > f->size ||
@@ -68,29 +68,46 @@ static size_t room_for(const struct wp_frames *f)
 		if (f->lengths[i] > longest)
 			longest = f->lengths[i];
 	}
-	return 2 * ((size_t)f->metadata_size + longest);
+	return 2 * ((size_t)f->metadata_size + ETH_HLEN + longest);
+}
+
+/* Writes at most @most bytes of frame @i to @to.  Returns how many. */
+static uint32_t compose(uint8_t *to, const struct wp_frames *f, uint64_t i,
+			uint32_t most)
+{
+	uint32_t before = f->headers ? f->added[i] : 0;
+	uint32_t rest = f->lengths[i];
+
+	if (rest > most - before)
+		rest = most - before;
+	if (before)
+		memcpy(to, f->headers + i * ETH_HLEN, before);
+	memcpy(to + before, f->data + f->offsets[i], rest);
+	return before + rest;
 }
 
 static int run_one(int prog_fd, const struct wp_frames *f, uint64_t i,
 		   uint8_t *room)
 {
-	uint32_t length = f->lengths[i];
-	uint32_t padded = length < ETH_HLEN ? ETH_HLEN : length;
 	uint8_t *metadata = f->metadata + i * f->metadata_size;
+	uint8_t *frame = room + f->metadata_size;
 	struct wp_run run = {
 		.in = room,
-		.out = room + f->metadata_size + padded,
-		.in_size = f->metadata_size + padded,
 		.out_size = f->metadata_size,
 		.metadata = f->metadata_size,
 		.repeat = 1,
 	};
+	uint32_t padded;
 	int err;
 
 	memcpy(room, metadata, f->metadata_size);
 	/* The padding of a frame must not complete an EtherType. */
-	memset(room + f->metadata_size, 0xff, ETH_HLEN);
-	memcpy(room + f->metadata_size, f->data + f->offsets[i], length);
+	memset(frame, 0xff, ETH_HLEN);
+	padded = compose(frame, f, i, UINT32_MAX);
+	if (padded < ETH_HLEN)
+		padded = ETH_HLEN;
+	run.out = frame + padded;
+	run.in_size = f->metadata_size + padded;
 	if (padded > LINEAR_SIZE || !f->metadata_size)
 		run.out_size = run.in_size;
 	err = wp_test_run(prog_fd, &run);
@@ -168,6 +185,7 @@ int wp_skb_run(int prog_fd, const void *frame, uint32_t size,
 	};
 	int err;
 
+	memcpy(ctx.cb, skb->cb, sizeof(ctx.cb));
 	if (filled_size) {
 		attr.test.data_in = (uintptr_t)filled;
 		attr.test.data_size_in = filled_size;
@@ -190,11 +208,10 @@ uint64_t wp_skb_runs(int prog_fd, const struct wp_frames *f,
 	int err = room_for(f) ? 0 : -ERANGE;
 
 	while (!err && done < f->count) {
-		uint32_t length = f->lengths[done];
+		uint8_t frame[SKB_SIZE];
+		uint32_t size = compose(frame, f, done, SKB_SIZE);
 
-		err = wp_skb_run(prog_fd, f->data + f->offsets[done],
-				 length < SKB_SIZE ? length : SKB_SIZE,
-				 &skbs[done], NULL, NULL);
+		err = wp_skb_run(prog_fd, frame, size, &skbs[done], NULL, NULL);
 		if (!err)
 			done++;
 	}

@@ -27,7 +27,9 @@ struct wp_run {
 /* -ENOSPC: out_size was too small for all bytes; everything else is valid. */
 int wp_test_run(int prog_fd, struct wp_run *run);
 
-/* Many frames: frame i is the @lengths[i] bytes at @data[offsets[i]]. */
+/* Many frames: frame i is the @lengths[i] bytes at @data[offsets[i]], after
+ * @added[i] bytes of its header.
+ */
 struct wp_frames {
 	const uint8_t *data;
 	uint64_t size; /* of @data */
@@ -36,7 +38,9 @@ struct wp_frames {
 	uint64_t count;
 	uint8_t *metadata; /* @metadata_size bytes per frame, in and out */
 	uint32_t metadata_size;
-	uint32_t *retvals; /* out */
+	const uint8_t *headers; /* 14 bytes per frame, or NULL */
+	const uint8_t *added;   /* how many of them go before the frame */
+	uint32_t *retvals;      /* out */
 };
 
 /*
@@ -51,7 +55,7 @@ struct wp_skb {
 	uint32_t mark;   /* a replay gives the length on the wire there */
 	uint32_t priority;
 	uint32_t gso_segs;
-	uint32_t cb[5]; /* out */
+	uint32_t cb[5]; /* in and out */
 	uint32_t retval;
 };
 

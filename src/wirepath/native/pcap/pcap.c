@@ -6,6 +6,7 @@
  */
 #include <string.h>
 
+#include "pcap/link.h"
 #include "pcap/record.h"
 
 #define NS_PER_SEC   1000000000ULL
@@ -17,7 +18,6 @@
 #define FILE_BYTES   24
 #define LINK_TYPE_AT 20
 #define RECORD_BYTES 16
-#define ETHERNET     1
 
 uint16_t wp_capture_u16(const struct capture_file *file, uint64_t at)
 {
@@ -43,20 +43,29 @@ uint64_t wp_capture_u64(const struct capture_file *file, uint64_t at)
 	return file->swapped ? __builtin_bswap64(value) : value;
 }
 
-void wp_capture_note(const struct capture_frames *out,
-		     struct capture_scan *scan,
-		     const struct capture_frame *frame)
+enum capture_fault wp_capture_note(const struct capture_frames *out,
+				   struct capture_scan *scan,
+				   const struct capture_frame *frame)
 {
-	uint64_t i = scan->frames++;
+	int header = wp_link_bytes(frame->link_type);
+	uint64_t i;
 
+	scan->link_type = frame->link_type;
+	if (header < 0)
+		return CAPTURE_LINK_TYPE;
+	if (frame->captured < (uint32_t)header)
+		return CAPTURE_LINK_HEADER;
+	i = scan->frames++;
 	if (i >= out->room)
-		return;
+		return CAPTURE_OK;
 	out->offsets[i] = frame->offset;
 	out->times_ns[i] = frame->time_ns;
 	out->captured[i] = frame->captured;
 	/* Some writers put 0 here, or less than the captured bytes. */
 	out->wire[i] =
 		frame->wire > frame->captured ? frame->wire : frame->captured;
+	out->links[i] = frame->link_type;
+	return CAPTURE_OK;
 }
 
 void wp_scan_pcap(struct capture_file *file, const struct capture_frames *out,
@@ -64,19 +73,24 @@ void wp_scan_pcap(struct capture_file *file, const struct capture_frames *out,
 {
 	uint64_t unit = wp_capture_u32(file, 0) == MAGIC_NS ? 1 : 1000;
 	uint64_t at = FILE_BYTES;
+	uint32_t link_type;
 
 	if (file->size < FILE_BYTES) {
 		scan->fault = CAPTURE_TRUNCATED;
 		return;
 	}
 	/* The upper half says whether frames end with an FCS. */
-	scan->link_type = wp_capture_u32(file, LINK_TYPE_AT) & 0xffff;
-	if (scan->link_type != ETHERNET) {
+	link_type = wp_capture_u32(file, LINK_TYPE_AT) & 0xffff;
+	scan->link_type = link_type;
+	if (wp_link_bytes(link_type) < 0) {
 		scan->fault = CAPTURE_LINK_TYPE;
 		return;
 	}
 	while (at < file->size) {
-		struct capture_frame frame = { .offset = at + RECORD_BYTES };
+		struct capture_frame frame = {
+			.offset = at + RECORD_BYTES,
+			.link_type = link_type,
+		};
 
 		scan->position = at;
 		if (file->size - at < RECORD_BYTES)
@@ -87,7 +101,9 @@ void wp_scan_pcap(struct capture_file *file, const struct capture_frames *out,
 		frame.wire = wp_capture_u32(file, at + 12);
 		if (file->size - frame.offset < frame.captured)
 			break;
-		wp_capture_note(out, scan, &frame);
+		scan->fault = wp_capture_note(out, scan, &frame);
+		if (scan->fault)
+			return;
 		at = frame.offset + frame.captured;
 	}
 	if (at < file->size)

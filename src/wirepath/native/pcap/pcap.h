@@ -12,10 +12,11 @@
 
 enum capture_fault {
 	CAPTURE_OK,
-	CAPTURE_FORMAT,    /* neither pcap nor pcapng */
-	CAPTURE_TRUNCATED, /* the file ends inside a record */
-	CAPTURE_DAMAGED,   /* lengths that contradict each other */
-	CAPTURE_LINK_TYPE, /* a frame that is not Ethernet */
+	CAPTURE_FORMAT,      /* neither pcap nor pcapng */
+	CAPTURE_TRUNCATED,   /* the file ends inside a record */
+	CAPTURE_DAMAGED,     /* lengths that contradict each other */
+	CAPTURE_LINK_TYPE,   /* a frame of a link that is not judged */
+	CAPTURE_LINK_HEADER, /* a frame that ends inside its link header */
 };
 
 /* Arrays with one entry per frame, in file order; the caller owns them. */
@@ -25,12 +26,13 @@ struct capture_frames {
 	uint64_t *times_ns; /* since 1970; 0 if the record has no time */
 	uint32_t *captured; /* bytes in the file */
 	uint32_t *wire;     /* bytes on the wire; at least captured */
+	uint16_t *links;    /* LINKTYPE_ */
 };
 
 struct capture_scan {
 	uint64_t frames;    /* found, or found before a fault */
 	uint64_t position;  /* offset of the record with the fault */
-	uint32_t link_type; /* of that record, for CAPTURE_LINK_TYPE */
+	uint32_t link_type; /* of that record, for the faults of links */
 	enum capture_fault fault;
 };
 

@@ -12,7 +12,6 @@
 #include "pcap/record.h"
 
 #define NS_PER_SEC     1000000000ULL
-#define ETHERNET       1
 #define INTERFACES_MAX 4096 /* per section; more means damage */
 
 #define BLOCK_SECTION    0x0a0d0d0aU
@@ -194,12 +193,8 @@ read_block(struct section *section, const struct block *block,
 	}
 	if (!interface)
 		return CAPTURE_DAMAGED;
-	if (interface->link_type != ETHERNET) {
-		scan->link_type = interface->link_type;
-		return CAPTURE_LINK_TYPE;
-	}
-	wp_capture_note(out, scan, &frame);
-	return CAPTURE_OK;
+	frame.link_type = interface->link_type;
+	return wp_capture_note(out, scan, &frame);
 }
 
 /* A section's byte order comes after its length, so it must be read first. */

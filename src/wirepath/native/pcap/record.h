@@ -20,16 +20,20 @@ struct capture_file {
 struct capture_frame {
 	uint64_t offset, time_ns;
 	uint32_t captured, wire;
+	uint32_t link_type;
 };
 
 uint16_t wp_capture_u16(const struct capture_file *file, uint64_t at);
 uint32_t wp_capture_u32(const struct capture_file *file, uint64_t at);
 uint64_t wp_capture_u64(const struct capture_file *file, uint64_t at);
 
-/* Counts a frame, and writes it to @out if there is room. */
-void wp_capture_note(const struct capture_frames *out,
-		     struct capture_scan *scan,
-		     const struct capture_frame *frame);
+/*
+ * Counts a frame, and writes it to @out if there is room.  Returns the fault if
+ * its link is not judged, or if it ends inside its link header.
+ */
+enum capture_fault wp_capture_note(const struct capture_frames *out,
+				   struct capture_scan *scan,
+				   const struct capture_frame *frame);
 
 void wp_scan_pcap(struct capture_file *file, const struct capture_frames *out,
 		  struct capture_scan *scan);
