@@ -65,6 +65,8 @@ CASES: dict[str, list[Row]] = {
         (IPv4(src="192.0.2.53") / Udp(sport=53, dport=40000), "pass", "dns-answers"),
         (IPv4(src="203.0.113.9") / Udp(sport=53, dport=40000), "drop", "default"),
         (IPv4() / Udp(sport=123, dport=40000) / bytes(48), "pass", "time-answers"),
+        (IPv4() / Udp(sport=123, dport=123) / bytes(48), "pass", "time-answers"),
+        (IPv6() / Udp(sport=123, dport=40000) / bytes(48), "pass", "time-answers"),
         (IPv4() / Udp(sport=123, dport=40000) / bytes(440), "drop", "default"),
         (IPv4() / Icmp(type=3, code=4), "pass", "essential"),
         (IPv4() / Icmp(type=3), "pass", "icmp"),

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wirepath import essentials
-from wirepath.cli import show
+from wirepath.cli import show, ssh_peer
 from wirepath.cli.parser import add_json
 from wirepath.net import HOOKS
 
@@ -62,8 +62,11 @@ def _tell(found: Report) -> None:
                 for n, r in steps
             ),
         )
-    if found.notes:
+    cut = ssh_peer.cut_off(policy)
+    if found.notes or cut:
         print()
+    if cut:
+        print(f"note: {policy.file}: {cut}")
     for note in found.notes:
         print(f"note: {note}")
 

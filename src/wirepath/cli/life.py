@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from wirepath.cli import show
+from wirepath.cli import show, ssh_peer
 from wirepath.cli.parser import add_json, add_live
 from wirepath.datapath import Datapath
 from wirepath.errors import RequestError
@@ -49,7 +49,7 @@ def _up(options: Namespace) -> None:
     from wirepath.policy import Policy
 
     policy = Policy.load(options.policy)
-    _warn(policy)
+    _warn(policy, skip_bad=options.skip_bad)
     with Datapath.up(
         options.iface,
         policy,
@@ -72,10 +72,12 @@ def _up(options: Namespace) -> None:
         )
 
 
-# Prints notes on rules that would hurt traffic at once; `check` prints all notes.
-def _warn(policy: Policy) -> None:
+# Prints notes on what would hurt traffic at once; `check` prints all notes.
+def _warn(policy: Policy, *, skip_bad: bool) -> None:
     from wirepath.policy.notes import starving
 
+    if cut := ssh_peer.cut_off(policy, skip_bad=skip_bad):
+        print(f"note: {policy.file}: {cut}", file=sys.stderr)
     for note in starving(policy):
         print(f"note: {note}", file=sys.stderr)
 
@@ -115,7 +117,7 @@ def _apply(options: Namespace) -> None:
     *names, file = options.arguments
     name = _one_name(options, names)
     policy = Policy.load(Path(file))
-    _warn(policy)
+    _warn(policy, skip_bad=options.skip_bad)
     with Datapath.open(name) as datapath:
         before = datapath.status().conntrack
         if options.dry_run:
