@@ -70,3 +70,47 @@ def test_notes_name_lines_in_order() -> None:
 def test_rules_that_only_count_hide_nothing() -> None:
     policy = Policy.parse('[[rule]]\nname = "a"\n[[rule]]\nname = "b"\naction = "drop"\n')
     assert notes(policy, {}) == []
+
+
+_BANS = """
+[[rule]]
+name = "ban"
+match = {{ {match} }}
+limit = {{ rate = "5/min", per = "src", ban = "5min" }}
+"""
+_SYNS = 'dport = 22, proto = "tcp", tcp_flags = "syn"'
+
+
+def _asking(match: str = 'proto = "tcp"', challenge: str = '"reset"') -> str:
+    return f'[[rule]]\nname = "ask"\nmatch = {{ {match} }}\nchallenge = {challenge}\n'
+
+
+@pytest.mark.parametrize(
+    ("before", "match"),
+    [
+        ("", _SYNS),
+        ("", 'proto = "udp"'),
+        (_asking(challenge='{ mode = "reset", above = "9/s" }'), _SYNS),
+        (_asking(challenge='"cookie"'), _SYNS),
+        (_asking("dport = 23"), _SYNS),
+        (_asking(), 'dport = 22, proto = "tcp"'),
+        (_asking(), 'proto = "tcp", tcp_flags = ["syn", "rst"]'),
+    ],
+)
+def test_bans_on_sources_that_prove_nothing(before: str, match: str) -> None:
+    [note] = notes(Policy.parse(before + _BANS.format(match=match)), {})
+    assert note.key == "rule.ban.limit.ban"
+    assert note.message.startswith("a forged source gets banned: ")
+
+
+@pytest.mark.parametrize(
+    ("before", "match"),
+    [
+        (_asking(), _SYNS),
+        (_asking("dport = [22, 80]"), _SYNS),
+        (_asking('dport = 22, tcp_flags = "syn"'), _SYNS),
+        ("", 'ct = "established"'),
+    ],
+)
+def test_bans_on_sources_that_have_proved_themselves(before: str, match: str) -> None:
+    assert notes(Policy.parse(before + _BANS.format(match=match)), {}) == []

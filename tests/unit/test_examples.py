@@ -6,10 +6,12 @@ import pytest
 
 from harness.frames import Eth, Fragment, Frame, Icmp, Icmp6, IPv4, IPv6, Layer, Tcp, Udp
 from harness.wireguard import COOKIE, DATA, INITIATION, RESPONSE, message, proved
-from harness.xdp import Expected, Sent, Xdp, agree
+from harness.xdp import SECRET, Expected, Sent, Xdp, agree
+from wirepath.actions.challenge import cookie, slice_of
 from wirepath.actions.wireguard import WireGuard
+from wirepath.frame import parse
 from wirepath.model import Model, PrefixSet
-from wirepath.net import Verdict
+from wirepath.net import Packet, Verdict
 from wirepath.plan.set_files import read_contents
 from wirepath.policy import Policy
 from wirepath.quantities import SECOND_NS
@@ -23,6 +25,16 @@ _WG_KEY = next(
 )
 _WG = IPv4(src="203.0.113.9") / Udp(dport=51820)
 _AT_EDGE = IPv4(src="9.9.9.9") / Udp(dport=51820)
+
+_SSH = Tcp(dport=22)
+
+
+def proof(source: Layer) -> Frame:
+    """Make the RST with which *source* answers the challenge of its SYN at second 0."""
+    packet = parse(bytes(Eth() / source / _SSH))
+    assert isinstance(packet, Packet)
+    return source / Tcp(dport=22, flags="R", seq=cookie(packet, SECRET[:2], slice_of(0)))
+
 
 Row = tuple[Frame | Layer, str, str | None]
 
@@ -133,8 +145,10 @@ CASES: dict[str, list[Row]] = {
     ],
     "ssh-bruteforce": [
         (IPv4(src="192.0.2.9") / Tcp(dport=22), "pass", "never_block"),
-        (IPv4(src="203.0.113.9") / Tcp(dport=22), "pass", "default"),
+        (IPv4(src="203.0.113.9") / Tcp(dport=22), "tx", "ssh-proof"),
         (IPv4(src="203.0.113.9") / Tcp(dport=22, flags="A"), "pass", "default"),
+        (proof(IPv4(src="203.0.113.9")), "drop", "ssh-proof"),
+        (IPv4(src="203.0.113.9") / Tcp(dport=22), "pass", "default"),
     ],
     "udp-amplification": [
         (IPv4(src="192.0.2.53") / Udp(sport=53, dport=40000), "pass", "dns-answers"),
@@ -212,6 +226,8 @@ CASES: dict[str, list[Row]] = {
         (IPv4(src="9.9.9.9") / Icmp(type=3, code=4), "pass", "essential"),
         (IPv4(src="9.9.9.9") / Icmp(type=3), "pass", "icmp"),
         (IPv4(src="9.9.9.9") / Icmp(type=5), "drop", "default"),
+        (IPv4(src="9.9.9.9") / Tcp(dport=22), "tx", "ssh-proof"),
+        (proof(IPv4(src="9.9.9.9")), "drop", "ssh-proof"),
         (IPv4(src="9.9.9.9") / Tcp(dport=22), "pass", "services"),
         (IPv6(src="2620:fe::9") / Tcp(dport=443), "pass", "services"),
         (IPv4(src="9.9.9.9") / Tcp(dport=8080), "drop", "default"),
@@ -263,7 +279,6 @@ def from_each(net: str, count: int, layers: Layer, times: int, decided: str) -> 
     ]
 
 
-_SSH = Tcp(dport=22)
 _PING = Icmp()
 _A_FRAGMENT = IPv4(src="203.0.113.9", proto=17, offset=1480) / bytes(1480)
 
@@ -274,6 +289,15 @@ _GOLD, _TENANT = IPv4(src="198.51.100.7") / _FULL, IPv4(src="198.51.100.77") / _
 # By file: the time, a packet as above, and how many of it at once.
 FLOODS: dict[str, list[Moment]] = {
     "ssh-bruteforce": [
+        many(0, (IPv4(src="203.0.113.66") / _SSH, "tx", "ssh-proof"), 99),
+        many(0, (IPv4(src="203.0.113.66") / Udp(), "pass", "default")),
+        *(
+            many(0, (proof(source), "drop", "ssh-proof"))
+            for source in (
+                *(IPv4(src=f"203.0.113.{n}") for n in (9, 10)),
+                *(IPv6(src=f"2001:db8:{n}::1") for n in (5, 6)),
+            )
+        ),
         *(many(n, (IPv4(src="203.0.113.9") / _SSH, "pass", "default")) for n in range(5)),
         many(5, (IPv4(src="203.0.113.9") / Tcp(dport=22, flags="A"), "pass", "default"), 99),
         many(5, (IPv4(src="203.0.113.9") / _SSH, "drop", "ssh-bruteforce")),
@@ -347,6 +371,8 @@ FLOODS: dict[str, list[Moment]] = {
         many(0, (IPv4(src="203.0.113.7") / _FULL, "pass", "default"), 9),
     ],
     "edge": [
+        many(0, (IPv4(src="9.9.9.7") / _SSH, "tx", "ssh-proof"), 99),
+        many(0, (proof(IPv4(src="9.9.9.9")), "drop", "ssh-proof")),
         many(0, (IPv4(src="9.9.9.9") / _SSH, "pass", "services"), 5),
         many(0, (IPv4(src="9.9.9.9") / _SSH, "drop", "ssh-bruteforce")),
         many(1, (IPv4(src="9.9.9.9") / Tcp(dport=443), "drop", "ssh-bruteforce")),
@@ -381,7 +407,7 @@ def model(name: str) -> Model:
     contents = {set_name: PrefixSet() for set_name in policy.sets}
     for prefix, number in read_contents(policy).members:
         contents[list(contents)[number]].add(prefix)
-    return Model(policy, contents, hook=policy.hooks[-1])
+    return Model(policy, contents, hook=policy.hooks[-1], secret=SECRET[:2])
 
 
 def test_every_example_is_here() -> None:

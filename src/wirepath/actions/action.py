@@ -127,6 +127,11 @@ class Action:
         return (self.verdict,) if self.verdict else ()
 
     @property
+    def proves(self) -> bool:
+        """Whether the SYNs that go on are of sources that have proved their address."""
+        return False
+
+    @property
     def limits(self) -> Mapping[str, Limit]:
         """The limits that it has, by role; its struct refers to each as ``ROLE_limit``."""
         return {}

@@ -71,6 +71,11 @@ class Challenge(Action):
         return ("drop", "tx")
 
     @property
+    def proves(self) -> bool:
+        """Only if every SYN is challenged: below a rate, forged ones go on."""
+        return self.above is None
+
+    @property
     def admitted(self) -> Limit:
         """The limit whose marks are the admitted sources; a mark lasts for `admit_s`."""
         return Limit(rate=Rate(1, self.admit_s, bits=False), burst=1, per=Per.read("src"))

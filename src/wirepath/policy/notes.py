@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from wirepath.policy.addresses import Addresses
-from wirepath.policy.flags import Fragments
+from wirepath.policy.flags import Fragments, TcpFlags
+from wirepath.policy.names import TCP_FLAGS
 from wirepath.policy.numbers import IcmpTypes, Numbers, Ranges
 from wirepath.policy.states import States
 
@@ -18,11 +19,14 @@ if TYPE_CHECKING:
     from wirepath.policy.match import Match
     from wirepath.policy.predicate import Predicate
 
+_Masks = tuple[tuple[int, int], ...]
+_SYN: Final = (TCP_FLAGS["syn"], TCP_FLAGS["ack"])
+_ESTABLISHED: Final = frozenset({"established"})
 _EFFORT_MAX: Final = 500_000  # words compared: under 1 s, enough for all pairs of 500 plain rules
 
 
 def notes(policy: Policy, counts: Mapping[str, int]) -> list[Problem]:
-    """Find rules that no packet can reach, empty or unused sets, and bursts that are too small.
+    """Find rules out of reach, idle sets, bans on forged sources, and bursts that are too small.
 
     Reports only certain cases: a rule that several others cover together is not found, and in a
     large policy only the first rules are compared with each other.
@@ -31,7 +35,12 @@ def notes(policy: Policy, counts: Mapping[str, int]) -> list[Problem]:
         policy: a valid policy.
         counts: number of prefixes of each set.
     """
-    found = [*_idle_sets(policy, counts), *_unreached(policy), *starving(policy)]
+    found = [
+        *_idle_sets(policy, counts),
+        *_unreached(policy),
+        *_unproven(policy),
+        *starving(policy),
+    ]
     return sorted(found, key=lambda note: note.line)
 
 
@@ -41,6 +50,29 @@ def starving(policy: Policy) -> Iterator[Problem]:
         limit = rule.action.limits.get("")
         if limit and set(rule.hooks) - {"ingress"} and (message := limit.starves):
             yield policy.problem(message, "rule", number, "limit", "burst")
+
+
+# Whoever forges a source gets it banned, unless the packets that count are of a source that has
+# proved its address: SYNs behind a challenge of them all, or packets of established connections.
+def _unproven(policy: Policy) -> Iterator[Problem]:
+    proofs: list[Rule] = []
+    for number, rule in enumerate(policy.rules):
+        limit = rule.action.limits.get("")
+        if rule.action.proves:
+            proofs.append(rule)
+        elif limit and limit.ban_s is not None and not _is_proven(rule.match, proofs):
+            text = (
+                "a forged source gets banned: nothing proves who sent these packets"
+                ' (put a rule with challenge = "reset" before it, for SYNs)'
+            )
+            yield policy.problem(text, "rule", number, "limit", "ban")
+
+
+def _is_proven(match: Match, proofs: Iterable[Rule]) -> bool:
+    if match.ct and match.ct.states == _ESTABLISHED:
+        return True
+    opens = match.tcp_flags is not None and _implied(match.tcp_flags.masks, (_SYN,))
+    return opens and any(covers(proof.match, match) for proof in proofs)
 
 
 def _idle_sets(policy: Policy, counts: Mapping[str, int]) -> Iterator[Problem]:
@@ -99,17 +131,32 @@ def _costs(predicate: Predicate) -> int:
 
 
 def _within(narrow: Predicate, wide: Predicate) -> bool:
-    if isinstance(narrow, Numbers) and isinstance(wide, Numbers):
-        return _ranges_within(narrow.ranges, wide.ranges)
-    if isinstance(narrow, IcmpTypes) and isinstance(wide, IcmpTypes):
-        return _ranges_within(narrow.icmp, wide.icmp) and _ranges_within(narrow.icmpv6, wide.icmpv6)
-    if isinstance(narrow, Fragments) and isinstance(wide, Fragments):
-        return narrow.kinds <= wide.kinds
-    if isinstance(narrow, States) and isinstance(wide, States):
-        return narrow.states <= wide.states
-    if isinstance(narrow, Addresses) and isinstance(wide, Addresses):
-        return _addresses_within(narrow, wide)
-    return narrow == wide
+    match narrow, wide:
+        case Numbers(), Numbers():
+            within = _ranges_within(narrow.ranges, wide.ranges)
+        case IcmpTypes(), IcmpTypes():
+            within = _ranges_within(narrow.icmp, wide.icmp) and _ranges_within(
+                narrow.icmpv6, wide.icmpv6
+            )
+        case Fragments(), Fragments():
+            within = narrow.kinds <= wide.kinds
+        case TcpFlags(), TcpFlags():
+            within = _implied(narrow.masks, wide.masks)
+        case States(), States():
+            within = narrow.states <= wide.states
+        case Addresses(), Addresses():
+            within = _addresses_within(narrow, wide)
+        case _:
+            within = narrow == wide
+    return within
+
+
+# Each mask is (flags set, flags clear).
+def _implied(narrow: _Masks, wide: _Masks) -> bool:
+    return all(
+        any(wanted & on == wanted and absent & off == absent for wanted, absent in wide)
+        for on, off in narrow
+    )
 
 
 def _ranges_within(narrow: Ranges, wide: Ranges) -> bool:
