@@ -127,7 +127,7 @@ def _watch(first: Look, seconds: float, pause: Pause, live: Live) -> None:
 @contextmanager
 def _keys() -> Iterator[Pause]:
     """Read single keys, where there is a keyboard."""
-    if not sys.stdin.isatty():
+    if not (sys.stdin and sys.stdin.isatty()):
         yield _asleep
         return
     import termios

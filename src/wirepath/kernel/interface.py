@@ -87,4 +87,4 @@ class Interface:
 def name_of(ifindex: int) -> str:
     """Return the name of an interface of this network namespace; empty if it is gone."""
     buffer = ffi.new("char[16]")
-    return ffi.string(buffer).decode() if lib.if_indextoname(ifindex, buffer) else ""
+    return os.fsdecode(ffi.string(buffer)) if lib.if_indextoname(ifindex, buffer) else ""
