@@ -157,8 +157,19 @@ def explain_by(
     else:
         steps = tuple(_steps(model, _sketches(address, proto, dport)))
         verdict = _end(model, steps)
-    possible = frozenset({verdict.verdict, *(v for step in steps for v in step.rule.action.may)})
-    return Explanation(address, model.hook, sets, ban, never_block, steps, verdict, possible)
+    possible = {verdict.verdict, *(v for step in steps for v in step.rule.action.may)}
+    if _drops_fragments(model, verdict, dport):
+        possible.add("drop")
+    return Explanation(
+        address, model.hook, sets, ban, never_block, steps, verdict, frozenset(possible)
+    )
+
+
+# Whether later fragments are dropped ahead of the rules. They have no ports, so that packets to a
+# certain one are none.
+def _drops_fragments(model: Model, verdict: Verdict, dport: int | None) -> bool:
+    guarded = verdict.reason in ("never_block", "banned")
+    return model.policy.datapath.fragments == "drop" and dport is None and not guarded
 
 
 def _number(key: str, value: int | str | None) -> int | None:
