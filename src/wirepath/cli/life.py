@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+import time
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -44,24 +46,25 @@ def _up(options: Namespace) -> None:
 
     policy = Policy.load(options.policy)
     _warn(policy)
-    with Datapath.up(
-        options.iface,
-        policy,
-        mode=options.mode,
-        skip_bad=options.skip_bad,
-        sysctl=options.sysctl,
-        qdisc=options.qdisc,
-        tc=options.tc,
-    ) as datapath:
+    with _telling(options.iface):
+        datapath = Datapath.up(
+            options.iface,
+            policy,
+            mode=options.mode,
+            skip_bad=options.skip_bad,
+            sysctl=options.sysctl,
+            qdisc=options.qdisc,
+            tc=options.tc,
+        )
         status = datapath.status()
     if options.json:
         show.document(status.document())
         return
     rules = show.count(status.rules, "rule")
     prefixes = f"{show.count(sum(status.sets.values()), 'prefix')} in {_sets(len(status.sets))}"
-    print(f"{status.iface}: up in {status.mode} mode, {rules}, {prefixes}")
+    show.line(f"{status.iface}: up in {status.mode} mode, {rules}, {prefixes}")
     if status.conntrack:
-        print(
+        show.line(
             f"{status.iface}: nft rule added, so that connections are tracked: {status.conntrack}"
         )
 
@@ -72,6 +75,27 @@ def _warn(policy: Policy) -> None:
 
     for note in starving(policy):
         print(f"note: {note}", file=sys.stderr)
+
+
+# An interrupt that comes after the commit has not undone the change: the operator should know.
+@contextmanager
+def _telling(name: str, *, down: bool = False) -> Iterator[None]:
+    began = time.time()
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(_outcome(name, began, down=down)) from None
+
+
+# What has come of a change of *name* that *began* then; empty if nothing has.
+def _outcome(name: str, began: float, *, down: bool) -> str:
+    if name not in Datapath.names():
+        return f"{name}: interrupted, but it is down (nothing is left to do)" if down else ""
+    manifest = Datapath.open(name).manifest
+    if down or manifest.since < began:
+        return ""
+    serves = f"generation {manifest.generation} of {manifest.file} serves"
+    return f"{name}: interrupted, but {serves} (`wirepath status` shows it)"
 
 
 def _sets(number: int) -> str:
@@ -110,7 +134,8 @@ def _apply(options: Namespace) -> None:
     name = _one_name(options, names)
     policy = Policy.load(Path(file))
     _warn(policy)
-    with Datapath.open(name) as datapath:
+    datapath = Datapath.open(name)
+    with _telling(datapath.name):
         before = datapath.status().conntrack
         if options.dry_run:
             difference = datapath.difference(policy, skip_bad=options.skip_bad)
@@ -136,11 +161,11 @@ def _apply(options: Namespace) -> None:
         )
         return
     for line in _told(difference):
-        print(line)
+        show.line(line)
     if before != after:
-        print(f"+ nft rule {after}" if after else f"- nft rule {before}")
+        show.line(f"+ nft rule {after}" if after else f"- nft rule {before}")
     kept = "nothing was changed (--dry-run)" if options.dry_run else f"generation {generation}"
-    print(f"{datapath.name}: {kept}")
+    show.line(f"{datapath.name}: {kept}")
 
 
 def _one_name(options: Namespace, names: list[str]) -> str | None:
@@ -192,9 +217,10 @@ def down(parser: ArgumentParser) -> None:
 
 
 def _down(options: Namespace) -> None:
-    with Datapath.open(_one_name(options, options.names)) as datapath:
+    datapath = Datapath.open(_one_name(options, options.names))
+    with _telling(datapath.name, down=True):
         datapath.down()
     if options.json:
         show.document({"iface": datapath.name})
     else:
-        print(f"{datapath.name}: down")
+        show.line(f"{datapath.name}: down")
