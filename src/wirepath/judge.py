@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from wirepath.pcap import Capture, Frame
     from wirepath.policy import Policy
 
+_FRAME_BYTES_MAX: Final = 65_557  # two VLAN tags and the largest packet; the rest is none's
 _CHUNK: Final = 65_536  # frames a call into C: some 0.1 s, so that an interrupt is heard
 
 
@@ -136,7 +137,8 @@ def _traces(generation: Generation, capture: Capture, hook: Hook) -> NDArray[Any
     traces = np.zeros(len(capture), dtype=np.dtype(generation.btf.ctype("struct trace").dtype))
     traces["now_ns"] = capture.times_ns
     traces["wire_bytes"] = capture.wire
-    offsets, lengths = memoryview(capture.offsets), memoryview(capture.captured)
+    offsets = memoryview(capture.offsets)
+    lengths = np.minimum(np.asarray(capture.captured), np.uint32(_FRAME_BYTES_MAX))
     judge = judge_frames if hook == "ingress" else judge_skbs
     for start in range(0, len(capture), _CHUNK):
         part = slice(start, start + _CHUNK)

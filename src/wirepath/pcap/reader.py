@@ -9,11 +9,12 @@ import os
 import stat
 from array import array
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any, Final, NamedTuple, Self, SupportsBytes
 
 from wirepath.errors import CaptureError, errno_name
+from wirepath.inputs import PIPED_BYTES_MAX, open_input, read_open
 
 # The first bytes of compressed files, and the program that unpacks them.
 _PACKED: Final = {b"\x1f\x8b": "gunzip", b"\x28\xb5\x2f\xfd": "unzstd", b"\xfd7zXZ": "unxz"}
@@ -102,7 +103,8 @@ class Capture:
     def close(self) -> None:
         """Unmap the file."""
         if isinstance(self.data, mmap.mmap):
-            self.data.close()
+            with suppress(BufferError):  # an error on its way still points into it, and frees it
+                self.data.close()
 
 
 def read_capture(path: str | Path) -> Capture:
@@ -129,11 +131,11 @@ def read_capture(path: str | Path) -> Capture:
 
 def _contents(path: Path) -> bytes | mmap.mmap:
     try:
-        with path.open("rb") as file:
+        with open_input(path) as file:
             status = os.fstat(file.fileno())
             if stat.S_ISREG(status.st_mode) and status.st_size:
                 return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-            return file.read()
+            return read_open(file, PIPED_BYTES_MAX)
     except OSError as error:
         why = f"{error.strerror} [{errno_name(error.errno or 0)}]"
         raise CaptureError(f"read {path}: {why} (name a pcap or pcapng file)") from error
