@@ -65,6 +65,29 @@ def test_what_people_write_stays() -> None:
         assert printable(text) == text
 
 
+def test_commands_print_by_show_alone() -> None:
+    """What they print by themselves has no text from outside, or has escaped it."""
+    known = {
+        ("__init__.py", 'print(end="", flush=True)'),
+        ("__init__.py", 'print(f"wirepath: {printable(text)}"'),
+        ("life.py", 'print(f"note: {note}", file=sys.stderr)'),  # a Problem
+        ("stats.py", 'print(_CLEAR, end="")'),
+        ("top.py", 'print("\\n".join('),  # a screen, made of Text that is escaped
+    }
+    commands = Path(main.__code__.co_filename).parent
+    found = {
+        (file.name, line.strip())
+        for file in commands.glob("*.py")
+        for line in file.read_text().splitlines()
+        if re.match(r"\s*print\(", line) and file.name != "show.py"
+    }
+    assert {each for each in found if not any(_is(each, one) for one in known)} == set()
+
+
+def _is(each: tuple[str, str], known: tuple[str, str]) -> bool:
+    return each[0] == known[0] and each[1].startswith(known[1])
+
+
 def quoted(text: str) -> str:
     return json.dumps(text)  # TOML reads the escapes of JSON
 
