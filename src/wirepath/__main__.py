@@ -1,8 +1,20 @@
-"""``python -m wirepath``: the same as the ``wirepath`` command."""
+"""``python -m wirepath``, and the ``wirepath`` command: a process that runs one command line."""
 
+import signal
 import sys
 
-from wirepath.cli import main
+
+def main() -> int:
+    """Run the command line of the process; return the exit code."""
+    try:
+        from wirepath.cli import main as run
+
+        return run()
+    except KeyboardInterrupt:  # while it was being imported
+        return 128 + signal.SIGINT
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # all is done: nothing to interrupt any more
+
 
 if __name__ == "__main__":
     sys.exit(main())

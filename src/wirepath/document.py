@@ -9,7 +9,7 @@ import re
 import tomllib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from functools import cached_property
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from wirepath.errors import PolicyError, Problem, RequestError, shown
 from wirepath.toml_lines import Path, line_index
@@ -19,6 +19,14 @@ D = TypeVar("D")
 S = TypeVar("S", bound=str)
 
 _PLACE = re.compile(r"(.*) \(at (?:line (\d+), column (\d+)|end of document)\)", re.DOTALL)
+
+_DEPTH_MAX: Final = 32
+
+# A key of so many parts that reading it would take tomllib, which copies it at each part, too long.
+_LONG_KEY = re.compile(
+    r"""(?<![\w"'.-]) (?: (?: [\w-]+ | "[^"\n]*" | '[^'\n]*' ) [ \t]* \. [ \t]* ){64}""",
+    re.VERBOSE,
+)
 
 # Cures for syntax errors, by words in the message of tomllib.
 _SYNTAX_CURES = {
@@ -51,10 +59,17 @@ class Document:
         Raises:
             PolicyError: the text is not TOML.
         """
+        if deep := _LONG_KEY.search(self._text):
+            raise PolicyError([self._too_deep(self._text.count("\n", 0, deep.start()) + 1)])
         try:
-            return Table(self, tomllib.loads(self._text))
-        except (ValueError, RecursionError) as error:  # absurd numbers or nesting raise them
+            values = tomllib.loads(self._text)
+        except RecursionError:
+            raise PolicyError([self._too_deep()]) from None
+        except ValueError as error:  # absurd numbers raise it too
             raise PolicyError([self._syntax(str(error))]) from None
+        if _is_deep(values):
+            raise PolicyError([self._too_deep()])
+        return Table(self, values)
 
     def line(self, path: Path) -> int:
         """Return the line of *path*, or of the innermost table around it; 0 if there is none."""
@@ -74,6 +89,10 @@ class Document:
     @cached_property
     def _lines(self) -> dict[Path, int]:
         return line_index(self._text)
+
+    def _too_deep(self, line: int = 0) -> Problem:
+        what = f"tables and lists are nested too deep (at most {_DEPTH_MAX}; a policy has 5)"
+        return Problem(self.file, line, "", what)
 
     def _syntax(self, message: str) -> Problem:
         what, line, column = message, 0, ""
@@ -236,6 +255,16 @@ class Table:
             if key not in self._known and key not in self._known_later:
                 known = f"known here: {', '.join(sorted(self._known))}"
                 self.wrong(key, f"unknown key ({closest(key, self._known) or known})")
+
+
+# Whether tables and lists in *values* are nested deeper than any policy's; walks level by level.
+def _is_deep(values: Any) -> bool:
+    level, depth = [values], 0
+    while level and depth <= _DEPTH_MAX:
+        inner = (each.values() if isinstance(each, dict) else each for each in level)
+        level = [value for some in inner for value in some if isinstance(value, dict | list)]
+        depth += 1
+    return bool(level)
 
 
 def closest(word: str, known: Iterable[str]) -> str:

@@ -57,7 +57,7 @@ class Problem:
 
     def __str__(self) -> str:
         where = f"{self.file}:{self.line}" if self.line else self.file
-        return ": ".join(part for part in (where, self.key, self.message) if part)
+        return printable(": ".join(part for part in (where, self.key, self.message) if part))
 
 
 class PolicyError(WirepathError):
@@ -163,5 +163,26 @@ def errno_name(errno: int) -> str:
 
 def shown(value: Any) -> str:
     """Format *value* much as the operator wrote it, in at most 40 characters."""
-    text = json.dumps(value, ensure_ascii=False, default=str)
+    text = printable(json.dumps(value, ensure_ascii=False, default=str))
     return text if len(text) <= 40 else text[:37] + "..."  # noqa: PLR2004 - said above
+
+
+def printable(text: str) -> str:
+    r"""Escape what would move the cursor, end the line or turn the reading direction.
+
+    Text from outside goes through this wherever it is printed: names of files, lines of lists, what
+    a policy says. Control characters, separators of lines, marks of direction and bytes that are no
+    text become ``\n``, ``\x1b``, ``\u202e`` or ``\xff``; everything else stays.
+    """
+    if text.isprintable():
+        return text
+    return "".join(each if each.isprintable() else _escaped(each) for each in text)
+
+
+def _escaped(character: str) -> str:
+    code = ord(character)
+    if 0xDC80 <= code <= 0xDCFF:  # noqa: PLR2004 - how Python carries a byte that is no text
+        return f"\\x{code - 0xDC00:02x}"
+    if code < 0x80:  # noqa: PLR2004 - ASCII
+        return ascii(character)[1:-1]
+    return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"  # noqa: PLR2004

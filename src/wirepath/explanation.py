@@ -163,9 +163,18 @@ def explain_by(
     essentials = model.policy.datapath.passes_essentials
     if essentials and may_be_essential(family, proto, dport, model.hook):
         possible.add("pass")
+    if _drops_fragments(model, verdict, dport):
+        possible.add("drop")
     return Explanation(
         address, model.hook, sets, ban, never_block, steps, verdict, frozenset(possible)
     )
+
+
+# Whether later fragments are dropped ahead of the rules. They have no ports, so that packets to a
+# certain one are none.
+def _drops_fragments(model: Model, verdict: Verdict, dport: int | None) -> bool:
+    guarded = verdict.reason in ("never_block", "banned")
+    return model.policy.datapath.fragments == "drop" and dport is None and not guarded
 
 
 def _number(key: str, value: int | str | None) -> int | None:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 _CHUNK: Final = 65_536  # frames per call into C: about 0.1 s, so that SIGINT takes effect
 _ADDED: Final = 4  # the word of skb->cb for added_bytes, see bpf/trace.h
+_FRAME_BYTES_MAX: Final = 65_557  # two VLAN tags and the largest packet; the rest is none's
 
 
 class Judged(NamedTuple):
@@ -146,7 +147,8 @@ def _traces(
     traces["added_bytes"] = packets.added
     traces["wire_bytes"] = packets.wire
     traces["wire_bytes"] += traces["added_bytes"]
-    offsets, lengths = memoryview(packets.offsets), memoryview(packets.captured)
+    offsets = memoryview(packets.offsets)
+    lengths = np.minimum(np.asarray(packets.captured), np.uint32(_FRAME_BYTES_MAX))
     judge = judge_frames if hook == "ingress" else judge_skbs
     for start in range(0, len(packets), _CHUNK):
         part = slice(start, start + _CHUNK)

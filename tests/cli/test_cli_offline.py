@@ -126,6 +126,9 @@ def test_test_says_what_it_depends_on(wirepath_: Wirepath, tmp_path: Path) -> No
     assert said.startswith("192.0.2.1: pass by default, unless a rule before that says drop\n")
     said = wirepath_("test", "192.0.2.1", "--policy", policy, "--dport", 22, "--proto", 6).out
     assert said.startswith("192.0.2.1: drop by rule ssh\n")
+    policy.write_text('[datapath]\nfragments = "drop"\n')
+    said = wirepath_("test", "192.0.2.1", "--policy", policy).out
+    assert said.startswith("192.0.2.1: pass by default, but later fragments are dropped\n")
 
 
 def test_replay_by_the_model(wirepath_: Wirepath, policy: Path, capture: Path) -> None:

@@ -109,6 +109,7 @@ _COUNTING = "\n".join(
 _DECIDING = """
 [datapath]
 default = "drop"
+essentials = false
 [[rule]]
 name = "ssh"
 match = { proto = "tcp", port = 22 }

@@ -117,5 +117,7 @@ def test_what_the_interface_any_sees(files: dict[str, Path]) -> None:
     found = by_both(files["any"])
     assert found.reasons["not_ip"] > 0  # ARP between the hosts
     assert min(count.packets for count in found.rules.values()) > 0
-    assert by_both(files["any-v1"]).rules == found.rules
-    assert by_both(files["any-v1"]).bytes == found.bytes
+    # One dump starts after the other: hosts announce themselves meanwhile.
+    ours = ("web", "syn", "icmp", "large")
+    again = by_both(files["any-v1"]).rules
+    assert {name: again[name] for name in ours} == {name: found.rules[name] for name in ours}

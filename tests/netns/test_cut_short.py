@@ -205,8 +205,35 @@ def test_an_undo_is_killed(hosts: Pair, bpffs: Path, step: Step) -> None:
     end(bpffs)
 
 
-@pytest.mark.parametrize("stop", [_fail, _interrupt])
-@pytest.mark.parametrize("step", APPLY, ids=str)
+_COMMITTED = [
+    Step(XdpLink, "update", when="after"),
+    Step(Publish, "do"),
+    Step(Pins, "publish", when="after"),
+]
+
+
+def stopped(steps: list[Step]) -> list[tuple[Step, Callable[[], None]]]:
+    """Give *steps* with what stops each so that all is undone: no interrupt after the commit."""
+    interrupted = [(step, _interrupt) for step in steps if step not in _COMMITTED]
+    return [*((step, _fail) for step in steps), *interrupted]
+
+
+@pytest.mark.parametrize("step", _COMMITTED, ids=str)
+def test_an_interrupt_after_the_commit_undoes_nothing(
+    hosts: Pair, bpffs: Path, step: Step, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Datapath.up(IFNAME, ONE) as datapath:
+        with monkeypatch.context() as patch:
+            step.stop(patch, _interrupt)
+            with pytest.raises(KeyboardInterrupt):
+                datapath.apply(OPPOSITE)
+        assert datapath.status().warnings == ()
+        assert serving(hosts) == "even"
+    check_whole(hosts, bpffs)
+    end(bpffs)
+
+
+@pytest.mark.parametrize(("step", "stop"), stopped(APPLY))
 def test_an_apply_fails(
     hosts: Pair, bpffs: Path, step: Step, stop: Callable[[], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -226,8 +253,7 @@ def test_an_apply_fails(
     end(bpffs)
 
 
-@pytest.mark.parametrize("stop", [_fail, _interrupt])
-@pytest.mark.parametrize("step", UP, ids=str)
+@pytest.mark.parametrize(("step", "stop"), stopped(UP))
 def test_an_up_fails(
     hosts: Pair, bpffs: Path, step: Step, stop: Callable[[], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:

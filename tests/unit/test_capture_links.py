@@ -154,11 +154,11 @@ def test_compressed_and_cut(tmp_path: Path, cut: int) -> None:
 
 
 def test_compressed_without_bounds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(contents, "_IN_MEMORY_MAX", 4 << 20)
+    monkeypatch.setattr(contents, "PIPED_BYTES_MAX", 4 << 20)
     path = tmp_path / "x.pcap.gz"
     path.write_bytes(gzip.compress(bytes(64 << 20)))
     with pytest.raises(CaptureError) as caught:
         read_capture(path)
     assert str(caught.value) == (
-        f"read {path}: it is compressed, and has more than 4 MiB (write it to a file, unpacked)"
+        f"read {path}: unpacked, it is larger than 4 MiB (unpack it into a file)"
     )

@@ -130,6 +130,17 @@ def test_explain_verdict() -> None:
     assert explain_by(model, parse_address("198.51.100.1"), proto="tcp").possible == {"drop"}
 
 
+def test_explain_later_fragments() -> None:
+    text = '[datapath]\nfragments = "{}"\nnever_block = ["192.0.2.9"]\n'
+    drops, passes = (Model(Policy.parse(text.format(each))) for each in ("drop", "pass"))
+    address = parse_address("198.51.100.1")
+    assert explain_by(passes, address).possible == {"pass"}
+    assert explain_by(drops, address).possible == {"pass", "drop"}
+    assert explain_by(drops, address, proto="tcp").possible == {"pass", "drop"}
+    assert explain_by(drops, address, dport=22).possible == {"pass"}
+    assert explain_by(drops, parse_address("192.0.2.9")).possible == {"pass"}
+
+
 def test_explain_guard() -> None:
     ban = Ban(Prefix.parse("203.0.113.0/24"), 10)
     model = Model(Policy.parse(POLICY), bans=[ban])

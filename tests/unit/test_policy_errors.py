@@ -2,6 +2,7 @@
 
 # ruff: noqa: E501, ISC004 - messages stand as they are printed
 
+import re
 from pathlib import Path
 
 import pytest
@@ -350,7 +351,7 @@ def test_bounds() -> None:
 @pytest.mark.parametrize("text", ["a = " + "1" * 5000, "a = " + "[" * 5000, "a = 2026-02-31"])
 def test_past_all_reason(text: str) -> None:
     (problem,) = problems(text)
-    assert problem.startswith("p.toml") and ": not TOML" in problem  # noqa: PT018 - one line
+    assert re.match(r"p\.toml(:1)?: (not TOML|tables and lists are nested too deep)", problem)
 
 
 def limit(words: str) -> list[str]:

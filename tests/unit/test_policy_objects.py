@@ -147,7 +147,7 @@ def test_what_they_say_of_themselves() -> None:
     assert repr(policy.sets["bad"]) == "<set bad: 2 of its own>"
     assert repr(Prefix.of("203.0.113.0/24")) == "Prefix.of('203.0.113.0/24')"
     assert eval(repr(PREFIXES[1])) == PREFIXES[1]  # noqa: S307
-    assert repr(check(policy)) == "<report on edge.toml: 0 notes>"
+    assert repr(check(policy)) == "<report on edge.toml: 1 note>"
     frame = bytes.fromhex("02000000000102000000000288b5")
     assert repr(replay(policy, [frame], model=True)) == "<replay of 1 frame: 1 pass, 0 drop>"
 

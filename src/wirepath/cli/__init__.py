@@ -9,21 +9,26 @@ Exit codes: 0 done, 1 the kernel or the system refused, 2 the request or the pol
 """
 
 import argparse
+import io
 import logging
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from errno import EACCES, EPERM
 from importlib import import_module
 from typing import Final, NamedTuple
 
 import wirepath
 from wirepath.cli.parser import Parser, nearest
-from wirepath.errors import KernelError, RequestError, WirepathError
+from wirepath.errors import KernelError, PolicyError, RequestError, WirepathError, printable
 
 INTERRUPTED: Final = 130
 """The exit code that a shell gives a command ended by SIGINT."""
 _BROKEN_PIPE: Final = 141  # the one for SIGPIPE
+
+_PRINTING: Final = "write to standard output"
+_ELSEWHERE: Final = "redirect it to a file with room, or to /dev/null"
 
 
 class Command(NamedTuple):
@@ -57,28 +62,68 @@ COMMANDS: Final = {
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line *argv*, that of the process if None; return the exit code."""
     try:
+        _check_streams()
         code = _run(sys.argv[1:] if argv is None else argv)
         print(end="", flush=True)  # so that a failed write raises here
     except WirepathError as error:
         complain(error)
         return error.exit_code
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as interrupt:
+        _tell(str(interrupt))  # empty, unless a change has something to say
         return INTERRUPTED
     except BrokenPipeError:
-        # The reader has closed the pipe: buffered output must not fail again when Python exits.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _give_up_stdout()
         return _BROKEN_PIPE
+    except OSError as error:
+        # Commands say themselves what is wrong with their files; what is left is what they print.
+        _give_up_stdout()
+        file = error.filename
+        doing, cure = (f"use {file}", "look at it") if file else (_PRINTING, _ELSEWHERE)
+        complain(KernelError(doing, error.errno or 0, cure=cure))
+        return KernelError.exit_code
+    except MemoryError:
+        _tell("out of memory (free some, or use smaller files)")
+        return KernelError.exit_code
     return code
 
 
 def complain(error: WirepathError) -> None:
     """Print *error* on stderr, one line per problem."""
+    if isinstance(error, PolicyError):
+        for problem in error.problems:
+            _tell(str(problem))
+        return
     text = str(error)
     refused = isinstance(error, KernelError) and error.errno in (EPERM, EACCES)
     if refused and os.geteuid() != 0 and "root" not in text:
         text += " (run it as root)"
-    for line in text.splitlines():
-        print(f"wirepath: {line}", file=sys.stderr)
+    _tell(text)
+
+
+def _tell(text: str) -> None:
+    # If stderr is full or closed, only the exit code can tell.
+    if text and sys.stderr:
+        with suppress(OSError):
+            print(f"wirepath: {printable(text)}", file=sys.stderr, flush=True)
+
+
+# A descriptor that is closed would be given to the next file that is opened, and what is printed
+# would go there.
+def _check_streams() -> None:
+    for fd in range(3):
+        with suppress(OSError):
+            os.fstat(fd)
+            continue
+        os.open(os.devnull, os.O_RDWR)
+    if sys.stdout is None:
+        raise KernelError(_PRINTING, what="it is closed", cure=_ELSEWHERE)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # signs that its encoding lacks
+
+
+# What is still buffered must not fail again when Python exits.
+def _give_up_stdout() -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _run(argv: Sequence[str]) -> int:
@@ -122,4 +167,11 @@ def _sentence(summary: str) -> str:
 
 def _log(verbosity: int) -> None:
     level = (logging.WARNING, logging.INFO, logging.DEBUG)[min(verbosity, 2)]
-    logging.basicConfig(level=level, format="wirepath: %(message)s", stream=sys.stderr)
+    to_stderr = logging.StreamHandler(sys.stderr)
+    to_stderr.setFormatter(_OneLine("wirepath: %(message)s"))
+    logging.basicConfig(level=level, handlers=[to_stderr])
+
+
+class _OneLine(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        return printable(super().format(record))

@@ -61,7 +61,7 @@ def _ban(options: Namespace) -> None:
     how_long = f"for {show.duration(options.for_s)}" if options.for_s else "until unban"
     for each in done.prefixes:
         without = ", without effect: never_block names it" if each in done.never_blocked else ""
-        print(f"{each}: banned on {datapath.name} {how_long}{without}")
+        show.line(f"{each}: banned on {datapath.name} {how_long}{without}")
 
 
 # Whether sources come from a file; refuses none, and more than one way to name them.
@@ -89,7 +89,7 @@ def _ban_file(options: Namespace) -> None:
         "bad lines skipped": len(bans.bad),
     }
     counted = "".join(f", {count:,} {what}" for what, count in rest.items() if count)
-    print(f"{options.file}: {done.banned:,} banned on {datapath.name}{counted}")
+    show.line(f"{options.file}: {done.banned:,} banned on {datapath.name}{counted}")
 
 
 def _read(options: Namespace) -> BanList:
@@ -124,7 +124,7 @@ def _unban(options: Namespace) -> None:
         return
     for each in dict.fromkeys(options.prefixes):
         around = done.not_banned.get(each)
-        print(f"{each}: {'ban lifted' if around is None else _not_banned(around)}")
+        show.line(f"{each}: {'ban lifted' if around is None else _not_banned(around)}")
 
 
 def _unban_many(options: Namespace) -> None:
@@ -134,7 +134,7 @@ def _unban_many(options: Namespace) -> None:
     if options.json:
         show.document({"iface": datapath.name, "lifted": lifted})
     else:
-        print(f"{datapath.name}: {show.count(lifted, 'ban')} lifted")
+        show.line(f"{datapath.name}: {show.count(lifted, 'ban')} lifted")
 
 
 def _not_banned(around: Sequence[Prefix]) -> str:
@@ -163,7 +163,7 @@ def _bans(options: Namespace) -> None:
         show.document({"iface": datapath.name, "room": room, "bans": listed})
         return
     if not entries:
-        print(f"{datapath.name}: no bans")
+        show.line(f"{datapath.name}: no bans")
     rows = (
         (
             str(entry.prefix),
@@ -185,4 +185,4 @@ def _save(options: Namespace) -> None:
     if options.json:
         show.document({"iface": datapath.name, "file": str(options.save), "bans": count})
     else:
-        print(f"{datapath.name}: {show.count(count, 'ban')} saved to {options.save}")
+        show.line(f"{datapath.name}: {show.count(count, 'ban')} saved to {options.save}")

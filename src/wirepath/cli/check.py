@@ -37,22 +37,23 @@ def _check(options: Namespace) -> None:
 
 def _tell(found: Report) -> None:
     policy, datapath = found.policy, found.policy.datapath
-    print(f"{policy.file}: valid")
-    print(f"  default      {_default(policy)}")
+    show.line(f"{policy.file}: valid")
+    show.line(f"  default      {_default(policy)}")
     for what in ("fragments", "malformed"):
-        print(f"  {what:11}  {getattr(datapath, what)}")
+        show.line(f"  {what:11}  {getattr(datapath, what)}")
     for prefix in datapath.never_block:
-        print(f"  never block  {prefix}")
+        show.line(f"  never block  {prefix}")
     if found.essentials:
-        print(f"  essentials   pass at {', '.join(found.essentials)}, before bans and rules:")
+        at = ", ".join(found.essentials)
+        show.line(f"  essentials   pass at {at}, before bans and rules:")
         for described in essentials.DESCRIBED:
-            print(f"    {described}")
+            show.line(f"    {described}")
     if policy.sets:
-        print()
+        show.line()
         rows = ((name, found.sets[name], _sources(spec)) for name, spec in policy.sets.items())
         show.table(("set", "prefixes", "from"), rows)
     if policy.rules:
-        print()
+        show.line()
         steps = enumerate(policy.rules, 1)
         hooks = show.hooks([rule.hooks for rule in policy.rules])
         show.table(
@@ -64,11 +65,11 @@ def _tell(found: Report) -> None:
         )
     cut = ssh_peer.cut_off(policy)
     if found.notes or cut:
-        print()
+        show.line()
     if cut:
-        print(f"note: {policy.file}: {cut}")
+        show.line(f"note: {policy.file}: {cut}")
     for note in found.notes:
-        print(f"note: {note}")
+        show.line(f"note: {note}")
 
 
 def _default(policy: Policy) -> str:

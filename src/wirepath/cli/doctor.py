@@ -31,7 +31,7 @@ def _doctor(options: Namespace) -> int:
     else:
         width = max(len(finding.name) for finding in findings)
         for finding in findings:
-            print(f"{_WORDS[finding.ok]:7}  {finding.name:{width}}  {finding.detail}")
+            show.line(f"{_WORDS[finding.ok]:7}  {finding.name:{width}}  {finding.detail}")
             if finding.cure:
-                print(f"{'':7}  {'':{width}}  -> {finding.cure}")
+                show.line(f"{'':7}  {'':{width}}  -> {finding.cure}")
     return 1 if any(finding.ok is False for finding in findings) else 0

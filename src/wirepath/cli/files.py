@@ -5,18 +5,21 @@ import sys
 from pathlib import Path
 
 from wirepath.errors import RequestError, errno_name
+from wirepath.inputs import LIST_BYTES_MAX, read_input, read_stream
 
 
 def read(file: Path) -> bytes:
-    """Read a whole file, or stdin if *file* is ``-``.
+    """Read a whole list, or stdin if *file* is ``-``.
 
     Raises:
         RequestError: the file cannot be read.
     """
-    if str(file) == "-":
-        return sys.stdin.buffer.read()
+    if str(file) == "-" and sys.stdin is None:
+        raise RequestError(f"read {file}: standard input is closed (name a file)")
     try:
-        return file.read_bytes()
+        if str(file) == "-":
+            return read_stream(sys.stdin.buffer, LIST_BYTES_MAX)
+        return read_input(file, LIST_BYTES_MAX)
     except OSError as error:
         raise _refused(f"read {file}", error, "name a file that can be read") from error
 

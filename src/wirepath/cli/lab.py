@@ -52,7 +52,8 @@ def _up(options: Namespace) -> None:
         show.document({"name": built.name, "hosts": hosts})
         return
     _print_hosts(list(built.hosts.values()))
-    print(f"\n`wirepath lab run {_option(options)}server COMMAND` runs a command there")
+    show.line()
+    show.line(f"`wirepath lab run {_option(options)}server COMMAND` runs a command there")
 
 
 def _option(options: Namespace) -> str:
@@ -72,7 +73,7 @@ def _down(options: Namespace) -> None:
     if options.json:
         show.document({"name": options.name})
     else:
-        print(f"lab {options.name}: down")
+        show.line(f"lab {options.name}: down")
 
 
 def _status(options: Namespace) -> None:
@@ -82,7 +83,7 @@ def _status(options: Namespace) -> None:
         show.document({"name": options.name, "up": bool(found), "hosts": hosts})
         return
     if not found:
-        print(f"lab {options.name}: not up")
+        show.line(f"lab {options.name}: not up")
     show.table(
         (*_COLUMNS, "xdp", "processes"),
         (

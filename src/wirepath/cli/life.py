@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import sys
+import time
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from wirepath.cli import show, ssh_peer
 from wirepath.cli.parser import add_json, add_live
 from wirepath.datapath import Datapath
-from wirepath.errors import RequestError
+from wirepath.errors import RequestError, printable
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
@@ -50,24 +52,27 @@ def _up(options: Namespace) -> None:
 
     policy = Policy.load(options.policy)
     _warn(policy, skip_bad=options.skip_bad)
-    with Datapath.up(
-        options.iface,
-        policy,
-        mode=options.mode,
-        skip_bad=options.skip_bad,
-        sysctl=options.sysctl,
-        qdisc=options.qdisc,
-        tc=options.tc,
-    ) as datapath:
+    with (
+        _telling(options.iface),
+        Datapath.up(
+            options.iface,
+            policy,
+            mode=options.mode,
+            skip_bad=options.skip_bad,
+            sysctl=options.sysctl,
+            qdisc=options.qdisc,
+            tc=options.tc,
+        ) as datapath,
+    ):
         status = datapath.status()
     if options.json:
         show.document(status.document())
         return
     rules = show.count(status.rules, "rule")
     prefixes = f"{show.count(sum(status.sets.values()), 'prefix')} in {_sets(len(status.sets))}"
-    print(f"{status.iface}: up in {status.mode} mode, {rules}, {prefixes}")
+    show.line(f"{status.iface}: up in {status.mode} mode, {rules}, {prefixes}")
     if status.conntrack:
-        print(
+        show.line(
             f"{status.iface}: nft rule added, so that connections are tracked: {status.conntrack}"
         )
 
@@ -77,9 +82,30 @@ def _warn(policy: Policy, *, skip_bad: bool) -> None:
     from wirepath.policy.notes import starving
 
     if cut := ssh_peer.cut_off(policy, skip_bad=skip_bad):
-        print(f"note: {policy.file}: {cut}", file=sys.stderr)
+        print(f"note: {printable(policy.file)}: {cut}", file=sys.stderr)
     for note in starving(policy):
         print(f"note: {note}", file=sys.stderr)
+
+
+# An interrupt that comes after the commit has not undone the change: the operator should know.
+@contextmanager
+def _telling(name: str, *, down: bool = False) -> Iterator[None]:
+    began = time.time()
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(_outcome(name, began, down=down)) from None
+
+
+# What has come of a change of *name* that *began* then; empty if nothing has.
+def _outcome(name: str, began: float, *, down: bool) -> str:
+    if name not in Datapath.names():
+        return f"{name}: interrupted, but it is down (nothing is left to do)" if down else ""
+    manifest = Datapath.open(name).manifest
+    if down or manifest.since < began:
+        return ""
+    serves = f"generation {manifest.generation} of {manifest.file} serves"
+    return f"{name}: interrupted, but {serves} (`wirepath status` shows it)"
 
 
 def _sets(number: int) -> str:
@@ -118,7 +144,7 @@ def _apply(options: Namespace) -> None:
     name = _one_name(options, names)
     policy = Policy.load(Path(file))
     _warn(policy, skip_bad=options.skip_bad)
-    with Datapath.open(name) as datapath:
+    with Datapath.open(name) as datapath, _telling(datapath.name):
         before = datapath.status().conntrack
         if options.dry_run:
             difference = datapath.difference(policy, skip_bad=options.skip_bad)
@@ -144,11 +170,11 @@ def _apply(options: Namespace) -> None:
         )
         return
     for line in _told(difference):
-        print(line)
+        show.line(line)
     if before != after:
-        print(f"+ nft rule {after}" if after else f"- nft rule {before}")
+        show.line(f"+ nft rule {after}" if after else f"- nft rule {before}")
     kept = "nothing was changed (--dry-run)" if options.dry_run else f"generation {generation}"
-    print(f"{datapath.name}: {kept}")
+    show.line(f"{datapath.name}: {kept}")
 
 
 def _one_name(options: Namespace, names: list[str]) -> str | None:
@@ -200,9 +226,10 @@ def down(parser: ArgumentParser) -> None:
 
 
 def _down(options: Namespace) -> None:
-    with Datapath.open(_one_name(options, options.names)) as datapath:
+    datapath = Datapath.open(_one_name(options, options.names))
+    with _telling(datapath.name, down=True):
         datapath.down()
     if options.json:
         show.document({"iface": datapath.name})
     else:
-        print(f"{datapath.name}: down")
+        show.line(f"{datapath.name}: down")

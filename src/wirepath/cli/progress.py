@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
+from wirepath.errors import printable
+
 _PATIENCE_S: Final = 1.0
 
 
@@ -31,7 +33,7 @@ def _show(doing: str, done: threading.Event) -> None:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-    columns = TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn()
+    columns = TextColumn("{task.description}", markup=False), BarColumn(), TimeElapsedColumn()
     with Progress(*columns, console=Console(stderr=True), transient=True) as shown:
-        shown.add_task(doing, total=None)
+        shown.add_task(printable(doing), total=None)
         done.wait()

@@ -97,16 +97,17 @@ def _tell(file: Path, result: Replay, *, frames: bool) -> None:
     if frames:
         width = len(f"{result.frames:,}")
         for n, (verdict, reason, rule) in enumerate(result.judged, 1):
-            print(f"{n:{width},}  {verdict:8}  {reason:11}  {rule or ''}".rstrip())
-        print()
+            show.line(f"{n:{width},}  {verdict:8}  {reason:11}  {rule or ''}".rstrip())
+        show.line()
     size = show.count(result.bytes, "byte")
-    print(f"{name(file)}: {show.count(result.frames, 'frame')}, {size}\n")
+    show.line(f"{name(file)}: {show.count(result.frames, 'frame')}, {size}")
+    show.line()
     show.table(("verdict", "frames"), result.verdicts.items())
     if result.reasons:
-        print()
+        show.line()
         show.table(("reason", "frames"), result.reasons.items())
     if result.rules:
-        print()
+        show.line()
         counted = result.rules.items()
         rows = ((name, c.packets, c.bytes, c.dropped) for name, c in counted)
         show.table(("rule", "packets", "bytes", "dropped"), rows)

@@ -92,7 +92,7 @@ def _head(datapath: Datapath, options: Namespace) -> dict[str, object]:
 
 
 def _tell(name: str, what: str, count: int) -> None:
-    print(f"@{name}: {what}; now {show.count(count, 'prefix')}")
+    show.line(f"@{name}: {what}; now {show.count(count, 'prefix')}")
 
 
 def _load(options: Namespace) -> None:
@@ -123,7 +123,8 @@ def _dump(options: Namespace) -> None:
     if options.file and options.json:
         show.document(document | {"file": str(options.file)})
     elif options.file:
-        print(f"@{options.name}: {show.count(len(contents), 'prefix')} written to {options.file}")
+        written = show.count(len(contents), "prefix")
+        show.line(f"@{options.name}: {written} written to {options.file}")
     elif options.json:
         show.document(document | {"contents": contents})
     else:
@@ -150,6 +151,6 @@ def _list(options: Namespace) -> None:
     if options.json:
         show.document({"iface": datapath.name, "sets": counts})
     elif not counts:
-        print(f"{datapath.name}: the policy has no sets")
+        show.line(f"{datapath.name}: the policy has no sets")
     else:
         show.table(("set", "prefixes"), counts.items())

@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
+from wirepath.errors import printable
 from wirepath.net import HOOKS
 
 Cell = str | int | None
@@ -18,6 +19,11 @@ def document(values: Any) -> None:
     print(json.dumps(values))
 
 
+def line(text: str = "") -> None:
+    """Print *text* as one line, whatever is in it."""
+    print(printable(text))
+
+
 def table(titles: Sequence[str], rows: Iterable[Sequence[Cell]]) -> None:
     """Print *rows* under *titles*, columns two spaces apart; print nothing without rows."""
     found = [tuple(row) for row in rows]
@@ -27,8 +33,8 @@ def table(titles: Sequence[str], rows: Iterable[Sequence[Cell]]) -> None:
     columns = list(zip(*found, strict=True))
     right = [any(isinstance(value, int) for value in column) for column in columns]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    for line in lines:
-        cells = zip(line, widths, right, strict=True)
+    for each in lines:
+        cells = zip(each, widths, right, strict=True)
         padded = (cell.rjust(width) if r else cell.ljust(width) for cell, width, r in cells)
         print("  ".join(padded).rstrip())
 
@@ -57,7 +63,7 @@ def hooks(of_rules: Iterable[Sequence[str]]) -> HookColumn:
 def _cell(value: Cell) -> str:
     if value is None:
         return "-"
-    return f"{value:,}" if isinstance(value, int) else value
+    return f"{value:,}" if isinstance(value, int) else printable(value)
 
 
 def count(number: int, thing: str) -> str:

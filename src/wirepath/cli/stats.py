@@ -60,7 +60,7 @@ def _watch(now: Stats, options: Namespace) -> None:
             print(_CLEAR, end="")
         _print(now, options, before.document(), at - then)
         if not (sys.stdout.isatty() or options.json):
-            print()
+            show.line()
         sys.stdout.flush()
 
 
@@ -80,13 +80,13 @@ def _print(
             show.count(counted["bytes"], "byte"),
         )
         where = f" at {hook}" if len(now["hooks"]) > 1 else ""
-        print(f"{now['iface']}: {packets}, {size}{where}")
+        show.line(f"{now['iface']}: {packets}, {size}{where}")
     for what, title in _COUNTED.items():
         if now.get(what):
-            print()
+            show.line()
             _print_counts(what, title, now, before, elapsed_s)
     if now["rules"]:
-        print()
+        show.line()
         earlier = before["rules"] if before else None
         _print_rules(now["rules"], read.own, earlier, elapsed_s)
 
@@ -144,7 +144,7 @@ def _rules(options: Namespace) -> None:
     if options.json:
         show.document({"iface": datapath.name, "rules": listed})
     elif not listed:
-        print(f"{datapath.name}: the policy has no rules")
+        show.line(f"{datapath.name}: the policy has no rules")
     else:
         hooks = show.hooks([rule.hooks for rule in rules])
         own = dict.fromkeys(name for rule in rules for name in rule.count.own)

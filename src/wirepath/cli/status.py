@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
 from wirepath.cli import complain, show
@@ -43,36 +44,44 @@ def _status(options: Namespace) -> int:
     if options.json:
         show.document({"interfaces": [each.document() for each in found]})
     elif not names:
-        print("wirepath is not up anywhere")
+        show.line("wirepath is not up anywhere")
     elif options.check:
         for each in found:
             for warning in each.warnings:
-                print(f"{each.iface}: {warning}")
+                show.line(f"{each.iface}: {warning}")
     else:
-        print("\n\n".join("\n".join(_told(each)) for each in found))
+        _print(found)
     for failure in errors:
         complain(failure)
     return errors[0].exit_code if errors else int(ill)
+
+
+def _print(found: list[Status]) -> None:
+    for at, each in enumerate(found):
+        if at:
+            show.line()
+        for line in _told(each):
+            show.line(line)
 
 
 def _told(status: Status) -> Iterator[str]:
     ago = show.duration(time.time() - status.since)
     sets = ", ".join(f"{name} {count:,}" for name, count in status.sets.items())
     where = [_attached(hook, how) for hook, how in status.hooks.items()]
-    rows = {
-        "policy": f"{status.policy}, generation {status.generation}",
-        "serving": f"since {show.moment(status.since)}, for {ago}",
-        "hooks": f"\n{'':11}".join(where),
-        "rules": f"{status.rules:,}",
-        "sets": sets or "none",
-        "bans": f"{status.bans['used']:,}, room for {status.bans['room']:,}",
-        "judged": f"{show.count(status.packets, 'packet')}, {show.count(status.bytes, 'byte')}",
-    }
+    rows = [
+        ("policy", f"{status.policy}, generation {status.generation}"),
+        ("serving", f"since {show.moment(status.since)}, for {ago}"),
+        *zip_longest(["hooks"], where, fillvalue=""),
+        ("rules", f"{status.rules:,}"),
+        ("sets", sets or "none"),
+        ("bans", f"{status.bans['used']:,}, room for {status.bans['room']:,}"),
+        ("judged", f"{show.count(status.packets, 'packet')}, {show.count(status.bytes, 'byte')}"),
+    ]
     if status.conntrack:
-        rows["tracked"] = f"by nft rule {status.conntrack}"
+        rows.append(("tracked", f"by nft rule {status.conntrack}"))
     how = "up" if status.filtering else "NOT FILTERING"
     yield f"{status.iface}: {how} in {status.mode} mode"
-    yield from (f"  {what:7}  {value}" for what, value in rows.items())
+    yield from (f"  {what:7}  {value}" for what, value in rows)
     yield from (f"  warning  {warning}" for warning in status.warnings)
 
 

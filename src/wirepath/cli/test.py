@@ -65,7 +65,7 @@ def _test(options: Namespace) -> None:
         show.document(found.document())
     else:
         for line in _told(found):
-            print(line)
+            show.line(line)
         show.table(("rule", "action", "matches"), map(_row, found.steps))
 
 
@@ -100,9 +100,12 @@ def _told(found: Explanation) -> Iterator[str]:
         yield f"{address}: drop, banned by {found.ban.prefix}"
     else:
         verdict, rule = found.verdict.verdict, found.verdict.rule
-        others = " or ".join(sorted(found.possible - {verdict}))
-        unless = f", unless a rule before that says {others}" if others else ""
-        yield f"{address}: {verdict} {f'by rule {rule}' if rule else 'by default'}{unless}"
+        others = found.possible - {verdict}
+        of_rules = others.intersection(v for step in found.steps for v in step.rule.action.may)
+        named = " or ".join(sorted(of_rules))
+        unless = f", unless a rule before that says {named}" if named else ""
+        but = ", but later fragments are dropped" if others - of_rules else ""
+        yield f"{address}: {verdict} {f'by rule {rule}' if rule else 'by default'}{unless}{but}"
     yield f"in sets: {', '.join(found.sets) or 'none'}"
 
 

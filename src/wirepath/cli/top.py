@@ -131,7 +131,7 @@ def _watch(first: Look, seconds: float, pause: Pause, live: Live) -> None:
 @contextmanager
 def _keys() -> Iterator[Pause]:
     """Read single keys if stdin is a terminal; yield a function that waits and looks for `q`."""
-    if not sys.stdin.isatty():
+    if not (sys.stdin and sys.stdin.isatty()):
         yield _asleep
         return
     import termios

@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from wirepath.cli import show
+from wirepath.errors import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -71,7 +72,7 @@ def waiting(name: str, foot: str) -> RenderableType:
 
 
 def _line(text: str) -> Text:
-    return Text(text, no_wrap=True, overflow="ellipsis")
+    return Text(printable(text), no_wrap=True, overflow="ellipsis")
 
 
 def _head(view: View) -> Iterator[str]:
@@ -160,5 +161,5 @@ def _table(part: Part, room: int, width: int) -> Table:
             overflow="ellipsis",
         )
     for row in part.rows[:room]:
-        table.add_row(*map(Text, row))
+        table.add_row(*map(Text, map(printable, row)))
     return table

@@ -100,6 +100,8 @@ def rebuild(pins: Pins, handles: Handles, members: Members) -> None:
 def carry_out(change: Change) -> None:
     """Carry *change* out; if it fails before the commit, undo it.
 
+    An interrupt after the commit does not undo it.
+
     Raises:
         WirepathError: a step failed. After the commit the change holds all the same: only some of
             the old generation could not be removed.
@@ -110,16 +112,28 @@ def carry_out(change: Change) -> None:
             for step in STEPS:
                 begun.append(step)
                 step.do(change)
-        except BaseException:
-            if change.after is None and change.committed:  # nothing can put the program back
+        except BaseException as error:
+            if change.committed and _goes_forward(change, error):
+                Withdraw().do(change)
+                Publish().do(change)
                 finish(change)
             elif undo(change, begun[1:]):
                 begun[0].undo(change)  # otherwise the note stays, and the next command tries again
             raise
-        finish(change)
+        try:
+            finish(change)
+        except KeyboardInterrupt:
+            finish(change)
+            raise
     finally:
         if change.next:
             change.next.loaded.close()
+
+
+# Nothing puts back a program that `down` took off. And packets that have met the next generation
+# need not meet the one before again because the operator has not waited for the rest.
+def _goes_forward(change: Change, error: BaseException) -> bool:
+    return change.after is None or isinstance(error, KeyboardInterrupt)
 
 
 def undo(change: Change, begun: Sequence[Step]) -> bool:

@@ -88,7 +88,7 @@ class Interface:
 def name_of(ifindex: int) -> str:
     """Return the name of an interface of this network namespace; empty if it is gone."""
     buffer = ffi.new("char[16]")
-    return ffi.string(buffer).decode() if lib.if_indextoname(ifindex, buffer) else ""
+    return os.fsdecode(ffi.string(buffer)) if lib.if_indextoname(ifindex, buffer) else ""
 
 
 def received(name: str) -> int:
@@ -97,7 +97,7 @@ def received(name: str) -> int:
     Source: net/core/net-procfs.c; packets that XDP dropped are among them.
     """
     # Of the thread, whose network namespace may be another than that of the process.
-    with Path("/proc/thread-self/net/dev").open() as lines:
+    with Path("/proc/thread-self/net/dev").open(errors="surrogateescape") as lines:
         for line in lines:
             who, _, counts = line.partition(":")
             if who.strip() == name:

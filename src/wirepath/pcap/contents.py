@@ -9,14 +9,13 @@ import os
 import stat
 import zlib
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import Any, Final
 
 from wirepath.errors import CaptureError, errno_name
+from wirepath.inputs import PIPED_BYTES_MAX, open_input, read_open, read_stream
 
 STANDARD_INPUT: Final = Path("-")
 _GZIP: Final = b"\x1f\x8b"
-_IN_MEMORY_MAX: Final = 1 << 30  # bytes of a capture that cannot be mapped
-_CHUNK_BYTES: Final = 1 << 20
 
 
 def name(path: Path) -> str:
@@ -33,44 +32,32 @@ def read(path: Path) -> bytes | mmap.mmap:
     try:
         with _opened(path) as file:
             status = os.fstat(file.fileno())
-            if not stat.S_ISREG(status.st_mode):
-                data: bytes | mmap.mmap = _whole(file, path, "it is no file that can be mapped")
-            elif status.st_size:
-                data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+            if stat.S_ISREG(status.st_mode) and status.st_size:
+                data: bytes | mmap.mmap = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
             else:
-                return b""
+                data = read_open(file, PIPED_BYTES_MAX)
     except OSError as error:
         why = f"{error.strerror} [{errno_name(error.errno or 0)}]"
         raise CaptureError(f"read {name(path)}: {why} (name a pcap or pcapng file)") from error
     return _unpacked(data, path) if data[: len(_GZIP)] == _GZIP else data
 
 
-def _opened(path: Path) -> IO[bytes]:
-    if path == STANDARD_INPUT:
-        return open(0, "rb", closefd=False)
-    return path.open("rb")
-
-
-def _whole(file: IO[bytes] | gzip.GzipFile, path: Path, why: str) -> bytes:
-    data = bytearray()
-    while chunk := file.read(_CHUNK_BYTES):
-        data += chunk
-        if len(data) > _IN_MEMORY_MAX:
-            most = f"{_IN_MEMORY_MAX >> 20:,} MiB"
-            raise CaptureError(
-                f"read {name(path)}: {why}, and has more than {most} (write it to a file, unpacked)"
-            )
-    return bytes(data)
+def _opened(path: Path) -> io.FileIO:
+    return io.FileIO(0, closefd=False) if path == STANDARD_INPUT else open_input(path)
 
 
 def _unpacked(data: bytes | mmap.mmap, path: Path) -> bytes:
     try:
         source: Any = data if isinstance(data, mmap.mmap) else io.BytesIO(data)
         with gzip.GzipFile(fileobj=source) as file:
-            return _whole(file, path, "it is compressed")
+            return read_stream(file, PIPED_BYTES_MAX)
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise CaptureError(
             f"read {name(path)}: the compressed data is damaged or ends early (copy it again)"
+        ) from error
+    except OSError as error:
+        raise CaptureError(
+            f"read {name(path)}: unpacked, it is {error.strerror} (unpack it into a file)"
         ) from error
     finally:
         if isinstance(data, mmap.mmap):

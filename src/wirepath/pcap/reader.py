@@ -7,7 +7,7 @@ their own), in both byte orders, gzipped or not; of Ethernet, Linux cooked, IP a
 import mmap
 from array import array
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any, Final, NamedTuple, Self, SupportsBytes
 
@@ -96,7 +96,8 @@ class Capture:
     def close(self) -> None:
         """Unmap the file."""
         if isinstance(self.data, mmap.mmap):
-            self.data.close()
+            with suppress(BufferError):  # an error on its way still points into it, and frees it
+                self.data.close()
 
 
 def read_capture(path: str | Path) -> Capture:

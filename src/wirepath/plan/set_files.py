@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from wirepath.errors import PolicyError, Problem, RequestError, errno_name
+from wirepath.inputs import LIST_BYTES_MAX, read_input
 from wirepath.prefixes import Members, ParsedList, parse_list
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def read_list(path: Path, *, set_id: int = 0) -> ParsedList:
         RequestError: the file cannot be read.
     """
     try:
-        return parse_list(path.read_bytes(), str(path), set_id=set_id)
+        return parse_list(read_input(path, LIST_BYTES_MAX), str(path), set_id=set_id)
     except OSError as error:
         raise RequestError(
             f"read {path}: {error.strerror} [{errno_name(error.errno or 0)}] (name a list)"

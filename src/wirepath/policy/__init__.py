@@ -13,6 +13,7 @@ from typing import Any, Final, Self
 from wirepath import actions
 from wirepath.document import Document, Table, choice, flag, string
 from wirepath.errors import PolicyError, Problem, RequestError, errno_name, shown
+from wirepath.inputs import POLICY_BYTES_MAX, open_input, read_input
 from wirepath.net import HOOKS, Hook, Outcome, Prefix
 from wirepath.policy.match import Match
 from wirepath.policy.names import TCP, UDP
@@ -62,7 +63,7 @@ class Policy:
         """
         path = Path(path)
         try:
-            data = path.read_bytes()
+            data = read_input(path, POLICY_BYTES_MAX)
         except OSError as error:
             raise RequestError(f"read {path}: {_no(error)} (name a policy file)") from error
         try:
@@ -281,10 +282,10 @@ def _readable(base: Path) -> Callable[[Any], Path]:
     def read(value: Any) -> Path:
         path = (base / string(value)).absolute()
         try:
-            with path.open("rb"):
-                return path
+            open_input(path).close()
         except OSError as error:
             raise RequestError(f"{value}: {_no(error)} (looked for {path})") from error
+        return path
 
     return read
 

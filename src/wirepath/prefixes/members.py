@@ -5,6 +5,7 @@ from __future__ import annotations
 from array import array
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from wirepath.errors import RequestError
 from wirepath.native import ffi, lib
 from wirepath.net import Prefix
 
@@ -172,16 +173,26 @@ def parse_list(text: ReadableBuffer, file: str, *, set_id: int = 0) -> ParsedLis
         text: the whole list, in ASCII; a UTF-8 byte order mark is skipped.
         file: its name, for reports of bad lines.
         set_id: the set of the members, 0 to 63.
+
+    Raises:
+        RequestError: so many lines are bad that it is no list at all.
     """
     source = ffi.from_buffer("char[]", text)
     parsed = lib.wp_list_parse(source, len(source), set_id)
     if parsed == ffi.NULL:
         raise MemoryError
     parsed = ffi.gc(parsed, lib.wp_list_free)
+    if parsed.problem_count == lib.PROBLEMS_MAX:
+        what = f"{lib.PROBLEMS_MAX:,} lines are no prefixes, the last of them line {_last(parsed)}"
+        raise RequestError(f"{file or 'list'}: {what} (name a list, one prefix a line)")
     bad = [_bad_line(source, parsed.problems[i]) for i in range(parsed.problem_count)]
     size = parsed.count * lib.wp_member_size
     owned = ffi.gc(ffi.cast("char *", lib.wp_list_take(parsed)), lib.wp_free)
     return ParsedList(file, Members(ffi.buffer(owned, size)), bad)
+
+
+def _last(parsed: Any) -> int:
+    return int(parsed.problems[parsed.problem_count - 1].line)
 
 
 def _bad_line(source: Any, problem: Any) -> BadLine:

@@ -15,6 +15,7 @@ from codecs import BOM_UTF8
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from wirepath.errors import RequestError
 from wirepath.prefixes import BadLine, Members, format_members, parse_list
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ _NEVER: Final = "null"
 _LATEST: Final = 1 << 53  # seconds that JSON's numbers tell apart
 _NAMES: Final = (str, type(None))
 _WORD: Final = re.compile(r"[0-9A-Za-z:./]+", re.ASCII)
+_LINES_MAX: Final = 4_000_000  # four times the room of the table
 _SHOWN: Final = 64  # characters of a bad line
 _NO_BAN: Final = 'not a ban (write {"cidr": "192.0.2.1", "expires": null}, or --skip-bad)'
 
@@ -92,8 +94,15 @@ def _name(rule: str | None) -> str:
 
 
 def parse_bans(text: bytes) -> BanList:
-    """Parse a file of bans, a list of prefixes, or a mixture of both."""
-    lines = text.removeprefix(BOM_UTF8).split(b"\n")
+    """Parse a file of bans, a list of prefixes, or a mixture of both.
+
+    Raises:
+        RequestError: it is larger than a list of bans can be.
+    """
+    if text.count(b"\n") + text.count(b"\r") > _LINES_MAX:
+        cure = "ban prefixes in place of addresses"
+        raise RequestError(f"list of bans: more than {_LINES_MAX:,} lines ({cure})")
+    lines = text.removeprefix(BOM_UTF8).splitlines()
     places = [at for at, line in enumerate(lines) if line.lstrip()[:1] == b"{"]
     kept: list[str] = []
     saved: list[Saved] = []

@@ -17,7 +17,7 @@ struct reader {
 
 static bool is_blank(char c)
 {
-	return c == ' ' || c == '\t' || c == '\r';
+	return c == ' ' || c == '\t';
 }
 
 static const char *skip_blanks(const char *p, const char *end)
@@ -27,17 +27,30 @@ static const char *skip_blanks(const char *p, const char *end)
 	return p;
 }
 
+static bool is_end(char c)
+{
+	return c == '\n' || c == '\r';
+}
+
 static const char *line_end(const char *p, const char *end)
 {
-	const char *found = memchr(p, '\n', end - p);
+	while (p < end && !is_end(*p))
+		p++;
+	return p;
+}
 
-	return found ? found : end;
+/* The line after the one that ends at @p: with LF, CR LF, or CR alone. */
+static const char *next_line(const char *p, const char *end)
+{
+	if (end - p > 1 && p[0] == '\r' && p[1] == '\n')
+		return p + 2;
+	return p < end ? p + 1 : end;
 }
 
 /* Tells whether only a comment or nothing is left of the line at @p. */
 static bool is_over(const char *p, const char *end)
 {
-	return p == end || *p == '\n' || *p == '#' || *p == ';';
+	return p == end || is_end(*p) || *p == '#' || *p == ';';
 }
 
 static bool add_member(struct reader *r, const struct member *member)
@@ -143,15 +156,13 @@ struct list *wp_list_parse(const char *text, size_t length, uint8_t set)
 		return NULL;
 	if (length >= 3 && !memcmp(text, "\xef\xbb\xbf", 3))
 		r.pos += 3; /* the byte order mark of some editors */
-	while (r.pos < r.end) {
+	while (r.pos < r.end && r.list->problem_count < PROBLEMS_MAX) {
 		r.line++;
 		if (!read_line(&r)) {
 			wp_list_free(r.list);
 			return NULL;
 		}
-		r.pos = line_end(r.pos, r.end);
-		if (r.pos < r.end)
-			r.pos++;
+		r.pos = next_line(line_end(r.pos, r.end), r.end);
 	}
 	return r.list;
 }

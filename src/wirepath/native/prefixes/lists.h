@@ -12,6 +12,11 @@
 
 #include "prefixes/address.h"
 
+/* A file with so many bad lines is no list; reading ends there. */
+enum {
+	PROBLEMS_MAX = 100000
+};
+
 struct list_problem {
 	size_t line;       /* from 1 */
 	size_t at, length; /* of the bad words in the text */
