@@ -27,7 +27,7 @@ WORKER = Path(__file__).parent / "harness" / "worker"
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "kernel: needs root and a kernel that loads programs")
-    # Whoever runs the tests over SSH is no part of them.
+    # An SSH session that the tests are run from must not change what they see.
     os.environ["SSH_CONNECTION"] = ""
     # A background job of a shell ignores SIGINT; processes that tests interrupt would inherit that.
     signal.signal(signal.SIGINT, signal.default_int_handler)

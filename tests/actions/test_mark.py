@@ -67,7 +67,7 @@ _NO_PRIORITY = (
     'not a priority (write a number from 0 to 4294967295, or a class of tc such as "1:10")'
 )
 _OURS = "wirepath marks copies so (write another than 0x77690000 to 0x7769ffff)"
-_XDP = 'is not for there: XDP has no skb (write hook = ["tc_ingress", "egress"])'
+_XDP = 'does not work there: XDP has no skb (write hook = ["tc_ingress", "egress"])'
 
 
 @pytest.mark.parametrize(

@@ -73,7 +73,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Path]]
     return made
 
 
-# A tun device has a carrier while somebody has it open.
+# A tun device has a carrier while a process has it open.
 _HOLD_TUN = """
 import fcntl, struct, sys, time
 tun = open("/dev/net/tun", "r+b", buffering=0)

@@ -65,7 +65,7 @@ def test_it_is_refused_without_a_word(hosts: Pair, bpffs: Path, policy: Path, ho
 
 
 def test_of_a_set_that_the_policy_itself_empties(hosts: Pair, bpffs: Path, policy: Path) -> None:
-    """Whoever takes the file out of the policy means it."""
+    """Taking the file out of the policy is deliberate."""
     datapath = Datapath.up(IFNAME, Policy.load(policy))
     datapath.apply(Policy.parse(policy.read_text().replace('files = ["feed.txt"]', "")))
     assert datapath.sets.counts() == {"feed": 0}

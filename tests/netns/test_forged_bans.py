@@ -1,4 +1,4 @@
-"""Who forges a source does not get it banned; a client that connects too often is banned."""
+"""A forged source is not banned; a client that connects too often is."""
 
 import json
 import time

@@ -198,7 +198,7 @@ def test_match(inside: str, message: str) -> None:
         ('[[rule]]\nname = "a"\naction = "deny"\n',
          'p.toml:3: rule.a.action: "deny": unknown value (write "pass" or "drop")'),
         ('[[rule]]\nname = "a"\nmirror = { to = "eth1" }\n',
-         'p.toml:1: rule.a.hook: "ingress": `mirror` is not for there'
+         'p.toml:1: rule.a.hook: "ingress": `mirror` does not work there'
          ' (write hook = ["tc_ingress", "egress"])'),
         ('[[rule]]\nname = "a"\nhook = ["ingress", "output"]\n',
          'p.toml:3: rule.a.hook: "output": unknown value'
@@ -221,7 +221,7 @@ def test_match(inside: str, message: str) -> None:
         ('[[rule]]\nname = "a"\naction = "drop"\ndscp = "EF"\n',
          "p.toml:4: rule.a.dscp: a second action (one a rule: `action` is there; write two rules)"),
         ('[[rule]]\nname = "a"\nhook = ["ingress", "egress"]\nreject = true\n',
-         'p.toml:3: rule.a.hook: "egress": `reject` is not for there (write hook = "ingress")'),
+         'p.toml:3: rule.a.hook: "egress": `reject` does not work there (write hook = "ingress")'),
         ('[datapath]\ndefault = "drop"\n[[rule]]\nname = "a"\nhook = "egress"\n',
          'p.toml:2: datapath.default: "drop": at egress no rule passes anything, so all would be'
          ' dropped (write default = { ingress = "drop" }, or a rule that passes at egress)'),

@@ -104,7 +104,7 @@ def difference(handles: Handles, policy: Policy, contents: Contents) -> Differen
     )
 
 
-# A key that nobody wrote may be in neither or in one only.
+# An optional key may be missing on either side.
 def _changed(before: Mapping[str, object], after: Mapping[str, object]) -> tuple[str, ...]:
     return tuple(key for key in {**after, **before} if before.get(key) != after.get(key))
 

@@ -323,7 +323,7 @@ def _read_rules(tables: list[Table], sets: Collection[str]) -> tuple[Rule, ...]:
             listed = f"[{', '.join(right)}]" if len(right) > 1 else right[0]
             cure = f"write hook = {listed}"
             why = f": {action.absent}" if action.absent else ""
-            message = f"`{action.kind}` is not for there{why} ({cure})"
+            message = f"`{action.kind}` does not work there{why} ({cure})"
             table.wrong("hook", f"{shown(elsewhere[0])}: {message}")
         for key, message in action.misplaced(hooks):
             table.table(action.kind, "").wrong(key, message)

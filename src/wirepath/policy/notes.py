@@ -52,8 +52,8 @@ def starving(policy: Policy) -> Iterator[Problem]:
             yield policy.problem(message, "rule", number, "limit", "burst")
 
 
-# Whoever forges a source gets it banned, unless the packets that count are of a source that has
-# proved its address: SYNs behind a challenge of them all, or packets of established connections.
+# A forged source gets banned, unless only packets of proven sources count: SYNs that have passed a
+# challenge of every SYN, or packets of established connections.
 def _unproven(policy: Policy) -> Iterator[Problem]:
     proofs: list[Rule] = []
     for number, rule in enumerate(policy.rules):
