@@ -169,8 +169,7 @@ class Table:
     def tables(self, key: str, shape: str) -> "list[Table]":
         """Return the array of tables *key*; each label has the ``name`` of the table, if any.
 
-        Tables without a name are told apart by their lines; in a document without lines, the label
-        has their position, from 0.
+        In a document without lines, the label of a table without a name has its position, from 0.
         """
         value = self.take(key)
         if value is None:

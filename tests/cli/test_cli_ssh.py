@@ -56,6 +56,13 @@ def test_without_a_session(wirepath_: Wirepath, tmp_path: Path) -> None:
     assert "note:" not in wirepath_("check", _policy(tmp_path)).out
 
 
+@pytest.mark.parametrize("words", ["UNKNOWN 65535 UNKNOWN 65535", "203.0.113.5 1 192.0.2.9 x", "-"])
+def test_a_session_without_addresses(wirepath_: Wirepath, tmp_path: Path, words: str) -> None:
+    told = wirepath_("check", _policy(tmp_path), env={**ENVIRONMENT, "SSH_CONNECTION": words})
+    assert (told.code, told.err) == (0, "")
+    assert "note:" not in told.out
+
+
 def test_sudo_does_not_hide_it(tmp_path: Path) -> None:
     """sudo starts its command without the variable; the shell above it still has it."""
     file = _policy(tmp_path)

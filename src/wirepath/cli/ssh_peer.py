@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
+
+from wirepath.errors import RequestError
+from wirepath.net import parse_address
 
 if TYPE_CHECKING:
     from wirepath.policy import Policy
@@ -51,8 +55,12 @@ def _session() -> tuple[str, int] | None:
     return None
 
 
+# sshd writes UNKNOWN for an address if the session did not come by TCP.
 def _read(words: list[str]) -> tuple[str, int] | None:
     match words:
-        case [address, _, _, port]:
-            return address.partition("%")[0], int(port)
+        case [client, _, _, port] if port.isdecimal():
+            address = client.partition("%")[0]
+            with suppress(RequestError):
+                parse_address(address)
+                return address, int(port)
     return None

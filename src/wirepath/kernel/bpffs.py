@@ -305,7 +305,7 @@ def _make_own(directory: Path) -> None:
 
 
 # Where any user may write to the bpffs, another one could have made our directory first, or put a
-# link in its place that leads elsewhere. Below a directory of ours nobody else can.
+# link in its place that leads elsewhere. Below a directory that only root may write to, none can.
 def _check_own(directory: Path) -> None:
     with telling(f"look at {directory}", cure=_ROOT):
         found = directory.lstat()
