@@ -65,6 +65,9 @@ def _up(options: Namespace) -> None:
         ) as datapath,
     ):
         status = datapath.status()
+    _tell_of_place(options.iface)
+    for warning in status.warnings:
+        print(f"warning: {status.iface}: {printable(warning)}", file=sys.stderr)
     if options.json:
         show.document(status.document())
         return
@@ -75,6 +78,15 @@ def _up(options: Namespace) -> None:
         show.line(
             f"{status.iface}: nft rule added, so that connections are tracked: {status.conntrack}"
         )
+
+
+# Prints a note on traffic that passes by a device of this kind.
+def _tell_of_place(name: str) -> None:
+    from wirepath.kernel import devices
+    from wirepath.kernel.interface import Interface
+
+    if told := devices.passed_by(Interface.of(name).index, devices.devices()):
+        print(f"note: {name} is {told}", file=sys.stderr)
 
 
 # Prints notes on what would hurt traffic at once; `check` prints all notes.
