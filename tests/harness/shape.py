@@ -31,11 +31,8 @@ def keys(shown: Any, real: Any, path: str = "") -> list[str]:
     if isinstance(shown, dict) and isinstance(real, dict):
         if path.rpartition(".")[2] in _BY_NAME:
             some = next(iter(real.values()), None)
-            return (
-                []
-                if some is None
-                else [fault for value in shown.values() for fault in keys(value, some, f"{path}.*")]
-            )
+            pairs = [(shown[key], real.get(key, some)) for key in shown]
+            return [fault for one, other in pairs for fault in keys(one, other, f"{path}.*")]
         found = [f"{path}.{key}" for key in shown.keys() ^ real.keys()]
         for key in shown.keys() & real.keys():
             found += keys(shown[key], real[key], f"{path}.{key}")
