@@ -60,15 +60,12 @@ static __always_inline __u32 noted(const struct pkt *pkt, enum action action)
 	return pkt->noted[action - ACTION_DSCP];
 }
 
-/* Does the packet leave with what a rule with @action sets?  Only if it passes;
- * a frame that a snap length has cut is not changed.
+/* Does the packet leave with what a rule with @action sets?  Only if it passes.
  */
 static __always_inline bool
 leaves_with(const struct pkt *pkt, enum action action, enum verdict verdict)
 {
-	if (verdict != VERDICT_PASS || (replaying && pkt->cut))
-		return false;
-	return noted(pkt, action);
+	return verdict == VERDICT_PASS && noted(pkt, action);
 }
 
 /* Note the work that an action leaves to the hook.  Global, so that its stack

@@ -2,6 +2,7 @@
 
 import gzip
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -151,11 +152,27 @@ def test_replay_shows_frames(wirepath_: Wirepath, policy: Path, capture: Path) -
         "verdict": "drop",
         "reason": "rule",
         "rule": "bad",
+        "time_ns": 0,
+        "src": "192.0.2.7",
+        "dst": "192.0.2.1",
+        "sport": 40000,
+        "dport": 80,
+        "proto": "tcp",
+        "length": 40,
     }
     assert [frame["n"] for frame in detail["frames_detail"]] == [1, 2, 3, 4, 5, 6]
     said = wirepath_("replay", policy, capture, "--model", "--frames").out
-    assert said.startswith("1  drop      rule         bad\n2  pass      default\n")
-    assert f"{capture}: 6 frames, " in said
+    epoch = time.strftime("%H:%M", time.localtime(0))
+    lines, rest = said.splitlines()[:6], said.splitlines()[6:]
+    assert lines == [
+        f"{epoch}:00.000000 192.0.2.7.40000 > 192.0.2.1.80         tcp  40 drop rule bad",
+        f"{epoch}:01.000000 198.51.100.1.40000 > 192.0.2.1.443     tcp  40 pass default",
+        f"{epoch}:02.000000 198.51.100.1.40000 > 192.0.2.1.53      udp  28 pass default",
+        f"{epoch}:03.000000 2001:db8:bad::1.40000 > 2001:db8::1.53 udp  48 drop rule bad",
+        f"{epoch}:04.000000 -                                      arp  28 pass not_ip",
+        f"{epoch}:05.000000 198.51.100.9 > 192.0.2.1               icmp 28 pass never_block",
+    ]
+    assert rest[1].startswith(f"{capture}: 6 frames, ")
 
 
 def test_replay_writes_what_passed_and_what_did_not(

@@ -106,6 +106,25 @@ def test_what_an_interface_is(veth: Interface) -> None:
     assert "basic" in (xdp_features(veth.index) or {"basic"})
 
 
+def test_port_of_a_bridge_with_a_program(programs: dict[str, Program], veth: Interface) -> None:
+    """The kernel allows no program below another, and says EEXIST."""
+    subprocess.run(["ip", "link", "add", "br0", "type", "bridge"], check=True)
+    subprocess.run(["ip", "link", "set", "wp0", "master", "br0"], check=True)
+    number = programs["sample"].id
+    told = (
+        rf"^attach wp0: XDP program sample \(id {number}\) is on bridge br0, which is"
+        r" above it \[EEXIST\] \(attach to br0, or take the program off there\)$"
+    )
+    with (
+        XdpLink.attach(programs["sample"], Interface.of("br0").index, "generic"),
+        pytest.raises(AttachError, match=told),
+    ):
+        XdpLink.attach(programs["other"], veth.index)
+    found = {finding.name: finding for finding in features.interface("br0")}
+    assert found["place"].cure == "attach to the ports"
+    assert "place" not in {finding.name for finding in features.interface("wp0")}
+
+
 def test_doctor(veth: Interface) -> None:
     kernel = {finding.name: finding.ok for finding in features.system()}
     assert kernel["bpf"]

@@ -39,9 +39,20 @@ def test_fixed(netns: str) -> None:
         offloads.put("lo", "tx", on=False)
 
 
+def test_by_the_kernels_names(veth: Interface) -> None:
+    names = ["rx-vlan-hw-parse", "rx-gro-list", "rx-gro-hw", "no-such-feature"]
+    assert offloads.are_on("wp0", names) == ["rx-vlan-hw-parse"]
+    subprocess.run(["ethtool", "-K", "wp0", "rxvlan", "off"], check=True)
+    assert offloads.are_on("wp0", names) == []
+    offloads.turn_on("wp0", names)  # rx-gro-hw is fixed to off, and stays
+    assert offloads.are_on("wp0", names) == ["rx-vlan-hw-parse", "rx-gro-list"]
+
+
 @pytest.mark.parametrize("name", ["nope", "much-too-long-a-name"])
 def test_no_such_interface(netns: str, name: str) -> None:
     with pytest.raises(RequestError, match=f"^{name}: no such interface"):
         offloads.get(name, "gro")
+    with pytest.raises(RequestError, match=f"^{name}: no such interface"):
+        offloads.are_on(name, ["rx-lro"])
     with pytest.raises(RequestError, match=f"^{name}: no such interface"):
         offloads.put(name, "gro", on=True)

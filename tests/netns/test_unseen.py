@@ -1,5 +1,6 @@
 """Packets that an interface receives and our program never meets are told."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from harness.pair import IFNAME, IPV4, Pair, run
 from wirepath.datapath import Datapath, device
 from wirepath.errors import AttachError
+from wirepath.kernel import virtio
 from wirepath.kernel.interface import Interface, received
 from wirepath.policy import Policy
 
@@ -60,11 +62,14 @@ def test_virtio_without_mergeable_buffers(
     features = tmp_path / "eth0" / "device" / "features"
     features.parent.mkdir(parents=True)
     features.write_text("".join("1" if bit in bits else "0" for bit in range(64)) + "\n")
-    monkeypatch.setattr(device, "_SYSFS", tmp_path)
+    (tmp_path / "eth0" / "ifindex").write_text("2\n")
+    monkeypatch.setattr(virtio, "_SYSFS", tmp_path)
     interface = Interface(
         name="eth0", index=2, up=True, mtu=1500, driver="virtio_net", rx_queues=1, tx_queues=1,
         lro=False, xdp_id=0, xdp_mode="none", arphrd=1,
     )  # fmt: skip
+    other = replace(interface, index=3)  # of that name, in another network namespace
+    device.check_native(other)
     if not refused:
         device.check_native(interface)
         return

@@ -34,7 +34,8 @@ LAYERS: dict[str, str] = {
     "report": "errors net policy prefixes plan",
     "kernel": "errors native",
     "pcap": "errors inputs native",
-    "joint": "errors net actions policy model prefixes plan explanation kernel pcap",
+    "summary": "net policy frame",
+    "joint": "errors net actions policy frame model prefixes plan explanation kernel pcap summary",
     "lab": "errors net native kernel joint",
     "cli": "errors inputs net quantities native policy prefixes plan explanation report"
     " essentials kernel pcap joint lab",

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from wirepath.datapath.diff import Difference, SetChange
+    from wirepath.datapath.status import Status
     from wirepath.policy import Policy
 
 _MODES: Final = ("native", "generic", "offload")
@@ -65,6 +66,8 @@ def _up(options: Namespace) -> None:
         ) as datapath,
     ):
         status = datapath.status()
+    _tell_of_place(options.iface)
+    _tell_warnings(status)
     if options.json:
         show.document(status.document())
         return
@@ -75,6 +78,21 @@ def _up(options: Namespace) -> None:
         show.line(
             f"{status.iface}: nft rule added, so that connections are tracked: {status.conntrack}"
         )
+
+
+# Prints what `status` will warn of from now on.
+def _tell_warnings(status: Status) -> None:
+    for warning in status.warnings:
+        print(f"warning: {printable(status.iface)}: {printable(warning)}", file=sys.stderr)
+
+
+# Prints a note on traffic that passes by a device of this kind.
+def _tell_of_place(name: str) -> None:
+    from wirepath.kernel import devices
+    from wirepath.kernel.interface import Interface
+
+    if told := devices.passed_by(Interface.of(name).index, devices.devices()):
+        print(f"note: {name} is {told}", file=sys.stderr)
 
 
 # Prints notes on what would hurt traffic at once; `check` prints all notes.

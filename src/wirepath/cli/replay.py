@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import sys
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,9 +15,11 @@ from wirepath.net import HOOKS
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
+    from collections.abc import Iterable, Iterator, Sequence
 
     from wirepath.judge import Replay
     from wirepath.pcap import Capture
+    from wirepath.pcap.departures import Departures
 
 
 def replay(parser: ArgumentParser) -> None:
@@ -34,10 +38,16 @@ def replay(parser: ArgumentParser) -> None:
     )
     parser.add_argument("--frames", action="store_true", help="show every frame")
     parser.add_argument(
-        "--write-passed", metavar="F", type=Path, help="write frames that passed to F"
+        "--write-passed",
+        metavar="F",
+        type=Path,
+        help="write frames that passed to F, as they leave",
     )
     parser.add_argument(
         "--write-dropped", metavar="F", type=Path, help="write frames that were dropped to F"
+    )
+    parser.add_argument(
+        "--write-answers", metavar="F", type=Path, help="write the answers that were sent to F"
     )
     add_json(parser)
     parser.set_defaults(run=_replay)
@@ -46,27 +56,56 @@ def replay(parser: ArgumentParser) -> None:
 def _replay(options: Namespace) -> None:
     from wirepath import judge
     from wirepath.pcap import read_capture
+    from wirepath.pcap.departures import Departures
     from wirepath.policy import Policy
 
+    if options.model and options.write_answers:
+        raise RequestError("--write-answers: the model writes no answers (leave --model out)")
     policy = Policy.load(options.policy)
-    with read_capture(options.capture) as capture:
+    with read_capture(options.capture) as capture, ExitStack() as stack:
         _check_outputs(options, capture)
-        result = judge.replay(policy, capture, hook=options.hook, model=options.model)
-        if options.write_passed:
-            _write(options.write_passed, capture, result, dropped=False)
-        if options.write_dropped:
-            _write(options.write_dropped, capture, result, dropped=True)
+        leaving = None
+        if options.write_passed or options.write_answers:
+            leaving = stack.enter_context(Departures(capture))
+        result = judge.replay(
+            policy,
+            capture,
+            hook=options.hook,
+            model=options.model,
+            summaries=options.frames,
+            departures=leaving,
+        )
+        _write_all(options, capture, result, leaving)
     if options.json:
         show.document(result.document(frames=options.frames))
     else:
-        _tell(options.capture, result, frames=options.frames)
+        _tell(options.capture, result)
+
+
+def _write_all(
+    options: Namespace, capture: Capture, result: Replay, leaving: Departures | None
+) -> None:
+    verdicts = [judged.verdict for judged in result.judged]
+    passed = [n for n, verdict in enumerate(verdicts) if verdict == "pass"]
+    dropped = [n for n, verdict in enumerate(verdicts) if verdict != "pass"]
+    if leaving and options.write_passed:
+        _write(options.write_passed, capture, ((n, leaving.passed(n)) for n in passed))
+    if options.write_dropped:
+        _write(options.write_dropped, capture, ((n, capture.frame(n)) for n in dropped))
+    if leaving and options.write_answers:
+        answers = [n for n in dropped if verdicts[n] == "tx"]
+        made = ((n, data) for n in answers if (data := leaving.answer(n)) is not None)
+        if missing := len(answers) - _write(options.write_answers, capture, made):
+            missed = show.count(missing, "answer")
+            print(f"note: {missed} not written: the capture cut what it answers", file=sys.stderr)
 
 
 # The capture is mapped into memory while it is read, so it must not be overwritten.
 def _check_outputs(options: Namespace, capture: Capture) -> None:
     from wirepath.pcap.contents import STANDARD_INPUT
 
-    outputs = [file for file in (options.write_passed, options.write_dropped) if file]
+    asked = (options.write_passed, options.write_dropped, options.write_answers)
+    outputs = [file for file in asked if file]
     read = os.fstat(0) if options.capture == STANDARD_INPUT else options.capture.stat()
     for file in outputs:
         if file.exists() and os.path.samestat(file.stat(), read):
@@ -77,27 +116,39 @@ def _check_outputs(options: Namespace, capture: Capture) -> None:
                 "hold (name a .pcapng file)"
             )
     if len({file.absolute() for file in outputs}) < len(outputs):
-        raise RequestError(f"write {outputs[0]}: named twice (name two files)")
+        raise RequestError(f"write {_twice(outputs)}: named twice (name two files)")
 
 
-def _write(file: Path, capture: Capture, result: Replay, *, dropped: bool) -> None:
+def _twice(files: Sequence[Path]) -> Path:
+    return next(
+        file
+        for n, file in enumerate(files)
+        if file.absolute() in [other.absolute() for other in files[:n]]
+    )
+
+
+# Writes the bytes of frames by their numbers; returns how many. What is as long as the captured
+# frame is that frame, and has its length on the wire.
+def _write(file: Path, capture: Capture, frames: Iterable[tuple[int, bytes]]) -> int:
     from wirepath.pcap import CaptureWriter
     from wirepath.pcap.link import ETHERNET
 
     links = sorted(set(capture.links)) or [ETHERNET]
+    written = 0
     with CaptureWriter(file, links) as writer:
-        for frame, link, judged in zip(capture, capture.links, result.judged, strict=True):
-            if (judged.verdict != "pass") == dropped:
-                writer.write(frame.time_ns, frame.data, frame.wire_bytes, link)
+        for n, data in frames:
+            wire = capture.wire[n] if len(data) == capture.captured[n] else len(data)
+            writer.write(capture.times_ns[n], data, wire, capture.links[n])
+            written += 1
+    return written
 
 
-def _tell(file: Path, result: Replay, *, frames: bool) -> None:
+def _tell(file: Path, result: Replay) -> None:
     from wirepath.pcap.contents import name
 
-    if frames:
-        width = len(f"{result.frames:,}")
-        for n, (verdict, reason, rule) in enumerate(result.judged, 1):
-            show.line(f"{n:{width},}  {verdict:8}  {reason:11}  {rule or ''}".rstrip())
+    if result.summaries:
+        for line in _lines(result):
+            show.line(line)
         show.line()
     size = show.count(result.bytes, "byte")
     show.line(f"{name(file)}: {show.count(result.frames, 'frame')}, {size}")
@@ -111,3 +162,15 @@ def _tell(file: Path, result: Replay, *, frames: bool) -> None:
         counted = result.rules.items()
         rows = ((name, c.packets, c.bytes, c.dropped) for name, c in counted)
         show.table(("rule", "packets", "bytes", "dropped"), rows)
+
+
+# A line a frame, in columns as wide as this capture needs.
+def _lines(result: Replay) -> Iterator[str]:
+    ends = max(len(summary.ends) for summary in result.summaries)
+    protocols = max(len(summary.proto or "-") for summary in result.summaries)
+    lengths = max(len(str(summary.length)) for summary in result.summaries)
+    for summary, judged in zip(result.summaries, result.judged, strict=True):
+        frame = f"{summary.ends:{ends}} {summary.proto or '-':{protocols}}"
+        verdict = f"{judged.verdict:4} {judged.reason} {judged.rule or ''}"
+        when = show.clock(summary.time_ns)
+        yield f"{when} {frame} {summary.length:{lengths}} {verdict}".rstrip()

@@ -86,3 +86,9 @@ def duration(seconds: float) -> str:
 def moment(unix_s: float) -> str:
     """Format a time as local time: ``2026-11-22 20:13:02``."""
     return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(unix_s))
+
+
+def clock(time_ns: int) -> str:
+    """Format the time of day of a frame, in local time: ``20:13:02.123456``."""
+    seconds, rest = divmod(time_ns, 1_000_000_000)
+    return f"{time.strftime('%H:%M:%S', time.localtime(seconds))}.{rest // 1000:06}"

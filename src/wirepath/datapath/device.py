@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from wirepath.errors import AttachError, RequestError
+from wirepath.kernel import virtio
 
 if TYPE_CHECKING:
     from wirepath.kernel.interface import Interface
@@ -19,28 +19,15 @@ _BYPASSED: Final = {
 }
 
 
-# Of virtio_net, linux/virtio_net.h: the features that this rests on, by bit.
-_MERGEABLE: Final = 15
-_MERGED: Final = (7, 8, 9, 10)  # GUEST_TSO4, GUEST_TSO6, GUEST_ECN, GUEST_UFO
-_SYSFS: Final = Path("/sys/class/net")
-
-
 def check_native(interface: Interface) -> None:
     """Check whether packets meet a program in native mode, which attaching does not tell.
 
     Raises:
         AttachError: they do not; says what to do.
     """
-    if interface.driver != "virtio_net":
-        return
-    try:
-        bits = (_SYSFS / interface.name / "device" / "features").read_text().strip()
-    except OSError:  # in another network namespace than that of this /sys
-        return
-    has = {bit for bit, char in enumerate(bits) if char == "1"}
-    if _MERGEABLE not in has and has & set(_MERGED):
-        what = "virtio_net takes merged packets past XDP without mergeable receive buffers"
-        cure = "use --mode generic, or have the hypervisor set mrg_rxbuf=on"
+    has = virtio.bits(interface)
+    what, cure = virtio.blind(has) if has is not None else ("", "")
+    if what:
         raise AttachError(f"attach {interface.name}", what=what, cure=cure)
 
 

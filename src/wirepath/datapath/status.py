@@ -102,7 +102,7 @@ def warnings(handles: Handles, bans: Usage) -> list[str]:
     elif running != handles.program.id:
         found.append(f"program {running} runs there, which is not ours")
     else:
-        found += [*_unseen(handles), *_out_of_place(handles)]
+        found += [*_unseen(handles), *_out_of_place(handles), *_missed(handles)]
     return found + mirror_warnings(handles) + full_warnings(bans)
 
 
@@ -115,6 +115,13 @@ def _unseen(handles: Handles) -> list[str]:
         return []
     cure = f"see `wirepath doctor {handles.device}`, or use --mode generic"
     return [f"ingress: {came:,} packets were received, and none met our program ({cure})"]
+
+
+def _missed(handles: Handles) -> list[str]:
+    from wirepath.kernel import devices
+
+    told = devices.missed(handles.link.ifindex, devices.devices())
+    return [told] if told else []
 
 
 def mirror_warnings(handles: Handles) -> list[str]:

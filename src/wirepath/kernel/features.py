@@ -8,18 +8,19 @@ from pathlib import Path
 from typing import Any, Final
 
 from wirepath.errors import KernelError
-from wirepath.kernel import tcx
+from wirepath.kernel import devices, tcx, virtio
 from wirepath.kernel.handle import checked
 from wirepath.kernel.interface import Interface
 from wirepath.kernel.maps import Map
 from wirepath.kernel.netlink import xdp_features
+from wirepath.kernel.refusal import GENERIC, PAGE_MTU
 from wirepath.native import lib
 
 OLDEST: Final = (6, 1)
 """The Linux release below which nothing is promised."""
 
 _ROOT: Final = "run it as root, or with CAP_BPF, CAP_NET_ADMIN and CAP_SYS_ADMIN"
-_PAGE_MTU: Final = 3498  # of veth: what a page holds besides headroom and tailroom
+_TURN_LRO_OFF: Final = frozenset({"vmxnet3"})  # drivers that do so for a program
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +60,10 @@ def interface(name: str) -> list[Finding]:
     return [
         _driver(found),
         *_native(found),
+        *_place(found),
         Finding("mtu", ok=True, detail=f"{found.mtu}"),
-        _queues(found),
-        _lro(found),
+        queues(found),
+        lro(found),
         _occupied(found),
     ]
 
@@ -157,29 +159,48 @@ def _native(found: Interface) -> Iterator[Finding]:
     if features is None:
         detail = "the driver does not tell before Linux 6.3"
         yield Finding("native xdp", ok=None, detail=detail, cure="try `wirepath up`")
+    elif "basic" not in features:
+        yield Finding("native xdp", ok=False, detail="the driver has none", cure=GENERIC)
         return
-    if "basic" not in features:
-        cure = "use --mode generic, which is slower"
-        yield Finding("native xdp", ok=False, detail="the driver has none", cure=cure)
-        return
-    yield Finding("native xdp", ok=True, detail=", ".join(sorted(features)))
-    if "rx_sg" not in features and found.mtu > _PAGE_MTU:
-        detail = f"MTU {found.mtu}, and the driver has no XDP for frames in several buffers"
-        cure = f"`ip link set {found.name} mtu 1500`"
-        yield Finding("jumbo frames", ok=False, detail=detail, cure=cure)
+    else:
+        yield Finding("native xdp", ok=True, detail=", ".join(sorted(features)))
+        if "rx_sg" not in features and found.mtu > PAGE_MTU:
+            detail = f"MTU {found.mtu}, and the driver has no XDP for frames in several buffers"
+            cure = f"`ip link set {found.name} mtu 1500`"
+            yield Finding("jumbo frames", ok=False, detail=detail, cure=cure)
+    if (has := virtio.bits(found)) is not None:
+        for detail, cure in filter(any, (virtio.blind(has), virtio.fixed(has))):
+            yield Finding("offloads", ok=False, detail=detail, cure=cure)
 
 
-def _queues(found: Interface) -> Finding:
+def _place(found: Interface) -> Iterator[Finding]:
+    among = devices.devices()
+    for told in filter(
+        None, (devices.missed(found.index, among), devices.passed_by(found.index, among))
+    ):
+        detail, _, cure = told.rpartition(" (")
+        yield Finding("place", ok=None, detail=detail, cure=cure.removesuffix(")"))
+
+
+def queues(found: Interface) -> Finding:
+    """Check whether every CPU can have a queue; offer no more queues than the card has."""
     cpus = len(os.sched_getaffinity(0))
     detail = f"{found.rx_queues} receive, {found.tx_queues} send, {cpus} CPUs"
     if not found.rx_queues:
         return Finding("queues", ok=None, detail="the driver tells none")
-    few = found.rx_queues < cpus
-    cure = f"`ethtool -L {found.name} combined {cpus}`, if the card has as many" if few else ""
-    return Finding("queues", None if few else True, detail, cure)
+    if found.rx_queues >= cpus:
+        return Finding("queues", ok=True, detail=detail)
+    kind, most = ("combined", found.combined_max) if found.combined_max else ("rx", found.rx_max)
+    if most <= found.rx_queues:
+        return Finding("queues", ok=None, detail=f"{detail}; the card has no more")
+    cure = f"`ethtool -L {found.name} {kind} {min(cpus, most)}`"
+    return Finding("queues", ok=None, detail=detail, cure=cure)
 
 
-def _lro(found: Interface) -> Finding:
+def lro(found: Interface) -> Finding:
+    """Check whether large receive offload would keep a program from being attached."""
+    if found.lro and found.driver in _TURN_LRO_OFF:
+        return Finding("lro", ok=None, detail="on; turned off while a program is attached")
     cure = f"`ethtool -K {found.name} lro off`" if found.lro else ""
     return Finding("lro", not found.lro, "on" if found.lro else "off", cure)
 

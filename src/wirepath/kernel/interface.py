@@ -36,6 +36,8 @@ class Interface:
         xdp_id: ID of the attached XDP program; 0 if there is none.
         xdp_mode: where that runs: none, native, generic, offload, several.
         arphrd: ARPHRD_* of linux/if_arp.h, which tells the headers that frames begin with.
+        combined_max, rx_max: how many queues the card has that receive and send, and that only
+            receive; 0 if it has none of the kind, or the driver does not say.
     """
 
     name: str
@@ -49,6 +51,8 @@ class Interface:
     xdp_id: int
     xdp_mode: str
     arphrd: int
+    combined_max: int = 0
+    rx_max: int = 0
 
     @property
     def link(self) -> Literal["ethernet", "ip"] | None:
@@ -82,6 +86,8 @@ class Interface:
             xdp_id=found.xdp_id,
             xdp_mode=_MODES[found.xdp_mode],
             arphrd=found.link,
+            combined_max=found.combined_max,
+            rx_max=found.rx_max,
         )
 
 

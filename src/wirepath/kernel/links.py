@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import logging
-from errno import EBUSY, EINVAL, ENODEV, ENOLINK, EOPNOTSUPP, EPERM, ERANGE
+from errno import ENODEV, ENOLINK, EPERM
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, Self
 
-from wirepath.errors import AttachError, KernelError, PinError
+from wirepath.errors import AttachError, PinError
 from wirepath.kernel.handle import Handle, checked, open_pin
 from wirepath.kernel.interface import Interface, name_of
-from wirepath.kernel.program import Program
 from wirepath.native import ffi, lib
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from wirepath.kernel.program import Program
 
 log = logging.getLogger(__name__)
 
@@ -155,35 +156,11 @@ def no_interface(ifindex: int) -> AttachError:
 
 
 def _refused(errno: int, ifindex: int, mode: Mode) -> AttachError:
+    from wirepath.kernel.refusal import Known, explain
+
     if not (name := name_of(ifindex)):
         return no_interface(ifindex)
-    interface = Interface.of(name)
-    what, cure = "", ""
-    if errno == EBUSY or interface.xdp_id:
-        what, cure = _occupant(interface), "take it off first"
-    elif errno == EOPNOTSUPP and mode == "native":
-        what = f"driver {interface.driver or 'unknown'} has no native XDP"
-        cure = "use --mode generic, which is slower"
-    elif errno == EOPNOTSUPP:
-        what = f"driver {interface.driver or 'unknown'} has no {mode} XDP"
-    elif errno == ERANGE:
-        what = f"MTU {interface.mtu} is too large for driver {interface.driver or 'unknown'}"
-        cure = f"lower it: `ip link set {name} mtu 1500`"
-    elif errno == EINVAL and interface.lro:
-        what = "large receive offload is on"
-        cure = f"turn it off: `ethtool -K {name} lro off`"
-    elif errno == EPERM:
-        cure = ROOT
-    elif errno == EINVAL:
-        cure = f"see `wirepath doctor {name}`"
+    if errno == EPERM:
+        return AttachError(f"attach {name}", errno, cure=ROOT)
+    what, cure = explain(errno, mode, Known.about(Interface.of(name)))
     return AttachError(f"attach {name}", errno, what=what, cure=cure)
-
-
-# Describes the XDP program of an interface, by name if the kernel lets us read it.
-def _occupant(interface: Interface) -> str:
-    try:
-        with Program.by_id(interface.xdp_id) as program:
-            shown = f"{program.name} (id {program.id})"
-    except KernelError:
-        shown = f"id {interface.xdp_id}"
-    return f"XDP program {shown} is there already, in {interface.xdp_mode} mode"

@@ -21,8 +21,8 @@ METADATA_MAX: Final = 32
 
 _HEADER_BYTES: Final = 14
 
-# Bytes that a program may add to a frame in a test run.
-_GROWTH: Final = 256
+GROWTH: Final = int(lib.WP_GROWTH)
+"""Bytes that a program may add to a frame in a test run."""
 
 
 class XdpAction(IntEnum):
@@ -74,6 +74,18 @@ class Headers(NamedTuple):
 
     data: Readable
     sizes: Readable
+
+
+class Left(NamedTuple):
+    """Where test runs put the frames that the program has changed, one after the other.
+
+    Attributes:
+        data: memory with room for all of them; a frame may become `GROWTH` bytes longer.
+        sizes: bytes of each, 32-bit numbers; 0 if the program has not changed the frame.
+    """
+
+    data: Writable
+    sizes: Writable
 
 
 def skb_dtype() -> dict[str, Any]:
@@ -164,7 +176,7 @@ class Program(Handle):
     def _run(self, frame: Readable, metadata: Readable, repeat: int) -> tuple[Any, Any]:
         before = bytes(metadata)
         data = before + bytes(frame)
-        out = ffi.new("uint8_t[]", len(data) + _GROWTH)
+        out = ffi.new("uint8_t[]", len(data) + GROWTH)
         run = ffi.new("struct wp_run *")
         source = ffi.from_buffer("uint8_t[]", data)
         run[0] = {
@@ -181,6 +193,8 @@ class Program(Handle):
         lengths: Readable,
         metadata: Writable,
         headers: Headers | None = None,
+        *,
+        left: Left | None = None,
     ) -> array[int]:
         """Run the program once on each of many frames, in order and without copies in Python.
 
@@ -194,12 +208,13 @@ class Program(Handle):
             metadata: the same number of bytes for each frame, see ``test_run``; overwritten with
                 the bytes that the program leaves there.
             headers: of each frame.
+            left: where to put changed frames, if they are wanted.
 
         Returns:
             The return value for each frame.
 
         Raises:
-            ValueError: the buffers do not match, or a frame exceeds *data*.
+            ValueError: the buffers do not match, a frame exceeds *data*, or *left* is full.
             KernelError: a run failed; the metadata of the frames before it is written.
         """
         count, of_lengths = len(memoryview(offsets)), len(memoryview(lengths))
@@ -215,9 +230,10 @@ class Program(Handle):
             ffi.from_buffer("uint32_t[]", retvals),
             *_headers(headers, count),
         )
+        rest_of = [each, *held[4:], held[3], *_left(left, count)]
         frames = ffi.new(
             "struct wp_frames *",
-            [source, len(source), held[0], held[1], count, held[2], each, *held[4:], held[3]],
+            [source, len(source), held[0], held[1], count, held[2], *rest_of],
         )
         done = lib.wp_test_runs(self.fd, frames)
         if done < count:
@@ -236,7 +252,7 @@ class Program(Handle):
         """
         data = ffi.from_buffer("uint8_t[]", frame)
         found = ffi.new("struct wp_skb *", known)
-        out = ffi.new("uint8_t[]", len(data) + _GROWTH)
+        out = ffi.new("uint8_t[]", len(data) + GROWTH)
         size = ffi.new("uint32_t *", len(out))
         result = lib.wp_skb_run(self.fd, data, len(data), found, out, size)
         checked(result, f"run {self.name}")
@@ -250,6 +266,8 @@ class Program(Handle):
         lengths: Readable,
         skbs: Writable,
         headers: Headers | None = None,
+        *,
+        left: Left | None = None,
     ) -> None:
         """Run a TC program once on each of many frames, as ``test_runs`` does.
 
@@ -259,6 +277,7 @@ class Program(Handle):
             lengths: bytes of each frame, of which the program gets the first 3,072.
             skbs: one `skb_dtype` for each frame; results are written there.
             headers: of each frame.
+            left: where to put changed frames, if they are wanted.
 
         Raises:
             ValueError, KernelError: as ``test_runs``.
@@ -270,9 +289,10 @@ class Program(Handle):
         numbers = (_numbers("uint64_t[]", offsets), _numbers("uint32_t[]", lengths))
         before = _headers(headers, count)
         unused = ffi.from_buffer("uint32_t[]", array("I", bytes(4 * count)))
+        kept = _left(left, count)
         frames = ffi.new(
             "struct wp_frames *",
-            [source, len(source), *numbers, count, ffi.NULL, 0, *before, unused],
+            [source, len(source), *numbers, count, ffi.NULL, 0, *before, unused, *kept],
         )
         arguments = ffi.from_buffer("uint8_t[]", skbs, require_writable=True)
         done = lib.wp_skb_runs(self.fd, frames, ffi.cast("struct wp_skb *", arguments))
@@ -315,6 +335,16 @@ def _headers(headers: Headers | None, count: int) -> tuple[Any, Any]:
     if (len(data), len(sizes)) != (_HEADER_BYTES * count, count):
         raise ValueError(f"{count} frames, {len(data)} bytes of headers, {len(sizes)} sizes")
     return data, sizes
+
+
+def _left(left: Left | None, count: int) -> tuple[Any, int, Any]:
+    if left is None:
+        return ffi.NULL, 0, ffi.NULL
+    data = ffi.from_buffer("uint8_t[]", left.data, require_writable=True)
+    sizes = ffi.from_buffer("uint32_t[]", left.sizes, require_writable=True)
+    if len(sizes) != count:
+        raise ValueError(f"{count} frames, {len(sizes)} sizes")
+    return data, len(data), sizes
 
 
 # A C array in the memory of *buffer*, whose items must have the size of the C type.

@@ -1,4 +1,4 @@
-"""Route netlink for qdiscs, filters and tunnels: requests, acknowledgements, dumps.
+"""Route netlink for devices, qdiscs and filters: requests, acknowledgements, dumps.
 
 Not pyroute2, which does not know some of the attributes (such as the ID of a filter's program) and
 takes too long to import for a look at one filter.
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 # linux/rtnetlink.h
 NEWLINK: Final = 16
 DELLINK: Final = 17
+GETLINK: Final = 18
 NEWQDISC: Final = 36
 DELQDISC: Final = 37
 GETQDISC: Final = 38
@@ -117,6 +118,15 @@ def traffic(kind: int, about: Traffic) -> list[Traffic]:
     """
     found = map(Traffic.of, _answers(kind, about.packed(), _DUMP))
     return [each for each in found if each.ifindex == about.ifindex]
+
+
+def links() -> list[bytes]:
+    """Dump every device of this network namespace: messages that begin with ``struct ifinfomsg``.
+
+    Raises:
+        OSError: the kernel refuses.
+    """
+    return list(_answers(GETLINK, bytes(16), _DUMP))
 
 
 def _answers(kind: int, message: bytes, flags: int) -> Iterator[bytes]:

@@ -79,9 +79,12 @@ class Capture:
         return f"<capture {self.path}: {len(self):,} frames>"
 
     def __iter__(self) -> Iterator[Frame]:
-        fields = zip(self.times_ns, self.wire, self.offsets, self.captured, strict=True)
-        for time_ns, wire, offset, captured in fields:
-            yield Frame(time_ns, wire, self.data[offset : offset + captured])
+        for n, (time_ns, wire) in enumerate(zip(self.times_ns, self.wire, strict=True)):
+            yield Frame(time_ns, wire, self.frame(n))
+
+    def frame(self, n: int) -> bytes:
+        """Return the captured bytes of frame *n*, from 0."""
+        return self.data[self.offsets[n] : self.offsets[n] + self.captured[n]]
 
     def __enter__(self) -> Self:
         return self

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from wirepath.datapath.host import conntrack, fq, mirrors, sysctls
+from wirepath.datapath.host import conntrack, fq, merging, mirrors, sysctls
 from wirepath.errors import KernelError
 
 if TYPE_CHECKING:
@@ -60,6 +60,7 @@ PARTS: Final[Mapping[str, Part]] = {
     "conntrack": conntrack,
     "mirrors": mirrors,
     "fq": fq,
+    "merging": merging,
 }
 
 

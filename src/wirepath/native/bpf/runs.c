@@ -68,7 +68,29 @@ static size_t room_for(const struct wp_frames *f)
 		if (f->lengths[i] > longest)
 			longest = f->lengths[i];
 	}
-	return 2 * ((size_t)f->metadata_size + ETH_HLEN + longest);
+	return 2 * ((size_t)f->metadata_size + ETH_HLEN + longest) + WP_GROWTH;
+}
+
+/* Appends what the program has made of frame @i, if it has changed it. */
+static int keep(const struct wp_frames *f, uint64_t i, uint64_t *used,
+		const uint8_t *in, uint32_t in_size, const uint8_t *out,
+		uint32_t out_size)
+{
+	uint32_t given = in_size - (f->headers ? f->added[i] : 0), rest;
+
+	f->left_sizes[i] = 0;
+	if (out_size == in_size && !memcmp(out, in, in_size))
+		return 0;
+	/* The bytes of a long frame that the program was not given. */
+	rest = f->lengths[i] > given ? f->lengths[i] - given : 0;
+	if ((uint64_t)out_size + rest > f->left_size - *used)
+		return -ERANGE;
+	memcpy(f->left + *used, out, out_size);
+	memcpy(f->left + *used + out_size, f->data + f->offsets[i] + given,
+	       rest);
+	f->left_sizes[i] = out_size + rest;
+	*used += out_size + rest;
+	return 0;
 }
 
 /* Writes at most @most bytes of frame @i to @to.  Returns how many. */
@@ -87,7 +109,7 @@ static uint32_t compose(uint8_t *to, const struct wp_frames *f, uint64_t i,
 }
 
 static int run_one(int prog_fd, const struct wp_frames *f, uint64_t i,
-		   uint8_t *room)
+		   uint8_t *room, uint64_t *left)
 {
 	uint8_t *metadata = f->metadata + i * f->metadata_size;
 	uint8_t *frame = room + f->metadata_size;
@@ -110,23 +132,30 @@ static int run_one(int prog_fd, const struct wp_frames *f, uint64_t i,
 	run.in_size = f->metadata_size + padded;
 	if (padded > LINEAR_SIZE || !f->metadata_size)
 		run.out_size = run.in_size;
+	if (f->left)
+		run.out_size = run.in_size + WP_GROWTH;
 	err = wp_test_run(prog_fd, &run);
 	if (err && err != -ENOSPC)
 		return err;
 	memcpy(metadata, run.out, f->metadata_size);
 	f->retvals[i] = run.retval;
-	return 0;
+	if (!f->left)
+		return 0;
+	return err ? -ERANGE
+		   : keep(f, i, left, frame, padded,
+			  (uint8_t *)run.out + run.metadata,
+			  run.out_size - run.metadata);
 }
 
 uint64_t wp_test_runs(int prog_fd, const struct wp_frames *frames)
 {
 	size_t size = room_for(frames);
 	uint8_t *room = malloc(size);
-	uint64_t done = 0;
+	uint64_t done = 0, left = 0;
 	int err = !size ? -ERANGE : room ? 0 : -ENOMEM;
 
 	while (!err && done < frames->count) {
-		err = run_one(prog_fd, frames, done, room);
+		err = run_one(prog_fd, frames, done, room, &left);
 		if (!err)
 			done++;
 	}
@@ -201,17 +230,29 @@ int wp_skb_run(int prog_fd, const void *frame, uint32_t size,
 	return err;
 }
 
+static int skb_run_one(int prog_fd, const struct wp_frames *f, uint64_t i,
+		       struct wp_skb *skb, uint64_t *left)
+{
+	uint8_t frame[SKB_SIZE], out[SKB_SIZE + WP_GROWTH];
+	uint32_t size = compose(frame, f, i, SKB_SIZE), out_size = sizeof(out);
+	int err = wp_skb_run(prog_fd, frame, size, skb, f->left ? out : NULL,
+			     &out_size);
+
+	if (err || !f->left)
+		return err;
+	f->left_sizes[i] = 0;
+	/* A frame that was filled up is too short to be changed. */
+	return out_size != size ? 0 : keep(f, i, left, frame, size, out, size);
+}
+
 uint64_t wp_skb_runs(int prog_fd, const struct wp_frames *f,
 		     struct wp_skb *skbs)
 {
-	uint64_t done = 0;
+	uint64_t done = 0, left = 0;
 	int err = room_for(f) ? 0 : -ERANGE;
 
 	while (!err && done < f->count) {
-		uint8_t frame[SKB_SIZE];
-		uint32_t size = compose(frame, f, done, SKB_SIZE);
-
-		err = wp_skb_run(prog_fd, frame, size, &skbs[done], NULL, NULL);
+		err = skb_run_one(prog_fd, f, done, &skbs[done], &left);
 		if (!err)
 			done++;
 	}

@@ -27,6 +27,10 @@ struct wp_run {
 /* -ENOSPC: out_size was too small for all bytes; everything else is valid. */
 int wp_test_run(int prog_fd, struct wp_run *run);
 
+enum {
+	WP_GROWTH = 256
+};
+
 /* Many frames: frame i is the @lengths[i] bytes at @data[offsets[i]], after
  * @added[i] bytes of its header.
  */
@@ -41,11 +45,15 @@ struct wp_frames {
 	const uint8_t *headers; /* 14 bytes per frame, or NULL */
 	const uint8_t *added;   /* how many of them go before the frame */
 	uint32_t *retvals;      /* out */
+	uint8_t *left;      /* out: frames that the program changed, or NULL */
+	uint64_t left_size; /* of @left */
+	uint32_t *left_sizes; /* out: bytes of each there; 0: not changed */
 };
 
 /*
  * Runs the program once for each frame, in order.  Returns how many ran; if not
- * all did, errno says why.  ERANGE: a frame exceeds @data, and none ran.
+ * all did, errno says why.  ERANGE: a frame exceeds @data, and none ran, or the
+ * changed frames exceed @left.  A program may add WP_GROWTH bytes to a frame.
  */
 uint64_t wp_test_runs(int prog_fd, const struct wp_frames *frames);
 
@@ -68,7 +76,7 @@ int wp_skb_run(int prog_fd, const void *frame, uint32_t size,
 
 /*
  * Runs a TC program on many frames, frame i with the fields of @skbs[i]; returns
- * like wp_test_runs.  Longer frames are cut to 3,072 bytes; metadata is unused.
+ * like wp_test_runs.  Programs get 3,072 bytes of longer frames; metadata is unused.
  */
 uint64_t wp_skb_runs(int prog_fd, const struct wp_frames *frames,
 		     struct wp_skb *skbs);

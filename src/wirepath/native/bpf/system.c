@@ -73,6 +73,8 @@ static void ask_driver(int sock, struct ifreq *req, struct wp_interface *found)
 	if (!ethtool(sock, req, &queues)) {
 		found->rx_queues = queues.combined_count + queues.rx_count;
 		found->tx_queues = queues.combined_count + queues.tx_count;
+		found->combined_max = queues.max_combined;
+		found->rx_max = queues.max_rx;
 	}
 	if (!ethtool(sock, req, &flags))
 		found->lro = !!(flags.data & ETH_FLAG_LRO);
