@@ -39,14 +39,32 @@ def moved(port: int, family: int = 4, iface: str = "wp0") -> str:
 
 
 MAPS = """
-    map where { type inet_service : ipv4_addr; elements = { 80 : 10.0.0.1 }; }
-    map far { type ipv4_addr . inet_service : ipv4_addr . inet_service; elements = { 192.0.2.1 . 80 : 10.0.0.1 . 8080, 192.0.2.9 . 81 : 10.0.0.1 . 8081 }; }
-    set mine { type inet_service; flags interval; elements = { 10-20, 80, 100-200 }; }
+    map where {
+        type inet_service : ipv4_addr
+        elements = { 80 : 10.0.0.1 }
+    }
+    map far {
+        type ipv4_addr . inet_service : ipv4_addr . inet_service
+        elements = { 192.0.2.1 . 80 : 10.0.0.1 . 8080, 192.0.2.9 . 81 : 10.0.0.1 . 8081 }
+    }
+    set mine {
+        type inet_service; flags interval
+        elements = { 10-20, 80, 100-200 }
+    }
     chain moves { dnat to 10.0.0.1; }
     chain deep { jump moves; }
-    map which { type inet_service : verdict; elements = { 80 : goto deep, 81 : accept }; }
-    map both { type ipv4_addr . inet_service : verdict; elements = { 192.0.2.1 . 80 : jump moves, 192.0.2.9 . 81 : jump moves }; }
-    map spread { type ipv4_addr . inet_service : verdict; flags interval; elements = { 192.0.2.0/28 . 79-80 : jump moves, 10.0.0.0/8 . 81 : jump moves }; }
+    map which {
+        type inet_service : verdict
+        elements = { 80 : goto deep, 81 : accept }
+    }
+    map both {
+        type ipv4_addr . inet_service : verdict
+        elements = { 192.0.2.1 . 80 : jump moves, 192.0.2.9 . 81 : jump moves }
+    }
+    map spread {
+        type ipv4_addr . inet_service : verdict; flags interval
+        elements = { 192.0.2.0/28 . 79-80 : jump moves, 10.0.0.0/8 . 81 : jump moves }
+    }
 """
 
 

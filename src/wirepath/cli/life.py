@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from wirepath.datapath.diff import Difference, SetChange
+    from wirepath.datapath.status import Status
     from wirepath.policy import Policy
 
 _MODES: Final = ("native", "generic", "offload")
@@ -65,6 +66,7 @@ def _up(options: Namespace) -> None:
         ) as datapath,
     ):
         status = datapath.status()
+    _tell_warnings(status)
     if options.json:
         show.document(status.document())
         return
@@ -79,12 +81,22 @@ def _up(options: Namespace) -> None:
 
 # Prints notes on what would hurt traffic at once; `check` prints all notes.
 def _warn(policy: Policy, *, skip_bad: bool) -> None:
+    from wirepath.datapath.host.nat import unread
+    from wirepath.plan.requirements import requirements
     from wirepath.policy.notes import starving
 
     if cut := ssh_peer.cut_off(policy, skip_bad=skip_bad):
         print(f"note: {printable(policy.file)}: {cut}", file=sys.stderr)
     for note in starving(policy):
         print(f"note: {note}", file=sys.stderr)
+    if legacy := unread(requirements(policy)):
+        print(f"note: {printable(policy.file)}: {legacy}", file=sys.stderr)
+
+
+# Prints what `status` will warn of from now on.
+def _tell_warnings(status: Status) -> None:
+    for warning in status.warnings:
+        print(f"warning: {status.iface}: {printable(warning)}", file=sys.stderr)
 
 
 # An interrupt that comes after the commit has not undone the change: the operator should know.
@@ -158,6 +170,8 @@ def _apply(options: Namespace) -> None:
             )
         status = datapath.status()
         generation, after = status.generation, status.conntrack
+    if not options.dry_run:
+        _tell_warnings(status)
     if options.json:
         show.document(
             {
@@ -166,6 +180,7 @@ def _apply(options: Namespace) -> None:
                 "generation": generation,
                 "difference": difference.document(),
                 "conntrack": after,
+                "warnings": list(status.warnings),
             }
         )
         return

@@ -88,7 +88,7 @@ def status(handles: Handles) -> Status:
         packets=counted.packets,
         bytes=counted.bytes,
         filtering=not handles.loss,
-        warnings=(*warnings(handles, bans), *_untracked(handles)),
+        warnings=(*warnings(handles, bans), *_untracked(handles), *_moved(handles)),
     )
 
 
@@ -151,6 +151,15 @@ def _untracked(handles: Handles) -> list[str]:
     if watched(handles.iface):
         return []
     return ["conntrack: our rule of nft is gone (`wirepath apply` adds it again)"]
+
+
+# NAT may have been added since `up`, which refuses it.
+def _moved(handles: Handles) -> list[str]:
+    if "nat" not in handles.host:
+        return []
+    from wirepath.datapath.host import nat
+
+    return nat.warnings(handles.device, handles.host["nat"])
 
 
 def _out_of_place(handles: Handles) -> list[str]:
