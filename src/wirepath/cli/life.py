@@ -96,7 +96,7 @@ def _warn(policy: Policy, *, skip_bad: bool) -> None:
 # Prints what `status` will warn of from now on.
 def _tell_warnings(status: Status) -> None:
     for warning in status.warnings:
-        print(f"warning: {status.iface}: {printable(warning)}", file=sys.stderr)
+        print(f"warning: {printable(status.iface)}: {printable(warning)}", file=sys.stderr)
 
 
 # An interrupt that comes after the commit has not undone the change: the operator should know.

@@ -142,15 +142,18 @@ def mirror_warnings(handles: Handles) -> list[str]:
     return found
 
 
-# Our nft rule may be gone: tools that load a rule set usually flush the old one first.
+# Our nft rule may be gone: tools that load a rule set usually flush the old one first. And rules
+# may make netfilter judge packets otherwise than we can.
 def _untracked(handles: Handles) -> list[str]:
     if "conntrack" not in handles.host:
         return []
+    from wirepath.datapath.host.conntrack import warnings
     from wirepath.kernel.conntrack import watched
 
-    if watched(handles.iface):
-        return []
-    return ["conntrack: our rule of nft is gone (`wirepath apply` adds it again)"]
+    found = warnings(handles.device, handles.manifest.policy["rule"])
+    if not watched(handles.iface):
+        found.append("conntrack: our rule of nft is gone (`wirepath apply` adds it again)")
+    return found
 
 
 # NAT may have been added since `up`, which refuses it.

@@ -74,6 +74,8 @@ class Requirements:
     Attributes:
         sysctls: settings of the kernel, in the order of the rules that ask for them.
         conntrack: the rule that asks for the state of connections; empty if none does.
+        zoned: the rule that asks for it in a zone of conntrack; empty if none does.
+        untracked: the rule that asks for what is untracked; empty if none does.
         fq: the rule that needs fq as the root qdisc; empty if none does.
         mirrors: devices that copies are sent to, by `Target.words`.
         unmoved: packets that NAT must not move.
@@ -84,6 +86,8 @@ class Requirements:
     fq: str
     mirrors: Mapping[str, Mirrored]
     unmoved: tuple[Flow, ...] = ()
+    zoned: str = ""
+    untracked: str = ""
 
 
 def requirements(policy: Policy) -> Requirements:
@@ -110,7 +114,13 @@ def requirements(policy: Policy) -> Requirements:
         fq=fq,
         mirrors=mirrors,
         unmoved=tuple(unmoved),
+        zoned=next((rule.name for rule in policy.rules if rule.match.ct_zone), ""),
+        untracked=next((rule.name for rule in policy.rules if _asks_untracked(rule.match)), ""),
     )
+
+
+def _asks_untracked(match: Match) -> bool:
+    return match.ct is not None and "untracked" in match.ct.states
 
 
 def _flows(rule: str, need: Unmoved, match: Match) -> Iterator[Flow]:
