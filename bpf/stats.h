@@ -105,8 +105,8 @@ static __always_inline void count_tracked(const struct pkt *pkt)
 	__u32 at = hook;
 
 	o = bpf_map_lookup_elem(&outcomes, &at);
-	if (o && pkt->ct < CT_MAX)
-		o->tracked[pkt->ct]++;
+	if (o && pkt->ct[0] < CT_MAX)
+		o->tracked[pkt->ct[0]]++;
 }
 
 #endif

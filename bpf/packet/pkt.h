@@ -18,6 +18,7 @@
 #define VLAN_ABSENT 0xffff /* a VID has 12 bits */
 #define RULE_NONE   (~0U)
 #define NOTED_MAX   3 /* actions that struct pkt has room for */
+#define CT_ZONES    2 /* zones of conntrack that a hook asks about, at most */
 
 const volatile enum hook hook = HOOK_INGRESS;
 
@@ -37,7 +38,7 @@ enum fragment {
 
 /* The state of a packet's connection: track.h. */
 enum ct {
-	CT_UNTRACKED, /* netfilter tracks none, or does not let us ask */
+	CT_UNTRACKED, /* netfilter tracks none, or none that we may ask about */
 	CT_NEW,
 	CT_ESTABLISHED,
 	CT_RELATED,
@@ -108,12 +109,14 @@ struct pkt {
 	bool cut;    /* a snap length cut the frame; only while replaying */
 	bool unseen; /* headers exist, but not in memory */
 	bool learns; /* the hook learns the session of its handshake */
-	__u8 ct;     /* enum ct; only if a rule asks for it */
+	__u8 answer; /* enum answer, with VERDICT_TX */
 	__u8 reason; /* enum reason; with ... */
 	__u8 fault;  /* ... enum fault, if MALFORMED, in one store */
-	__u8 answer; /* enum answer, with VERDICT_TX */
 
 	__u16 segment_bytes; /* payload of each but the last; 0: not merged */
+
+	/* enum ct, in each zone of track_config; only if a rule asks for it */
+	__u8 ct[CT_ZONES];
 
 	/* For each action that sets what the packet leaves with (act.h), the
 	 * place of the last rule's struct, + 1; 0: no rule sets it.

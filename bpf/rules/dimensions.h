@@ -35,7 +35,8 @@ enum dimension {
 	DIMENSION_TTL,
 	DIMENSION_DSCP,
 	DIMENSION_FRAGMENT,
-	DIMENSION_CT,
+	DIMENSION_CT,   /* in the first zone of track_config ... */
+	DIMENSION_CT_1, /* ... and in the second */
 	DIMENSION_MAX,
 };
 
@@ -64,8 +65,8 @@ struct values {
 	__u16 proto[256];
 	__u16 ttl[256];
 	__u16 dscp[64];
-	__u16 fragment[FRAGMENT_MAX + 1]; /* by enum fragment */
-	__u16 ct[CT_MASK + 1];            /* by enum ct */
+	__u16 fragment[FRAGMENT_MAX + 1];         /* by enum fragment */
+	__u16 ct[CT_MASK + 1], ct_1[CT_MASK + 1]; /* by enum ct */
 };
 
 struct {
@@ -164,7 +165,9 @@ rare_classes(__u16 *class, const struct values *v, const struct pkt *pkt)
 		class[DIMENSION_FRAGMENT] =
 			v->fragment[pkt->fragment & FRAGMENT_MAX];
 	if (has(in_use, DIMENSION_CT))
-		class[DIMENSION_CT] = v->ct[pkt->ct & CT_MASK];
+		class[DIMENSION_CT] = v->ct[pkt->ct[0] & CT_MASK];
+	if (has(in_use, DIMENSION_CT_1))
+		class[DIMENSION_CT_1] = v->ct_1[pkt->ct[1] & CT_MASK];
 }
 
 static __always_inline void value_classes(__u16 *class, const struct pkt *pkt)

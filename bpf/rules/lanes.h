@@ -24,11 +24,12 @@ struct lanes_config {
 };
 const volatile struct lanes_config lanes_config;
 
-/* By clause: the classes it asks for in dimensions that have no lane. */
+/* By clause: the classes it asks for in dimensions that have no lane; a cache
+ * line.
+ */
 struct run {
 	__u16 low[DIMENSION_MAX];
 	__u16 high[DIMENSION_MAX];
-	__u32 reserved; /* pads to a cache line */
 };
 
 struct {

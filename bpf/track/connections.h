@@ -20,14 +20,25 @@
 #define IPS_SEEN_REPLY (1 << 1)
 #define TIME_WAIT      7 /* enum tcp_conntrack; from here on it has ended */
 #define NETNS_CURRENT  (-1)
+#define ZONE_ANY       (1U << 16) /* a rule names no zone; IDs have 16 bits */
+#define BOTH_WAYS      3          /* a zone of packets of both directions */
+#define OPTS_UNZONED   12 /* bytes of struct bpf_ct_opts before Linux 6.11 */
 
-/* The tuple that a connection is found by. */
+struct track_config {
+	__u32 zones[CT_ZONES]; /* that rules ask about, or ZONE_ANY */
+	__u8 count;
+	bool zoned; /* one of them is a zone */
+};
+const volatile struct track_config track_config;
+
+/* The tuple that a connection is found by, in a zone. */
 struct flow {
 	struct addr src, dst;
 	__u16 sport, dport;
 	__u8 family;
 	__u8 proto; /* TCP or UDP; 0: netfilter cannot be asked */
 	bool opens; /* TCP: SYN without ACK */
+	__u16 zone;
 };
 
 /* Turn @flow around. */
@@ -61,7 +72,9 @@ struct bpf_ct_opts {
 	__s32 error;
 	__u8 l4proto;
 	__u8 dir; /* out: 1 if the tuple is that of answers */
-	__u8 reserved[2];
+	__u16 zone;
+	__u8 zone_dir;
+	__u8 reserved[3];
 };
 
 /* Any hook's context: libbpf wants a pointer to a complete struct. */
@@ -104,10 +117,16 @@ find(void *ctx, const struct flow *flow, struct bpf_ct_opts *opts)
 	struct bpf_sock_tuple tuple = {};
 	__u32 bytes = write_tuple(&tuple, flow);
 
-	if (hook == HOOK_INGRESS)
+	if (hook == HOOK_INGRESS && track_config.zoned)
 		return bpf_xdp_ct_lookup(ctx, &tuple, bytes, opts,
 					 sizeof(*opts));
-	return bpf_skb_ct_lookup(ctx, &tuple, bytes, opts, sizeof(*opts));
+	if (hook == HOOK_INGRESS)
+		return bpf_xdp_ct_lookup(ctx, &tuple, bytes, opts,
+					 OPTS_UNZONED);
+	if (track_config.zoned)
+		return bpf_skb_ct_lookup(ctx, &tuple, bytes, opts,
+					 sizeof(*opts));
+	return bpf_skb_ct_lookup(ctx, &tuple, bytes, opts, OPTS_UNZONED);
 }
 
 /* The state that netfilter gives a packet of @flow; but a SYN after the end of
@@ -137,6 +156,8 @@ static __always_inline enum ct ask(void *ctx, const struct flow *flow,
 	struct bpf_ct_opts opts = {
 		.netns_id = NETNS_CURRENT,
 		.l4proto = flow->proto,
+		.zone = flow->zone,
+		.zone_dir = track_config.zoned ? BOTH_WAYS : 0,
 	};
 	struct nf_conn *connection = find(ctx, flow, &opts);
 

@@ -14,6 +14,9 @@
  * went the other way.  The packet that an ICMP error quotes went the other way
  * than the error, so it is swapped on the way in, and not on the way out.
  *
+ * Rules ask about zones, and a packet has a state in each: on its way in nobody
+ * knows which zone the rules of nft will choose for it.
+ *
  * The kernel lets us ask for TCP and UDP only.  Other protocols that it may
  * have tracked are UNTRACKED here: an answer to a ping is neither new nor
  * invalid.  Checksums and TCP windows are not checked.
@@ -27,19 +30,9 @@
 #include "packet/parse_l4.h"
 #include "rules/dimensions.h"
 #include "stats.h"
+#include "track/icmp_state.h"
+#include "track/packet_state.h"
 #include "track/track_quoted.h"
-
-/* Bit t: the ICMP type t. */
-#define ICMP_QUOTING  (1U << 3 | 1U << 4 | 1U << 5 | 1U << 11 | 1U << 12)
-#define ICMP_REQUESTS (1U << 8 | 1U << 13 | 1U << 15 | 1U << 17)
-#define ICMP_ANSWERS  (1U << 0 | 1U << 14 | 1U << 16 | 1U << 18)
-#define ICMP_TYPES    19
-
-/* Bit t: the ICMPv6 type 128 + t; types below 128 are errors. */
-#define ICMPV6_REQUESTS (1U << 0 | 1U << 11)
-#define ICMPV6_ANSWERS  (1U << 1 | 1U << 12)
-#define ICMPV6_LOCAL    (0x7fU << 2 | 1U << 15) /* neighbours, listeners */
-#define ICMPV6_INFO     128
 
 /* Bit f: f is a valid combination of flags; PSH, ECE and CWR are left out. */
 #define TCP_JUDGED 0x37
@@ -47,36 +40,6 @@
 	(1ULL << 0x02 | 1ULL << 0x22 | 1ULL << 0x12 | 1ULL << 0x04 | \
 	 1ULL << 0x14 | 1ULL << 0x11 | 1ULL << 0x31 | 1ULL << 0x10 | \
 	 1ULL << 0x30)
-
-static __always_inline bool is_among(__u32 types, __u32 type)
-{
-	return type < 32 && types >> type & 1;
-}
-
-static __always_inline bool has_quote(const struct pkt *pkt)
-{
-	if (!pkt->has_type)
-		return false;
-	if (pkt->family == 4)
-		return pkt->proto == IPPROTO_ICMP &&
-		       is_among(ICMP_QUOTING, pkt->icmp_type);
-	return pkt->proto == IPPROTO_ICMPV6 && pkt->icmp_type < ICMPV6_INFO;
-}
-
-/* The state of an ICMP message without a quote, by its type. */
-static __always_inline enum ct icmp_state(const struct pkt *pkt)
-{
-	bool v4 = pkt->family == 4;
-	__u32 type = v4 ? pkt->icmp_type : pkt->icmp_type - ICMPV6_INFO;
-
-	if (pkt->proto != (v4 ? IPPROTO_ICMP : IPPROTO_ICMPV6))
-		return CT_INVALID;
-	if (is_among(v4 ? ICMP_REQUESTS : ICMPV6_REQUESTS, type))
-		return CT_NEW;
-	if (is_among(v4 ? ICMP_ANSWERS : ICMPV6_ANSWERS | ICMPV6_LOCAL, type))
-		return CT_UNTRACKED;
-	return CT_INVALID;
-}
 
 /* Are the TCP flags valid in any state of a connection? */
 static __always_inline bool has_valid_flags(const struct pkt *pkt)
@@ -106,66 +69,82 @@ static __always_inline void flow_of(struct flow *flow, const struct pkt *pkt,
 		      (pkt->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN;
 }
 
-/* Find the state of a TCP or UDP packet. */
-static __always_inline void track_flow(struct pkt *pkt, struct flow *flow,
-				       void *ctx)
+/* The state of a TCP or UDP packet. */
+static __always_inline enum ct
+track_flow(const struct pkt *pkt, struct flow *flow, void *ctx)
 {
 	bool mirrored = hook == HOOK_EGRESS;
+	enum ct unknown;
 
-	if (pkt->has_flags && !has_valid_flags(pkt)) {
-		pkt->ct = CT_INVALID;
-		return;
-	}
-	pkt->ct = pkt->has_flags ? tcp_state(pkt) : CT_NEW;
+	if (pkt->has_flags && !has_valid_flags(pkt))
+		return CT_INVALID;
+	unknown = pkt->has_flags ? tcp_state(pkt) : CT_NEW;
 	if (replaying)
-		return; /* a replayed connection is tracked nowhere */
-	/* At egress a RST has ended its connection before it comes here. */
-	if (mirrored && pkt->tcp_flags & TCP_RST)
-		pkt->ct = CT_UNTRACKED;
+		return unknown; /* a replayed connection is tracked nowhere */
+	/* At egress a RST has ended its connection before it comes here; if
+	 * packets have states, it would have one.
+	 */
+	if (mirrored && !packets_have_states && pkt->tcp_flags & TCP_RST)
+		unknown = CT_UNTRACKED;
 	flow_of(flow, pkt, mirrored);
-	pkt->ct = ask(ctx, flow, mirrored, pkt->ct);
+	return ask(ctx, flow, mirrored, unknown);
 }
 
 /* Find the state of an ICMP error, by the connection that it quotes. */
 static __always_inline enum verdict
-track_error(struct pkt *pkt, struct flow *flow, const struct frame *frame)
+track_error(struct pkt *pkt, __u32 at, struct flow *flow,
+	    const struct frame *frame)
 {
 	enum quote quote = quoted_flow(flow, pkt, frame);
 
-	pkt->ct = CT_INVALID;
+	pkt->ct[at] = CT_INVALID;
 	if (quote == QUOTE_UNSEEN)
 		return unseen(pkt, FAULT_ICMP_HEADER);
 	if (quote == QUOTE_BROKEN)
 		return VERDICT_CONTINUE;
 	if (!flow->proto)
-		pkt->ct = CT_UNTRACKED;
+		pkt->ct[at] = CT_UNTRACKED;
 	else if (!replaying) {
 		if (hook != HOOK_EGRESS)
 			turn(flow);
 		if (ask(frame->ctx, flow, false, CT_INVALID) != CT_INVALID)
-			pkt->ct = CT_RELATED;
+			pkt->ct[at] = CT_RELATED;
 	}
 	return VERDICT_CONTINUE;
 }
 
-/* A function of its own, for its stack.  struct frame comes in parts, or the
- * hook would have to keep it on the stack.
+/* Find the state in the zone @at of track_config.  A function of its own, for its
+ * stack.  struct frame comes in parts, or the hook would have to keep it on the
+ * stack.
  */
-static __noinline enum verdict look_up(struct pkt *pkt, void *ctx, void *data,
-				       void *end)
+static __noinline enum verdict look_up(struct pkt *pkt, __u32 at, void *ctx,
+				       void *data, void *end)
 {
 	struct frame frame = { .ctx = ctx, .data = data, .end = end };
 	struct flow flow = { .family = pkt->family };
+
+	if (at >= CT_ZONES)
+		return VERDICT_CONTINUE;
+	if (track_config.zoned)
+		flow.zone = track_config.zones[at]; /* 0 if it is any */
+	if (pkt->has_ports)
+		pkt->ct[at] = track_flow(pkt, &flow, ctx);
+	else if (has_quote(pkt))
+		return track_error(pkt, at, &flow, &frame);
+	else if (pkt->has_type)
+		pkt->ct[at] = icmp_state(pkt);
+	return VERDICT_CONTINUE;
+}
+
+static __always_inline enum verdict
+look_up_in_zones(struct pkt *pkt, const struct frame *frame)
+{
 	enum verdict verdict = VERDICT_CONTINUE;
 
-	if (pkt->has_ports)
-		track_flow(pkt, &flow, ctx);
-	else if (has_quote(pkt))
-		verdict = track_error(pkt, &flow, &frame);
-	else if (pkt->has_type)
-		pkt->ct = icmp_state(pkt);
-	if (!verdict)
-		count_tracked(pkt);
+	for (__u32 i = 0; i < CT_ZONES && !verdict; i++)
+		if (i < track_config.count)
+			verdict = look_up(pkt, i, frame->ctx, frame->data,
+					  frame->end);
 	return verdict;
 }
 
@@ -173,9 +152,15 @@ static __noinline enum verdict look_up(struct pkt *pkt, void *ctx, void *data,
 static __always_inline enum verdict
 track(struct pkt *pkt, const struct frame *frame)
 {
+	enum verdict verdict = VERDICT_CONTINUE;
+
 	if (!(dimensions_used >> DIMENSION_CT & 1))
 		return VERDICT_CONTINUE;
-	return look_up(pkt, frame->ctx, frame->data, frame->end);
+	if (!has_state(pkt, frame->ctx))
+		verdict = look_up_in_zones(pkt, frame);
+	if (!verdict)
+		count_tracked(pkt);
+	return verdict;
 }
 
 #endif

@@ -1,18 +1,18 @@
 """Explanations of what a policy does to an address, for ``wirepath test ADDRESS``."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv6Address
 from typing import Any, Literal
 
 from wirepath.errors import RequestError
 from wirepath.essentials import may_be_essential
 from wirepath.model import Model
-from wirepath.net import Ban, Family, Hook, Verdict, format_address, is_ipv4, parse_address
+from wirepath.net import Ban, Ct, Family, Hook, Verdict, format_address, is_ipv4, parse_address
 from wirepath.policy import Policy, Rule
 from wirepath.policy.names import ICMP, ICMPV6, TCP, UDP
 from wirepath.policy.numbers import FIELDS
-from wirepath.policy.sketch import Sketch
+from wirepath.policy.sketch import UNKNOWN, Sketch
 
 AnyAddress = str | IPv4Address | IPv6Address | int
 """The types that functions accept as an address; an int is a number of 128 bits."""
@@ -97,6 +97,7 @@ def explain(
     hook: Hook = "ingress",
     proto: int | str | None = None,
     dport: int | None = None,
+    state: Ct | None = None,
     skip_bad: bool = False,
 ) -> Explanation:
     """Explain what *policy* does to packets from *address*, without a kernel.
@@ -107,6 +108,7 @@ def explain(
         hook: the hook at which packets are judged.
         proto: protocol of the packets, by name or number; any if None.
         dport: their destination port; if None, any port or none.
+        state: the state of their connection; any if None.
         skip_bad: whether to skip bad lines of set files.
 
     Raises:
@@ -120,7 +122,7 @@ def explain(
     members = read_contents(policy, skip_bad=skip_bad).members
     with offline(Tables.build(members)) as sets:
         model = Model(policy, by_name(sets, policy.sets), hook=hook)
-        return explain_by(model, address, proto=proto, dport=dport)
+        return explain_by(model, address, proto=proto, dport=dport, state=state)
 
 
 def explain_by(
@@ -130,6 +132,7 @@ def explain_by(
     now_ns: int = 0,
     proto: int | str | None = None,
     dport: int | None = None,
+    state: Ct | None = None,
 ) -> Explanation:
     """Explain what happens to packets from *address* by *model*: its policy, sets and bans.
 
@@ -139,6 +142,7 @@ def explain_by(
         now_ns: time on the clock by which bans expire.
         proto: as in `explain`.
         dport: as in `explain`.
+        state: as in `explain`.
 
     Raises:
         RequestError: the address, protocol or port is not valid.
@@ -156,7 +160,7 @@ def explain_by(
     elif ban:
         verdict = Verdict("drop", "banned", rule=ban.rule)
     else:
-        steps = tuple(_steps(model, _sketches(address, proto, dport)))
+        steps = tuple(_steps(model, _sketches(model.hook, address, proto, dport, state)))
         verdict = _end(model, steps)
     possible = {verdict.verdict, *(v for step in steps for v in step.rule.action.may)}
     family: Family = 4 if is_ipv4(address) else 6
@@ -186,13 +190,24 @@ def _number(key: str, value: int | str | None) -> int | None:
     return low
 
 
-def _sketches(address: int, proto: int | None, dport: int | None) -> list[Sketch]:
+def _sketches(
+    hook: Hook, address: int, proto: int | None, dport: int | None, state: Ct | None
+) -> list[Sketch]:
     # One sketch for each protocol that the packet may have; a port narrows them to two.
     family: Literal[4, 6] = 4 if is_ipv4(address) else 6
     if proto is None and dport is None:
-        return [Sketch(family=family, source=address)]
-    protos = [TCP, UDP] if proto is None else [proto]
-    return [_sketch(family, address, number, dport) for number in protos]
+        sketches = [Sketch(family=family, source=address)]
+    else:
+        protos = [TCP, UDP] if proto is None else [proto]
+        sketches = [_sketch(family, address, number, dport) for number in protos]
+    if hook != "egress":  # programs can look up connections of these protocols alone
+        sketches = [
+            each
+            if each.proto in (UNKNOWN, TCP, UDP, ICMP, ICMPV6)
+            else replace(each, ct="untracked")
+            for each in sketches
+        ]
+    return [replace(each, ct=state) for each in sketches] if state else sketches
 
 
 def _sketch(family: Literal[4, 6], address: int, proto: int, dport: int | None) -> Sketch:
@@ -205,8 +220,6 @@ def _sketch(family: Literal[4, 6], address: int, proto: int, dport: int | None) 
         known["tcp_flags"] = None
     if proto not in (ICMP, ICMPV6):
         known["icmp_type"] = None
-    if proto not in (TCP, UDP, ICMP, ICMPV6):
-        known["ct"] = "untracked"
     return Sketch(family=family, source=address, **known)
 
 

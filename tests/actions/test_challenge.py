@@ -270,10 +270,10 @@ def test_without_a_listener_syns_go_on() -> None:
     """SYNs without a listener go on; tests/netns/test_cookie.py has SYN cookies of a listener."""
     policy = Policy.parse(
         challenging('"cookie"', "dport = 80", _SSH)
-        + challenging('{ mode = "cookie", above = "2/min" }').replace("ask", "ask2")
+        + challenging('{ mode = "cookie", above = "2/min", nat = "ignore" }').replace("ask", "ask2")
     )
     assert [rule.action.describe() for rule in policy.rules] == [
-        "challenge cookie", "drop", "challenge cookie above 2/min",
+        "challenge cookie", "drop", "challenge cookie above 2/min, nat ignored",
     ]  # fmt: skip
     assert Policy.from_document(policy.document()) == policy
     decision = Model(policy).decide(bytes(syn()))
@@ -295,6 +295,16 @@ def test_without_a_listener_program() -> None:
             "",
             '{ mode = "cookie", admit = "1h" }',
             "challenge.admit: a cookie admits one connection, not its source (leave it out)",
+        ),
+        (
+            "",
+            '{ mode = "reset", nat = "ignore" }',
+            "challenge.nat: NAT does not mislead a reset (leave it out)",
+        ),
+        (
+            "",
+            '{ mode = "cookie", nat = "allow" }',
+            'challenge.nat: "allow": unknown value (write "refuse" or "ignore")',
         ),
         (
             "",
@@ -343,6 +353,10 @@ def test_bad_input(match: str, value: str, message: str) -> None:
         ('challenge = "reset"\nabove = "1000/s"\nadmit = "1h"',
          'challenge = { mode = "reset", above = "1000/s", admit = "1h" }'),
         ('challenge = "cookie"\nabove = "2k/s"', 'challenge = { mode = "cookie", above = "2k/s" }'),
+        (
+            'challenge = "cookie"\nnat = "ignore"',
+            'challenge = { mode = "cookie", nat = "ignore" }',
+        ),
     ],
 )  # fmt: skip
 def test_beside_a_word_stands_what_would_be_in_the_table(word: str, table: str) -> None:

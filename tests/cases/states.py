@@ -121,6 +121,17 @@ _OTHERS: list[Row] = [
     ("later-fragment6", Eth() / IPv6() / Fragment(offset=8) / Tcp(), None),
 ]
 
+# Where nothing is tracked, a packet has the same state in every zone.
+_ZONES = policy(
+    rule("begins", 'ct = "new", ct_zone = [7, 65535]'),
+    rule("lies", 'ct = "invalid", ct_zone = 65535'),
+    rule("never", 'ct = ["established", "related"], ct_zone = 7'),
+)
+_ZONES_AND_NONE = policy(
+    rule("begins", 'ct = "new"'),
+    rule("lies", 'ct = ["new", "invalid"], ct_zone = 0'),
+)
+
 _ERROR = bytes(_error(IPv4(src=_ME, options=bytes(40)) / Icmp()))
 _ERROR6 = bytes(_error6(_PING6))
 
@@ -140,6 +151,8 @@ CASES: list[Case] = [
     *decided("ct", _EACH, _types()),
     *decided("ct-quoted", _EACH, _QUOTES),
     *decided("ct", _EACH, _OTHERS),
+    *decided("ct-zones", _ZONES, [*_flags(), *_OTHERS]),
+    *decided("ct-zones-and-none", _ZONES_AND_NONE, [*_types(), *_QUOTES]),
     # A quote that a snap length cut off is not a quote.
     *_cut("cut", _ERROR, {14 + 28 + 60: None, 14 + 28 + 59: "lies", 14 + 28: "lies"}),
     *_cut("cut6", _ERROR6, {14 + 48 + 40: None, 14 + 48 + 39: "lies"}),

@@ -71,6 +71,11 @@ def test_commands_print_by_show_alone() -> None:
         ("__init__.py", 'print(f"wirepath: {printable(text)}"'),
         ("life.py", 'print(f"note: {note}", file=sys.stderr)'),  # a Problem
         ("life.py", 'print(f"note: {printable(policy.file)}: {cut}", file=sys.stderr)'),
+        ("life.py", 'print(f"note: {printable(policy.file)}: {legacy}", file=sys.stderr)'),
+        (
+            "life.py",
+            'print(f"warning: {printable(status.iface)}: {printable(warning)}", file=sys.stderr)',
+        ),
         ("stats.py", 'print(_CLEAR, end="")'),
         ("top.py", 'print("\\n".join('),  # a screen, made of Text that is escaped
     }

@@ -118,6 +118,16 @@ bad   drop    always
     assert management.out.startswith("198.51.100.9: pass, as a management source")
 
 
+def test_test_asks_by_state(wirepath_: Wirepath, tmp_path: Path) -> None:
+    policy = tmp_path / "policy.toml"
+    policy.write_text('[[rule]]\nname = "new"\nmatch = { ct = "new" }\naction = "drop"\n')
+    asked = ("test", "192.0.2.1", "--policy", policy)
+    for state, verdict in (("new", "drop"), ("established", "pass"), ("untracked", "pass")):
+        found = wirepath_(*asked, "--state", state, "--json").json()
+        assert (found["verdict"], found["possible"]) == (verdict, [verdict])
+    assert wirepath_(*asked, "--json").json()["possible"] == ["drop", "pass"]
+
+
 def test_test_says_what_it_depends_on(wirepath_: Wirepath, tmp_path: Path) -> None:
     policy = tmp_path / "policy.toml"
     policy.write_text(

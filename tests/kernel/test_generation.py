@@ -168,7 +168,7 @@ def test_what_no_rule_asks_about_is_not_there() -> None:
 
 def _every_key() -> str:
     words = {"src": '"10.0.0.0/8"', "dst": '"10.0.0.0/8"', "tcp_flags": '"syn"', "fragment": "true"}
-    words |= {"ct": '"new"'}
+    words |= {"ct": '"new"', "ct_zone": '7, ct = "new"'}
     return "\n".join(
         f'[[rule]]\nname = "{key}"\nmatch = {{ {key} = {words.get(key, "7")} }}' for key in _KEYS
     )
@@ -209,8 +209,11 @@ def _mixture(random: Random, hook: Hook) -> Policy:
     words |= dict.fromkeys(("src", "dst"), lambda n: f"10.{n // 250}.{n % 250}.0/24")
     words |= {"tcp_flags": lambda n: ("syn", "ack", "null")[n % 3], "fragment": lambda n: n % 2 > 0}
     words |= {"ct": lambda n: ("new", "established", "related", "invalid")[n % 4]}
-    matches = [{key: words[key](n)} for key in used for n in range(random.choice((1, 5)))]
-    matches += [{key: words[key](n)} for key in many for n in range(random.choice((40, 300)))]
+    words |= {"ct_zone": lambda _: 7}  # with rules on ct, two zones: the most there can be
+    also = {"ct_zone": {"ct": "new"}}
+    drawn = [(key, n) for key in used for n in range(random.choice((1, 5)))]
+    drawn += [(key, n) for key in many for n in range(random.choice((40, 300)))]
+    matches = [{key: words[key](n), **also.get(key, {})} for key, n in drawn]
     sets = {"a": {"prefixes": ["192.0.2.0/24"]}} if random.random() < 0.5 else {}
     matches += [{end: "@a"} for end in ("src", "dst") if sets and random.random() < 0.7]
     datapath = {"never_block": random.choice(([], ["192.0.2.1"]))}

@@ -51,6 +51,7 @@ HEADERS = """
     packet/checksum clock track/connections packet/cursor prefixes/literals prefixes/sets
     rules/clauses actions/limit_cells actions/mirror packet/scratch
     guard/essentials
+    track/packet_state track/icmp_state
     guard/bans packet/parse_ipv6 packet/parse_l4 actions/limit_ask actions/wireguard_mac1
     actions/dscp rewrite/rewrite_dscp actions/wireguard_indexes
     rewrite/answers guard/guard packet/parse actions/limit rewrite/rewrite_l4 actions/wireguard_seen

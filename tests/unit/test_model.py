@@ -1,11 +1,13 @@
 """Parts of the model beyond the case table: sets, bans and explanations as objects."""
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.frames import Eth, IPv4, IPv6, Tcp, Udp
-from wirepath.explanation import explain_by
+from harness.frames import Eth, IPv4, IPv6, Proto, Tcp, Udp
+from wirepath.explanation import explain, explain_by
 from wirepath.frame import parse
 from wirepath.model import Model, PrefixSet
 from wirepath.net import HOOKS, Ban, Packet, Prefix, Verdict, parse_address
@@ -284,3 +286,49 @@ def test_explanations_know_what_is_essential() -> None:
     assert possible("2001:db8::1", "icmpv6") == ["drop", "pass"]
     assert possible("2001:db8::1", "udp", 546) == ["drop", "pass"]
     assert possible("2001:db8::1", "udp", 68) == ["drop"]
+
+
+STATES = """
+[[rule]]
+name = "known"
+hook = ["ingress", "egress"]
+match = { ct = ["established", "related"] }
+action = "pass"
+
+[[rule]]
+name = "tenant"
+match = { ct = "new", ct_zone = 7 }
+action = "drop"
+
+[[rule]]
+name = "unseen"
+hook = "egress"
+match = { ct = "untracked" }
+action = "drop"
+"""
+
+
+def test_explained_by_state() -> None:
+    """A state makes rules on `ct` certain, but does not tell the zone."""
+    policy = Policy.parse(STATES)
+
+    def ends(**asked: Any) -> tuple[str, list[tuple[str, bool]]]:
+        found = explain(policy, "192.0.2.1", **asked)
+        return found.verdict.verdict, [(step.rule.name, step.certain) for step in found.steps]
+
+    assert ends() == ("pass", [("known", False), ("tenant", False)])
+    assert ends(state="established") == ("pass", [("known", True)])
+    assert ends(state="new") == ("pass", [("tenant", False)])
+    assert explain(policy, "192.0.2.1", state="new").steps[0].depends == ("ct_zone 7",)
+    assert ends(state="invalid") == ("pass", [])
+    assert ends(state="untracked", hook="egress") == ("drop", [("unseen", True)])
+    assert ends(proto="gre") == ("pass", [])
+    # On the way out netfilter may have tracked any protocol.
+    assert ends(proto="gre", hook="egress") == ("pass", [("known", False), ("unseen", False)])
+
+
+def test_untracked_by_the_model() -> None:
+    """Without netfilter, a packet is untracked if its connection could not be looked up."""
+    model = Model(Policy.parse(STATES), hook="egress")
+    assert model.decide(bytes(Eth() / IPv4() / Proto(47))).matched == ("unseen",)
+    assert model.decide(bytes(Eth() / IPv4() / Tcp())).matched == ()

@@ -34,7 +34,26 @@ def in_match(inside: str) -> str:
         (
             'ct = "old"',
             'ct: "old": not a state of a connection (write "new", "established",'
-            ' "related", "invalid", or a list of them)',
+            ' "related", "invalid", "untracked", or a list of them)',
+        ),
+        (
+            'ct = "untracked"',
+            'ct: "untracked": at ingress netfilter has not decided yet what it tracks'
+            ' (write hook = "egress")',
+        ),
+        ("ct_zone = 7", 'ct_zone: says where ct looks (add ct = "established", for example)'),
+        (
+            'ct = "new", ct_zone = 65536',
+            "ct_zone: 65536: not a zone (write a number from 0 to 65535 or a list of at most 2)",
+        ),
+        (
+            'ct = "new", ct_zone = "7-9"',
+            'ct_zone: "7-9": not a zone (write a number from 0 to 65535 or a list of at most 2)',
+        ),
+        (
+            'ct = "new", ct_zone = [7, 8, 9]',
+            "ct_zone: rules at ingress ask about more than 2 zones (rules without ct_zone ask about"
+            " one too: name fewer)",
         ),
         (
             'ct = ["new", "relted"]',
@@ -411,3 +430,19 @@ def test_one_action_a_rule() -> None:
     assert problem == (
         "p.toml:4: rule.a.limit: a second action (one a rule: `action` is there; write two rules)"
     )
+
+
+def test_zones_are_counted_at_each_hook() -> None:
+    """A rule without a zone asks about one; rules at other hooks do not count."""
+
+    def rule(name: str, asked: str, hook: str = "ingress") -> str:
+        return f'[[rule]]\nname = "{name}"\nhook = "{hook}"\nmatch = {{ {asked} }}\n'
+
+    some = rule("a", 'ct = "new"') + rule("b", 'ct = "new", ct_zone = 7')
+    Policy.parse(some + rule("c", 'ct = "new", ct_zone = [8, 9]', "egress"))
+    (problem,) = problems(some + rule("c", 'ct = "new", ct_zone = 8'))
+    assert problem.startswith("p.toml:12: rule.c.match.ct_zone: rules at ingress ask about more")
+    (problem,) = problems(rule("d", 'ct = "new", ct_zone = [7, 8]') + rule("e", 'ct = "new"'))
+    assert problem.startswith("p.toml:8: rule.e.match.ct: rules at ingress ask about more than 2")
+    (problem,) = problems(rule("f", 'ct = "untracked", ct_zone = 7', "egress"))
+    assert problem.endswith("ct_zone: what is untracked is in no zone (leave it out)")

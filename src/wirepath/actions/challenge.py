@@ -3,17 +3,18 @@
 The kernel's half is ``bpf/actions/challenge.h``.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
 from wirepath import quantities
 from wirepath.actions.action import Action, Key, Memory
 from wirepath.actions.answers import RST, may_be_answered
-from wirepath.actions.cookie import Cookie
+from wirepath.actions.cookie import Cookie, Nat
 from wirepath.actions.limit import BURST_MOST_S, Limit, Per
 from wirepath.actions.placed import Placed
 from wirepath.actions.siphash import siphash
-from wirepath.document import Table
+from wirepath.document import Table, choice
 from wirepath.errors import RequestError, shown
 from wirepath.net import Hook, Packet, Verdict, VerdictName
 from wirepath.quantities import Rate
@@ -23,6 +24,7 @@ _MODE: Final = "reset"
 _COOKIE: Final = "cookie"
 _SHAPE: Final = 'challenge = "reset", or challenge = { mode = "reset", above = "1000/s" }'
 _COOKIE_SLICE: Final = 34  # COOKIE_SLICE of bpf/actions/challenge.h
+_NAT: Final[Callable[[Any], Nat]] = choice("refuse", "ignore")
 _SLICE_MASK: Final = 0xFFFFFF
 _SYN: Final = 0x02
 _ACK: Final = 0x10
@@ -134,10 +136,15 @@ def read(rule: Table) -> Challenge | Cookie | None:
     admit_s = table.one("admit", _time, ADMITTED_S)
     if mode == _COOKIE and "admit" in table:
         table.wrong("admit", "a cookie admits one connection, not its source (leave it out)")
+    nat: Nat = table.one("nat", _NAT, "refuse")
+    if mode != _COOKIE and "nat" in table:
+        table.wrong("nat", "NAT does not mislead a reset (leave it out)")
     if not word:
         table.done()
     above = Limit(rate=rate, burst=rate.count, per=Per.read("rule")) if rate else None
-    return Cookie(above=above) if mode == _COOKIE else Challenge(admit_s=admit_s, above=above)
+    return (
+        Cookie(above=above, nat=nat) if mode == _COOKIE else Challenge(admit_s=admit_s, above=above)
+    )
 
 
 def _mode(value: Any) -> str:

@@ -53,4 +53,17 @@ class Copies:
     truncated: bool
 
 
-Need = Sysctl | Fq | Copies
+@dataclass(frozen=True, slots=True)
+class Unmoved:
+    """No NAT rule of the host may give TCP packets of the rule another destination.
+
+    Attributes:
+        but: what the action does, which such a rule would contradict.
+        cure: what the operator can do, other than remove the NAT rule.
+    """
+
+    but: str
+    cure: str
+
+
+Need = Sysctl | Fq | Copies | Unmoved

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from wirepath.cli import show
 from wirepath.cli.parser import add_json
-from wirepath.kernel import features
+from wirepath.kernel import features, nft_findings
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
@@ -24,7 +24,7 @@ def doctor(parser: ArgumentParser) -> None:
 def _doctor(options: Namespace) -> int:
     findings = features.system()
     if options.iface:
-        findings += features.interface(options.iface)
+        findings += [*features.interface(options.iface), *nft_findings.rules(options.iface)]
     if options.json:
         found = [finding.document() for finding in findings]
         show.document({"iface": options.iface, "findings": found})

@@ -80,12 +80,6 @@ def _up(options: Namespace) -> None:
         )
 
 
-# Prints what `status` will warn of from now on.
-def _tell_warnings(status: Status) -> None:
-    for warning in status.warnings:
-        print(f"warning: {printable(status.iface)}: {printable(warning)}", file=sys.stderr)
-
-
 # Prints a note on traffic that passes by a device of this kind.
 def _tell_of_place(name: str) -> None:
     from wirepath.kernel import devices
@@ -97,12 +91,22 @@ def _tell_of_place(name: str) -> None:
 
 # Prints notes on what would hurt traffic at once; `check` prints all notes.
 def _warn(policy: Policy, *, skip_bad: bool) -> None:
+    from wirepath.datapath.host.nat import unread
+    from wirepath.plan.requirements import requirements
     from wirepath.policy.notes import starving
 
     if cut := ssh_peer.cut_off(policy, skip_bad=skip_bad):
         print(f"note: {printable(policy.file)}: {cut}", file=sys.stderr)
     for note in starving(policy):
         print(f"note: {note}", file=sys.stderr)
+    if legacy := unread(requirements(policy)):
+        print(f"note: {printable(policy.file)}: {legacy}", file=sys.stderr)
+
+
+# Prints what `status` will warn of from now on.
+def _tell_warnings(status: Status) -> None:
+    for warning in status.warnings:
+        print(f"warning: {printable(status.iface)}: {printable(warning)}", file=sys.stderr)
 
 
 # An interrupt that comes after the commit has not undone the change: the operator should know.
@@ -176,6 +180,8 @@ def _apply(options: Namespace) -> None:
             )
         status = datapath.status()
         generation, after = status.generation, status.conntrack
+    if not options.dry_run:
+        _tell_warnings(status)
     if options.json:
         show.document(
             {
@@ -184,6 +190,7 @@ def _apply(options: Namespace) -> None:
                 "generation": generation,
                 "difference": difference.document(),
                 "conntrack": after,
+                "warnings": list(status.warnings),
             }
         )
         return

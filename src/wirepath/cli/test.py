@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from wirepath.cli import show
 from wirepath.cli.parser import add_live
 from wirepath.errors import RequestError
-from wirepath.net import HOOKS, format_address, parse_address
+from wirepath.net import HOOKS, Ct, format_address, parse_address
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
@@ -22,6 +22,11 @@ def test(parser: ArgumentParser) -> None:
     parser.add_argument("address", metavar="ADDRESS", type=parse_address, help="source address")
     parser.add_argument("--proto", metavar="P", type=_proto, help="protocol: tcp, udp, 47")
     parser.add_argument("--dport", metavar="N", type=_port, help="destination port")
+    parser.add_argument(
+        "--state",
+        choices=get_args(Ct),
+        help="state of the connection, as `ct` has it; default: any",
+    )
     parser.add_argument(
         "--hook", choices=HOOKS, default="ingress", help="hook to judge at; default: ingress"
     )
@@ -74,7 +79,11 @@ def _live(options: Namespace) -> Explanation:
 
     datapath = Datapath.open(options.iface)
     return datapath.explain(
-        options.address, hook=options.hook, proto=options.proto, dport=options.dport
+        options.address,
+        hook=options.hook,
+        proto=options.proto,
+        dport=options.dport,
+        state=options.state,
     )
 
 
@@ -88,6 +97,7 @@ def _offline(options: Namespace) -> Explanation:
         hook=options.hook,
         proto=options.proto,
         dport=options.dport,
+        state=options.state,
     )
 
 

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from wirepath.explanation import AnyAddress, Explanation
     from wirepath.kernel.links import Mode
     from wirepath.model import Model
-    from wirepath.net import Hook
+    from wirepath.net import Ct, Hook
     from wirepath.policy import Policy
 
 __all__ = ["Datapath"]
@@ -305,6 +305,7 @@ class Datapath:
         hook: Hook = INGRESS,
         proto: int | str | None = None,
         dport: int | None = None,
+        state: Ct | None = None,
     ) -> Explanation:
         """Explain what happens now to packets from *address*, by the policy, its sets and bans.
 
@@ -313,6 +314,7 @@ class Datapath:
             hook: the hook at which packets are judged.
             proto: protocol of the packets, by name or number; any if None.
             dport: their destination port; if None, any port or none.
+            state: the state of their connection; any if None.
 
         Raises:
             RequestError: the address, protocol or port is not valid.
@@ -320,7 +322,9 @@ class Datapath:
         from wirepath.explanation import explain_by
 
         now_ns = time.monotonic_ns()
-        return explain_by(self.model(hook), address, now_ns=now_ns, proto=proto, dport=dport)
+        return explain_by(
+            self.model(hook), address, now_ns=now_ns, proto=proto, dport=dport, state=state
+        )
 
     def counters(self) -> Stats:
         """Read all counters: packets by verdict and reason at each hook, and those of rules."""

@@ -89,7 +89,7 @@ def rebuild(pins: Pins, handles: Handles, members: Members) -> None:
         policy=policy,
         members=members,
         needs=requirements(policy),
-        place=Place(iface=handles.iface, device=handles.device),
+        place=Place(iface=handles.iface, device=handles.device, serving=True),
         mode=manifest.mode,
         link=link_of(Interface.of(handles.device), policy),
         tc=manifest.tc,

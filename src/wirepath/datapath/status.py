@@ -88,7 +88,7 @@ def status(handles: Handles) -> Status:
         packets=counted.packets,
         bytes=counted.bytes,
         filtering=not handles.loss,
-        warnings=(*warnings(handles, bans), *_untracked(handles)),
+        warnings=(*warnings(handles, bans), *_untracked(handles), *_moved(handles)),
     )
 
 
@@ -149,15 +149,27 @@ def mirror_warnings(handles: Handles) -> list[str]:
     return found
 
 
-# Our nft rule may be gone: tools that load a rule set usually flush the old one first.
+# Our nft rule may be gone: tools that load a rule set usually flush the old one first. And rules
+# may make netfilter judge packets otherwise than we can.
 def _untracked(handles: Handles) -> list[str]:
     if "conntrack" not in handles.host:
         return []
+    from wirepath.datapath.host.conntrack import warnings
     from wirepath.kernel.conntrack import watched
 
-    if watched(handles.iface):
+    found = warnings(handles.device, handles.manifest.policy["rule"])
+    if not watched(handles.iface):
+        found.append("conntrack: our rule of nft is gone (`wirepath apply` adds it again)")
+    return found
+
+
+# NAT may have been added since `up`, which refuses it.
+def _moved(handles: Handles) -> list[str]:
+    if "nat" not in handles.host:
         return []
-    return ["conntrack: our rule of nft is gone (`wirepath apply` adds it again)"]
+    from wirepath.datapath.host import nat
+
+    return nat.warnings(handles.device, handles.host["nat"])
 
 
 def _out_of_place(handles: Handles) -> list[str]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import socket
 import struct
+import sys
 from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
 if TYPE_CHECKING:
@@ -43,6 +44,8 @@ _TCMSG: Final = struct.Struct("=BBHiIII")
 _LARGEST: Final = 1 << 17  # bytes to receive at once; the kernel sends up to 32 KB
 _FLAGS: Final = 0x3FFF  # NLA_TYPE_MASK
 _KIND, _OPTIONS = 1, 2  # TCA_*
+_IFINFO: Final = struct.Struct("=BBHiII")  # struct ifinfomsg
+_IFNAME, _LINK, _MASTER = 3, 5, 10  # IFLA_*
 
 
 class Traffic(NamedTuple):
@@ -127,6 +130,29 @@ def links() -> list[bytes]:
         OSError: the kernel refuses.
     """
     return list(_answers(GETLINK, bytes(16), _DUMP))
+
+
+def above(name: str) -> dict[int, str]:
+    """List *name* and the interfaces above it, by ifindex: its VLANs, its bridge, its bond.
+
+    Packets of *name* may go on as packets of these.
+
+    Raises:
+        OSError: the kernel refuses.
+    """
+    names: dict[int, str] = {}
+    steps: list[tuple[int, int]] = []  # from an interface to one above it
+    for message in links():
+        index, found = _IFINFO.unpack_from(message)[3], attributes(message[_IFINFO.size :])
+        names[index] = os.fsdecode(found[_IFNAME].rstrip(b"\0"))
+        if _LINK in found:
+            steps.append((int.from_bytes(found[_LINK], sys.byteorder), index))
+        if _MASTER in found:
+            steps.append((index, int.from_bytes(found[_MASTER], sys.byteorder)))
+    reached = {index for index, each in names.items() if each == name}
+    while more := {up for low, up in steps if low in reached and up in names} - reached:
+        reached |= more
+    return {index: names[index] for index in reached}
 
 
 def _answers(kind: int, message: bytes, flags: int) -> Iterator[bytes]:

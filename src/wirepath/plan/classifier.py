@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from wirepath.errors import RequestError
-from wirepath.plan.clauses import AskSets, clauses_of
+from wirepath.plan.clauses import CT_DIMENSIONS, AskSets, clauses_of
 from wirepath.plan.filing import Filing, file_away
 from wirepath.plan.rows import row_words, rows_of_runs, rows_of_sets, summary_words
 from wirepath.plan.spaces import Flags, Literals, Numbers, Space, number_space
@@ -36,7 +36,7 @@ _NUMBERS: Final = {
     "ttl": (255, False),
     "dscp": (63, False),
     "fragment": (2, False),
-    "ct": (4, False),
+    **dict.fromkeys(CT_DIMENSIONS, (4, False)),
 }
 
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import product
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from wirepath.policy.zones import zones_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -65,6 +67,9 @@ class AskStates(NamedTuple):
     states: frozenset[Ct]
 
 
+CT_DIMENSIONS: Final = ("ct", "ct_1")
+"""The dimensions of states: one for each zone of conntrack that rules of a hook ask about."""
+
 Ask = AskPrefixes | AskSets | AskRanges | AskIcmp | AskFlags | AskFragment | AskStates
 
 
@@ -84,17 +89,32 @@ class Clause:
 
 def clauses_of(policy: Policy) -> list[Clause]:
     """Split all rules into clauses, in file order."""
+    states = dict(zip(zones_of(policy), CT_DIMENSIONS, strict=False))
     return [
-        Clause(number, asks) for number, rule in enumerate(policy.rules) for asks in _ways(rule)
+        Clause(number, asks)
+        for number, rule in enumerate(policy.rules)
+        for asks in _ways(rule, states)
     ]
 
 
-def _ways(rule: Rule) -> Iterator[dict[str, Ask]]:
+def _ways(rule: Rule, states: Mapping[int | None, str]) -> Iterator[dict[str, Ask]]:
     match = rule.match
-    for src, dst, ports in product(
-        _address_ways("src", match.src), _address_ways("dst", match.dst), _port_ways(match)
+    for src, dst, ports, state in product(
+        _address_ways("src", match.src),
+        _address_ways("dst", match.dst),
+        _port_ways(match),
+        _state_ways(match, states),
     ):
-        yield {**src, **dst, **ports, **_plain(match)}
+        yield {**src, **dst, **ports, **state, **_plain(match)}
+
+
+# *dimensions* has the dimension of each zone.
+def _state_ways(match: Match, dimensions: Mapping[int | None, str]) -> Iterator[dict[str, Ask]]:
+    if match.ct is None:
+        yield {}
+        return
+    for zone in match.zones:
+        yield {dimensions[zone]: AskStates(match.ct.states)}
 
 
 def _address_ways(dimension: str, asked: Addresses | None) -> Iterator[dict[str, Ask]]:
@@ -157,6 +177,4 @@ def _plain(match: Match) -> dict[str, Ask]:
         asks["icmp_type"] = AskIcmp(match.icmp_type.icmp, match.icmp_type.icmpv6)
     if match.fragment is not None:
         asks["fragment"] = AskFragment(match.fragment.kinds)
-    if match.ct is not None:
-        asks["ct"] = AskStates(match.ct.states)
     return asks

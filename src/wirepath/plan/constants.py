@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from wirepath.plan import actions
 from wirepath.plan.tables import Bits, ByEnum
 from wirepath.policy import SETS_MAX
+from wirepath.policy.zones import ZONES_MAX, zones_of
 
 if TYPE_CHECKING:
     from wirepath.net import Hook, Link
     from wirepath.plan.classifier import Classifier
     from wirepath.plan.slots import Slots
+    from wirepath.policy import Policy
 
 DIMENSION = "dimension"
+ZONE_ANY: Final = 1 << 16  # the same in bpf/track/connections.h
 
 
 def constants(hook: Hook, lowered: Classifier, slots: Slots, link: Link) -> dict[str, object]:
@@ -33,6 +36,7 @@ def constants(hook: Hook, lowered: Classifier, slots: Slots, link: Link) -> dict
             "essentials": datapath.passes_essentials,
             "fragment": "drop" if datapath.fragments == "drop" else "continue",
         },
+        "track_config": _tracking(policy),
         "dimensions_used": Bits(DIMENSION, lowered.dimensions),
         "actions_used": Bits("action", kinds),
         "literal_root_bits": lowered.literals.table.root_bits,
@@ -42,6 +46,16 @@ def constants(hook: Hook, lowered: Classifier, slots: Slots, link: Link) -> dict
         },
         **actions.constants(policy, slots),
         **_classifying(lowered),
+    }
+
+
+def _tracking(policy: Policy) -> dict[str, object]:
+    zones = zones_of(policy)
+    numbers = [ZONE_ANY if zone is None else zone for zone in zones]
+    return {
+        "zones": numbers + [ZONE_ANY] * (ZONES_MAX - len(numbers)),
+        "count": len(zones),
+        "zoned": any(zone is not None for zone in zones),
     }
 
 

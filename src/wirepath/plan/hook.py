@@ -10,6 +10,7 @@ import numpy as np
 from wirepath.actions.placed import NO_SLOT
 from wirepath.plan import actions
 from wirepath.plan.classifier import SET_DIMENSIONS, lower
+from wirepath.plan.clauses import CT_DIMENSIONS
 from wirepath.plan.constants import DIMENSION, constants
 from wirepath.plan.spaces import FRAGMENTS, STATES
 from wirepath.plan.tables import ByEnum, InPlace, Members, Plan, Table
@@ -25,8 +26,11 @@ if TYPE_CHECKING:
     from wirepath.plan.tables import Column
     from wirepath.policy import Policy
 
-# Dimensions whose values are the members of an enum of the same name.
-_NAMED: Final[Mapping[str, Sequence[str]]] = {"fragment": FRAGMENTS, "ct": STATES}
+# Dimensions whose values are the members of an enum: its name and its members.
+_NAMED: Final[Mapping[str, tuple[str, Sequence[str]]]] = {
+    "fragment": ("fragment", FRAGMENTS),
+    **dict.fromkeys(CT_DIMENSIONS, ("ct", STATES)),
+}
 _PREFIX_TABLE: Final = ("lines", "fences", "leaves")
 
 
@@ -112,8 +116,9 @@ def _values(lowered: Classifier) -> Table:
         if dimension == "icmp_type":
             columns["icmp"], columns["icmpv6"] = (half[None] for half in np.split(classes, 2))
         elif dimension in _NAMED:
-            of = zip(_NAMED[dimension], classes.reshape(-1, 1), strict=True)
-            columns[dimension] = ByEnum(dimension, dict(of))
+            enum, members = _NAMED[dimension]
+            of = zip(members, classes.reshape(-1, 1), strict=True)
+            columns[dimension] = ByEnum(enum, dict(of))
         else:
             columns[dimension] = classes[None]
     return Table(entries=1, columns=columns)

@@ -15,6 +15,7 @@ from wirepath.document import Document, Table, choice, flag, string
 from wirepath.errors import PolicyError, Problem, RequestError, errno_name, shown
 from wirepath.inputs import POLICY_BYTES_MAX, open_input, read_input
 from wirepath.net import HOOKS, Hook, Outcome, Prefix
+from wirepath.policy import zones
 from wirepath.policy.match import Match
 from wirepath.policy.names import TCP, UDP
 from wirepath.policy.objects import AnyRule, AnySet, as_document
@@ -133,7 +134,10 @@ class Policy:
     def _read(cls, source: Document, top: Table, file: Callable[[Any], Path]) -> Self:
         datapath = _read_datapath(top.table("datapath", "[datapath]"))
         sets = _read_sets(top.table("set", "[set.NAME]"), file)
-        rules = _read_rules(top.tables("rule", "[[rule]]"), sets)
+        tables = top.tables("rule", "[[rule]]")
+        rules = _read_rules(tables, sets)
+        for number, key, message in zones.misplaced(rules):
+            tables[number].table("match", "").wrong(key, message)
         if message := _let_nothing_out(datapath, rules):
             top.table("datapath", "[datapath]").wrong("default", message)
         if len(rules) > RULES_MAX:

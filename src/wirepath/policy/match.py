@@ -15,6 +15,7 @@ from wirepath.policy.numbers import IcmpTypes, Numbers, Ranges, in_ranges
 from wirepath.policy.predicate import Members, Predicate
 from wirepath.policy.sketch import Sketch
 from wirepath.policy.states import States
+from wirepath.policy.zones import Zones
 
 _SYN = "syn"
 
@@ -52,6 +53,7 @@ class Match:
     dscp: Numbers | None = None
     fragment: Fragments | None = None
     ct: States | None = None
+    ct_zone: Zones | None = None
 
     @classmethod
     def read(cls, table: Table, known_sets: Collection[str]) -> Self:
@@ -83,6 +85,11 @@ class Match:
         if any(narrowed.contradictions()) and not any(self.contradictions()):
             table.wrong("", "a challenge is for SYNs, and this excludes them (match TCP)")
         return narrowed
+
+    @property
+    def zones(self) -> tuple[int | None, ...]:
+        """The zones of conntrack that it asks about; (None,) if it names none."""
+        return self.ct_zone.zones if self.ct_zone else (None,)
 
     def predicates(self) -> Iterator[Predicate]:
         """Yield the conditions that are present, in a fixed order."""
@@ -140,6 +147,10 @@ class Match:
             if self.fragment and self.fragment.kinds == {"later"}:
                 yield key, "later fragments do not carry this (take it or fragment out)"
         yield from self._nowhere()
+        if self.ct_zone and not self.ct:
+            yield "ct_zone", 'says where ct looks (add ct = "established", for example)'
+        elif self.ct_zone and self.ct and "untracked" in self.ct.states:
+            yield "ct_zone", "what is untracked is in no zone (leave it out)"
 
     def _icmp_protocols(self) -> set[int]:
         kinds = self.icmp_type
@@ -163,19 +174,21 @@ _KEYS = tuple(field.name for field in fields(Match))
 _values: Callable[[Match], tuple[Predicate | None, ...]] = attrgetter(*_KEYS)
 
 
+# How keys are read that are neither addresses nor plain numbers.
+_READERS: Final[Mapping[str, Callable[[Table], Predicate | None]]] = {
+    "tcp_flags": TcpFlags.read,
+    "icmp_type": IcmpTypes.read,
+    "fragment": Fragments.read,
+    "ct": States.read,
+    "ct_zone": Zones.read,
+}
+
+
 def _read(table: Table, key: str, known_sets: Collection[str]) -> Predicate | None:
-    match key:
-        case "src" | "dst":
-            return Addresses.read(table, key, known_sets)
-        case "tcp_flags":
-            return TcpFlags.read(table)
-        case "icmp_type":
-            return IcmpTypes.read(table)
-        case "fragment":
-            return Fragments.read(table)
-        case "ct":
-            return States.read(table)
-    return Numbers.read(table, key)
+    if key in ("src", "dst"):
+        return Addresses.read(table, key, known_sets)
+    reader = _READERS.get(key)
+    return reader(table) if reader else Numbers.read(table, key)
 
 
 @lru_cache

@@ -9,6 +9,7 @@ from wirepath.policy.flags import Fragments, TcpFlags
 from wirepath.policy.names import TCP_FLAGS
 from wirepath.policy.numbers import IcmpTypes, Numbers, Ranges
 from wirepath.policy.states import States
+from wirepath.policy.zones import Zones
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -119,6 +120,8 @@ def _ended(rule: Rule, before: Iterable[Rule]) -> Iterator[str]:
 
 def covers(wide: Match, narrow: Match) -> bool:
     """Tell whether *wide* certainly matches every packet that *narrow* matches."""
+    if wide.ct and not wide.ct_zone and narrow.ct_zone:
+        return False  # on the way in, no zone stands for zone 0
     return all(
         (other := getattr(narrow, predicate.key)) is not None and _within(other, predicate)
         for predicate in sorted(wide.predicates(), key=_costs)
@@ -144,6 +147,8 @@ def _within(narrow: Predicate, wide: Predicate) -> bool:
             within = _implied(narrow.masks, wide.masks)
         case States(), States():
             within = narrow.states <= wide.states
+        case Zones(), Zones():
+            within = set(narrow.zones) <= set(wide.zones)
         case Addresses(), Addresses():
             within = _addresses_within(narrow, wide)
         case _:

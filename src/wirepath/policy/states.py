@@ -15,6 +15,7 @@ _STATES: Final[Mapping[str, Ct]] = {
     "established": "established",
     "related": "related",
     "invalid": "invalid",
+    "untracked": "untracked",
 }
 _CURE: Final = "write " + ", ".join(f'"{state}"' for state in _STATES) + ", or a list of them"
 

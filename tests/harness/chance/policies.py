@@ -98,6 +98,8 @@ class Maker:
         r = self.random
         keys = self.keys or _fitting_keys(r)
         match = {key: self._words(key) for key in keys}
+        if "ct" in match and r.random() < 0.3:
+            match["ct_zone"] = 7
         rule: dict[str, Any] = {"name": f"r{number}", "match": match}
         if r.random() < self.deciding:
             rule["action"] = r.choice(("pass", "drop"))

@@ -11,6 +11,7 @@ from wirepath.datapath.generation.hook import HookProgram
 from wirepath.datapath.generation.manifest import PAGE
 from wirepath.datapath.generation.pinned import INGRESS, PROGRAM
 from wirepath.datapath.live.ban_lengths import Lengths
+from wirepath.kernel import conntrack
 from wirepath.plan import plan
 from wirepath.plan.sets import SETS
 
@@ -103,7 +104,11 @@ class Generation:
                 program = loaded[hook] = HookProgram.load(
                     hook,
                     of_hook,
-                    constants={**planned.shared.constants, "replaying": replaying},
+                    constants={
+                        **planned.shared.constants,
+                        "replaying": replaying,
+                        "packets_have_states": policy.tracks and conntrack.on_packets(),
+                    },
                     sizes=needed,
                     shared=shared,
                     frags=frags,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from wirepath.datapath.host import conntrack, fq, merging, mirrors, sysctls
+from wirepath.datapath.host import conntrack, fq, merging, mirrors, nat, sysctls
 from wirepath.errors import KernelError
 
 if TYPE_CHECKING:
@@ -56,6 +56,7 @@ class Part(Protocol):
 
 
 PARTS: Final[Mapping[str, Part]] = {
+    "nat": nat,
     "sysctls": sysctls,
     "conntrack": conntrack,
     "mirrors": mirrors,

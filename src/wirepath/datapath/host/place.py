@@ -12,9 +12,11 @@ class Place:
         device: its current name.
         sysctl: whether kernel settings may be changed.
         qdisc: whether the root qdisc may be replaced.
+        serving: whether the same policy serves already, and is only laid out anew.
     """
 
     iface: str
     device: str
     sysctl: bool = False
     qdisc: bool = False
+    serving: bool = False
