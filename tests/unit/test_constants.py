@@ -27,7 +27,7 @@ BPF = Path(__file__).parents[2] / "bpf"
         ("guard/bans.h", "BANS_MAX", limit.BANS_MOST),
         ("actions/mirror.h", "MIRRORS_MAX", mirror.MIRRORS_MOST),
         ("stats.h", "RULE_BLOCKS", mirror.COUNTER_BLOCKS),
-        ("actions/limit_cells.h", "LIMIT_WAYS", limit.CELLS),
+        ("actions/limit_bucket.h", "LIMIT_WAYS", limit.CELLS),
         ("actions/limit_ask.h", "COST_SHIFT", limit._COST_SHIFT),
         ("actions/wireguard_seen.h", "SEEN_BUCKETS", wireguard._SEEN_BUCKETS),
         ("actions/wireguard_seen.h", "SEEN_S", wireguard._SEEN_S),
