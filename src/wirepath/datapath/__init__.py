@@ -7,7 +7,6 @@ Heavy modules are imported where they are needed, so that ``status`` and ``ban``
 from __future__ import annotations
 
 import logging
-import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Self
 
@@ -318,9 +317,9 @@ class Datapath:
             RequestError: the address, protocol or port is not valid.
         """
         from wirepath.explanation import explain_by
+        from wirepath.kernel.clock import boot_ns
 
-        now_ns = time.monotonic_ns()
-        return explain_by(self.model(hook), address, now_ns=now_ns, proto=proto, dport=dport)
+        return explain_by(self.model(hook), address, now_ns=boot_ns(), proto=proto, dport=dport)
 
     def counters(self) -> Stats:
         """Read all counters: packets by verdict and reason at each hook, and those of rules."""
