@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from wirepath.datapath.live import counters
 from wirepath.kernel.program import Headers, skb_dtype
 from wirepath.pcap.link import HEADER_BYTES
+from wirepath.pcap.steady import steady
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -129,7 +130,7 @@ def _replay(policy: Policy, capture: Capture, hook: Hook, *, model: bool, skip_b
         policy, contents.members, sizes=sizes, hooks=[hook], replaying=True
     ) as generation:
         packets = capture.packets()
-        traces = _traces(generation, packets, capture.times_ns, hook)
+        traces = _traces(generation, packets, steady(capture.times_ns), hook)
         judged = _named(generation, policy, traces)
         here = policy.at(hook).rules
         slots = {r.name: number for number, r in enumerate(policy.rules) if r in here}
@@ -237,7 +238,8 @@ def _by_model(policy: Policy, members: Any, capture: Capture, hook: Hook) -> Rep
     counts = {r.name: counters.RuleCount() for r in decider.policy.rules if r.action.counts}
     judged = []
     packets = capture.packets()
-    fields = zip(packets, capture.times_ns, packets.wire, packets.added, strict=True)
+    clock = steady(capture.times_ns)
+    fields = zip(packets, clock, packets.wire, packets.added, strict=True)
     for frame, time_ns, wire_bytes, added_bytes in fields:
         decision = decider.decide(frame, time_ns, wire_bytes + added_bytes, added_bytes=added_bytes)
         verdict = decision.verdict
