@@ -73,6 +73,8 @@ def test_commands_in_a_time_namespace(hosts: Pair, tmp_path: Path) -> None:
                 assert _HOUR_S - 60 < left <= _HOUR_S
                 said = wirepath(hosts, "test", IPV4[1], shifted=looks)
                 assert said["verdict"] == "drop"
+                [status] = wirepath(hosts, "status", shifted=looks)["interfaces"]
+                assert 0 <= status["serving_s"] < 600
                 top = wirepath(hosts, "top", "--once", shifted=looks)
                 [key] = top["talkers"]
                 assert 0.9 < key["used"] <= 1
