@@ -40,7 +40,7 @@ __noinline int banned_by_rule(const struct pkt *pkt, __u32 config, __u32 rule)
 	if (!pkt || !limit || !limit->by_rule)
 		return 0;
 	source = source_of(limit, pkt, rule);
-	ban = ban_of(&source, limit_now(limit, pkt));
+	ban = ban_of(&source, boot_ns(pkt));
 	if (!ban)
 		return 0;
 	count_ban(ban, pkt);
@@ -57,7 +57,7 @@ __noinline int ban_source(const struct pkt *pkt, __u32 config, __u32 rule)
 	if (!pkt || !limit || !limit->ban_ns)
 		return 0;
 	source = source_of(limit, pkt, rule);
-	now = limit_now(limit, pkt);
+	now = boot_ns(pkt);
 	impose_ban(&source, rule, now, now + limit->ban_ns);
 	return 0;
 }

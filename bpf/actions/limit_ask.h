@@ -139,6 +139,17 @@ __noinline int ask_cell_limit(struct pkt *pkt, __u32 config)
 	return ask_bucket(bucket_of(limit, hash), hash, &demand, pkt);
 }
 
+/* Renew the bucket of the packet's key: done once an era. */
+__noinline int renew_limit(const struct pkt *pkt, __u32 config)
+{
+	struct limit *limit = bpf_map_lookup_elem(&limits, &config);
+
+	if (pkt && limit)
+		renew_bucket(bucket_of(limit, limit_hash(limit, pkt)),
+			     limit_now(limit, pkt), limit->burst_ns);
+	return 0;
+}
+
 /* Does the packet conform to the limit at @config, of the rule in slot @rule?
  */
 static __always_inline enum conformance
@@ -146,10 +157,15 @@ ask_limit(struct pkt *pkt, __u32 config, __u32 rule)
 {
 	enum conformance said = NOT_ASKED;
 
+#pragma clang loop unroll(disable)
 	for (int i = 0; i < LIMIT_TRIES && said == NOT_ASKED; i++) {
 		said = ask_cell_limit(pkt, config);
 		if (limit_config.exact && said == IS_EXACT)
 			said = ask_exact_limit(pkt, config, rule);
+		if (said == IS_STALE) {
+			renew_limit(pkt, config);
+			said = NOT_ASKED;
+		}
 	}
 	return said;
 }

@@ -5,10 +5,9 @@
  * The low 48 bits of a cell are the time at which its key will have nothing
  * outstanding (the theoretical arrival time of GCRA); the top 16 are a tag of
  * the key.  A cell whose time has passed carries no information and is free for
- * the next key, so nothing has to be swept.  Eight cells make a bucket, a cache
- * line.
+ * the next key, so nothing has to be swept.  Seven cells make a bucket.
  *
- * When all eight are in use, a new key takes over the cell that is free
+ * When all seven are in use, a new key takes over the cell that is free
  * soonest, with the time that it has outstanding (space-saving, Metwally 2005).
  * So keys beyond the number of cells share rates and do not escape them, and no
  * flood of keys makes a bucket forget a key that has used its burst up.
@@ -16,24 +15,11 @@
 #ifndef LIMIT_CELLS_H
 #define LIMIT_CELLS_H
 
+#include "actions/limit_bucket.h"
 #include "actions/limit_demand.h"
 
-#define LIMIT_WAYS  8
 #define LIMIT_TRIES 16 /* rounds of compare-and-swap; then it exceeds */
-#define CELL_BITS   48 /* of time: 78 hours of ns */
-#define CELL_TIME   ((1ULL << CELL_BITS) - 1)
-
-struct limit_bucket {
-	__u64 cell[LIMIT_WAYS];
-};
-
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, 1); /* what the policy needs */
-	__type(key, __u32);
-	__type(value, struct limit_bucket);
-} limit_buckets SEC(".maps");
+#define CELL_PLACE  7  /* mask of the place of a cell: 1 to LIMIT_WAYS */
 
 /* A packet under the masks of its limit; packets of one key share a rate. */
 struct limit_key {
@@ -59,6 +45,7 @@ enum conformance {
 	EXCEEDS,       /* by the key's own packets */
 	EXCEEDS_AMONG, /* with time that other keys left in the cell */
 	IS_EXACT,      /* the limit has no buckets: ask_exact() */
+	IS_STALE,      /* renew the bucket first */
 };
 
 /* The tag in cells of keys that hash to @hash; 0 is the tag of no key. */
@@ -67,29 +54,32 @@ static __always_inline __u64 tag_of(__u64 hash)
 	return hash >> CELL_BITS ?: 1;
 }
 
+static __always_inline __s64 until(__u64 cell, __u64 now)
+{
+	return (__s64)((cell - now) << (64 - CELL_BITS)) >> (64 - CELL_BITS);
+}
+
 /* The time that @cell has outstanding, at most the burst @most; 0 if its time
- * has passed or it is free.  Times wrap after 78 hours; a key then seems to
- * have no more than its burst outstanding.  Here and below arithmetic takes the
- * place of branches, which senders could make the CPU mispredict and the
- * verifier would have to follow.
+ * has passed or it is free.  Here and below arithmetic takes the place of
+ * branches, which senders could make the CPU mispredict and the verifier would
+ * have to follow.
  */
 static __always_inline __s64 outstanding(__u64 cell, __u64 now, __s64 most)
 {
-	__s64 rest =
-		(__s64)((cell - now) << (64 - CELL_BITS)) >> (64 - CELL_BITS);
+	__s64 rest = until(cell, now);
 
-	rest &= (rest - most - 1) >> 63;
+	rest += (most - rest) & (most - rest) >> 63;
 	rest &= (__s64)(cell | -cell) >> 63;
 	return rest & ~(rest >> 63);
 }
 
-/* The place of @tag's cell in @bucket, or LIMIT_WAYS. */
+/* The place of @tag's cell in @bucket, or 0. */
 static __always_inline __u32 own_cell(const struct limit_bucket *bucket,
 				      __u64 tag)
 {
-	__u64 at = LIMIT_WAYS;
+	__u64 at = 0;
 
-	for (int i = LIMIT_WAYS - 1; i >= 0; i--) {
+	for (int i = LIMIT_WAYS; i > 0; i--) {
 		__u64 differs = bucket->cell[i] >> CELL_BITS ^ tag;
 
 		at += (i - at) & -((differs - 1) >> 63);
@@ -101,16 +91,29 @@ static __always_inline __u32 own_cell(const struct limit_bucket *bucket,
 static __always_inline __u32 next_cell(const struct limit_bucket *bucket,
 				       __u64 now, __s64 most)
 {
-	__s64 least = outstanding(bucket->cell[0], now, most) * LIMIT_WAYS;
+	__s64 least =
+		outstanding(bucket->cell[1], now, most) * (CELL_PLACE + 1) + 1;
 
-	for (int i = 1; i < LIMIT_WAYS; i++) {
-		__s64 rest =
-			outstanding(bucket->cell[i], now, most) * LIMIT_WAYS +
-			i;
+	for (int i = 2; i <= LIMIT_WAYS; i++) {
+		__s64 rest = outstanding(bucket->cell[i], now, most) *
+				     (CELL_PLACE + 1) +
+			     i;
 
 		least += (rest - least) & (rest - least) >> 63;
 	}
-	return least & (LIMIT_WAYS - 1);
+	return least & CELL_PLACE;
+}
+
+/* Lower @cell, which was @old, to the burst @most.  It has more where another
+ * CPU wrote it by a later clock, and where the operator has lowered the burst.
+ */
+static __always_inline void lower_cell(__u64 *cell, __u64 old, __u64 now,
+				       __s64 most)
+{
+	if (until(old, now) > most)
+		__sync_val_compare_and_swap(
+			cell, old,
+			(old & ~CELL_TIME) | ((now + most) & CELL_TIME));
 }
 
 /* Does a packet of the key that hashes to @hash conform?  One round: NOT_ASKED
@@ -128,18 +131,22 @@ ask_bucket(__u32 at_bucket, __u64 hash, const struct demand *d, struct pkt *pkt)
 	bucket = bpf_map_lookup_elem(&limit_buckets, &at_bucket);
 	if (!bucket)
 		return EXCEEDS_AMONG;
+	if (is_stale(bucket, d->now_ns))
+		return IS_STALE;
 	at = own_cell(bucket, tag);
-	own = at < LIMIT_WAYS;
+	own = at;
 	if (!own)
 		at = next_cell(bucket, d->now_ns, d->burst_ns);
-	cell = &bucket->cell[at & (LIMIT_WAYS - 1)];
+	cell = &bucket->cell[at & CELL_PLACE];
 	old = *(volatile __u64 *)cell;
 	if (own && old >> CELL_BITS != tag)
 		return NOT_ASKED;
 	rest = own || !d->afresh ? outstanding(old, d->now_ns, d->burst_ns) : 0;
 	rest += d->cost_ns;
-	if (rest > d->burst_ns)
+	if (rest > d->burst_ns) {
+		lower_cell(cell, old, d->now_ns, d->burst_ns);
 		return own ? EXCEEDS : EXCEEDS_AMONG;
+	}
 	delay(pkt, d, rest);
 	new = tag << CELL_BITS | ((d->now_ns + rest) & CELL_TIME);
 	return __sync_val_compare_and_swap(cell, old, new) == old
@@ -164,7 +171,12 @@ ask_exact(const struct limit_key *key, const struct demand *d, struct pkt *pkt)
 			       ? NOT_ASKED
 			       : CONFORMS;
 	old = *(volatile __u64 *)cell;
-	rest = (old > d->now_ns ? old - d->now_ns : 0) + d->cost_ns;
+	rest = old > d->now_ns ? old - d->now_ns : 0;
+	if (rest > d->burst_ns) {
+		__sync_val_compare_and_swap(cell, old, d->now_ns + d->burst_ns);
+		return EXCEEDS;
+	}
+	rest += d->cost_ns;
 	if (rest > d->burst_ns)
 		return EXCEEDS;
 	delay(pkt, d, rest);

@@ -17,7 +17,7 @@ struct mark {
 	__u64 tag;
 	__u64 now_ns;
 	__u64 burst_ns;
-	__u32 at; /* LIMIT_WAYS: the key has no cell */
+	__u32 at; /* 0: the key has no cell */
 };
 
 static __always_inline struct mark mark_of(const struct pkt *pkt, __u32 config)
@@ -31,43 +31,76 @@ static __always_inline struct mark mark_of(const struct pkt *pkt, __u32 config)
 		return mark;
 	hash = limit_hash(limit, pkt);
 	bucket = bucket_of(limit, hash);
-	mark.bucket = bpf_map_lookup_elem(&limit_buckets, &bucket);
 	mark.tag = tag_of(hash);
 	mark.now_ns = limit_now(limit, pkt);
 	mark.burst_ns = limit->burst_ns;
+	mark.bucket = bpf_map_lookup_elem(&limit_buckets, &bucket);
 	if (mark.bucket)
 		mark.at = own_cell(mark.bucket, mark.tag);
 	return mark;
 }
 
+enum marking {
+	UNMARKED,
+	MARKED,
+	STALE, /* renew the bucket first */
+};
+
 /* These functions are global, so that the verifier checks each once. */
 
-/* Is the packet's key marked? */
-__noinline int is_marked(const struct pkt *pkt, __u32 config)
+__noinline int find_mark(const struct pkt *pkt, __u32 config)
 {
 	struct mark mark = mark_of(pkt, config);
 
-	return mark.bucket && mark.at < LIMIT_WAYS &&
-	       outstanding(mark.bucket->cell[mark.at & (LIMIT_WAYS - 1)],
-			   mark.now_ns, mark.burst_ns);
+	if (!mark.bucket)
+		return UNMARKED;
+	if (is_stale(mark.bucket, mark.now_ns))
+		return STALE;
+	return mark.at && outstanding(mark.bucket->cell[mark.at & CELL_PLACE],
+				      mark.now_ns, mark.burst_ns)
+		       ? MARKED
+		       : UNMARKED;
 }
 
-/* Mark the packet's key.  Writes only if the cell changes. */
-__noinline int mark_key(const struct pkt *pkt, __u32 config)
+/* Writes only if the cell changes. */
+__noinline int write_mark(const struct pkt *pkt, __u32 config)
 {
 	struct mark mark = mark_of(pkt, config);
 	__u64 *cell, marked;
 
 	if (!mark.bucket)
-		return 0;
-	if (mark.at >= LIMIT_WAYS)
+		return MARKED;
+	if (is_stale(mark.bucket, mark.now_ns))
+		return STALE;
+	if (!mark.at)
 		mark.at = next_cell(mark.bucket, mark.now_ns, mark.burst_ns);
-	cell = &mark.bucket->cell[mark.at & (LIMIT_WAYS - 1)];
+	cell = &mark.bucket->cell[mark.at & CELL_PLACE];
 	marked = mark.tag << CELL_BITS |
 		 ((mark.now_ns + mark.burst_ns) & CELL_TIME);
 	if (*cell != marked)
 		*cell = marked;
-	return 0;
+	return MARKED;
+}
+
+/* Is the packet's key marked? */
+static __always_inline bool is_marked(const struct pkt *pkt, __u32 config)
+{
+	enum marking found = find_mark(pkt, config);
+
+	if (found == STALE) {
+		renew_limit(pkt, config);
+		found = find_mark(pkt, config);
+	}
+	return found == MARKED;
+}
+
+/* Mark the packet's key. */
+static __always_inline void mark_key(const struct pkt *pkt, __u32 config)
+{
+	if (write_mark(pkt, config) == STALE) {
+		renew_limit(pkt, config);
+		write_mark(pkt, config);
+	}
 }
 
 #endif

@@ -26,7 +26,7 @@ struct ban_key {
 };
 
 struct ban {
-	__u64 expires_ns; /* CLOCK_MONOTONIC; ~0 is never */
+	__u64 expires_ns; /* CLOCK_BOOTTIME; ~0 is never */
 	__u64 since_ns;
 	__u64 packets; /* dropped */
 	__u64 bytes;
@@ -135,7 +135,7 @@ __noinline int find_ban(struct pkt *pkt)
 		return 0;
 	search.addr = pkt->src;
 	search.least_bits = pkt->family == 4 ? IPV4_BITS : 0;
-	search.now_ns = now_ns(pkt);
+	search.now_ns = boot_ns(pkt);
 	bpf_loop(search.lengths->count, probe_ban, &search, 0);
 	if (!search.found)
 		return 0;
@@ -167,7 +167,7 @@ __noinline int reclaim_bans(const struct pkt *pkt)
 		ban = bpf_map_lookup_elem(&bans, &key);
 		if (!ban)
 			continue;
-		if (now_ns(pkt) < ban->expires_ns)
+		if (boot_ns(pkt) < ban->expires_ns)
 			bpf_map_push_elem(&bans_due, &key, BPF_ANY);
 		else
 			bpf_map_delete_elem(&bans, &key);

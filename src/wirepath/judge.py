@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from wirepath.datapath.live import counters
 from wirepath.kernel.program import GROWTH, Headers, Left, skb_dtype
 from wirepath.pcap.link import HEADER_BYTES
+from wirepath.pcap.steady import steady
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -160,7 +161,7 @@ def _by_program(
     sizes = {} if bans(policy) else {"bans": 1}
     with Generation.load(policy, members, sizes=sizes, hooks=[hook], replaying=True) as generation:
         packets = capture.packets()
-        traces = _traces(generation, packets, capture.times_ns, hook, departures)
+        traces = _traces(generation, packets, steady(capture.times_ns), hook, departures)
         judged = _named(generation, policy, traces)
         here = policy.at(hook).rules
         slots = {r.name: number for number, r in enumerate(policy.rules) if r in here}
@@ -287,7 +288,7 @@ def _by_model(
     counts = {r.name: counters.RuleCount() for r in decider.policy.rules if r.action.counts}
     judged = []
     packets = capture.packets()
-    fields = zip(packets, capture.times_ns, packets.wire, packets.added, strict=True)
+    fields = zip(packets, steady(capture.times_ns), packets.wire, packets.added, strict=True)
     for n, (frame, time_ns, wire_bytes, added_bytes) in enumerate(fields):
         decision = decider.decide(frame, time_ns, wire_bytes + added_bytes, added_bytes=added_bytes)
         verdict = decision.verdict

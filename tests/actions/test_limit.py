@@ -240,17 +240,57 @@ def test_program(sequence: Sequence, begin: int) -> None:
         assert list(map(outcome, both.judge(sent))) == sequence.outcomes()
 
 
+_HOUR = 60 * MIN
+_YEAR = 365 * 24 * _HOUR
+
+
 @pytest.mark.kernel
-def test_a_source_that_comes_back_after_days() -> None:
-    """After hours in which times in cells wrap, a source has its full burst again."""
-    hours = [*range(1, 78, 3), 77, 79, 100, 500]
-    sequence = times(_A, *[(S, "pass")] * 3, (S, _OVER))
-    with executors(limited('rate = "3/s", per = "src"')) as both:
+@pytest.mark.parametrize("more", ["", ", exact = true"])
+@pytest.mark.parametrize(
+    "limit", ['rate = "3/s", per = "src"', 'rate = "1/h", burst = 24, per = "src", ban = "1s"']
+)
+def test_a_source_that_comes_back_after_days(limit: str, more: str) -> None:
+    """At any age, a source has its full burst again once its time has passed."""
+    policy = limited(limit + more)
+    burst = Policy.parse(policy).rules[0].action.limits[""].burst
+    hours = [*range(25, 480), 500, 24 * 365, 24 * 365 * 9]
+    sequence = times(_A, *[(S, "pass")] * burst, (S, _OVER))
+    with executors(policy) as both:
         now = 0
         for hour in hours:
-            now += hour * 3600 * S
+            now += hour * _HOUR
             sent = [Sent(bytes(frame), now_ns=now + at) for at, frame, _ in sequence]
             assert list(map(outcome, both.judge(sent))) == [said for *_, said in sequence]
+
+
+@pytest.mark.kernel
+@pytest.mark.parametrize("idle", [0, 1, 17, 23, 40, 78, 80, 156, 24 * 365])
+def test_what_others_left_in_a_bucket_is_forgotten_at_any_age(idle: int) -> None:
+    """Time that crowds left in a bucket passes as well, whether their keys return or not."""
+    policy = limited('rate = "1/h", burst = 24, per = "src", keys = 1')
+    crowd = [udp(f"203.0.113.{host}") for host in range(32)]
+    with executors(policy) as both:
+        begin = _YEAR
+        for _ in range(24):
+            both.xdp.judge([Sent(bytes(frame), now_ns=begin) for frame in crowd])
+        now = begin + (24 + idle) * _HOUR
+        did = both.xdp.judge([Sent(bytes(_A), now_ns=now)] * 25)
+        assert list(map(outcome, did)) == ["pass"] * 24 + [_OVER]
+
+
+@pytest.mark.kernel
+@pytest.mark.parametrize("more", ["", ", exact = true"])
+@pytest.mark.parametrize("back", [1, S, MIN, _HOUR, 30 * _HOUR, 90 * _HOUR, _YEAR])
+def test_a_clock_that_steps_back_leaves_no_more_than_a_burst_to_wait_for(
+    back: int, more: str
+) -> None:
+    policy = limited('rate = "1/s", burst = 3, per = "src"' + more)
+    now = 2 * _YEAR
+    later = now - back
+    moments = [*[now] * 4, *[later] * 2, later + S, later + S, later + 3 * S, later + 4 * S]
+    with executors(policy) as both:
+        did = both.judge([Sent(bytes(_A), now_ns=at) for at in moments])
+    assert list(map(outcome, did)) == ["pass"] * 3 + [_OVER] * 3 + ["pass", _OVER, "pass", "pass"]
 
 
 _PERS = ("src", "dst", "src/24", "src6/48", "src+dport", "src+dst", "dport", "rule", "sport")

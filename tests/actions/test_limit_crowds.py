@@ -64,11 +64,11 @@ def test_two_cpus_pass_what_one_would(kind: str, keys: int) -> None:
 
 
 def test_a_hundred_thousand_sources_have_their_bursts() -> None:
-    """All at one moment; sources that share a bucket with eight others lose a few packets."""
+    """All at one moment; sources that share a bucket with seven others lose a few packets."""
     sources = random_sources(100_000)
     with crowd('rate = "5/min", per = "src"') as it:
         passed = np.array([it.passed(sources, S) for _ in range(6)])
-        assert passed[:5].mean() > 0.997
+        assert passed[:5].mean() > 0.992
         assert not passed[5].any()
         later = np.array([it.passed(sources, 13 * S) for _ in range(2)])
         assert later[0].mean() > 0.99

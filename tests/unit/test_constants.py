@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from wirepath.actions import challenge, limit, mirror, wireguard
-from wirepath.datapath.generation import manifest
+from wirepath.datapath.generation import cells, manifest
 from wirepath.datapath.live import prefix_counters
 from wirepath.plan import classifier, filing
 from wirepath.policy import RULES_MAX
@@ -27,7 +27,9 @@ BPF = Path(__file__).parents[2] / "bpf"
         ("guard/bans.h", "BANS_MAX", limit.BANS_MOST),
         ("actions/mirror.h", "MIRRORS_MAX", mirror.MIRRORS_MOST),
         ("stats.h", "RULE_BLOCKS", mirror.COUNTER_BLOCKS),
-        ("actions/limit_cells.h", "LIMIT_WAYS", limit.CELLS),
+        ("actions/limit_bucket.h", "LIMIT_WAYS", limit.CELLS),
+        ("actions/limit_bucket.h", "CELL_BITS", cells.CELL_BITS),
+        ("actions/limit_bucket.h", "ERA_BITS", cells.ERA_BITS),
         ("actions/limit_ask.h", "COST_SHIFT", limit._COST_SHIFT),
         ("actions/wireguard_seen.h", "SEEN_BUCKETS", wireguard._SEEN_BUCKETS),
         ("actions/wireguard_seen.h", "SEEN_S", wireguard._SEEN_S),

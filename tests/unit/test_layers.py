@@ -48,7 +48,8 @@ HEADERS = """
     lib/bits lib/blake2s prefixes/prefix_layout lib/siphash packet/verdict actions/mirror_mark
     packet/pkt
     trace prefixes/prefix stats prefixes/prefix_counters manifest packet/wire actions/limit_demand
-    packet/checksum clock track/connections packet/cursor prefixes/literals prefixes/sets
+    packet/checksum actions/limit_bucket
+    clock track/connections packet/cursor prefixes/literals prefixes/sets
     rules/clauses actions/limit_cells actions/mirror packet/scratch
     guard/essentials
     track/packet_state track/icmp_state

@@ -21,7 +21,7 @@ from wirepath.quantities import SECOND_NS, Rate
 
 KEYS: Final = 100_000  # keys that a limit has room for by default
 KEYS_MOST: Final = 16_000_000
-CELLS: Final = 8  # a bucket: LIMIT_WAYS of bpf/actions/limit_cells.h
+CELLS: Final = 7  # a bucket: LIMIT_WAYS of bpf/actions/limit_cells.h
 BUCKETS: Final = StateMap(name="limit_buckets", moves="ranges")
 _EXACT: Final = StateMap(
     name="limit_exact_cells",
@@ -32,9 +32,9 @@ _EXACT: Final = StateMap(
 _DUE: Final = StateMap(name="bans_due")
 BANS_MOST: Final = 1_000_000  # BANS_MAX of bpf/guard/bans.h
 LIMITED: Final = Counting(("conformed", "exceeded"))
-_ROOM: Final = 2  # cells a key, at least, so that few buckets have more keys than cells
+_BUCKET_KEYS: Final = 4  # at most, of 7 cells, so that few buckets have more keys than cells
 
-BURST_MOST_S: Final = 86_400  # times in cells wrap after 78 hours
+BURST_MOST_S: Final = 86_400  # times in a bucket span at most so much after its era
 _FRAME_BITS: Final = 8 * 1514
 _DEFAULT_BITS: Final = 8 * 128 * 1024  # with less, TCP collapses behind a policer
 GSO_BITS: Final = 8 * (65_536 + 46 * 66)
@@ -201,6 +201,11 @@ class Limit(Action):
         return self.burst * self.packet_ns
 
     @property
+    def most_ns(self) -> int:
+        """The time that may be outstanding at most: of the burst and, if it shapes, the horizon."""
+        return self.burst_ns + HORIZON_NS * self.shape
+
+    @property
     def ban_bits(self) -> tuple[int, int]:
         """The prefix length of a ban, of 128 bits: for IPv4, for IPv6."""
         return _IPV4_BITS + self.per.src[0], self.per.src[1]
@@ -212,7 +217,7 @@ class Limit(Action):
             return 0
         if self.per.all_together:
             return 1
-        return 1 << (_ROOM * self.keys // CELLS - 1).bit_length()
+        return 1 << (self.keys // _BUCKET_KEYS - 1).bit_length()
 
     def decide(self, packet: Packet, memory: Memory) -> Verdict | None:
         """Drop *packet* if it exceeds the rate, and ban its source if the limit bans."""
@@ -233,11 +238,13 @@ class Limit(Action):
         """
         key, now = (role, self.per.key(packet)), memory.now_ns
         cost = self.packet_ns + (packet.frame_bytes * self.byte_cost >> _COST_SHIFT)
-        ends = max(memory.cells.get(key, 0), now) + cost
-        late_ns = ends - now - self.burst_ns
-        if late_ns > (HORIZON_NS if self.shape else 0):
+        ends = min(memory.cells.get(key, 0), now + self.most_ns)
+        rest = max(ends - now, 0) + cost
+        if rest > self.most_ns:
+            memory.cells[key] = ends
             return False
-        memory.cells[key] = ends
+        memory.cells[key] = now + rest
+        late_ns = rest - self.burst_ns
         if late_ns > 0:
             memory.departs_ns = max(memory.departs_ns, now + late_ns)
         return True
@@ -266,7 +273,7 @@ class Limit(Action):
             "by_cgroup": self.per.cgroup,
             "packet_ns": self.packet_ns,
             "byte_cost": self.byte_cost,
-            "burst_ns": self.burst_ns + HORIZON_NS * self.shape,
+            "burst_ns": self.most_ns,
             "at_once_ns": self.burst_ns if self.shape else 0,
             "ban_ns": int((self.ban_s or 0) * SECOND_NS),
         }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
@@ -65,7 +64,7 @@ def _print(found: list[Status]) -> None:
 
 
 def _told(status: Status) -> Iterator[str]:
-    ago = show.duration(time.time() - status.since)
+    ago = show.duration(status.serving_s)
     sets = ", ".join(f"{name} {count:,}" for name, count in status.sets.items())
     where = [_attached(hook, how) for hook, how in status.hooks.items()]
     rows = [

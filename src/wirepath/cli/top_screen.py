@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -77,7 +76,7 @@ def _line(text: str) -> Text:
 
 def _head(view: View) -> Iterator[str]:
     manifest = view.now.manifest
-    serving = show.duration(time.time() - manifest.since)
+    serving = show.duration(manifest.serving_s)
     yield (
         f"{view.now.counted.iface}: {manifest.mode} mode, serving for {serving}, "
         f"generation {manifest.generation} of {manifest.file}"

@@ -7,7 +7,6 @@ Heavy modules are imported where they are needed, so that ``status`` and ``ban``
 from __future__ import annotations
 
 import logging
-import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Self
 
@@ -320,10 +319,10 @@ class Datapath:
             RequestError: the address, protocol or port is not valid.
         """
         from wirepath.explanation import explain_by
+        from wirepath.kernel.clock import boot_ns
 
-        now_ns = time.monotonic_ns()
         return explain_by(
-            self.model(hook), address, now_ns=now_ns, proto=proto, dport=dport, state=state
+            self.model(hook), address, now_ns=boot_ns(), proto=proto, dport=dport, state=state
         )
 
     def counters(self) -> Stats:

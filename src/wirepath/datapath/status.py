@@ -24,7 +24,7 @@ class Status:
     """The status of one datapath at one moment.
 
     Attributes:
-        iface, mode, policy, generation, since, version: as in `Manifest`.
+        iface, mode, policy, generation, since, serving_s, version: as in `Manifest`.
         program_id, link_id: the kernel's IDs of program and link at ingress.
         hooks: by hook, how it is attached, as `attach.Attachment.document` gives it.
         rules: how many rules the policy has.
@@ -42,6 +42,7 @@ class Status:
     policy: str
     generation: int
     since: float
+    serving_s: float
     version: str
     program_id: int
     link_id: int
@@ -77,6 +78,7 @@ def status(handles: Handles) -> Status:
         policy=manifest.file,
         generation=manifest.generation,
         since=manifest.since,
+        serving_s=manifest.serving_s,
         version=manifest.version,
         program_id=handles.program.id,
         link_id=handles.link.id,

@@ -67,7 +67,7 @@ class Slots:
         Args:
             policy: the policy that is to serve.
             secret: as in `Slots`; senders must not be able to guess it.
-            now_ns: the monotonic clock.
+            now_ns: CLOCK_MONOTONIC, as the kernel reads it.
         """
         return cls(
             number=1,
@@ -97,7 +97,7 @@ class Slots:
         Args:
             before: the places of the policy that serves.
             policy: the policy that is to serve.
-            now_ns: the monotonic clock.
+            now_ns: CLOCK_MONOTONIC, as the kernel reads it.
             counted: gives the counts so far of a slot in a map of counters.
         """
         own = _own(policy)

@@ -77,4 +77,4 @@ class Next:
     def hand_over(self) -> None:
         """Take the state of rules that stay over, right before this generation serves."""
         if self.old:
-            self.loaded.take_over(self.old.maps, self.old.manifest.slots.ranges)
+            self.loaded.take_over(self.old.maps, self.old.policy, self.old.manifest.slots)

@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Self
 
-from wirepath.datapath.generation import state, write
+from wirepath.datapath.generation import cells, state, write
 from wirepath.datapath.generation.hook import HookProgram
 from wirepath.datapath.generation.manifest import PAGE
 from wirepath.datapath.generation.pinned import INGRESS, PROGRAM
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from wirepath.net import Hook, Link
     from wirepath.plan import Planned
     from wirepath.plan.hook import HookPlan
-    from wirepath.plan.slots import Range, Slots
+    from wirepath.plan.slots import Slots
     from wirepath.policy import Policy
     from wirepath.prefixes import Members, Tables
 
@@ -160,14 +160,17 @@ class Generation:
                     each.pin(own / name)
             program.program.pin(own / (INGRESS if own == directory else PROGRAM))
 
-    def take_over(self, before: Mapping[str, Map], ranges: Mapping[str, Range]) -> None:
+    def take_over(self, before: Mapping[str, Map], policy: Policy, slots: Slots) -> None:
         """Take the state of rules that stay over; call this right before the generation serves.
 
         Args:
             before: the maps of the serving generation, by C name.
-            ranges: the ranges of its limits, as in `Slots`.
+            policy: its policy.
+            slots: its places.
         """
-        state.take_over(before, self.maps, ranges, self.planned.slots.ranges)
+        after = self.planned.slots
+        state.take_over(before, self.maps, slots.ranges, after.ranges)
+        cells.convert(self.maps, policy, slots, self.planned.policy, after)
 
     def replace_counters(self, members: Members, before: Mapping[str, int]) -> Replacement | None:
         """Begin to exchange the prefix counters of the serving generation for those of this one.

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Self
 from wirepath import __version__
 from wirepath.datapath.generation.record import dumps, read_record
 from wirepath.errors import PinError
+from wirepath.kernel import clock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -43,6 +44,8 @@ class Manifest:
         mode: native, generic or offload.
         generation: 1 after ``up``, one more after each swap.
         since: when it began to serve, seconds since 1970.
+        since_boot_ns: the same moment on CLOCK_BOOTTIME; 0 if the version that loaded it did not
+            record it.
         received, judged: packets until then, by the interface and by our program of ingress.
         policy: the policy, as `Policy.document` gives it.
         counters: by rule, its slot in ``rule_counters``.
@@ -64,6 +67,7 @@ class Manifest:
     mode: Mode
     generation: int
     since: float
+    since_boot_ns: int = 0
     received: int
     judged: int
     policy: dict[str, Any]
@@ -89,6 +93,7 @@ class Manifest:
         root_bits: int,
         mode: Mode,
         since: float,
+        since_boot_ns: int = 0,
         seen: tuple[int, int] = (0, 0),
         slots: Slots,
         tc: Tc,
@@ -101,6 +106,7 @@ class Manifest:
             mode=mode,
             generation=slots.number,
             since=since,
+            since_boot_ns=since_boot_ns,
             received=seen[0],
             judged=seen[1],
             policy=policy.document(),
@@ -117,6 +123,13 @@ class Manifest:
             rows={hook: plan.rows for hook, plan in plans.items()},
             tc=tc,
         )
+
+    @property
+    def serving_s(self) -> float:
+        """How many seconds it has served, even if the wall clock was set meanwhile."""
+        if not self.since_boot_ns:
+            return time.time() - self.since
+        return (clock.boot_ns() - self.since_boot_ns) / 1_000_000_000
 
     @property
     def slots(self) -> Slots:
@@ -177,6 +190,7 @@ def describing(
         root_bits=tables.root_bits,
         mode=mode,
         since=time.time(),
+        since_boot_ns=clock.boot_ns(),
         seen=seen,
         slots=slots,
         tc=tc,

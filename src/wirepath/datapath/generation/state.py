@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import secrets
-import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from wirepath.datapath.generation.write import capacity
 from wirepath.datapath.live.counters import BySlot
+from wirepath.kernel import clock
 from wirepath.plan.actions import STATES
 from wirepath.plan.slots import SECRETS, Slots
 
@@ -30,7 +30,7 @@ _BITS: Final = 64
 def first_slots(policy: Policy) -> Slots:
     """Assign slots to the names of *policy* on an interface where nothing serves yet."""
     secret = [secrets.randbits(_BITS) | 1 for _ in range(SECRETS)]
-    return Slots.first(policy, secret=secret, now_ns=time.monotonic_ns())
+    return Slots.first(policy, secret=secret, now_ns=clock.monotonic_ns())
 
 
 def attached_nowhere(policy: Policy) -> Slots:
@@ -50,7 +50,7 @@ def next_slots(manifest: Manifest, policy: Policy, maps: Mapping[str, Map]) -> S
         maps: the maps of the serving generation.
     """
     counters = BySlot(maps)
-    return Slots.after(manifest.slots, policy, now_ns=time.monotonic_ns(), counted=counters.words)
+    return Slots.after(manifest.slots, policy, now_ns=clock.monotonic_ns(), counted=counters.words)
 
 
 def carried(before: Mapping[str, Map], needed: Mapping[str, int]) -> dict[str, Map]:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from wirepath.datapath.live.ban_lengths import Lengths
 from wirepath.datapath.live.ban_table import ROW, BanTable
 from wirepath.errors import FullError
+from wirepath.kernel import clock
 from wirepath.net import Ban, Prefix
 
 if TYPE_CHECKING:
@@ -176,7 +177,7 @@ class BanView:
         Raises:
             FullError: the table is full; says how many were banned before.
         """
-        wall, now = time.time(), time.monotonic_ns()
+        wall, now = time.time(), clock.boot_ns()
         slots = {name: slot for slot, name in self._rules().items()}
         scopes: dict[str | None, int] = {None: 0} | {
             name: slot for name, slot in slots.items() if slot in self._scopes()
@@ -213,7 +214,7 @@ class BanView:
     def _put(self, rows: list[Row]) -> None:
         self._lengths.expect({bits for _, _, bits, scope, _, _ in rows if not scope})
         self._lengths.mark()
-        self._table.write(rows, time.monotonic_ns())
+        self._table.write(rows, clock.boot_ns())
 
     # Lifting
 
@@ -223,7 +224,7 @@ class BanView:
         Returns:
             Whether one was in force.
         """
-        now = time.monotonic_ns()
+        now = clock.boot_ns()
         keys = [key for scope in self._scopes() if (key := _key(prefix, scope)) in self._map]
         expiries = [self._map[key]["expires_ns"] for key in keys]
         for key in keys:
@@ -244,7 +245,7 @@ class BanView:
         Returns:
             How many were in force.
         """
-        now = time.monotonic_ns()
+        now = clock.boot_ns()
         if prefixes is None:
             expiries = self._table.remove(lambda _: True, "bits")
         else:
@@ -261,7 +262,7 @@ class BanView:
         Returns:
             How many were removed.
         """
-        now = time.monotonic_ns()
+        now = clock.boot_ns()
         gone = self._table.remove(lambda expires: expires <= now, "expires_ns")
         self._recount()
         return len(gone)
@@ -286,19 +287,19 @@ class BanView:
 
     def all(self) -> list[BanEntry]:
         """List the bans in force, by address."""
-        now, rules = time.monotonic_ns(), self._rules()
+        now, rules = clock.boot_ns(), self._rules()
         rows = self._effective("packets", "bytes")
         return [_entry(row, now, rules) for row in sorted(rows) if row[4] > now]
 
     def busiest(self, count: int) -> list[BanEntry]:
         """List the *count* bans in force that have dropped most packets, most first."""
-        now, rules = time.monotonic_ns(), self._rules()
+        now, rules = clock.boot_ns(), self._rules()
         rows = (row for row in self._effective("packets", "bytes") if row[4] > now)
         return [_entry(row, now, rules) for row in nlargest(count, rows, key=itemgetter(-2))]
 
     def around(self, prefix: Prefix) -> list[Prefix]:
         """List the bans in force that cover all of *prefix*, widest first."""
-        now = time.monotonic_ns()
+        now = clock.boot_ns()
         wider = {bits for bits in self._lengths.probed() if bits <= prefix.bits}
         found = []
         for outer in (Prefix.around(prefix.address, bits) for bits in sorted(wider)):
@@ -322,7 +323,7 @@ class BanView:
         from wirepath.datapath.live.ban_lists import format_bans
         from wirepath.prefixes import Members
 
-        wall, now, rules = time.time(), time.monotonic_ns(), self._rules()
+        wall, now, rules = time.time(), clock.boot_ns(), self._rules()
         rows = sorted(row for row in self._effective() if row[4] > now)
         hi, lo, bits, scopes, expiries, owners = zip(*rows, strict=True) if rows else [()] * 6
         ends = [None if end == NEVER_NS else wall + (end - now) / SECOND_NS for end in expiries]
@@ -356,7 +357,7 @@ def _entry(row: Row, now: int, rules: Mapping[int, str]) -> BanEntry:
 def _end(seconds: float | None) -> int:
     if seconds is None:
         return NEVER_NS
-    return min(time.monotonic_ns() + int(seconds * SECOND_NS), NEVER_NS)
+    return min(clock.boot_ns() + int(seconds * SECOND_NS), NEVER_NS)
 
 
 def _prefixes(members: Members) -> Iterator[tuple[int, int, int]]:

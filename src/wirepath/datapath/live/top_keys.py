@@ -5,11 +5,11 @@ Other limits store only tags of keys; their sources show once they are banned.
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from heapq import nlargest
 from typing import TYPE_CHECKING, Any
 
+from wirepath.kernel import clock
 from wirepath.net import Prefix
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def top_keys(handles: Handles, count: int) -> list[TopKey]:
 
     slots = handles.manifest.counters
     limits = {slots[name]: (name, of) for name, of in limits_of(handles.policy).items() if of.exact}
-    now = time.monotonic_ns()
+    now = clock.monotonic_ns()
     busy = (
         ((ends - now) / limits[slot][1].burst_ns, key, slot)
         for *key, slot, ends in _cells(handles)

@@ -2,6 +2,7 @@
 #include "bpf/runs.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -278,4 +279,55 @@ int wp_live_frames(int prog_fd, const void *frame, uint32_t size,
 	};
 
 	return test_run(&attr);
+}
+
+#define CALL(helper)                        \
+	{                                   \
+		.code = BPF_JMP | BPF_CALL, \
+		.imm = helper,              \
+	}
+#define STORE(member)                                             \
+	{                                                         \
+		.code = BPF_STX | BPF_MEM | BPF_DW,               \
+		.dst_reg = BPF_REG_6,                             \
+		.src_reg = BPF_REG_0,                             \
+		.off = (short)offsetof(struct wp_clocks, member), \
+	}
+
+int wp_clocks(struct wp_clocks *now)
+{
+	const struct bpf_insn insns[] = {
+		{ .code = BPF_ALU64 | BPF_MOV | BPF_X,
+		  .dst_reg = BPF_REG_6,
+		  .src_reg = BPF_REG_1 },
+		CALL(BPF_FUNC_ktime_get_ns),
+		STORE(monotonic_ns),
+		CALL(BPF_FUNC_ktime_get_boot_ns),
+		STORE(boot_ns),
+		{ .code = BPF_ALU64 | BPF_MOV | BPF_K },
+		{ .code = BPF_JMP | BPF_EXIT },
+	};
+	union bpf_attr load = {
+		.prog_type = BPF_PROG_TYPE_SYSCALL,
+		.insns = (uintptr_t)insns,
+		.insn_cnt = sizeof(insns) / sizeof(*insns),
+		.license = (uintptr_t)"GPL",
+		.prog_flags = BPF_F_SLEEPABLE,
+		.prog_name = "wp_clocks",
+	};
+	union bpf_attr run = {
+		.test = {
+			.ctx_in = (uintptr_t)now,
+			.ctx_size_in = sizeof(*now),
+		},
+	};
+	long fd = syscall(__NR_bpf, BPF_PROG_LOAD, &load, sizeof(load));
+	int err;
+
+	if (fd < 0)
+		return -errno;
+	run.test.prog_fd = fd;
+	err = test_run(&run);
+	close(fd);
+	return err;
 }

@@ -89,4 +89,12 @@ uint64_t wp_skb_runs(int prog_fd, const struct wp_frames *frames,
 int wp_live_frames(int prog_fd, const void *frame, uint32_t size,
 		   uint32_t count, uint32_t batch, uint32_t ifindex);
 
+/* The clocks as programs read them: without the offsets of time namespaces. */
+struct wp_clocks {
+	uint64_t monotonic_ns, boot_ns;
+};
+
+/* Reads the clocks by a test run of a program that it loads for this. */
+int wp_clocks(struct wp_clocks *now);
+
 #endif
