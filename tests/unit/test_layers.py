@@ -18,6 +18,7 @@ LAYERS: dict[str, str] = {
     "errors": "",
     "native": "",
     "inputs": "",
+    "outputs": "",
     "toml_lines": "",
     "net": "errors",
     "document": "errors toml_lines",
@@ -33,10 +34,10 @@ LAYERS: dict[str, str] = {
     "explanation": "errors net policy essentials model prefixes plan",
     "report": "errors net policy prefixes plan",
     "kernel": "errors native",
-    "pcap": "errors inputs native",
+    "pcap": "errors inputs outputs native",
     "joint": "errors net actions policy model prefixes plan explanation kernel pcap",
     "lab": "errors net native kernel joint",
-    "cli": "errors inputs net quantities native policy prefixes plan explanation report"
+    "cli": "errors inputs outputs net quantities native policy prefixes plan explanation report"
     " essentials kernel pcap joint lab",
     "__main__": "cli",
 }
