@@ -132,14 +132,13 @@ class Policy:
     @classmethod
     def _read(cls, source: Document, top: Table, file: Callable[[Any], Path]) -> Self:
         datapath = _read_datapath(top.table("datapath", "[datapath]"))
-        sets = _read_sets(top.table("set", "[set.NAME]"), file)
-        rules = _read_rules(top.tables("rule", "[[rule]]"), sets)
+        named = top.table("set", "[set.NAME]")
+        tables = top.tables("rule", "[[rule]]")
+        _check_counts(top, rules=len(tables), sets=len(named))
+        sets = _read_sets(named, file)
+        rules = _read_rules(tables, sets)
         if message := _let_nothing_out(datapath, rules):
             top.table("datapath", "[datapath]").wrong("default", message)
-        if len(rules) > RULES_MAX:
-            top.wrong("rule", f"{len(rules)} rules are too many (at most {RULES_MAX})")
-        if len(sets) > SETS_MAX:
-            top.wrong("set", f"{len(sets)} sets are too many (at most {SETS_MAX})")
         top.later(("service",))
         top.done()
         source.check()
@@ -203,6 +202,16 @@ class Policy:
     def line(self, *path: str | int) -> int:
         """Return the line on which *path* begins; 0 if the policy was not read from a text."""
         return self._source.line(path)
+
+
+# So many rules or sets would take long to read.
+def _check_counts(top: Table, *, rules: int, sets: int) -> None:
+    if rules > RULES_MAX:
+        top.wrong("rule", f"{rules} rules are too many (at most {RULES_MAX})")
+    if sets > SETS_MAX:
+        top.wrong("set", f"{sets} sets are too many (at most {SETS_MAX})")
+    if rules > RULES_MAX or sets > SETS_MAX:
+        top.document.check()
 
 
 # At a hook without rules of the operator nothing is dropped: the program may be there only for
