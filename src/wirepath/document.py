@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import Any, Final, TypeVar
 
 from wirepath.errors import PolicyError, Problem, RequestError, shown
-from wirepath.toml_lines import Path, line_index
+from wirepath.toml_lines import LineIndex, Path
 
 T = TypeVar("T")
 D = TypeVar("D")
@@ -21,6 +21,9 @@ S = TypeVar("S", bound=str)
 _PLACE = re.compile(r"(.*) \(at (?:line (\d+), column (\d+)|end of document)\)", re.DOTALL)
 
 _DEPTH_MAX: Final = 32
+
+PROBLEMS_MAX: Final = 1_000
+"""A document with more problems is hardly a policy; it is not read to its end."""
 
 # A key of so many parts that reading it would take tomllib, which copies it at each part, too long.
 _LONG_KEY = re.compile(
@@ -45,12 +48,14 @@ class Document:
 
     Attributes:
         file: as the operator named it.
-        problems: in no particular order.
+        problems: in no particular order; at most PROBLEMS_MAX.
+        more: how many there are besides.
     """
 
     def __init__(self, text: str, file: str) -> None:
         self.file = file
         self.problems: list[Problem] = []
+        self.more = 0
         self._text = text
 
     def parse(self) -> "Table":
@@ -73,22 +78,39 @@ class Document:
 
     def line(self, path: Path) -> int:
         """Return the line of *path*, or of the innermost table around it; 0 if there is none."""
-        while path and path not in self._lines:
+        while path:
+            if line := self._lines.find(path):
+                return line
             path = path[:-1]
-        return self._lines.get(path, 0)
+        return 0
+
+    def note(self, path: Path, label: str, message: str) -> None:
+        """Record a problem at *path*, which *label* is for people.
+
+        Raises:
+            PolicyError: it is one too many, so reading ends here.
+        """
+        if len(self.problems) == PROBLEMS_MAX:
+            self.more += 1
+            raise self._error(ended=True)
+        self.problems.append(Problem(self.file, self.line(path), label, message))
 
     def check(self) -> None:
         """Raise PolicyError if any problem was found.
 
         Raises:
-            PolicyError: has every problem, in file order.
+            PolicyError: has the problems, in file order.
         """
         if self.problems:
-            raise PolicyError(sorted(self.problems, key=lambda problem: problem.line))
+            raise self._error(ended=False)
+
+    def _error(self, *, ended: bool) -> PolicyError:
+        in_order = sorted(self.problems, key=lambda problem: problem.line)
+        return PolicyError(in_order, more=self.more, ended=ended)
 
     @cached_property
-    def _lines(self) -> dict[Path, int]:
-        return line_index(self._text)
+    def _lines(self) -> LineIndex:
+        return LineIndex(self._text)
 
     def _too_deep(self, line: int = 0) -> Problem:
         what = f"tables and lists are nested too deep (at most {_DEPTH_MAX}; a policy has 5)"
@@ -135,12 +157,14 @@ class Table:
     def __iter__(self) -> Iterator[str]:
         return iter(self._values)
 
+    def __len__(self) -> int:
+        return len(self._values)
+
     def wrong(self, key: str, message: str, *at: int) -> None:
         """Record that *key*, or its element *at*, is wrong; an empty *key* is the table itself."""
         path = (*self.path, key, *at) if key else self.path
         label = ".".join(part for part in (self.label, key) if part)
-        line = self.document.line(path)
-        self.document.problems.append(Problem(self.document.file, line, label, message))
+        self.document.note(path, label, message)
 
     def take(self, key: str) -> Any:
         """Return the value of *key*, which is then known; None if it is absent."""
@@ -250,10 +274,14 @@ class Table:
 
     def done(self) -> None:
         """Record every key that was not read as unknown."""
-        for key in self._values:
-            if key not in self._known and key not in self._known_later:
-                known = f"known here: {', '.join(sorted(self._known))}"
-                self.wrong(key, f"unknown key ({closest(key, self._known) or known})")
+        if self._values.keys() <= self._known:
+            return
+        known = f"known here: {', '.join(sorted(self._known))}"
+        unknown = [k for k in self._values if k not in self._known and k not in self._known_later]
+        room = PROBLEMS_MAX - len(self.document.problems)
+        for key in unknown[:room]:
+            self.wrong(key, f"unknown key ({closest(key, self._known) or known})")
+        self.document.more += len(unknown[room:])
 
 
 # Whether tables and lists in *values* are nested deeper than any policy's; walks level by level.

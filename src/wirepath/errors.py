@@ -65,15 +65,34 @@ class PolicyError(WirepathError):
 
     Its text has one line per problem.
 
-    Attributes:
+    Args:
         problems: the problems, at least one, in file order.
+        more: how many were found besides.
+        ended: whether reading ended early, so that there may be others.
+
+    Attributes:
+        problems: the first 1,000 or so.
+        more: how many were found besides.
     """
 
     exit_code = 2
 
-    def __init__(self, problems: Sequence[Problem]) -> None:
+    def __init__(self, problems: Sequence[Problem], *, more: int = 0, ended: bool = False) -> None:
         self.problems = list(problems)
-        super().__init__("\n".join(map(str, self.problems)))
+        self.more = more
+        self._ended = ended
+        super().__init__("\n".join(self.lines(len(self.problems))))
+
+    def lines(self, most: int) -> list[str]:
+        """Give up to *most* problems, one a line, and a line that counts the rest, if any."""
+        if self.more == 0 and len(self.problems) == most + 1:
+            most += 1  # a line that counts one is no shorter
+        found = [str(problem) for problem in self.problems[:most]]
+        if rest := self.more + len(self.problems) - len(found):
+            least = "at least " if self._ended else ""
+            last = self.problems[len(found) - 1]
+            found.append(str(Problem(last.file, 0, "", f"... and {least}{rest:,} more")))
+        return found
 
 
 class RequestError(WirepathError):

@@ -23,53 +23,58 @@ _TOKEN = re.compile(
 )
 
 
-def line_index(text: str) -> dict[Path, int]:
-    """Map the path of every table, key and array element in *text* to its line, from 1.
+class LineIndex:
+    """The lines of a text, which is read only as far as it takes to answer.
 
-    A table that is written in several places has the first line.
+    Attributes:
+        lines: the path of every table, key and array element that was read so far, with its line,
+            from 1. A table that is written in several places has the first line.
     """
-    return _Walk(text).lines
-
-
-class _Walk:
-    """One pass over the tokens; ``self.word`` is the current one, ``""`` after the last."""
 
     def __init__(self, text: str) -> None:
         self.lines: dict[Path, int] = {}
-        self.line = 1
+        self._line = 1
+        self._word = ""  # the current token; empty after the last
         self._tokens = self._read(text)
         self._lengths: dict[Path, int] = {}  # of arrays of tables, so far
-        self.step()
-        self._document()
+        self._step()
+        self._steps = self._document()
+
+    def find(self, path: Path) -> int | None:
+        """Return the line of *path*; None if the text has no such path."""
+        while path not in self.lines and next(self._steps, self) is not self:
+            pass
+        return self.lines.get(path)
 
     def _read(self, text: str) -> Iterator[str]:
         for match in _TOKEN.finditer(text):
             token = match.group()
             if match.lastgroup != "blank":
                 yield token
-            self.line += token.count("\n")  # only now: a token has the line where it begins
+            self._line += token.count("\n")  # only now: a token has the line where it begins
 
-    def step(self) -> None:
-        self.word = next(self._tokens, "")
+    def _step(self) -> None:
+        self._word = next(self._tokens, "")
 
-    def _document(self) -> None:
+    def _document(self) -> Iterator[None]:
         table: Path = ()
-        while self.word:
-            if self.word == "\n":
-                self.step()
-            elif self.word == "[":
+        while self._word:
+            yield
+            if self._word == "\n":
+                self._step()
+            elif self._word == "[":
                 table = self._header()
             else:
                 self._pair(table)
 
     def _header(self) -> Path:
         # "[a.b]" or "[[a.b]]"; an array of tables on the way stands for its newest table.
-        self.step()
-        is_array = self.word == "["
+        self._step()
+        is_array = self._word == "["
         if is_array:
-            self.step()
+            self._step()
         here: Path = ()
-        line = self.line
+        line = self._line
         *parents, last = self._key()
         for part in parents:
             here = self._newest((*here, part))
@@ -80,8 +85,8 @@ class _Walk:
             self._lengths[here] = self._lengths.get(here, 0) + 1
         here = self._newest(here)
         self.lines.setdefault(here, line)
-        while self.word == "]":
-            self.step()
+        while self._word == "]":
+            self._step()
         return here
 
     def _newest(self, path: Path) -> Path:
@@ -91,46 +96,46 @@ class _Walk:
         # "a", "a.b", 'a."b c"'; stops at the token after it.
         parts = []
         while True:
-            parts.append(_unquoted(self.word))
-            self.step()
-            if self.word != ".":
+            parts.append(_unquoted(self._word))
+            self._step()
+            if self._word != ".":
                 return parts
-            self.step()
+            self._step()
 
     def _pair(self, table: Path) -> None:
-        line = self.line
+        line = self._line
         for part in self._key():
             table = (*table, part)
             self.lines.setdefault(table, line)
-        self.step()  # "="
+        self._step()  # "="
         self._value(table)
 
     def _value(self, path: Path) -> None:
-        if self.word == "[":
-            self.step()
+        if self._word == "[":
+            self._step()
             self._array(path)
-        elif self.word == "{":
-            self.step()
-            while self.word != "}":
-                if self.word in {",", "\n"}:
-                    self.step()
+        elif self._word == "{":
+            self._step()
+            while self._word != "}":
+                if self._word in {",", "\n"}:
+                    self._step()
                 else:
                     self._pair(path)
-            self.step()
+            self._step()
         else:  # a string, or one or more bare tokens: 1.5, 2026-01-01 07:32:00.5
-            while self.word not in {"", "\n", ",", "]", "}"}:
-                self.step()
+            while self._word not in {"", "\n", ",", "]", "}"}:
+                self._step()
 
     def _array(self, path: Path) -> None:
         at = 0
-        while self.word != "]":
-            if self.word in {",", "\n"}:
-                self.step()
+        while self._word != "]":
+            if self._word in {",", "\n"}:
+                self._step()
                 continue
-            self.lines[(*path, at)] = self.line
+            self.lines[(*path, at)] = self._line
             self._value((*path, at))
             at += 1
-        self.step()
+        self._step()
 
 
 def _unquoted(token: str) -> str:

@@ -31,6 +31,9 @@ _UNTRACKED: Final = {
 }
 _FAMILIES: Final = {_ICMP: 4, _ICMPV6: 6}
 
+STATES_OF_UDP: Final = frozenset[Ct]({"new", "established", "related", "untracked"})
+"""The states that a UDP datagram may be in, when netfilter knows its connection or does not."""
+
 _IPV4: Final = 4
 _IPV4_BYTES: Final = 20
 _IPV6_BYTES: Final = 40
@@ -44,6 +47,13 @@ def tcp(flags: int) -> Ct:
     if judged not in _VALID:
         return "invalid"
     return "new" if judged & ~_URG in (_SYN, _ACK) else "invalid"
+
+
+def states_of_tcp(flags: int) -> frozenset[Ct]:
+    """Give the states that a segment may be in, when netfilter knows its connection or does not."""
+    if flags & (_FIN | _SYN | _RST | _ACK | _URG) not in _VALID:
+        return frozenset({"invalid"})
+    return STATES_OF_UDP | {tcp(flags)}
 
 
 def udp() -> Ct:
@@ -68,6 +78,13 @@ def icmp(family: int, proto: int, kind: int, destination: int, quote: bytes) -> 
     if kind in _REQUESTS[proto]:
         return "new"
     return "untracked" if kind in _UNTRACKED[proto] else "invalid"
+
+
+def states_of_icmp(family: int, proto: int, kind: int) -> frozenset[Ct]:
+    """Give the states that a message may be in; the arguments are those of `icmp`."""
+    if family == _FAMILIES[proto] and kind in _ERRORS[proto]:
+        return frozenset({"related", "invalid", "untracked"})
+    return frozenset({icmp(family, proto, kind, 0, b"")})
 
 
 def _quoted(family: int, destination: int, quote: bytes) -> Ct:

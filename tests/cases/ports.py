@@ -83,7 +83,7 @@ _PROTO = policy(
     rule("ipsec", 'proto = ["esp", "ah"]'),
     rule("other-l4", 'proto = ["sctp", "dccp", "udplite"]'),
     rule("reserved", "proto = 255"),
-    rule("hop-by-hop", "proto = 0"),
+    rule("hop-by-hop", 'proto = 0, src = "0.0.0.0/0"'),
 )
 
 _PROTO_ROWS: list[Row] = [

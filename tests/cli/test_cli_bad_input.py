@@ -89,6 +89,17 @@ def test_every_problem_has_a_line(wirepath_: Wirepath, tmp_path: Path) -> None:
     assert second.startswith(f"wirepath: {file}:3: datapath.b: unknown key")
 
 
+def test_of_many_problems_the_first_are_printed(wirepath_: Wirepath, tmp_path: Path) -> None:
+    keys = [f"key{n} = 1" for n in range(100_000)]
+    file = write(tmp_path / "policy.toml", "[datapath]", *keys)
+    said = wirepath_("check", file)
+    assert (said.code, said.out) == (2, "")
+    lines = said.err.splitlines()
+    assert len(lines) == 21
+    assert lines[19].startswith(f"wirepath: {file}:21: datapath.key19: unknown key")
+    assert lines[20] == f"wirepath: {file}: ... and 99,980 more"
+
+
 def test_bad_lines_of_set_files(wirepath_: Wirepath, policy: Path) -> None:
     bad = write(policy.with_name("bad.txt"), "10.0.0.0/8", "10.0.0.1/8", "# fine", "x")
     said = wirepath_("check", policy)

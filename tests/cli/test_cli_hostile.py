@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 
 from harness.processes import ENVIRONMENT, Ended, Host, Wirepath, command, ended
-from wirepath import inputs
-from wirepath.cli import main
-from wirepath.errors import PolicyError, Problem, printable, shown
+from wirepath import inputs, outputs
+from wirepath.cli import files, main
+from wirepath.errors import PolicyError, Problem, RequestError, printable, shown
 from wirepath.pcap import CaptureWriter
 
 
@@ -231,6 +231,36 @@ def test_sizes(wirepath_: Wirepath, policy: Path, tmp_path: Path, place: str) ->
                     check=False,
                 )
             assert f"larger than {most} [EFBIG]" in ended(said).refused(2)
+
+
+@pytest.fixture
+def capture(tmp_path: Path) -> Path:
+    path = tmp_path / "one.pcap"
+    with CaptureWriter(path) as writer:
+        writer.write(0, bytes(60))
+    return path
+
+
+def test_a_fifo_that_nothing_reads(
+    here: Wirepath, policy: Path, capture: Path, fifo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outputs, "_PATIENCE_S", 0.2)
+    why = "a FIFO that nothing has read from for 0.2 s [ENXIO] (name a file that can be written)"
+    for option in ("--write-passed", "--write-dropped"):
+        said = here("replay", policy, capture, "--model", option, fifo).refused(2)
+        assert said == f"write {fifo}: {why}"
+    with pytest.raises(RequestError) as caught:  # as `set dump -o` and `bans --save` do
+        files.write(fifo, b"192.0.2.1")
+    assert str(caught.value) == f"write {fifo}: {why}"
+
+
+def test_a_fifo_whose_reader_comes_late(
+    here: Wirepath, policy: Path, capture: Path, fifo: Path
+) -> None:
+    reader = subprocess.Popen(["sh", "-c", f"sleep 0.3; cat {fifo}"], stdout=subprocess.PIPE)
+    said = here("replay", policy, capture, "--model", "--write-passed", fifo)
+    assert (said.code, said.err) == (0, "")
+    assert reader.communicate(timeout=20)[0] == capture.read_bytes()
 
 
 def test_nothing_is_a_file_like_any(wirepath_: Wirepath) -> None:

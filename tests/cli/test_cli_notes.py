@@ -67,6 +67,30 @@ def test_notes_name_lines_in_order() -> None:
     ]
 
 
+def test_never_block_and_families() -> None:
+    """Rules that never_block leaves nothing, and ICMP of the other IP version."""
+    rules = [
+        'src = "192.0.2.1"',
+        'src = ["192.0.2.0/28", "192.0.2.16"]',
+        'src = "2001:db8::/32", proto = "icmp"',
+        'dst = "192.0.2.0/24", proto = "icmpv6"',
+        'dst = "192.0.2.0/24", proto = ["icmp", "icmpv6"]',
+        'proto = "icmp"',
+    ]
+    policy = Policy.parse(
+        '[datapath]\nnever_block = ["192.0.2.0/28"]\n'
+        + "".join(
+            f'[[rule]]\nname = "r{n}"\nmatch = {{ {each} }}\n' for n, each in enumerate(rules)
+        ),
+        file="p",
+    )
+    assert list(map(str, notes(policy, {}))) == [
+        "p:3: rule.r0: never reached: never_block passes all it matches",
+        'p:11: rule.r2.match.proto: no host sends this in IPv6 (write proto = "icmpv6")',
+        'p:14: rule.r3.match.proto: no host sends this in IPv4 (write proto = "icmp")',
+    ]
+
+
 def test_rules_that_only_count_hide_nothing() -> None:
     policy = Policy.parse('[[rule]]\nname = "a"\n[[rule]]\nname = "b"\naction = "drop"\n')
     assert notes(policy, {}) == []

@@ -367,6 +367,43 @@ def test_bounds() -> None:
     assert problems(sets) == ["p.toml:1: set: 65 sets are too many (at most 64)"]
 
 
+MANY = 100_000
+"""Enough that work for each problem would take many seconds, were all of them looked at."""
+
+
+@pytest.mark.parametrize(
+    ("text", "first", "last"),
+    [
+        ("[datapath]\n" + "".join(f"defaul{n} = 1\n" for n in range(MANY)),
+         "p.toml:2: datapath.defaul0: unknown key (did you mean default?)",
+         "p.toml: ... and 99,980 more"),
+        ("[set.x]\nprefixes = [" + "\n'x', " * MANY + "]",
+         "p.toml:3: set.x.prefixes: x: not an address (write it like 192.0.2.1 or 2001:db8::1,"
+         " without port)", "p.toml: ... and at least 981 more"),
+        ("".join(f"[[rule]]\nname = 'r{n}'\nmach = 1\n" for n in range(2000)),
+         "p.toml:3: rule.r0.mach: unknown key (did you mean match?)",
+         "p.toml: ... and 1,980 more"),
+        ("[datapath]\n" + "\n".join(f"a{n} = 1" for n in range(21)), None,
+         "p.toml:22: datapath.a20: unknown key"),
+        ("[datapath]\n" + "\n".join(f"a{n} = 1" for n in range(22)), None,
+         "p.toml: ... and 2 more"),
+        ("[[rule]]\n" * MANY, "p.toml:1: rule: 100000 rules are too many (at most 10000)",
+         "p.toml:1: rule: 100000 rules are too many (at most 10000)"),
+        ("".join(f"[set.s{n}]\nfils = 1\n" for n in range(MANY)),
+         "p.toml:1: set: 100000 sets are too many (at most 64)",
+         "p.toml:1: set: 100000 sets are too many (at most 64)"),
+    ],
+)  # fmt: skip
+def test_many_problems(text: str, first: str | None, last: str) -> None:
+    with pytest.raises(PolicyError) as caught:
+        Policy.parse(text, file="p.toml")
+    lines = caught.value.lines(20)
+    assert len(lines) <= 21
+    assert first is None or lines[0] == first
+    assert lines[-1].startswith(last)
+    assert len(caught.value.problems) <= 1000
+
+
 @pytest.mark.parametrize("text", ["a = " + "1" * 5000, "a = " + "[" * 5000, "a = 2026-02-31"])
 def test_past_all_reason(text: str) -> None:
     (problem,) = problems(text)

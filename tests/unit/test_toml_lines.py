@@ -5,7 +5,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wirepath.toml_lines import Path, line_index
+from wirepath.toml_lines import LineIndex, Path
 
 DOCUMENT = '''\
 top = 1  # comment with [brackets] = "and quotes
@@ -71,9 +71,23 @@ LINES: dict[Path, int] = {
 }
 
 
+def line_index(text: str) -> dict[Path, int]:
+    index = LineIndex(text)
+    assert index.find(("no such key", 7)) is None
+    return index.lines
+
+
 def test_every_shape() -> None:
     assert set(paths(tomllib.loads(DOCUMENT))) == set(LINES)
     assert line_index(DOCUMENT) == LINES
+
+
+def test_no_further_than_asked() -> None:
+    index = LineIndex(DOCUMENT)
+    assert index.find(("rule", 0, "match")) == 12
+    assert ("rule", 1) not in index.lines
+    assert index.find(("rule", 1)) == 16
+    assert index.find(("top",)) == 1
 
 
 def test_windows_line_ends() -> None:

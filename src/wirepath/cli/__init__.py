@@ -26,6 +26,7 @@ from wirepath.errors import KernelError, PolicyError, RequestError, WirepathErro
 INTERRUPTED: Final = 130
 """The exit code that a shell gives a command ended by SIGINT."""
 _BROKEN_PIPE: Final = 141  # the one for SIGPIPE
+_PROBLEMS_SHOWN: Final = 20
 
 _PRINTING: Final = "write to standard output"
 _ELSEWHERE: Final = "redirect it to a file with room, or to /dev/null"
@@ -88,10 +89,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def complain(error: WirepathError) -> None:
-    """Print *error* on stderr, one line per problem."""
+    """Print *error* on stderr, one line per problem; of many only the first ones."""
     if isinstance(error, PolicyError):
-        for problem in error.problems:
-            _tell(str(problem))
+        for line in error.lines(_PROBLEMS_SHOWN):
+            _tell(line)
         return
     text = str(error)
     refused = isinstance(error, KernelError) and error.errno in (EPERM, EACCES)

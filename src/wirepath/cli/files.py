@@ -1,11 +1,13 @@
 """Reading and writing the files that are arguments of commands."""
 
+import io
 import os
 import sys
 from pathlib import Path
 
 from wirepath.errors import RequestError, errno_name
 from wirepath.inputs import LIST_BYTES_MAX, read_input, read_stream
+from wirepath.outputs import open_output
 
 
 def read(file: Path) -> bytes:
@@ -32,7 +34,8 @@ def write(file: Path, text: bytes) -> None:
     """
     try:
         if file.exists() and not file.is_file():
-            file.write_bytes(text)  # a pipe or a terminal
+            with io.BufferedWriter(open_output(file)) as to:  # a pipe or a terminal
+                to.write(text)
             return
         place = file.resolve()
         fresh = place.with_name(f"{place.name}.{os.getpid()}")

@@ -1,11 +1,13 @@
 """Writing captures with nanoseconds, as pcapng (by the suffix ``.pcapng``) or pcap."""
 
+import io
 import struct
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, Self
 
 from wirepath.errors import CaptureError, errno_name
+from wirepath.outputs import open_output
 from wirepath.pcap.link import ETHERNET
 
 _BUFFER_BYTES: Final = 1 << 20
@@ -45,7 +47,7 @@ class CaptureWriter:
                 f"write {path}: pcap holds frames of one link type (name a .pcapng file)"
             )
         try:
-            self._file = path.open("wb", buffering=_BUFFER_BYTES)
+            self._file = io.BufferedWriter(open_output(path), _BUFFER_BYTES)
             self._file.write(self._head())
         except OSError as error:
             raise self._refused(error) from error

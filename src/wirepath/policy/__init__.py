@@ -19,6 +19,7 @@ from wirepath.policy import zones
 from wirepath.policy.match import Match
 from wirepath.policy.names import TCP, UDP
 from wirepath.policy.objects import AnyRule, AnySet, as_document
+from wirepath.policy.possible import impossible
 from wirepath.policy.tables import Rule, SetSpec, Settings
 
 __all__ = ["RULES_MAX", "SETS_MAX", "SET_PREFIXES_MAX", "Match", "Policy", "Rule", "SetSpec"]
@@ -128,22 +129,27 @@ class Policy:
             PolicyError: another version of wirepath made *values*.
         """
         source = Document("", file)
-        return cls._read(source, Table(source, values), lambda value: Path(string(value)))
+        top = Table(source, values)
+        return cls._read(source, top, lambda value: Path(string(value)), serving=True)
 
+    # A policy that serves already is not refused for rules that match nothing: an older version may
+    # have accepted them.
     @classmethod
-    def _read(cls, source: Document, top: Table, file: Callable[[Any], Path]) -> Self:
+    def _read(
+        cls, source: Document, top: Table, file: Callable[[Any], Path], *, serving: bool = False
+    ) -> Self:
         datapath = _read_datapath(top.table("datapath", "[datapath]"))
-        sets = _read_sets(top.table("set", "[set.NAME]"), file)
+        named = top.table("set", "[set.NAME]")
         tables = top.tables("rule", "[[rule]]")
+        _check_counts(top, rules=len(tables), sets=len(named))
+        sets = _read_sets(named, file)
         rules = _read_rules(tables, sets)
         for number, key, message in zones.misplaced(rules):
             tables[number].table("match", "").wrong(key, message)
+        if not serving and not source.problems:
+            _check_matches(datapath, zip(tables, rules, strict=True))
         if message := _let_nothing_out(datapath, rules):
             top.table("datapath", "[datapath]").wrong("default", message)
-        if len(rules) > RULES_MAX:
-            top.wrong("rule", f"{len(rules)} rules are too many (at most {RULES_MAX})")
-        if len(sets) > SETS_MAX:
-            top.wrong("set", f"{len(sets)} sets are too many (at most {SETS_MAX})")
         top.later(("service",))
         top.done()
         source.check()
@@ -207,6 +213,16 @@ class Policy:
     def line(self, *path: str | int) -> int:
         """Return the line on which *path* begins; 0 if the policy was not read from a text."""
         return self._source.line(path)
+
+
+# So many rules or sets would take long to read.
+def _check_counts(top: Table, *, rules: int, sets: int) -> None:
+    if rules > RULES_MAX:
+        top.wrong("rule", f"{rules} rules are too many (at most {RULES_MAX})")
+    if sets > SETS_MAX:
+        top.wrong("set", f"{sets} sets are too many (at most {SETS_MAX})")
+    if rules > RULES_MAX or sets > SETS_MAX:
+        top.document.check()
 
 
 # At a hook without rules of the operator nothing is dropped: the program may be there only for
@@ -336,6 +352,18 @@ def _read_rules(tables: list[Table], sets: Collection[str]) -> tuple[Rule, ...]:
             table.wrong(action.kind, message)
         table.done()
     return tuple(rules)
+
+
+# Refuses rules that no packet can match.
+def _check_matches(datapath: Settings, found: Iterable[tuple[Table, Rule]]) -> None:
+    for table, rule in found:
+        of_match = table.table("match", "match = { ... }")
+        for key, message in impossible(rule.match.predicates()):
+            of_match.wrong(key if key in of_match else "", message)
+        fragment = rule.match.fragment
+        if datapath.fragments == "drop" and fragment and fragment.kinds == {"later"}:
+            what = 'fragments = "drop" of [datapath] drops these before any rule'
+            of_match.wrong("fragment", f"{what} (take the rule out)")
 
 
 # Says why the last of *rules* is one too many of its kind; empty if it is not.

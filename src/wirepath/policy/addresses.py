@@ -7,10 +7,12 @@ from typing import Any, Final, Self
 from wirepath.document import Table, closest, string
 from wirepath.errors import RequestError
 from wirepath.net import Packet, Prefix
+from wirepath.policy.numbers import merged
 from wirepath.policy.predicate import Members, Predicate
 from wirepath.policy.sketch import UNKNOWN, Sketch
 
-_EVERY: Final = (Prefix.parse("0.0.0.0/0"), Prefix.parse("::/0"))
+_IPV4: Final = Prefix.parse("0.0.0.0/0")
+_EVERY: Final = (_IPV4, Prefix.parse("::/0"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,18 +51,22 @@ class Addresses(Predicate):
 
     def admits(self, family: int) -> bool:
         """Tell whether an address of *family*, 4 or 6, can satisfy it; sets may hold both."""
-        if self.sets or not self.prefixes:
-            return True
-        return any(prefix.family == family for prefix in self.prefixes)
+        negated = (each for each in self.not_prefixes if each.family == family)
+        holes = merged((each.address, each.last) for each in negated)
+        if family != 4:  # noqa: PLR2004 - in IPv6 there are no mapped addresses
+            holes = merged((*holes, (_IPV4.address, _IPV4.last)))
+        asked = self.prefixes
+        if set(self.sets) - set(self.not_sets) or not (self.sets or self.prefixes):
+            asked = _EVERY
+        return any(
+            prefix.family == family
+            and not any(low <= prefix.address and prefix.last <= high for low, high in holes)
+            for prefix in asked
+        )
 
     def is_empty(self) -> bool:
         """Tell whether the negated prefixes and sets cover all that is asked for."""
-        if not self.not_prefixes and not self.not_sets:
-            return False
-        asked = self.prefixes if self.prefixes or self.sets else _EVERY
-        return set(self.sets) <= set(self.not_sets) and all(
-            any(hole.covers(prefix) for hole in self.not_prefixes) for prefix in asked
-        )
+        return not self.admits(4) and not self.admits(6)
 
 
 def _read(value: Any, known_sets: Collection[str]) -> tuple[str, Prefix | str]:

@@ -159,11 +159,12 @@ class Match:
         return {n for n, ranges in ((ICMP, kinds.icmp), (ICMPV6, kinds.icmpv6)) if ranges}
 
     def _nowhere(self) -> Iterator[tuple[str, str]]:
-        for addresses in (self.src, self.dst):
-            if addresses and addresses.is_empty():
-                yield addresses.key, "what is negated covers all the rest (no packet can match)"
+        empty = [each.key for each in (self.src, self.dst) if each and each.is_empty()]
+        for key in empty:
+            yield key, "what is negated covers all the rest (no packet can match)"
         if (
-            self.src
+            not empty
+            and self.src
             and self.dst
             and not any(self.src.admits(family) and self.dst.admits(family) for family in (4, 6))
         ):

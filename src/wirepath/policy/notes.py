@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from wirepath.policy.addresses import Addresses
 from wirepath.policy.flags import Fragments, TcpFlags
-from wirepath.policy.names import TCP_FLAGS
+from wirepath.policy.names import ICMP, ICMPV6, TCP_FLAGS
 from wirepath.policy.numbers import IcmpTypes, Numbers, Ranges
 from wirepath.policy.states import States
 from wirepath.policy.zones import Zones
@@ -27,7 +27,7 @@ _EFFORT_MAX: Final = 500_000  # words compared: under 1 s, enough for all pairs 
 
 
 def notes(policy: Policy, counts: Mapping[str, int]) -> list[Problem]:
-    """Find rules out of reach, idle sets, bans on forged sources, and bursts that are too small.
+    """Find rules out of reach, idle sets, bans on forged sources, and the like.
 
     Reports only certain cases: a rule that several others cover together is not found, and in a
     large policy only the first rules are compared with each other.
@@ -39,6 +39,7 @@ def notes(policy: Policy, counts: Mapping[str, int]) -> list[Problem]:
     found = [
         *_idle_sets(policy, counts),
         *_unreached(policy),
+        *_of_other_family(policy),
         *_unproven(policy),
         *starving(policy),
     ]
@@ -51,6 +52,18 @@ def starving(policy: Policy) -> Iterator[Problem]:
         limit = rule.action.limits.get("")
         if limit and set(rule.hooks) - {"ingress"} and (message := limit.starves):
             yield policy.problem(message, "rule", number, "limit", "burst")
+
+
+# Packets of either ICMP in the other IP version are forged, and no stack answers them.
+def _of_other_family(policy: Policy) -> Iterator[Problem]:
+    for number, rule in enumerate(policy.rules):
+        for proto, name, family in ((ICMP, "icmpv6", 6), (ICMPV6, "icmp", 4)):
+            match = rule.match
+            asked = [each for each in (match.src, match.dst) if each]
+            others = [f for f in (4, 6) if f != family and all(each.admits(f) for each in asked)]
+            if match.proto and match.proto.ranges == ((proto, proto),) and not others:
+                text = f'no host sends this in IPv{family} (write proto = "{name}")'
+                yield policy.problem(text, "rule", number, "match", "proto")
 
 
 # A forged source gets banned, unless only packets of proven sources count: SYNs that have passed a
@@ -92,9 +105,15 @@ def _sets_of(match: Match) -> Iterator[str]:
 
 
 def _unreached(policy: Policy) -> Iterator[Problem]:
+    unblocked = policy.datapath.never_block
     enders: dict[frozenset[str], list[Rule]] = {}  # by the keys that they match on
     effort = 0
     for number, rule in enumerate(policy.rules):
+        src = rule.match.src
+        if src and src.prefixes and not src.sets and _all_covered(src.prefixes, unblocked):
+            text = "never reached: never_block passes all it matches"
+            yield policy.problem(text, "rule", number)
+            continue
         predicates = list(rule.match.predicates())
         keys = frozenset(predicate.key for predicate in predicates)
         wider = [ender for asked, some in enders.items() if asked <= keys for ender in some]
