@@ -10,6 +10,7 @@
 #include <bpf/bpf_helpers.h>
 
 #include "manifest.h"
+#include "packet/merged.h"
 #include "packet/scratch.h"
 #include "pipeline.h"
 #include "rewrite/rewrite.h"
@@ -91,6 +92,7 @@ judge_frame(struct xdp_md *ctx, struct pkt *pkt)
 	trace = trace_of(ctx);
 	if (trace)
 		trace_read(pkt, trace);
+	read_segments(pkt, ctx);
 	frame.bytes = pkt->frame_bytes;
 	if (trace)
 		pkt->frame_bytes -= trace->added_bytes;

@@ -21,6 +21,13 @@
 
 const volatile enum hook hook = HOOK_INGRESS;
 
+/* Whether XDP meets packets of several segments: in generic mode. */
+struct merging {
+	bool possible;
+	bool told; /* ... and the kernel tells of how many: merged.h */
+};
+const volatile struct merging merging;
+
 /* An address of either family; IPv4 lies in ::ffff:0:0/96 (RFC 4291 section
  * 2.5.5.2).
  */
@@ -124,8 +131,14 @@ struct pkt {
 /* Are these several packets of a flow in one buffer (GRO, GSO)? */
 static __always_inline bool is_merged(const struct pkt *pkt)
 {
-	return hook != HOOK_INGRESS &&
+	return (hook != HOOK_INGRESS || merging.possible) &&
 	       (pkt->segments > 1 || pkt->segment_bytes);
+}
+
+/* How many packets it is on the wire. */
+static __always_inline __u32 packets_of(const struct pkt *pkt)
+{
+	return is_merged(pkt) && pkt->segments ? pkt->segments : 1;
 }
 
 /* Decide for @verdict because of @why; returns @verdict. */

@@ -46,6 +46,7 @@ JOINT = {"datapath", "judge"}
 HEADERS = """
     lib/bits lib/blake2s prefixes/prefix_layout lib/siphash packet/verdict actions/mirror_mark
     packet/pkt
+    packet/merged
     trace prefixes/prefix stats prefixes/prefix_counters manifest packet/wire actions/limit_demand
     packet/checksum clock track/connections packet/cursor prefixes/literals prefixes/sets
     rules/clauses actions/limit_cells actions/mirror packet/scratch

@@ -232,7 +232,8 @@ class Limit(Action):
         If the limit shapes, a packet also conforms if it has to wait no longer than the horizon.
         """
         key, now = (role, self.per.key(packet)), memory.now_ns
-        cost = self.packet_ns + (packet.frame_bytes * self.byte_cost >> _COST_SHIFT)
+        cost = self.packet_ns * packet.segments
+        cost += packet.frame_bytes * self.byte_cost >> _COST_SHIFT
         ends = max(memory.cells.get(key, 0), now) + cost
         late_ns = ends - now - self.burst_ns
         if late_ns > (HORIZON_NS if self.shape else 0):

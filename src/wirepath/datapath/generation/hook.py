@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 from wirepath.datapath.generation import write
-from wirepath.datapath.generation.pinned import INGRESS
 from wirepath.kernel.object import Object
 from wirepath.kernel.object_file import object_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from wirepath.datapath.generation.loading import Loading
     from wirepath.kernel.maps import Map
     from wirepath.kernel.program import Program
     from wirepath.net import Hook
@@ -40,8 +40,7 @@ class HookProgram:
         constants: Mapping[str, object],
         sizes: Mapping[str, int],
         shared: Mapping[str, Map],
-        frags: bool,
-        ifindex: int,
+        loading: Loading | None,
     ) -> Self:
         """Load the program of *hook* and write the tables of its plan.
 
@@ -51,21 +50,20 @@ class HookProgram:
             constants: constants that all hooks have, by C name.
             sizes: capacities of maps that the plan does not give, by C name.
             shared: existing maps to use instead of new ones, by C name.
-            frags: whether an XDP program takes frames in several buffers.
-            ifindex: the ifindex of the interface, for hardware offload; otherwise 0.
+            loading: how a program of ingress is loaded; None at the hooks of TC.
 
         Raises:
             KernelError: the kernel refuses it.
         """
-        values = {**plan.constants, **constants}
+        values = {**plan.constants, **constants, **(loading.constants() if loading else {})}
         loaded = Object.load(
             object_file(),
             constants=lambda btf: write.constants(values, btf),
             sizes=write.sizes(plan) | dict(sizes),
             reuse=shared,
             programs=[hook],
-            frags=frags and hook == INGRESS,
-            ifindex=ifindex,
+            frags=loading is not None and loading.frags,
+            ifindex=loading.offload if loading else 0,
         )
         try:
             write.write(plan, loaded.maps, loaded.btf)
