@@ -28,6 +28,11 @@ struct merging {
 };
 const volatile struct merging merging;
 
+/* Whether a VLAN tag may lie outside the frame: the driver strips it, and the
+ * program is bound to the device, whose driver tells it then.
+ */
+const volatile bool tags_are_stripped = false;
+
 /* An address of either family; IPv4 lies in ::ffff:0:0/96 (RFC 4291 section
  * 2.5.5.2).
  */
@@ -77,6 +82,12 @@ enum answer {
 	ANSWER_COOKIE,     /* TCP SYN-ACK in the name of a listener */
 };
 
+/* A tag that the driver has taken out of the frame. */
+struct stripped_tag {
+	__be16 type; /* ETH_P_8021Q or ETH_P_8021AD; 0: none */
+	__u16 tci;
+};
+
 struct pkt {
 	struct addr src, dst;
 	__u32 frame_bytes;  /* on the wire, from the Ethernet header on */
@@ -102,6 +113,7 @@ struct pkt {
 		__u64 cgroup; /* of its socket; at egress with limit_config */
 	};
 	__u16 l3_at, l4_at; /* offsets of the headers; valid with family */
+	struct stripped_tag stripped; /* at ingress with tags_are_stripped */
 
 	__u64 now_ns; /* the capture's clock; only while replaying */
 	union {

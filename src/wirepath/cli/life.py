@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from wirepath.datapath.diff import Difference, SetChange
+    from wirepath.kernel.links import Mode
     from wirepath.policy import Policy
 
 _MODES: Final = ("native", "generic", "offload")
@@ -65,6 +66,7 @@ def _up(options: Namespace) -> None:
         ) as datapath,
     ):
         status = datapath.status()
+    _warn_of_tags(policy, status.iface, options.mode)
     if options.json:
         show.document(status.document())
         return
@@ -84,6 +86,18 @@ def _warn(policy: Policy, *, skip_bad: bool) -> None:
     if cut := ssh_peer.cut_off(policy, skip_bad=skip_bad):
         print(f"note: {printable(policy.file)}: {cut}", file=sys.stderr)
     for note in starving(policy):
+        print(f"note: {note}", file=sys.stderr)
+
+
+# Prints notes on tags that the next generation will not see; `status` warns of them afterwards.
+def _warn_of_tags(policy: Policy, device: str, mode: Mode) -> None:
+    from wirepath.datapath.generation.loading import Loading
+    from wirepath.datapath.tags import asking, unseen
+    from wirepath.kernel.interface import Interface
+
+    interface = Interface.of(device)
+    bound = bool(Loading.of(policy, mode, interface).bound)
+    for note in unseen(interface, asking(policy, mode), mode, bound=bound):
         print(f"note: {note}", file=sys.stderr)
 
 
@@ -158,6 +172,8 @@ def _apply(options: Namespace) -> None:
             )
         status = datapath.status()
         generation, after = status.generation, status.conntrack
+        if status.filtering:
+            _warn_of_tags(policy, status.iface, datapath.manifest.mode)
     if options.json:
         show.document(
             {

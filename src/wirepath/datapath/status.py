@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from wirepath.datapath import tags
+from wirepath.datapath.generation.loading import BOUND
 from wirepath.datapath.live import counters
 from wirepath.datapath.live.ban_view import BanView
 from wirepath.datapath.live.set_view import SetView
@@ -102,7 +104,7 @@ def warnings(handles: Handles, bans: Usage) -> list[str]:
     elif running != handles.program.id:
         found.append(f"program {running} runs there, which is not ours")
     else:
-        found += [*_unseen(handles), *_out_of_place(handles)]
+        found += [*_unseen(handles), *_stripped(handles), *_out_of_place(handles)]
     return found + mirror_warnings(handles) + full_warnings(bans)
 
 
@@ -115,6 +117,14 @@ def _unseen(handles: Handles) -> list[str]:
         return []
     cure = f"see `wirepath doctor {handles.device}`, or use --mode generic"
     return [f"ingress: {came:,} packets were received, and none met our program ({cure})"]
+
+
+def _stripped(handles: Handles) -> list[str]:
+    manifest, interface = handles.manifest, handles.link.interface
+    if not (manifest.need_tags and interface):
+        return []
+    bound = handles.program.name == BOUND
+    return tags.unseen(interface, manifest.need_tags, manifest.mode, bound=bound)
 
 
 def mirror_warnings(handles: Handles) -> list[str]:

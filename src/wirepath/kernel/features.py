@@ -12,14 +12,16 @@ from wirepath.kernel import tcx
 from wirepath.kernel.handle import checked
 from wirepath.kernel.interface import Interface
 from wirepath.kernel.maps import Map
-from wirepath.kernel.netlink import xdp_features
+from wirepath.kernel.netlink import xdp_features, xdp_metadata
 from wirepath.native import lib
 
 OLDEST: Final = (6, 1)
 """The Linux release below which nothing is promised."""
 
 _ROOT: Final = "run it as root, or with CAP_BPF, CAP_NET_ADMIN and CAP_SYS_ADMIN"
-_PAGE_MTU: Final = 3498  # of veth: what a page holds besides headroom and tailroom
+PAGE_MTU: Final = 3498
+"""The largest MTU whose frames fit in one buffer on every driver (veth: a page without headroom and
+tailroom)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,7 @@ def interface(name: str) -> list[Finding]:
         Finding("mtu", ok=True, detail=f"{found.mtu}"),
         _queues(found),
         _lro(found),
+        _tags(found),
         _occupied(found),
     ]
 
@@ -72,6 +75,28 @@ def missing() -> str:
         if not finding.ok:
             return f"{finding.name}: {finding.detail} ({finding.cure})"
     return ""
+
+
+def binds(ifindex: int, *, frags: bool) -> bool:
+    """Tell whether a program that passes all frames can be loaded for the driver of *ifindex*.
+
+    Args:
+        ifindex: an interface of this network namespace.
+        frags: whether the program takes frames in several buffers.
+    """
+    probe: int = lib.wp_probe_bound(ifindex, frags)
+    if probe >= 0:
+        os.close(probe)
+    return probe >= 0
+
+
+def keep_tags(found: Interface) -> str:
+    """Say how the VLAN tag of a received frame stays in its bytes."""
+    command = f"`ethtool -K {found.name} rxvlan off`"
+    if found.driver != "veth":
+        return command
+    # A veth leaves the tag where its peer had it.
+    return f"`ethtool -K PEER txvlan off` on its peer, then {command}"
 
 
 def _release() -> Finding:
@@ -163,7 +188,7 @@ def _native(found: Interface) -> Iterator[Finding]:
         yield Finding("native xdp", ok=False, detail="the driver has none", cure=cure)
         return
     yield Finding("native xdp", ok=True, detail=", ".join(sorted(features)))
-    if "rx_sg" not in features and found.mtu > _PAGE_MTU:
+    if "rx_sg" not in features and found.mtu > PAGE_MTU:
         detail = f"MTU {found.mtu}, and the driver has no XDP for frames in several buffers"
         cure = f"`ip link set {found.name} mtu 1500`"
         yield Finding("jumbo frames", ok=False, detail=detail, cure=cure)
@@ -182,6 +207,14 @@ def _queues(found: Interface) -> Finding:
 def _lro(found: Interface) -> Finding:
     cure = f"`ethtool -K {found.name} lro off`" if found.lro else ""
     return Finding("lro", not found.lro, "on" if found.lro else "off", cure)
+
+
+def _tags(found: Interface) -> Finding:
+    if not found.strips_tags:
+        return Finding("vlan tags", ok=True, detail="in the frame")
+    told = "vlan_tag" in xdp_metadata(found.index)
+    detail = "stripped, seen in native mode only" if told else "stripped, not seen at ingress"
+    return Finding("vlan tags", ok=None, detail=detail, cure=keep_tags(found))
 
 
 def _occupied(found: Interface) -> Finding:

@@ -36,6 +36,7 @@ class Interface:
         xdp_id: ID of the attached XDP program; 0 if there is none.
         xdp_mode: where that runs: none, native, generic, offload, several.
         arphrd: ARPHRD_* of linux/if_arp.h, which tells the headers that frames begin with.
+        strips_tags: whether rxvlan is on: the VLAN tag of a received frame is not in its bytes.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Interface:
     xdp_id: int
     xdp_mode: str
     arphrd: int
+    strips_tags: bool = False
 
     @property
     def link(self) -> Literal["ethernet", "ip"] | None:
@@ -82,6 +84,7 @@ class Interface:
             xdp_id=found.xdp_id,
             xdp_mode=_MODES[found.xdp_mode],
             arphrd=found.link,
+            strips_tags=bool(found.strips_tags),
         )
 
 

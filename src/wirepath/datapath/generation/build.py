@@ -63,7 +63,7 @@ class Next:
             describe=describing(policy, order.mode, slots, order.tc, seen),
             devices=devices(order.needs, order.place.iface),
             link=order.link,
-            loading=Loading.of(order.mode, Interface.of(order.place.device)),
+            loading=Loading.of(policy, order.mode, Interface.of(order.place.device)),
         )
         try:
             prefixes = loaded.replace_counters(order.members, old.manifest.counting if old else {})

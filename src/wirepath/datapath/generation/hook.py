@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 from wirepath.datapath.generation import write
+from wirepath.datapath.generation.loading import BOUND
 from wirepath.kernel.object import Object
 from wirepath.kernel.object_file import object_file
 
@@ -56,13 +57,15 @@ class HookProgram:
             KernelError: the kernel refuses it.
         """
         values = {**plan.constants, **constants, **(loading.constants() if loading else {})}
+        name = BOUND if loading and loading.bound else hook
         loaded = Object.load(
             object_file(),
             constants=lambda btf: write.constants(values, btf),
             sizes=write.sizes(plan) | dict(sizes),
             reuse=shared,
-            programs=[hook],
+            programs=[name],
             frags=loading is not None and loading.frags,
+            bound=loading.bound if loading else 0,
             ifindex=loading.offload if loading else 0,
         )
         try:
@@ -75,4 +78,5 @@ class HookProgram:
     @property
     def program(self) -> Program:
         """The program."""
-        return self.loaded.programs[self.hook]
+        [program] = self.loaded.programs.values()
+        return program

@@ -74,8 +74,10 @@ static void ask_driver(int sock, struct ifreq *req, struct wp_interface *found)
 		found->rx_queues = queues.combined_count + queues.rx_count;
 		found->tx_queues = queues.combined_count + queues.tx_count;
 	}
-	if (!ethtool(sock, req, &flags))
+	if (!ethtool(sock, req, &flags)) {
 		found->lro = !!(flags.data & ETH_FLAG_LRO);
+		found->strips_tags = !!(flags.data & ETH_FLAG_RXVLAN);
+	}
 }
 
 static int ask_kernel(int sock, struct ifreq *req, struct wp_interface *found)

@@ -29,10 +29,11 @@ struct wp_interface {
 	uint32_t index;
 	uint32_t mtu;
 	uint32_t rx_queues,
-		tx_queues; /* in use; 0 if the driver does not say */
-	uint32_t xdp_id;   /* attached program; 0 if none */
-	uint8_t xdp_mode;  /* XDP_ATTACHED_* */
-	uint8_t lro;       /* large receive offload is on */
+		tx_queues;   /* in use; 0 if the driver does not say */
+	uint32_t xdp_id;     /* attached program; 0 if none */
+	uint8_t xdp_mode;    /* XDP_ATTACHED_* */
+	uint8_t lro;         /* large receive offload is on */
+	uint8_t strips_tags; /* rxvlan is on: VLAN tags leave received frames */
 	uint8_t up;
 	uint16_t link; /* ARPHRD_* of linux/if_arp.h */
 };
