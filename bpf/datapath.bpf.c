@@ -10,6 +10,7 @@
 #include <bpf/bpf_helpers.h>
 
 #include "manifest.h"
+#include "packet/merged.h"
 #include "packet/scratch.h"
 #include "pipeline.h"
 #include "rewrite/rewrite.h"
@@ -19,6 +20,12 @@
 #include "trace.h"
 
 char LICENSE[] SEC("license") = "GPL";
+
+/* Since Linux 6.8; the kernel lets only programs call it that are bound to a
+ * device.
+ */
+extern int bpf_xdp_metadata_rx_vlan_tag(const struct xdp_md *ctx, __be16 *type,
+					__u16 *tci) __ksym __weak;
 
 static __always_inline int xdp_action(enum verdict verdict)
 {
@@ -79,8 +86,21 @@ static __noinline void set_dscp(struct xdp_md *ctx, const struct pkt *pkt)
 		write_dscp(&frame, pkt, dscp);
 }
 
+/* Take the tag that the driver has stripped as part of the frame. */
+static __always_inline void
+read_stripped_tag(struct pkt *pkt, const struct xdp_md *ctx)
+{
+	struct stripped_tag tag;
+
+	if (bpf_xdp_metadata_rx_vlan_tag(ctx, &tag.type, &tag.tci))
+		return;
+	pkt->stripped = tag;
+	pkt->vlan = tag.tci & VLAN_VID;
+	pkt->frame_bytes += sizeof(struct vlan_tag);
+}
+
 static __always_inline enum verdict
-judge_frame(struct xdp_md *ctx, struct pkt *pkt)
+judge_frame(struct xdp_md *ctx, struct pkt *pkt, bool bound)
 {
 	struct frame frame = frame_of(ctx);
 	enum verdict verdict;
@@ -91,9 +111,12 @@ judge_frame(struct xdp_md *ctx, struct pkt *pkt)
 	trace = trace_of(ctx);
 	if (trace)
 		trace_read(pkt, trace);
+	read_segments(pkt, ctx);
 	frame.bytes = pkt->frame_bytes;
 	if (trace)
 		pkt->frame_bytes -= trace->added_bytes;
+	if (bound)
+		read_stripped_tag(pkt, ctx);
 	verdict = pipeline(pkt, &frame);
 	if (actions_used & ACTIONS_THAT_ANSWER && verdict == VERDICT_TX)
 		verdict = answer(ctx, pkt);
@@ -107,18 +130,32 @@ judge_frame(struct xdp_md *ctx, struct pkt *pkt)
 	return verdict;
 }
 
-/* User space loads it with BPF_F_XDP_HAS_FRAGS, except in generic mode. */
-SEC("xdp")
-int ingress(struct xdp_md *ctx)
+static __always_inline int xdp(struct xdp_md *ctx, bool bound)
 {
 	struct scratch *scratch = take_scratch();
 	enum verdict verdict;
 
 	if (!scratch)
 		return XDP_ABORTED;
-	verdict = judge_frame(ctx, &scratch->pkt);
+	verdict = judge_frame(ctx, &scratch->pkt, bound);
 	release_scratch(scratch);
 	return xdp_action(verdict);
+}
+
+/* User space loads it with BPF_F_XDP_HAS_FRAGS, except in generic mode. */
+SEC("xdp")
+int ingress(struct xdp_md *ctx)
+{
+	return xdp(ctx, false);
+}
+
+/* The same, bound to a device, and with tags_are_stripped.  It cannot be run by
+ * test runs, in generic mode, or from an array of programs.
+ */
+SEC("xdp")
+int ingress_bound(struct xdp_md *ctx)
+{
+	return xdp(ctx, true);
 }
 
 SEC("tc")

@@ -1,4 +1,4 @@
-"""Test that this kernel loads every example policy; run in a guest by ``run.py``."""
+"""Test that this kernel loads every example, for native and generic mode; run by ``run.py``."""
 
 import platform
 import sys
@@ -6,7 +6,9 @@ import time
 from pathlib import Path
 
 from wirepath.datapath.generation.load import Generation
+from wirepath.datapath.generation.loading import Loading
 from wirepath.errors import KernelError
+from wirepath.kernel.functions import has_function
 from wirepath.plan.set_files import read_contents
 from wirepath.policy import Policy
 
@@ -17,17 +19,24 @@ def main() -> int:
     """Print the result for each example; return 1 if one is refused."""
     refused = 0
     print(f"kernel {platform.release()}")
+    generic = Loading(frags=False, merged=True, told=has_function("bpf_rdonly_cast"))
     for file in sorted(_EXAMPLES.glob("*.toml")):
-        policy = Policy.load(file)
-        begun = time.monotonic()
-        try:
-            Generation.load(policy, read_contents(policy).members, sizes={"bans": 16}).close()
-            result = "loaded"
-        except KernelError as error:
-            refused += 1
-            result = str(error)
-        print(f"{file.stem:20} {time.monotonic() - begun:5.1f} s  {result}", flush=True)
+        for mode, loading in {"native": Loading(), "generic": generic}.items():
+            begun = time.monotonic()
+            result = _load(Policy.load(file), loading)
+            refused += bool(result)
+            took = time.monotonic() - begun
+            print(f"{file.stem:20} {mode:8} {took:5.1f} s  {result or 'loaded'}", flush=True)
     return 1 if refused else 0
+
+
+def _load(policy: Policy, loading: Loading) -> str:
+    members = read_contents(policy).members
+    try:
+        Generation.load(policy, members, sizes={"bans": 16}, loading=loading).close()
+    except KernelError as error:
+        return str(error)
+    return ""
 
 
 if __name__ == "__main__":

@@ -94,7 +94,7 @@ demand_of(const struct limit *limit, const struct pkt *pkt)
 {
 	return (struct demand){
 		.now_ns = limit_now(limit, pkt),
-		.cost_ns = limit->packet_ns +
+		.cost_ns = limit->packet_ns * packets_of(pkt) +
 			   (pkt->frame_bytes * limit->byte_cost >> COST_SHIFT),
 		.burst_ns = limit->burst_ns,
 		.at_once_ns = limit->at_once_ns,

@@ -26,19 +26,21 @@
 
 /* Count the headers of a merged packet once a segment, as on the wire; they end
  * @more bytes from here.  A packet that a guest has merged does not say how
- * many segments it has.
+ * many segments it has; of a guess, the size is that of a whole IP packet.
  */
 static __always_inline void
 count_headers(struct pkt *pkt, const struct cursor *c, __u32 more)
 {
-	__u32 segments = pkt->segments, size = pkt->segment_bytes;
+	__u32 size = pkt->segment_bytes, headers = place(c) + more;
 
 	if (!is_merged(pkt))
 		return;
-	if (!segments)
-		segments = (c->left - more + size - 1) / size;
-	if (segments > 1)
-		pkt->frame_bytes += (segments - 1) * (place(c) + more);
+	if (hook == HOOK_INGRESS && !merging.told)
+		size -= headers - pkt->l3_at;
+	if (!pkt->segments)
+		pkt->segments = (c->left - more + size - 1) / size;
+	if (pkt->segments > 1)
+		pkt->frame_bytes += (pkt->segments - 1) * headers;
 }
 
 static __always_inline void

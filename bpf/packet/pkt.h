@@ -22,6 +22,18 @@
 
 const volatile enum hook hook = HOOK_INGRESS;
 
+/* Whether XDP meets packets of several segments: in generic mode. */
+struct merging {
+	bool possible;
+	bool told; /* ... and the kernel tells of how many: merged.h */
+};
+const volatile struct merging merging;
+
+/* Whether a VLAN tag may lie outside the frame: the driver strips it, and the
+ * program is bound to the device, whose driver tells it then.
+ */
+const volatile bool tags_are_stripped = false;
+
 /* An address of either family; IPv4 lies in ::ffff:0:0/96 (RFC 4291 section
  * 2.5.5.2).
  */
@@ -71,6 +83,12 @@ enum answer {
 	ANSWER_COOKIE,     /* TCP SYN-ACK in the name of a listener */
 };
 
+/* A tag that the driver has taken out of the frame. */
+struct stripped_tag {
+	__be16 type; /* ETH_P_8021Q or ETH_P_8021AD; 0: none */
+	__u16 tci;
+};
+
 struct pkt {
 	struct addr src, dst;
 	__u32 frame_bytes;  /* on the wire, from the Ethernet header on */
@@ -96,6 +114,7 @@ struct pkt {
 		__u64 cgroup; /* of its socket; at egress with limit_config */
 	};
 	__u16 l3_at, l4_at; /* offsets of the headers; valid with family */
+	struct stripped_tag stripped; /* at ingress with tags_are_stripped */
 
 	__u64 now_ns; /* the capture's clock; only while replaying */
 	union {
@@ -127,8 +146,14 @@ struct pkt {
 /* Are these several packets of a flow in one buffer (GRO, GSO)? */
 static __always_inline bool is_merged(const struct pkt *pkt)
 {
-	return hook != HOOK_INGRESS &&
+	return (hook != HOOK_INGRESS || merging.possible) &&
 	       (pkt->segments > 1 || pkt->segment_bytes);
+}
+
+/* How many packets it is on the wire. */
+static __always_inline __u32 packets_of(const struct pkt *pkt)
+{
+	return is_merged(pkt) && pkt->segments ? pkt->segments : 1;
 }
 
 /* Decide for @verdict because of @why; returns @verdict. */

@@ -4,6 +4,7 @@
  *
  * Headers are written from struct pkt alone, without options or extensions.
  * Only the frame's tags stay and, in an ICMP error, the packet that it quotes.
+ * A tag that the driver has stripped is put back.
  * If anything fails, the caller drops the frame, which may be half written.
  *
  * Test: tests/actions/test_reject.py
@@ -20,6 +21,7 @@
 
 #define ANSWER_TTL 64
 #define IPV4_DF    0x4000
+#define TAG_BYTES  4
 
 /* The link header with its tags; fewer tags leave bytes of the IP header in it.
  */
@@ -29,11 +31,22 @@ struct link_head {
 	__u8 type_and_tags[10];
 };
 
+static __always_inline __u32 tag_bytes(const struct pkt *pkt)
+{
+	return tags_are_stripped && pkt->stripped.type ? TAG_BYTES : 0;
+}
+
+/* The bytes of the answer's link header. */
+static __always_inline __u32 link_bytes(const struct pkt *pkt)
+{
+	return (pkt->l3_at + tag_bytes(pkt)) & L3_AT_MASK;
+}
+
 /* Make the frame as long as the answer.  Pointers into it end here. */
 static __always_inline long make_room(void *ctx, const struct pkt *pkt)
 {
-	int shift = shift_of(pkt);
-	int size = pkt->l3_at + length_of(pkt) - shift;
+	int shift = shift_of(pkt) + tag_bytes(pkt);
+	int size = link_bytes(pkt) + length_of(pkt) - shift;
 
 	return bpf_xdp_adjust_tail(ctx, size - (int)bpf_xdp_get_buff_len(ctx))
 		       ?: shift ? bpf_xdp_adjust_head(ctx, -shift)
@@ -76,13 +89,30 @@ static __always_inline void write_ipv6(struct ipv6hdr *ip,
 	to_wire(ip->daddr.s6_addr32, &pkt->src);
 }
 
+/* Write the link header of the answer to that in @old. */
+static __always_inline void
+write_link(struct link_head *to, const struct link_head *old,
+	   const struct pkt *pkt)
+{
+	__be16 tag[2] = { pkt->stripped.type, bpf_htons(pkt->stripped.tci) };
+
+	*to = *old;
+	__builtin_memcpy(to->dst, old->src, ETH_ALEN);
+	__builtin_memcpy(to->src, old->dst, ETH_ALEN);
+	if (!tag_bytes(pkt))
+		return;
+	__builtin_memcpy(to->type_and_tags, tag, TAG_BYTES);
+	__builtin_memcpy(to->type_and_tags + TAG_BYTES, old->type_and_tags,
+			 sizeof(old->type_and_tags) - TAG_BYTES);
+}
+
 /* Write the link header and the IP header of the answer.  Returns their end, or
  * NULL if they do not fit.
  */
 static __always_inline void *
 write_head(struct frame *frame, const struct pkt *pkt)
 {
-	__u32 l3_at = pkt->l3_at & L3_AT_MASK, shift = shift_of(pkt);
+	__u32 l3_at = link_bytes(pkt), shift = shift_of(pkt) + tag_bytes(pkt);
 	bool icmp = pkt->answer == ANSWER_PROHIBITED;
 	struct link_head *to = frame->data, *from = frame->data + shift, old;
 	struct ipv6hdr *ip = frame->data + l3_at;
@@ -90,9 +120,7 @@ write_head(struct frame *frame, const struct pkt *pkt)
 	if ((void *)(from + 1) > frame->end || (void *)(ip + 1) > frame->end)
 		return NULL;
 	old = *from;
-	*to = old;
-	__builtin_memcpy(to->dst, old.src, ETH_ALEN);
-	__builtin_memcpy(to->src, old.dst, ETH_ALEN);
+	write_link(to, &old, pkt);
 	if (pkt->family == 6) {
 		write_ipv6(ip, pkt, icmp ? IPPROTO_ICMPV6 : IPPROTO_TCP);
 		return ip + 1;
@@ -123,7 +151,7 @@ write_answer(struct frame *frame, const struct pkt *pkt)
 {
 	void *l4;
 
-	if (frame->end - frame->data != pkt->l3_at + length_of(pkt))
+	if (frame->end - frame->data != link_bytes(pkt) + length_of(pkt))
 		return -1;
 	l4 = write_head(frame, pkt);
 	if (!l4)

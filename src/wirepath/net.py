@@ -235,6 +235,7 @@ class Packet:
 
     Attributes:
         frame_bytes: length on the wire, from the Ethernet header on.
+        segments: how many packets it is on the wire; more than 1 if the kernel has merged them.
         family: 0 if it is not IP, or if the capture cut its IP header; no rule sees such frames.
         source, destination: 128-bit numbers; 0 without family.
         proto: the protocol after IPv6 extension headers; 0 without family.
@@ -254,6 +255,7 @@ class Packet:
     """
 
     frame_bytes: int
+    segments: int = 1
     to_group: bool = False
     family: Family = 0
     source: int = 0

@@ -51,7 +51,8 @@ class Skb:
         packet = parse(self.frame, self.bytes)
         assert isinstance(packet, Packet)
         more = max(0, self.segments - 1) * _HEADERS.get(packet.proto, 0)
-        return replace(packet, frame_bytes=packet.frame_bytes + more)
+        frame_bytes, segments = packet.frame_bytes + more, max(1, self.segments)
+        return replace(packet, frame_bytes=frame_bytes, segments=segments)
 
 
 def merged(layers: Any, payload: int, segments: int) -> Skb:

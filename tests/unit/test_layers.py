@@ -48,6 +48,7 @@ JOINT = {"datapath", "judge"}
 HEADERS = """
     lib/bits lib/blake2s prefixes/prefix_layout lib/siphash packet/verdict actions/mirror_mark
     packet/pkt
+    packet/merged
     trace prefixes/prefix stats prefixes/prefix_counters manifest packet/wire actions/limit_demand
     packet/checksum actions/limit_bucket
     clock track/connections packet/cursor prefixes/literals prefixes/sets

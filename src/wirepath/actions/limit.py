@@ -237,7 +237,8 @@ class Limit(Action):
         If the limit shapes, a packet also conforms if it has to wait no longer than the horizon.
         """
         key, now = (role, self.per.key(packet)), memory.now_ns
-        cost = self.packet_ns + (packet.frame_bytes * self.byte_cost >> _COST_SHIFT)
+        cost = self.packet_ns * packet.segments
+        cost += packet.frame_bytes * self.byte_cost >> _COST_SHIFT
         ends = min(memory.cells.get(key, 0), now + self.most_ns)
         rest = max(ends - now, 0) + cost
         if rest > self.most_ns:

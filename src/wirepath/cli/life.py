@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from wirepath.datapath.diff import Difference, SetChange
     from wirepath.datapath.status import Status
+    from wirepath.kernel.links import Mode
     from wirepath.policy import Policy
 
 _MODES: Final = ("native", "generic", "offload")
@@ -109,6 +110,18 @@ def _tell_warnings(status: Status) -> None:
         print(f"warning: {printable(status.iface)}: {printable(warning)}", file=sys.stderr)
 
 
+# Prints notes on tags that a generation of *policy* would not see.
+def _warn_of_tags(policy: Policy, device: str, mode: Mode) -> None:
+    from wirepath.datapath.generation.loading import Loading
+    from wirepath.datapath.tags import asking, unseen
+    from wirepath.kernel.interface import Interface
+
+    interface = Interface.of(device)
+    bound = bool(Loading.of(policy, mode, interface).bound)
+    for note in unseen(interface, asking(policy, mode), mode, bound=bound):
+        print(f"note: {note}", file=sys.stderr)
+
+
 # An interrupt that comes after the commit has not undone the change: the operator should know.
 @contextmanager
 def _telling(name: str, *, down: bool = False) -> Iterator[None]:
@@ -180,6 +193,8 @@ def _apply(options: Namespace) -> None:
             )
         status = datapath.status()
         generation, after = status.generation, status.conntrack
+        if options.dry_run and status.filtering:
+            _warn_of_tags(policy, status.iface, datapath.manifest.mode)
     if not options.dry_run:
         _tell_warnings(status)
     if options.json:

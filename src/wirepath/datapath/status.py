@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from wirepath.datapath import tags
+from wirepath.datapath.generation.loading import BOUND
 from wirepath.datapath.live import counters
 from wirepath.datapath.live.ban_view import BanView
 from wirepath.datapath.live.set_view import SetView
@@ -104,7 +106,12 @@ def warnings(handles: Handles, bans: Usage) -> list[str]:
     elif running != handles.program.id:
         found.append(f"program {running} runs there, which is not ours")
     else:
-        found += [*_unseen(handles), *_out_of_place(handles), *_missed(handles)]
+        found += [
+            *_unseen(handles),
+            *_stripped(handles),
+            *_out_of_place(handles),
+            *_missed(handles),
+        ]
     return found + mirror_warnings(handles) + full_warnings(bans)
 
 
@@ -124,6 +131,14 @@ def _missed(handles: Handles) -> list[str]:
 
     told = devices.missed(handles.link.ifindex, devices.devices())
     return [told] if told else []
+
+
+def _stripped(handles: Handles) -> list[str]:
+    manifest, interface = handles.manifest, handles.link.interface
+    if not (manifest.need_tags and interface):
+        return []
+    bound = handles.program.name == BOUND
+    return tags.unseen(interface, manifest.need_tags, manifest.mode, bound=bound)
 
 
 def mirror_warnings(handles: Handles) -> list[str]:

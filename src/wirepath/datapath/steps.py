@@ -147,7 +147,7 @@ class Load(Step):
         from wirepath.datapath.generation.build import Next
 
         if change.after and change.order:
-            change.next = Next.load(change.order, change.handles, change.ifindex)
+            change.next = Next.load(change.order, change.handles)
             change.next.loaded.pin(change.after.directory)
             if change.before:
                 attach.share_links(change.before.directory, change.after.directory, change.ifindex)

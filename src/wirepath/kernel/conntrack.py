@@ -12,17 +12,16 @@ import re
 import shutil
 import subprocess
 from errno import ENOENT
-from pathlib import Path
 from typing import Final
 
 from wirepath.errors import KernelError
+from wirepath.kernel.functions import has_function
 
 _CHAIN: Final = "prerouting"
 _RULE: Final = "ct state invalid"
-_TYPES: Final = Path("/sys/kernel/btf")
-_LOOKUP: Final = b"\0bpf_skb_ct_lookup\0"
-_ZONES: Final = b"\0ct_zone_id\0"
-_OF_PACKETS: Final = b"\0bpf_cast_to_kern_ctx\0"
+_LOOKUP: Final = "bpf_skb_ct_lookup"
+_ZONES: Final = "ct_zone_id"  # a member, found alike
+_OF_PACKETS: Final = "bpf_cast_to_kern_ctx"
 _KEPT: Final = re.compile(rb"[A-Za-z0-9.]")
 
 
@@ -81,17 +80,17 @@ def askable() -> bool:
 
     Source: net/netfilter/nf_conntrack_bpf.c.
     """
-    return _knows(_LOOKUP)
+    return has_function(_LOOKUP, "nf_conntrack")
 
 
 def zoned() -> bool:
     """Tell whether programs can look connections up in a zone of conntrack, as from Linux 6.11."""
-    return _knows(_ZONES)
+    return has_function(_ZONES, "nf_conntrack")
 
 
 def on_packets() -> bool:
     """Tell whether programs can read the state that netfilter gave a packet, from Linux 6.2 on."""
-    return _knows(_OF_PACKETS)
+    return has_function(_OF_PACKETS)
 
 
 def installed() -> bool:
@@ -102,12 +101,6 @@ def installed() -> bool:
 def rule(iface: str) -> str:
     """Give the rule that ``watch`` adds, as ``nft add rule`` takes it."""
     return f"inet {_table(iface)} {_CHAIN} {_RULE}"
-
-
-# Whether the kernel's types, or those of the module, have *name*.
-def _knows(name: bytes) -> bool:
-    types = (_TYPES / each for each in ("nf_conntrack", "vmlinux"))
-    return any(path.exists() and name in path.read_bytes() for path in types)
 
 
 # Table names hold letters, digits, dots and underscores, so other bytes are escaped, one to one.

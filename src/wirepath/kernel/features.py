@@ -12,7 +12,7 @@ from wirepath.kernel import devices, tcx, virtio
 from wirepath.kernel.handle import checked
 from wirepath.kernel.interface import Interface
 from wirepath.kernel.maps import Map
-from wirepath.kernel.netlink import xdp_features
+from wirepath.kernel.netlink import xdp_features, xdp_metadata
 from wirepath.kernel.refusal import GENERIC, PAGE_MTU
 from wirepath.native import lib
 
@@ -64,6 +64,7 @@ def interface(name: str) -> list[Finding]:
         Finding("mtu", ok=True, detail=f"{found.mtu}"),
         queues(found),
         lro(found),
+        _tags(found),
         _occupied(found),
     ]
 
@@ -74,6 +75,28 @@ def missing() -> str:
         if not finding.ok:
             return f"{finding.name}: {finding.detail} ({finding.cure})"
     return ""
+
+
+def binds(ifindex: int, *, frags: bool) -> bool:
+    """Tell whether a program that passes all frames can be loaded for the driver of *ifindex*.
+
+    Args:
+        ifindex: an interface of this network namespace.
+        frags: whether the program takes frames in several buffers.
+    """
+    probe: int = lib.wp_probe_bound(ifindex, frags)
+    if probe >= 0:
+        os.close(probe)
+    return probe >= 0
+
+
+def keep_tags(found: Interface) -> str:
+    """Say how the VLAN tag of a received frame stays in its bytes."""
+    command = f"`ethtool -K {found.name} rxvlan off`"
+    if found.driver != "veth":
+        return command
+    # A veth leaves the tag where its peer had it.
+    return f"`ethtool -K PEER txvlan off` on its peer, then {command}"
 
 
 def _release() -> Finding:
@@ -203,6 +226,14 @@ def lro(found: Interface) -> Finding:
         return Finding("lro", ok=None, detail="on; turned off while a program is attached")
     cure = f"`ethtool -K {found.name} lro off`" if found.lro else ""
     return Finding("lro", not found.lro, "on" if found.lro else "off", cure)
+
+
+def _tags(found: Interface) -> Finding:
+    if not found.strips_tags:
+        return Finding("vlan tags", ok=True, detail="in the frame")
+    told = "vlan_tag" in xdp_metadata(found.index)
+    detail = "stripped, seen in native mode only" if told else "stripped, not seen at ingress"
+    return Finding("vlan tags", ok=None, detail=detail, cure=keep_tags(found))
 
 
 def _occupied(found: Interface) -> Finding:

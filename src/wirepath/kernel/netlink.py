@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from errno import ENOENT
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from wirepath.errors import KernelError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 # NETDEV_* of linux/netdev.h.
 _DEV_GET: Final = 1
 _XDP_FEATURES: Final = ("basic", "redirect", "ndo_xmit", "xsk_zerocopy", "hw_offload", "rx_sg")
+_METADATA: Final = ("timestamp", "hash", "vlan_tag")
 
 
 def xdp_features(ifindex: int) -> frozenset[str] | None:
@@ -22,9 +26,26 @@ def xdp_features(ifindex: int) -> frozenset[str] | None:
 
     Raises:
         KernelError: there is no such interface (ENODEV).
-
-    Source: Documentation/netlink/specs/netdev.yaml.
     """
+    return _bits(ifindex, "XDP_FEATURES", _XDP_FEATURES)
+
+
+def xdp_metadata(ifindex: int) -> frozenset[str]:
+    """Ask the driver what it tells XDP programs of a frame, if they are bound to its device.
+
+    Returns:
+        A subset of ``timestamp``, ``hash``, ``vlan_tag`` (one that is not in the frame); empty if
+        the kernel does not say, as before Linux 6.8.
+
+    Raises:
+        KernelError: there is no such interface (ENODEV).
+    """
+    return _bits(ifindex, "XDP_METADATA", _METADATA) or frozenset()
+
+
+# Reads a set of features; None if the kernel does not tell.
+# Source: Documentation/netlink/specs/netdev.yaml.
+def _bits(ifindex: int, attribute: str, names: Sequence[str]) -> frozenset[str] | None:
     from pyroute2.netlink import NLM_F_REQUEST, genlmsg
     from pyroute2.netlink.exceptions import NetlinkError
     from pyroute2.netlink.generic import GenericNetlinkSocket
@@ -35,6 +56,8 @@ def xdp_features(ifindex: int) -> frozenset[str] | None:
             ("IFINDEX", "uint32"),
             ("PAD", "none"),
             ("XDP_FEATURES", "uint64"),
+            ("XDP_SEGMENTS", "uint32"),
+            ("XDP_METADATA", "uint64"),
         )
 
     with GenericNetlinkSocket() as netlink:
@@ -51,5 +74,7 @@ def xdp_features(ifindex: int) -> frozenset[str] | None:
             answer = netlink.nlm_request(ask, msg_type=netlink.prid, msg_flags=NLM_F_REQUEST)
         except NetlinkError as error:
             raise KernelError(f"ask interface {ifindex} for XDP", error.code) from error
-        bits = answer[0].get_attr("XDP_FEATURES")
-    return frozenset(name for bit, name in enumerate(_XDP_FEATURES) if bits >> bit & 1)
+        bits = answer[0].get_attr(attribute)
+    if bits is None:
+        return None
+    return frozenset(name for bit, name in enumerate(names) if bits >> bit & 1)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _XDP_FRAGS: Final = 1 << 5  # BPF_F_XDP_HAS_FRAGS of linux/bpf.h
+_XDP_BOUND: Final = 1 << 6  # BPF_F_XDP_DEV_BOUND_ONLY
 
 
 class Object:
@@ -54,6 +55,7 @@ class Object:
         reuse: Mapping[str, Map] | None = None,
         programs: Collection[str] | None = None,
         frags: bool = False,
+        bound: int = 0,
         ifindex: int = 0,
     ) -> Self:
         """Open *path*, set its constants, and load it into the kernel.
@@ -67,6 +69,8 @@ class Object:
                 have the C types that the file declares; their capacity may differ.
             programs: the programs to load; all if None.
             frags: whether the programs, of XDP, take frames in several buffers.
+            bound: the interface whose driver the programs, of XDP, may ask; 0 if none. They cannot
+                be attached to another.
             ifindex: for hardware offload, the interface whose device runs the programs.
 
         Raises:
@@ -86,8 +90,8 @@ class Object:
             opened.set_sizes(sizes or {})
             opened.set_reuse(reuse or {})
             opened.choose(programs)
-            if frags:
-                opened.take_frags(programs or ())
+            opened.set_flags(programs or (), frags * _XDP_FRAGS | bool(bound) * _XDP_BOUND)
+            opened.bind(programs or (), bound)
             opened.offload(ifindex)
             result = lib.bpf_object__load(handle)
             if result < 0:
@@ -188,10 +192,14 @@ class _Opened:
         for name, program in self.programs.items():
             checked(lib.bpf_program__set_autoload(program, name in names), f"choose {name}")
 
-    def take_frags(self, names: Collection[str]) -> None:
-        for name in names:
-            result = lib.bpf_program__set_flags(self.programs[name], _XDP_FRAGS)
+    def set_flags(self, names: Collection[str], flags: int) -> None:
+        for name in names if flags else ():
+            result = lib.bpf_program__set_flags(self.programs[name], flags)
             checked(result, f"set flags of {name}")
+
+    def bind(self, names: Collection[str], ifindex: int) -> None:
+        for name in names if ifindex else ():
+            lib.bpf_program__set_ifindex(self.programs[name], ifindex)
 
     def offload(self, ifindex: int) -> None:
         for program in self.programs.values() if ifindex else ():

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 from wirepath.datapath.generation.load import Generation
+from wirepath.datapath.generation.loading import Loading
 from wirepath.datapath.generation.manifest import describing
 from wirepath.datapath.generation.pinned import INGRESS
 from wirepath.datapath.generation.state import first_slots, next_slots
 from wirepath.datapath.host.mirrors import devices
 from wirepath.datapath.live import counters
 from wirepath.datapath.live.ban_view import BanView
-from wirepath.kernel.interface import received
+from wirepath.kernel.interface import Interface, received
 
 if TYPE_CHECKING:
     from wirepath.datapath.handles import Handles
@@ -35,13 +36,12 @@ class Next:
     prefixes: Replacement | None
 
     @classmethod
-    def load(cls, order: Order, old: Handles | None, ifindex: int) -> Self:
+    def load(cls, order: Order, old: Handles | None) -> Self:
         """Load the programs for *order* and write their tables.
 
         Args:
             order: what is to serve.
             old: handles of the serving generation; None if none serves.
-            ifindex: the ifindex of the interface, for hardware offload.
 
         Raises:
             RequestError: the policy asks for more than the tables hold.
@@ -63,9 +63,7 @@ class Next:
             describe=describing(policy, order.mode, slots, order.tc, seen),
             devices=devices(order.needs, order.place.iface),
             link=order.link,
-            # With frags, the kernel hands packets on to TC without their link header.
-            frags=order.mode != "generic",
-            ifindex=ifindex if order.mode == "offload" else 0,
+            loading=Loading.of(policy, order.mode, Interface.of(order.place.device)),
         )
         try:
             prefixes = loaded.replace_counters(order.members, old.manifest.counting if old else {})

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 from wirepath.datapath.generation import write
-from wirepath.datapath.generation.pinned import INGRESS
+from wirepath.datapath.generation.loading import BOUND
 from wirepath.kernel.object import Object
 from wirepath.kernel.object_file import object_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from wirepath.datapath.generation.loading import Loading
     from wirepath.kernel.maps import Map
     from wirepath.kernel.program import Program
     from wirepath.net import Hook
@@ -40,8 +41,7 @@ class HookProgram:
         constants: Mapping[str, object],
         sizes: Mapping[str, int],
         shared: Mapping[str, Map],
-        frags: bool,
-        ifindex: int,
+        loading: Loading | None,
     ) -> Self:
         """Load the program of *hook* and write the tables of its plan.
 
@@ -51,21 +51,22 @@ class HookProgram:
             constants: constants that all hooks have, by C name.
             sizes: capacities of maps that the plan does not give, by C name.
             shared: existing maps to use instead of new ones, by C name.
-            frags: whether an XDP program takes frames in several buffers.
-            ifindex: the ifindex of the interface, for hardware offload; otherwise 0.
+            loading: how a program of ingress is loaded; None at the hooks of TC.
 
         Raises:
             KernelError: the kernel refuses it.
         """
-        values = {**plan.constants, **constants}
+        values = {**plan.constants, **constants, **(loading.constants() if loading else {})}
+        name = BOUND if loading and loading.bound else hook
         loaded = Object.load(
             object_file(),
             constants=lambda btf: write.constants(values, btf),
             sizes=write.sizes(plan) | dict(sizes),
             reuse=shared,
-            programs=[hook],
-            frags=frags and hook == INGRESS,
-            ifindex=ifindex,
+            programs=[name],
+            frags=loading is not None and loading.frags,
+            bound=loading.bound if loading else 0,
+            ifindex=loading.offload if loading else 0,
         )
         try:
             write.write(plan, loaded.maps, loaded.btf)
@@ -77,4 +78,5 @@ class HookProgram:
     @property
     def program(self) -> Program:
         """The program."""
-        return self.loaded.programs[self.hook]
+        [program] = self.loaded.programs.values()
+        return program

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, Self
 
 from wirepath.datapath.generation import cells, state, write
 from wirepath.datapath.generation.hook import HookProgram
+from wirepath.datapath.generation.loading import Loading
 from wirepath.datapath.generation.manifest import PAGE
 from wirepath.datapath.generation.pinned import INGRESS, PROGRAM
 from wirepath.datapath.live.ban_lengths import Lengths
@@ -59,9 +60,8 @@ class Generation:
         hooks: Collection[Hook] | None = None,
         devices: Mapping[str, int] | None = None,
         link: Link = "ethernet",
-        frags: bool = True,
+        loading: Loading | None = None,
         replaying: bool = False,
-        ifindex: int = 0,
     ) -> Self:
         """Plan *policy*, load the programs and write their tables.
 
@@ -76,9 +76,8 @@ class Generation:
             hooks: the hooks to load; those of *policy* if None.
             devices: by mirror target, the ifindex that copies are sent to; no copies if None.
             link: the headers that frames begin with.
-            frags: whether an XDP program takes frames in several buffers.
+            loading: how the program of ingress is loaded; if None, as most drivers take it.
             replaying: whether a frame brings its own time and length along (``bpf/trace.h``).
-            ifindex: the ifindex of the interface, for hardware offload; otherwise 0.
 
         Raises:
             RequestError: the policy asks for more than the tables hold.
@@ -111,8 +110,7 @@ class Generation:
                     },
                     sizes=needed,
                     shared=shared,
-                    frags=frags,
-                    ifindex=ifindex,
+                    loading=(loading or Loading()) if hook == INGRESS else None,
                 )
                 shared = {name: program.loaded.maps[name] for name in SHARED}
             write.write(planned.shared, shared, program.loaded.btf)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
 from wirepath import __version__
@@ -58,6 +58,7 @@ class Manifest:
         set_root_bits: how many address bits index the root of the set table.
         rows: by hook, where its rows are (`wirepath.plan.hook.Rows`).
         tc: how programs are attached at the hooks of TC.
+        need_tags: rules at ingress that need the VLAN tags of frames.
     """
 
     schema: int = SCHEMA
@@ -83,6 +84,7 @@ class Manifest:
     set_root_bits: int
     rows: dict[str, Rows]
     tc: Tc
+    need_tags: list[str] = field(default_factory=list)
 
     @classmethod
     def of(
@@ -99,6 +101,7 @@ class Manifest:
         tc: Tc,
     ) -> Self:
         """Describe a generation that was loaded from *policy*; *plans* are those of its hooks."""
+        from wirepath.datapath.tags import asking
         from wirepath.plan.actions import ban_lengths, ban_scopes, copies
 
         return cls(
@@ -122,6 +125,7 @@ class Manifest:
             set_root_bits=root_bits,
             rows={hook: plan.rows for hook, plan in plans.items()},
             tc=tc,
+            need_tags=asking(policy, mode),
         )
 
     @property
@@ -153,7 +157,7 @@ class Manifest:
 
     def text(self) -> bytes:
         """Serialise the manifest, padded to whole pages."""
-        text = dumps({field.name: getattr(self, field.name) for field in fields(self)})
+        text = dumps({each.name: getattr(self, each.name) for each in fields(self)})
         return text.ljust(-(-len(text) // PAGE) * PAGE, b"\0")
 
     @classmethod

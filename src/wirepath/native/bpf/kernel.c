@@ -15,6 +15,9 @@
 #define TCX_INGRESS   46
 #define LINK_TYPE_TCX 11
 
+/* A flag of linux/bpf.h since Linux 6.3. */
+#define XDP_DEV_BOUND_ONLY (1U << 6)
+
 static int bpf(enum bpf_cmd cmd, union bpf_attr *attr)
 {
 	long ret = syscall(__NR_bpf, cmd, attr, sizeof(*attr));
@@ -269,7 +272,7 @@ int wp_probe_array(void)
 	return bpf(BPF_MAP_CREATE, &attr);
 }
 
-int wp_probe_xdp(bool frags)
+static int load_pass(uint32_t flags, uint32_t ifindex)
 {
 	const struct bpf_insn insns[] = {
 		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .imm = XDP_PASS },
@@ -280,11 +283,23 @@ int wp_probe_xdp(bool frags)
 		.insns = address(insns),
 		.insn_cnt = sizeof(insns) / sizeof(*insns),
 		.license = address("GPL"),
-		.prog_flags = frags ? BPF_F_XDP_HAS_FRAGS : 0,
+		.prog_flags = flags,
+		.prog_ifindex = ifindex,
 		.prog_name = "wp_probe",
 	};
 
 	return bpf(BPF_PROG_LOAD, &attr);
+}
+
+int wp_probe_xdp(bool frags)
+{
+	return load_pass(frags ? BPF_F_XDP_HAS_FRAGS : 0, 0);
+}
+
+int wp_probe_bound(uint32_t ifindex, bool frags)
+{
+	return load_pass(XDP_DEV_BOUND_ONLY | (frags ? BPF_F_XDP_HAS_FRAGS : 0),
+			 ifindex);
 }
 
 int wp_probe_tcx(void)

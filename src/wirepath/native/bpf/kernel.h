@@ -136,6 +136,9 @@ int wp_record_map(const char *name, uint32_t size);
 int wp_probe_array(void);
 int wp_probe_xdp(bool frags);
 
+/* Likewise a program that is bound to the driver of @ifindex. */
+int wp_probe_bound(uint32_t ifindex, bool frags);
+
 /* Returns 1 if the kernel has the tcx hooks (Linux 6.6), 0 if not. */
 int wp_probe_tcx(void);
 
