@@ -151,7 +151,7 @@ def test_warned_of(hosts: Pair, tmp_path: Path, does: str, word: str, cure: str)
 def test_older_kernels(
     hosts: Pair, monkeypatch: pytest.MonkeyPatch, missing: str, policy: str, refused: str
 ) -> None:
-    monkeypatch.setattr(conntrack, missing, b"no such name")
+    monkeypatch.setattr(conntrack, missing, "no such name")
     with pytest.raises(NotSupported, match=refused):
         Datapath.up(IFNAME, Policy.parse(policy))
     assert Datapath.names() == []
@@ -162,7 +162,7 @@ def test_states_are_looked_up_where_packets_have_none(
     hosts: Pair, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As before Linux 6.2: the same states of what has a connection."""
-    monkeypatch.setattr(conntrack, "_OF_PACKETS", b"no such name")
+    monkeypatch.setattr(conntrack, "_OF_PACKETS", "no such name")
     with Datapath.up(IFNAME, Policy.parse(counting("egress", None))) as datapath:
         count_by_nft(hosts.near, "postrouting")
         traffic(hosts)
