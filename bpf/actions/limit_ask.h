@@ -155,18 +155,19 @@ __noinline int renew_limit(const struct pkt *pkt, __u32 config)
 static __always_inline enum conformance
 ask_limit(struct pkt *pkt, __u32 config, __u32 rule)
 {
-	enum conformance said = NOT_ASKED;
+	enum conformance said = ask_cell_limit(pkt, config);
 
-#pragma clang loop unroll(disable)
-	for (int i = 0; i < LIMIT_TRIES && said == NOT_ASKED; i++) {
-		said = ask_cell_limit(pkt, config);
-		if (limit_config.exact && said == IS_EXACT)
-			said = ask_exact_limit(pkt, config, rule);
-		if (said == IS_STALE) {
-			renew_limit(pkt, config);
-			said = NOT_ASKED;
-		}
+	if (said == IS_STALE) {
+		renew_limit(pkt, config);
+		said = NOT_ASKED;
 	}
+	for (int i = 0; i < LIMIT_TRIES && said == NOT_ASKED; i++)
+		said = ask_cell_limit(pkt, config);
+	if (!limit_config.exact || said != IS_EXACT)
+		return said;
+	said = NOT_ASKED;
+	for (int i = 0; i < LIMIT_TRIES && said == NOT_ASKED; i++)
+		said = ask_exact_limit(pkt, config, rule);
 	return said;
 }
 
