@@ -69,6 +69,15 @@ class Map(Handle):
         return cls(open_pin(pin, "bpf-map"))
 
     @classmethod
+    def by_id(cls, number: int) -> Self:
+        """Open the map with this ID.
+
+        Raises:
+            KernelError: there is no such map, or this process may not open it.
+        """
+        return cls(checked(lib.bpf_map_get_fd_by_id(number), f"open map {number}"))
+
+    @classmethod
     def record(cls, name: str, size: int) -> Self:
         """Make an array with one value of *size* bytes, which only user space uses.
 

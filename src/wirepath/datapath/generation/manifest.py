@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
 from wirepath import __version__
 from wirepath.datapath.generation.record import dumps, read_record
-from wirepath.errors import PinError
+from wirepath.errors import DamageError, PinError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
     from wirepath.kernel.links import Mode
     from wirepath.kernel.maps import Map
@@ -55,6 +56,7 @@ class Manifest:
         set_root_bits: how many address bits index the root of the set table.
         rows: by hook, where its rows are (`wirepath.plan.hook.Rows`).
         tc: how programs are attached at the hooks of TC.
+        owner: the pins that it belongs to, as `Pins.owner` gives it; older versions wrote none.
     """
 
     schema: int = SCHEMA
@@ -79,6 +81,7 @@ class Manifest:
     set_root_bits: int
     rows: dict[str, Rows]
     tc: Tc
+    owner: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -92,6 +95,7 @@ class Manifest:
         seen: tuple[int, int] = (0, 0),
         slots: Slots,
         tc: Tc,
+        owner: Mapping[str, Any] | None = None,
     ) -> Self:
         """Describe a generation that was loaded from *policy*; *plans* are those of its hooks."""
         from wirepath.plan.actions import ban_lengths, ban_scopes, copies
@@ -116,6 +120,7 @@ class Manifest:
             set_root_bits=root_bits,
             rows={hook: plan.rows for hook, plan in plans.items()},
             tc=tc,
+            owner=dict(owner or {}),
         )
 
     @property
@@ -140,36 +145,42 @@ class Manifest:
 
     def text(self) -> bytes:
         """Serialise the manifest, padded to whole pages."""
-        text = dumps({field.name: getattr(self, field.name) for field in fields(self)})
+        text = dumps({each.name: getattr(self, each.name) for each in fields(self)})
         return text.ljust(-(-len(text) // PAGE) * PAGE, b"\0")
 
     @classmethod
-    def read(cls, pages: Map, name: str) -> Self:
-        """Read the manifest of interface *name*.
+    def read(cls, pages: Map, name: str, directory: Path) -> Self:
+        """Read the manifest of interface *name* that is pinned in *directory*.
 
         Raises:
-            PinError: a newer wirepath wrote it, or it is damaged.
+            DamageError: it is damaged.
+            PinError: a newer wirepath wrote it.
         """
-        doing = f"open {name}"
         try:
             values = read_record(pages)
             schema, version = values.get("schema"), values["version"]
             if schema == SCHEMA:
                 return cls(**values)
         except (ValueError, TypeError, KeyError, AttributeError) as error:
-            cure = f"remove its pins, and `wirepath up {name}`"
-            raise PinError(doing, what="its manifest is damaged", cure=cure) from error
+            what = f"{directory / 'manifest'} is not what wirepath wrote"
+            raise DamageError(name, what) from error
         what = f"wirepath {version} put it up, whose manifest this one, {__version__}, cannot read"
         cure = "use that version, or take it down with it"
-        raise PinError(doing, what=what, cure=cure)
+        raise PinError(f"open {name}", what=what, cure=cure)
 
 
 def describing(
-    policy: Policy, mode: Mode, slots: Slots, tc: Tc, seen: tuple[int, int]
+    policy: Policy,
+    mode: Mode,
+    slots: Slots,
+    tc: Tc,
+    seen: tuple[int, int],
+    owner: Mapping[str, Any],
 ) -> Callable[[Mapping[Hook, HookPlan], Tables], bytes]:
     """Return a function that makes the text of the manifest once the generation is planned.
 
-    *seen* is how many packets the interface has received, and how many ingress has judged.
+    *seen* is how many packets the interface has received, and how many ingress has judged; *owner*
+    is as in `Manifest`.
     """
     return lambda plans, tables: Manifest.of(
         policy,
@@ -180,4 +191,5 @@ def describing(
         seen=seen,
         slots=slots,
         tc=tc,
+        owner=owner,
     ).text()

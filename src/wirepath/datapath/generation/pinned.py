@@ -24,6 +24,8 @@ HOST: Final = "host"
 INGRESS: Final[Hook] = "ingress"
 PROGRAM: Final = "program"
 """The name of the pin of a TC program, in the directory of its hook."""
+TRUNCATED: Final = "truncate"
+"""The directory of the links that truncate copies, each named after the ifindex of its device."""
 NO_MAPS: Final = (LINK, INGRESS, PROGRAM, HOST)
 """Names of pins that are not maps of the data plane."""
 
@@ -47,7 +49,7 @@ class Pinned:
         """The manifest; None if it is missing or damaged."""
         try:
             with Map.open(self.directory / "manifest") as pages:
-                return Manifest.read(pages, self.iface)
+                return Manifest.read(pages, self.iface, self.directory)
         except PinError:
             return None
 
@@ -88,5 +90,5 @@ def read_host(directory: Path) -> dict[str, Any]:
     try:
         with Map.open(directory / HOST) as record:
             return dict(read_record(record))
-    except PinError:
+    except (PinError, ValueError, TypeError):
         return {}
