@@ -73,6 +73,15 @@ class Pinned:
             return None
 
     @property
+    def held(self) -> bool:
+        """Whether its XDP link is attached, whatever program that runs."""
+        try:
+            with XdpLink.open(self.directory / LINK) as link:
+                return bool(link.ifindex)
+        except PinError:
+            return False
+
+    @property
     def serves(self) -> bool:
         """Whether the XDP link of the interface is attached and runs this generation's program."""
         try:

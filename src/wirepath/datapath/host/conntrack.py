@@ -48,3 +48,13 @@ def restore(place: Place, record: str, keep: str | None) -> None:  # noqa: ARG00
     """
     if not keep and conntrack.installed():
         conntrack.unwatch(place.iface)
+
+
+def forget(place: Place) -> None:
+    """Remove our nft table of *place*, if there is one.
+
+    Raises:
+        KernelError: the kernel refuses.
+    """
+    if conntrack.installed() and conntrack.watched(place.iface):
+        conntrack.unwatch(place.iface)

@@ -68,6 +68,17 @@ def detach(directory: Path, iface: str, host: Mapping[str, Any], keep: Mapping[s
             ours.detach()
 
 
+def detach_everywhere(iface: str) -> None:
+    """Remove the filters that truncate copies of *iface*, at whatever device they are.
+
+    Raises:
+        KernelError: the kernel refuses.
+    """
+    for device, _ in socket.if_nameindex():
+        if (ours := _filter(device, iface)).program_id:
+            ours.detach()
+
+
 # The ifindexes of the devices that exist.
 def _devices(host: Mapping[str, Any]) -> set[int]:
     found = set()
