@@ -15,7 +15,7 @@ from wirepath.datapath.generation.pinned import LINK, Pinned
 from wirepath.datapath.handles import Handles
 from wirepath.datapath.order import Order
 from wirepath.datapath.steps import STEPS, Change, Publish, Withdraw
-from wirepath.errors import DamageError, PinError, WirepathError
+from wirepath.errors import DamageError, KernelError, PinError, WirepathError
 from wirepath.kernel.bpffs import REMOVAL, Transition
 from wirepath.kernel.links import XdpLink
 
@@ -27,6 +27,23 @@ if TYPE_CHECKING:
     from wirepath.prefixes import Members
 
 log = logging.getLogger(__name__)
+
+
+# First, since it frees memory that the next generation may need. It must not fail the change.
+def _sweep() -> None:
+    from wirepath.datapath.dead_pins import remove_dead
+    from wirepath.kernel.bpffs import bpffs
+
+    try:
+        removed = remove_dead(bpffs())
+    except KernelError as error:
+        log.warning("%s", error)
+        return
+    if removed:
+        told = (f"{each.directory.name} ({', '.join(each.names)})" for each in removed)
+        freed = sum(each.memory_bytes for each in removed) / (1 << 20)
+        what = "removed the pins of network namespaces that are gone"
+        log.warning("%s: %s; %.0f MiB freed", what, ", ".join(told), freed)
 
 
 def put_up(pins: Pins, order: Order, left: Handles | None) -> None:
@@ -42,6 +59,7 @@ def put_up(pins: Pins, order: Order, left: Handles | None) -> None:
         AttachError: the interface is taken, gone or unfit.
         KernelError: the kernel refuses it; nothing has changed.
     """
+    _sweep()
     name = order.place.iface
     before = left.pinned if left else None
     number = before.number + 1 if before else 1
@@ -57,6 +75,7 @@ def swap(pins: Pins, handles: Handles, order: Order) -> None:
     Raises:
         KernelError: the kernel refuses it; the old generation continues to serve.
     """
+    _sweep()
     before = handles.pinned
     number = before.number + 1
     after = Pinned(handles.iface, number, pins.generation(handles.iface, number))
@@ -195,6 +214,7 @@ def recover(pins: Pins) -> None:
 
 def take_down(pins: Pins, before: Pinned) -> None:
     """Take the serving generation *before* off its interface; nothing is left in the kernel."""
+    _sweep()
     carry_out(Change(name=before.iface, pins=pins, before=before, after=None))
     log.info("detached %s", before.iface)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from wirepath.datapath.attach import TC_HOOKS, Attachment, attachment
 from wirepath.datapath.generation.manifest import Manifest
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
     from wirepath.net import Hook
     from wirepath.policy import Policy
+
+_RECORDS: Final = ("manifest", HOST)
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,7 @@ class Handles:
             manifest = Manifest.read(pages, iface, directory)
             with telling_damage(iface, directory):
                 host = read_host_strictly(directory)
-                check_maps(directory, program, maps.values(), *_host(directory))
+                check_maps(directory, program, maps.values(), but=_records(directory))
                 for hook in TC_HOOKS:
                     if hook in manifest.rows:
                         tables[hook] = _open_maps(directory / hook, undo)
@@ -150,12 +152,12 @@ class Handles:
 
 def _check_hook(directory: Path, hook: Hook, maps: Iterable[Map]) -> None:
     with Program.open(directory / hook / PROGRAM) as program:
-        check_maps(directory / hook, program, maps, HOST)  # the record is not one of this hook's
+        check_maps(directory / hook, program, maps, but=_RECORDS)
 
 
-# The name of the record of the host, if there is one.
-def _host(directory: Path) -> list[str]:
-    return [HOST] if (directory / HOST).exists() else []
+# The names of the records that are pinned; that of the host may be lost.
+def _records(directory: Path) -> tuple[str, ...]:
+    return _RECORDS if (directory / HOST).exists() else _RECORDS[:1]
 
 
 # Opens the maps that are pinned in a directory: every pin there but those of NO_MAPS.

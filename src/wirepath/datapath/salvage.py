@@ -21,7 +21,6 @@ from wirepath.datapath.generation.pinned import (
     PROGRAM,
     TRUNCATED,
     Pinned,
-    read_host,
 )
 from wirepath.datapath.generation.record import read_record
 from wirepath.datapath.host import arrange, truncate

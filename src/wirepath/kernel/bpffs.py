@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
 from wirepath.errors import KernelError
 from wirepath.kernel.handle import checked, telling
-from wirepath.kernel.namespaces import at_home, enter_home_mounts, network_cookie
+from wirepath.kernel.namespaces import at_home, enter_home_mounts, network_cookie, network_inode
 from wirepath.native import lib
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def bpffs() -> Path:
     Raises:
         KernelError: it cannot be mounted, or the home mount namespace cannot be entered.
     """
-    path = Path(os.environ.get("WIREPATH_BPFFS", _USUAL))
+    path = place()
     if _mounted(path):
         return path
     if not at_home("mnt"):
@@ -74,6 +74,11 @@ def bpffs() -> Path:
         checked(lib.wp_mount_bpffs(os.fsencode(path)), f"mount bpffs at {path}", cure=cure)
         log.info("mounted bpffs at %s", path)
     return path
+
+
+def place() -> Path:
+    """Give the place of the bpffs, whether one is mounted there or not."""
+    return Path(os.environ.get("WIREPATH_BPFFS", _USUAL))
 
 
 class Transition(NamedTuple):
@@ -219,7 +224,8 @@ class Pins:
         """Tell the pins of *name* from those of every other network namespace and bpffs."""
         with telling(f"look at {self._root.parent}", cure=_ROOT):
             device = self._root.parent.stat().st_dev
-        return {"iface": name, "namespace": network_cookie(), "bpffs": device}
+        namespace = {"namespace": network_cookie(), "inode": network_inode()}
+        return {"iface": name, **namespace, "bpffs": device}
 
     # Changes
 

@@ -59,6 +59,15 @@ class Link(Handle):
         return link
 
     @classmethod
+    def open_any(cls, pin: Path) -> Link:
+        """Open a pinned link of any kind.
+
+        Raises:
+            PinError: no link is pinned at *pin*.
+        """
+        return Link(open_pin(pin, "bpf-link"))
+
+    @classmethod
     def by_id(cls, number: int) -> Self:
         """Open the link with this ID, of any kind, which may belong to any process.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from errno import ENOENT
+from errno import EAGAIN, ENOENT
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from wirepath.errors import KernelError
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 _MANY: Final = 1 << 10  # maps of one program; the verifier allows it 64
+
+_ELUSIVE: Final = (ENOENT, EAGAIN)  # unloaded in the meantime; not ready yet
 
 
 class Attached(NamedTuple):
@@ -41,7 +43,7 @@ def programs(names: frozenset[str]) -> Iterator[Program]:
         try:
             program = Program.by_id(number)
         except KernelError as error:
-            if error.errno != ENOENT:  # it was unloaded in the meantime
+            if error.errno not in _ELUSIVE:
                 raise
             continue
         with program:
@@ -60,7 +62,7 @@ def attached() -> list[Attached]:
         try:
             link = Link.by_id(number)
         except KernelError as error:
-            if error.errno != ENOENT:
+            if error.errno not in _ELUSIVE:
                 raise
             continue
         with link:

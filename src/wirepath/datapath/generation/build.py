@@ -65,7 +65,7 @@ class Next:
             order.members,
             before=old.maps if old else None,
             slots=slots,
-            describe=describing(policy, order.mode, slots, order.tc, seen, owner),
+            describe=describing(policy, order.mode, slots, order.tc, seen=seen, owner=owner),
             devices=devices(order.needs, order.place.iface),
             link=order.link,
             # With frags, the kernel hands packets on to TC without their link header.

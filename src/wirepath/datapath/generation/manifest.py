@@ -174,6 +174,7 @@ def describing(
     mode: Mode,
     slots: Slots,
     tc: Tc,
+    *,
     seen: tuple[int, int],
     owner: Mapping[str, Any],
 ) -> Callable[[Mapping[Hook, HookPlan], Tables], bytes]:

@@ -15,7 +15,7 @@ from wirepath.kernel import running
 from wirepath.kernel.maps import Map
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator
     from pathlib import Path
 
     from wirepath.kernel.program import Program
@@ -70,26 +70,27 @@ def read_host_strictly(directory: Path) -> dict[str, Any]:
         raise PinError(f"open pin {pin}", what="is not what wirepath wrote") from error
 
 
-def check_maps(directory: Path, program: Program, maps: Iterable[Map], *names: str) -> None:
+def check_maps(
+    directory: Path, program: Program, maps: Iterable[Map], *, but: Collection[str]
+) -> None:
     """Check that every map that *program* holds is pinned.
 
     Args:
         directory: where the maps of *program* are pinned.
         program: the program of one hook.
         maps: the maps that are pinned there, and those that all hooks share.
-        names: the names of other maps that are pinned there.
+        but: the names of maps that are not looked for: a record that was written anew has the same
+            name and another ID.
 
     Raises:
         PinError: one is not, by ENOENT.
     """
-    there = {each.id: each.name for each in maps}
-    known = {*there.values(), *names}
+    there = {each.id for each in maps}
     for number in running.map_ids(program):
         if number in there:
             continue
         with Map.by_id(number) as lost:
-            # A record that was written anew has the same name and another ID.
-            if lost.name not in known and not any(word in lost.name for word in _VARIABLES):
+            if lost.name not in but and not any(word in lost.name for word in _VARIABLES):
                 raise PinError(f"open pin {directory / _full_name(lost)}", ENOENT)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import socket
 from contextlib import suppress
 from hashlib import blake2s
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from wirepath.datapath.generation.pinned import TRUNCATED
 from wirepath.kernel.clsact import PRIORITY, Filter
