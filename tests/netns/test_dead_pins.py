@@ -86,7 +86,10 @@ def findings() -> list[features.Finding]:
 def test_they_are_listed_and_removed(
     hosts: Pair, bpffs: Path, other: Other, caplog: pytest.LogCaptureFixture, change: str
 ) -> None:
-    datapath = Datapath.up(IFNAME, ONE) if change != "up" else None
+    # Before the other one, so that what a process opens once and keeps is not of that namespace.
+    datapath = Datapath.up(IFNAME, ONE)
+    if change == "up":
+        datapath.down()
     other.up()
     assert findings() == []
     other.end()
@@ -101,8 +104,8 @@ def test_they_are_listed_and_removed(
     )
     assert f"`rm -r {other.directory}`" in finding.cure
     with caplog.at_level(logging.WARNING):
-        if not datapath:
-            datapath = Datapath.up(IFNAME, ONE)
+        if change == "up":
+            Datapath.up(IFNAME, ONE)
         elif change == "apply":
             datapath.apply(OPPOSITE)
         else:

@@ -73,7 +73,8 @@ int wp_network_exists(uint64_t cookie, uint32_t inode)
 	if (nsfs < 0)
 		return -errno;
 	/* Only where this one is found can another one be missed. */
-	if (own < 0 || fstat(nsfs, &at) || open_network(nsfs, own, at.st_ino) != 1)
+	if (own < 0 || fstat(nsfs, &at) ||
+	    open_network(nsfs, own, at.st_ino) != 1)
 		result = -EOPNOTSUPP;
 	else
 		result = open_network(nsfs, cookie, inode);
