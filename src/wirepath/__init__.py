@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from wirepath.errors import (
         AttachError,
         CaptureError,
+        DamageError,
         FullError,
         KernelError,
         LayoutError,
@@ -61,6 +62,7 @@ __all__ = [
     "BanEntry",
     "Bans",
     "CaptureError",
+    "DamageError",
     "Datapath",
     "Difference",
     "Explanation",

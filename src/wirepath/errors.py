@@ -11,6 +11,7 @@
         ├── FullError      ... because a table is full; says how many entries went in before
         ├── AttachError    ... because the interface is taken, gone or unfit
         └── PinError       ... because pins are missing, damaged or of another version
+            └── DamageError    ... missing or damaged, of an interface where wirepath is up
 
 A message reads ``<doing>: <what went wrong> (<what to do>)``: one line, lower case, no full stop,
 the operator's own names first.
@@ -173,6 +174,21 @@ class AttachError(KernelError):
 
 class PinError(KernelError):
     """A pin under the bpffs is missing, damaged or of another version."""
+
+
+class DamageError(PinError):
+    """Pins of an interface are missing or damaged; the programs that are attached still serve.
+
+    Attributes:
+        iface: the interface.
+        damage: the file that is damaged, and how.
+    """
+
+    def __init__(self, iface: str, damage: str) -> None:
+        self.iface = iface
+        self.damage = damage
+        cure = f"`wirepath down {iface}`, then `wirepath up {iface} POLICY`"
+        super().__init__(iface, what=f"its pins are damaged: {damage}", cure=cure)
 
 
 def errno_name(errno: int) -> str:

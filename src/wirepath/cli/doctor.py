@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Final
 
 from wirepath.cli import show
 from wirepath.cli.parser import add_json
+from wirepath.datapath import dead_pins
 from wirepath.kernel import features, nft_findings
+from wirepath.kernel.bpffs import place
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
@@ -22,7 +24,7 @@ def doctor(parser: ArgumentParser) -> None:
 
 
 def _doctor(options: Namespace) -> int:
-    findings = features.system()
+    findings = features.system() + dead_pins.findings(place())
     if options.iface:
         findings += [*features.interface(options.iface), *nft_findings.rules(options.iface)]
     if options.json:

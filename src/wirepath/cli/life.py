@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from wirepath.datapath.diff import Difference, SetChange
+    from wirepath.datapath.salvage import Removal
     from wirepath.datapath.status import Status
     from wirepath.kernel.links import Mode
     from wirepath.policy import Policy
@@ -266,10 +267,22 @@ def down(parser: ArgumentParser) -> None:
 
 
 def _down(options: Namespace) -> None:
-    datapath = Datapath.open(_one_name(options, options.names))
+    datapath = Datapath.open(_one_name(options, options.names), damaged=True)
     with _telling(datapath.name, down=True):
-        datapath.down()
+        removal = datapath.down()
     if options.json:
-        show.document({"iface": datapath.name})
+        show.document(removal.document() if removal else {"iface": datapath.name})
+    elif removal:
+        show.line(f"{removal.iface}: down; {_removed(removal)}")
     else:
         show.line(f"{datapath.name}: down")
+
+
+def _removed(removal: Removal) -> str:
+    parts = [f"its pins were damaged: {removal.damage}"]
+    parts.append(f"taken off: {', '.join(removal.taken_off) or 'nothing was attached'}")
+    if removal.restored:
+        parts.append(f"put back: {', '.join(removal.restored)}")
+    if removal.unknown:
+        parts.append(f"no record of what it was before: {', '.join(removal.unknown)}")
+    return "; ".join(parts)

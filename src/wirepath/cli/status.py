@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from wirepath.cli import complain, show
 from wirepath.cli.parser import add_live
 from wirepath.datapath import Datapath
+from wirepath.datapath.damaged import Damaged
 from wirepath.errors import KernelError
 
 if TYPE_CHECKING:
@@ -30,13 +31,13 @@ def status(parser: ArgumentParser) -> None:
 
 def _status(options: Namespace) -> int:
     names = [options.iface] if options.iface else Datapath.names()
-    found: list[Status] = []
+    found: list[Status | Damaged] = []
     errors: list[KernelError] = []
     for name in names:
         # A datapath that cannot be read must not hide the others.
         try:
-            with Datapath.open(name) as datapath:
-                found.append(datapath.status())
+            with Datapath.open(name, damaged=True) as datapath:
+                found.append(datapath.damage() or datapath.status())
         except KernelError as error:
             errors.append(error)
     ill = options.check and (not names or any(each.warnings for each in found))
@@ -52,15 +53,26 @@ def _status(options: Namespace) -> int:
         _print(found)
     for failure in errors:
         complain(failure)
-    return errors[0].exit_code if errors else int(ill)
+    if errors:
+        return errors[0].exit_code
+    return int(ill or any(isinstance(each, Damaged) for each in found))
 
 
-def _print(found: list[Status]) -> None:
+def _print(found: list[Status | Damaged]) -> None:
     for at, each in enumerate(found):
         if at:
             show.line()
-        for line in _told(each):
+        for line in _told_damage(each) if isinstance(each, Damaged) else _told(each):
             show.line(line)
+
+
+def _told_damage(damaged: Damaged) -> Iterator[str]:
+    how = "still up" if damaged.filtering else "NOT FILTERING"
+    yield f"{damaged.iface}: DAMAGED, {how}"
+    where = [_attached(hook, how) for hook, how in damaged.hooks.items()] or ["none"]
+    rows = [("damage", damaged.damage), *zip_longest(["hooks"], where, fillvalue="")]
+    yield from (f"  {what:7}  {value}" for what, value in rows)
+    yield from (f"  warning  {warning}" for warning in damaged.warnings)
 
 
 def _told(status: Status) -> Iterator[str]:

@@ -7,20 +7,18 @@ Heavy modules are imported where they are needed, so that ``status`` and ``ban``
 from __future__ import annotations
 
 import logging
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Self
 
-from wirepath.datapath import change
-from wirepath.datapath.access import Access, choose_name, homes, settle
-from wirepath.datapath.attach import choose
+from wirepath.datapath import attach, change
+from wirepath.datapath.access import Access, choose, everywhere, left_over, settle
 from wirepath.datapath.device import check_native, link_of
 from wirepath.datapath.generation.pinned import INGRESS
-from wirepath.datapath.handles import Handles
 from wirepath.datapath.host.place import Place
 from wirepath.datapath.live.bans import Bans
 from wirepath.datapath.live.sets import Sets
 from wirepath.datapath.order import Order
-from wirepath.errors import AttachError, PolicyError
+from wirepath.errors import DamageError, PolicyError
 from wirepath.kernel.bpffs import Pins
 
 if TYPE_CHECKING:
@@ -28,10 +26,13 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from wirepath.datapath.attach import Attachment
+    from wirepath.datapath.damaged import Damaged
     from wirepath.datapath.diff import Difference
     from wirepath.datapath.generation.manifest import Manifest, Tc
+    from wirepath.datapath.handles import Handles
     from wirepath.datapath.live.counters import Stats
     from wirepath.datapath.live.rules import LiveRule
+    from wirepath.datapath.salvage import Removal
     from wirepath.datapath.status import Status
     from wirepath.explanation import AnyAddress, Explanation
     from wirepath.kernel.links import Mode
@@ -78,14 +79,19 @@ class Datapath:
 
     @classmethod
     def names(cls) -> list[str]:
-        """List the interfaces of this network namespace on which wirepath is up."""
-        pins = Pins.find()
-        settle(pins)
-        return sorted(homes(pins))
+        """List the interfaces of this network namespace on which wirepath is up.
+
+        Those with damaged pins are included, and those where programs of ours have lost all pins.
+        """
+        return everywhere(Pins.find())
 
     @classmethod
-    def open(cls, name: str | None = None) -> Self:
+    def open(cls, name: str | None = None, *, damaged: bool = False) -> Self:
         """Open the datapath on interface *name*; if None, the only one that is up.
+
+        Args:
+            name: an interface of this network namespace.
+            damaged: whether to open it also if its pins are damaged; then only `down` works.
 
         Raises:
             RequestError: wirepath is not up there, or *name* is needed.
@@ -94,10 +100,10 @@ class Datapath:
         pins = Pins.find()
         settle(pins)
         with pins.locked(shared=True):
-            up = homes(pins)
-            chosen = choose_name(name, sorted(up))
-            found = cls(chosen, pins, home=up[chosen])
-            found._access.serving().close()
+            chosen, home = choose(pins, name)
+            found = cls(chosen, pins, home=home)
+            with suppress(*((DamageError,) if damaged else ())):
+                found._access.serving().close()
         return found
 
     def reading(self) -> AbstractContextManager[Handles]:
@@ -185,11 +191,11 @@ class Datapath:
             place=Place(iface=name, device=name, sysctl=sysctl, qdisc=qdisc),
             mode=mode,
             link=link,
-            tc=choose(tc),
+            tc=attach.choose(tc),
         )
         with pins.locked():
             change.recover(pins)
-            with _left(pins, name) as left:
+            with left_over(pins, name) as left:
                 change.put_up(pins, order, left)
         return cls(name, pins)
 
@@ -253,10 +259,28 @@ class Datapath:
             change.swap(self._access.pins, handles, order)
         return changes
 
-    def down(self) -> None:
-        """Take the datapath off the interface; nothing of it is left in the kernel."""
-        with self._access.changing() as handles:
-            change.take_down(self._access.pins, handles.pinned)
+    def down(self) -> Removal | None:
+        """Take the datapath off the interface; nothing of it is left in the kernel.
+
+        Returns:
+            What was taken off, if pins were damaged; otherwise None.
+
+        Raises:
+            RequestError: wirepath is not up there.
+            KernelError: something could not be taken off or restored; the rest was.
+        """
+        pins = self._access.pins
+        with pins.locked():
+            change.recover(pins)
+            try:
+                handles = self._access.serving()
+            except DamageError as error:
+                from wirepath.datapath import salvage
+
+                return salvage.take_off(pins, self._access.iface, error.damage)
+            with handles:
+                change.take_down(pins, handles.pinned)
+        return None
 
     # Takes the datapath down if it still has the XDP link *link*, which lasts from `up` to `down`.
     def _end(self, link: int) -> None:
@@ -289,6 +313,21 @@ class Datapath:
 
         with self._access.reading() as handles:
             return status(handles)
+
+    def damage(self) -> Damaged | None:
+        """Describe the damage to its pins, and what still runs; None if they are whole.
+
+        Raises:
+            RequestError: wirepath is not up there.
+        """
+        from wirepath.datapath.damaged import damaged
+
+        with self._access.pins.locked(shared=True):
+            try:
+                self._access.serving().close()
+            except DamageError as error:
+                return damaged(self._access.pins, self._access.iface, error)
+        return None
 
     def rules(self) -> list[LiveRule]:
         """List the rules in the order they are walked, each with its counters."""
@@ -359,26 +398,3 @@ def _check_feeds(policy: Policy, changes: Difference) -> None:
     ]
     if emptied:
         raise PolicyError(emptied)
-
-
-# Handles of an interface of that name whose program was lost, to carry its state over; or None.
-@contextmanager
-def _left(pins: Pins, name: str) -> Iterator[Handles | None]:
-    if homes(pins).get(name, name) != name:
-        raise _is_up(name)
-    left = change.pinned(pins, name, pins.serving(name))
-    if left is None:
-        yield None
-        return
-    if attached := left.interface:
-        if attached.name == name:
-            raise _is_up(name)
-        what = f"what is pinned under that name is on {attached.name}, which was renamed"
-        raise AttachError(f"attach {name}", what=what, cure=f"`wirepath down {attached.name}`")
-    with Handles.open(name, left.directory) as handles:
-        yield handles
-
-
-def _is_up(name: str) -> AttachError:
-    cure = f"`wirepath apply {name} POLICY` swaps policies, `wirepath down {name}` ends it"
-    return AttachError(f"attach {name}", what="wirepath is up there", cure=cure)

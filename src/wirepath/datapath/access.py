@@ -10,9 +10,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from wirepath.datapath.change import pinned, rebuild, recover
+from wirepath.datapath.change import damage, pinned, rebuild, recover
 from wirepath.datapath.handles import Handles
-from wirepath.errors import AttachError, RequestError
+from wirepath.errors import AttachError, DamageError, RequestError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -92,10 +92,15 @@ class Access:
 
         Raises:
             RequestError: wirepath is not up there.
-            PinError: pins are damaged, or a newer wirepath made them.
+            DamageError: pins are missing or damaged.
+            PinError: a newer wirepath made them.
         """
+        if damaged := damage(self.pins, self.iface):
+            raise damaged
         number = self.pins.serving(self.iface)
         if number is None:
+            if self.iface in orphans(self.pins):
+                raise DamageError(self.iface, f"{self.pins.directory(self.iface)} is missing")
             raise not_up(self.iface, self.pins.names())
         return Handles.open(self.iface, self.pins.generation(self.iface, number))
 
@@ -112,28 +117,57 @@ def settle(pins: Pins) -> None:
 
 
 def homes(pins: Pins) -> dict[str, str]:
-    """Map the current name of each interface to its name when it was put up."""
+    """Map the current name of each interface that is up to its name when it was put up.
+
+    Interfaces whose pins are damaged are included. The caller holds the lock, or has settled them.
+    """
     found: dict[str, str] = {}
     for name in pins.names():
         serving = pinned(pins, name, pins.serving(name))
         attached = serving.interface if serving else None
         found[attached.name if attached else name] = name
+    for name in pins.unsettled():
+        if name not in found.values() and pins.directory(name).exists():
+            found[name] = name
     return found
 
 
-def choose_name(name: str | None, up: list[str]) -> str:
-    """Return *name*; if None, the only interface that is *up*.
+def orphans(pins: Pins) -> list[str]:
+    """Name the interfaces where programs of ours are attached and nothing is pinned."""
+    from wirepath.datapath import salvage
+
+    return salvage.orphans(pins)
+
+
+def everywhere(pins: Pins) -> list[str]:
+    """List the interfaces that are up, by current name, damaged ones and `orphans` included."""
+    settle(pins)
+    if not pins.unsettled():
+        return sorted({*homes(pins), *orphans(pins)})
+    with pins.locked(shared=True):  # damaged, or another process is changing it
+        return sorted({*homes(pins), *orphans(pins)})
+
+
+def choose(pins: Pins, name: str | None) -> tuple[str, str]:
+    """Choose interface *name*, or the only one that is up; the caller holds the lock.
+
+    Returns:
+        Its current name, and its name when it was put up.
 
     Raises:
         RequestError: wirepath is not up there, or a name is needed.
     """
+    up = homes(pins)
+    if not up or (name and name not in up):
+        up |= {each: each for each in orphans(pins)}
     if name is None and len(up) == 1:
-        return up[0]
+        return next(iter(up.items()))
+    names = sorted(up)
     if name is None and up:
-        raise RequestError(f"which one: {', '.join(up)} are up (name it: --iface {up[0]})")
+        raise RequestError(f"which one: {', '.join(names)} are up (name it: --iface {names[0]})")
     if name is None or name not in up:
-        raise not_up(name, up)
-    return name
+        raise not_up(name, names)
+    return name, up[name]
 
 
 def not_up(name: str | None, up: list[str]) -> RequestError:
@@ -141,3 +175,34 @@ def not_up(name: str | None, up: list[str]) -> RequestError:
     what = f"{name}: wirepath is not up there" if name else "wirepath is not up anywhere"
     cure = f"up on {', '.join(up)}" if up else "bring it up: `wirepath up IFACE POLICY`"
     return RequestError(f"{what} ({cure})")
+
+
+@contextmanager
+def left_over(pins: Pins, name: str) -> Iterator[Handles | None]:
+    """Open handles of an interface whose program was lost, for `up` to carry its state over.
+
+    Yields None if wirepath is not up there. The caller holds the lock.
+
+    Raises:
+        AttachError: wirepath is up there, or what was pinned under that name is elsewhere.
+        DamageError: pins are missing or damaged.
+    """
+    if homes(pins).get(name, name) != name:
+        raise _is_up(name)
+    try:
+        left = Access(name, pins).serving()
+    except RequestError:
+        yield None
+        return
+    with left:
+        if attached := left.link.interface:
+            if attached.name == name:
+                raise _is_up(name)
+            what = f"what is pinned under that name is on {attached.name}, which was renamed"
+            raise AttachError(f"attach {name}", what=what, cure=f"`wirepath down {attached.name}`")
+        yield left
+
+
+def _is_up(name: str) -> AttachError:
+    cure = f"`wirepath apply {name} POLICY` swaps policies, `wirepath down {name}` ends it"
+    return AttachError(f"attach {name}", what="wirepath is up there", cure=cure)

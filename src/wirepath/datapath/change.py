@@ -12,21 +12,38 @@ from typing import TYPE_CHECKING
 
 from wirepath.datapath import older
 from wirepath.datapath.generation.pinned import LINK, Pinned
+from wirepath.datapath.handles import Handles
 from wirepath.datapath.order import Order
 from wirepath.datapath.steps import STEPS, Change, Publish, Withdraw
-from wirepath.errors import WirepathError
-from wirepath.kernel.bpffs import Transition
+from wirepath.errors import DamageError, KernelError, PinError, WirepathError
+from wirepath.kernel.bpffs import REMOVAL, Transition
 from wirepath.kernel.links import XdpLink
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from wirepath.datapath.handles import Handles
     from wirepath.datapath.steps import Step
     from wirepath.kernel.bpffs import Pins
     from wirepath.prefixes import Members
 
 log = logging.getLogger(__name__)
+
+
+# First, since it frees memory that the next generation may need. It must not fail the change.
+def _sweep() -> None:
+    from wirepath.datapath.dead_pins import remove_dead
+    from wirepath.kernel.bpffs import bpffs
+
+    try:
+        removed = remove_dead(bpffs())
+    except KernelError as error:
+        log.warning("%s", error)
+        return
+    if removed:
+        told = (f"{each.directory.name} ({', '.join(each.names)})" for each in removed)
+        freed = sum(each.memory_bytes for each in removed) / (1 << 20)
+        what = "removed the pins of network namespaces that are gone"
+        log.warning("%s: %s; %.0f MiB freed", what, ", ".join(told), freed)
 
 
 def put_up(pins: Pins, order: Order, left: Handles | None) -> None:
@@ -42,6 +59,7 @@ def put_up(pins: Pins, order: Order, left: Handles | None) -> None:
         AttachError: the interface is taken, gone or unfit.
         KernelError: the kernel refuses it; nothing has changed.
     """
+    _sweep()
     name = order.place.iface
     before = left.pinned if left else None
     number = before.number + 1 if before else 1
@@ -57,6 +75,7 @@ def swap(pins: Pins, handles: Handles, order: Order) -> None:
     Raises:
         KernelError: the kernel refuses it; the old generation continues to serve.
     """
+    _sweep()
     before = handles.pinned
     number = before.number + 1
     after = Pinned(handles.iface, number, pins.generation(handles.iface, number))
@@ -165,12 +184,24 @@ def finish(change: Change) -> None:
 
 
 def recover(pins: Pins) -> None:
-    """Finish or undo changes that were cut short when a process died; the caller holds the lock."""
+    """Finish or undo changes that were cut short when a process died; the caller holds the lock.
+
+    Where pins are so damaged that they do not tell which generation serves, or where that one is
+    not whole, all stays as it is until `down`.
+    """
     for name in pins.unsettled():
         older.adopt(pins, name)
         if pins.is_settled(name) or not pins.directory(name).exists():
             continue
+        if pins.changing(name) == REMOVAL:
+            from wirepath.datapath import salvage
+
+            log.warning("finished the removal of %s", name)
+            salvage.take_off(pins, name)
+            continue
         change = _interrupted(pins, name)
+        if not change or not _is_decided(change):
+            continue
         if change.committed and (change.before or change.after):
             log.warning("finished a change of %s that was cut short", name)
             Withdraw().do(change)
@@ -183,12 +214,46 @@ def recover(pins: Pins) -> None:
 
 def take_down(pins: Pins, before: Pinned) -> None:
     """Take the serving generation *before* off its interface; nothing is left in the kernel."""
+    _sweep()
     carry_out(Change(name=before.iface, pins=pins, before=before, after=None))
     log.info("detached %s", before.iface)
 
 
-def _interrupted(pins: Pins, name: str) -> Change:
-    before, after = pins.changing(name) or _unnoted(pins, name)
+def damage(pins: Pins, name: str) -> DamageError | None:
+    """Say what is damaged where `recover` has left *name* as it was; None if nothing is."""
+    if pins.is_settled(name) or not pins.directory(name).exists():
+        return None
+    for number in reversed(pins.generations(name)):
+        try:
+            Handles.open(name, pins.generation(name, number)).close()
+        except DamageError as error:
+            return error
+    return DamageError(name, f"{pins.directory(name) / 'serving'} is missing")
+
+
+def _is_decided(change: Change) -> bool:
+    sides = [each for each in (change.before, change.after) if each]
+    if not any(each.serves for each in sides):
+        return not any(each.held for each in sides)
+    stays = change.after if change.committed else change.before
+    return stays is None or _is_whole(stays)
+
+
+def _is_whole(generation: Pinned) -> bool:
+    try:
+        Handles.open(generation.iface, generation.directory).close()
+    except DamageError:
+        return False
+    except PinError:  # a newer version made it
+        return True
+    return True
+
+
+def _interrupted(pins: Pins, name: str) -> Change | None:
+    known = pins.changing(name) or _unnoted(pins, name)
+    if not known:
+        return None
+    before, after = known
     return Change(
         name=name, pins=pins, before=pinned(pins, name, before), after=pinned(pins, name, after)
     )
@@ -199,11 +264,16 @@ def pinned(pins: Pins, name: str, number: int | None) -> Pinned | None:
     return None if number is None else Pinned(name, number, pins.generation(name, number))
 
 
-# No note of the change exists. If a generation serves, it stays; otherwise all are removed.
-def _unnoted(pins: Pins, name: str) -> Transition:
+# No note of the change exists. If a generation serves, it stays; otherwise all are removed, unless
+# something of them is attached: then they are damaged.
+def _unnoted(pins: Pins, name: str) -> Transition | None:
     numbers = pins.generations(name)
     there = [Pinned(name, number, pins.generation(name, number)) for number in numbers]
     serving = next((each.number for each in there if each.serves), None)
     if serving is not None:
         return Transition(None, serving)
+    from wirepath.datapath import salvage
+
+    if salvage.attached(pins, name):
+        return None
     return Transition(max(numbers, default=None), None)

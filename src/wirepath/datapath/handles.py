@@ -4,23 +4,31 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from wirepath.datapath.attach import TC_HOOKS, Attachment, attachment
 from wirepath.datapath.generation.manifest import Manifest
-from wirepath.datapath.generation.pinned import INGRESS, LINK, NO_MAPS, Pinned, read_host
-from wirepath.errors import PinError, RequestError
+from wirepath.datapath.generation.pinned import HOST, INGRESS, LINK, NO_MAPS, PROGRAM, Pinned
+from wirepath.datapath.generation.whole import (
+    check_maps,
+    check_truncation,
+    read_host_strictly,
+    telling_damage,
+)
+from wirepath.errors import RequestError
 from wirepath.kernel.interface import Interface
 from wirepath.kernel.links import XdpLink
 from wirepath.kernel.maps import Map
 from wirepath.kernel.program import Program
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from wirepath.net import Hook
     from wirepath.policy import Policy
+
+_RECORDS: Final = ("manifest", HOST)
 
 
 @dataclass(frozen=True)
@@ -52,20 +60,26 @@ class Handles:
         """Open the generation of *iface* that is pinned in *directory*.
 
         Raises:
-            PinError: pins are missing or damaged, or a newer wirepath made them.
+            DamageError: pins are missing or damaged.
+            PinError: a newer wirepath made them.
         """
         with ExitStack() as undo:
-            tables: dict[str, Mapping[str, Map]] = {INGRESS: _open_maps(directory, undo)}
-            program = undo.enter_context(Program.open(directory / INGRESS))
-            link = undo.enter_context(XdpLink.open(directory / LINK))
-            if "manifest" not in tables[INGRESS]:
-                cure = f"remove it and `wirepath up {iface}` again"
-                raise PinError(f"open {directory}", what="it has no manifest", cure=cure)
-            manifest = Manifest.read(tables[INGRESS]["manifest"], iface)
-            for hook in TC_HOOKS:
-                if hook in manifest.rows:
-                    tables[hook] = _open_maps(directory / hook, undo)
-            host = read_host(directory)
+            with telling_damage(iface, directory):
+                maps = _open_maps(directory, undo)
+                tables: dict[str, Mapping[str, Map]] = {INGRESS: maps}
+                program = undo.enter_context(Program.open(directory / INGRESS))
+                link = undo.enter_context(XdpLink.open(directory / LINK))
+                pages = maps.get("manifest") or Map.open(directory / "manifest")
+            manifest = Manifest.read(pages, iface, directory)
+            with telling_damage(iface, directory):
+                host = read_host_strictly(directory)
+                check_maps(directory, program, maps.values(), but=_records(directory))
+                for hook in TC_HOOKS:
+                    if hook in manifest.rows:
+                        tables[hook] = _open_maps(directory / hook, undo)
+                        _check_hook(directory, hook, [*tables[hook].values(), *maps.values()])
+                if manifest.tc == "tcx":
+                    check_truncation(directory, host)
             undo.pop_all()
         return cls(iface, directory, manifest, host, tables, program, link)
 
@@ -134,6 +148,16 @@ class Handles:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _check_hook(directory: Path, hook: Hook, maps: Iterable[Map]) -> None:
+    with Program.open(directory / hook / PROGRAM) as program:
+        check_maps(directory / hook, program, maps, but=_RECORDS)
+
+
+# The names of the records that are pinned; that of the host may be lost.
+def _records(directory: Path) -> tuple[str, ...]:
+    return _RECORDS if (directory / HOST).exists() else _RECORDS[:1]
 
 
 # Opens the maps that are pinned in a directory: every pin there but those of NO_MAPS.

@@ -109,7 +109,7 @@ def _convert(name: str, directory: Path) -> None:
         host["fq"] = host.pop("pacing")
     if "mirrors" in host:
         host["mirrors"]["truncated"] = _truncated(name, manifest["policy"])
-    if host and not (directory / HOST).exists():
+    if not (directory / HOST).exists():
         pin_record(host, directory / HOST)
     fresh = directory / "manifest:new"
     with telling(f"adopt {name}"):

@@ -19,6 +19,7 @@ from wirepath.errors import AttachError, RequestError
 from wirepath.kernel.bpffs import Transition
 from wirepath.kernel.interface import Interface
 from wirepath.kernel.links import XdpLink
+from wirepath.kernel.maps import Map
 from wirepath.kernel.program import Program
 
 if TYPE_CHECKING:
@@ -147,8 +148,11 @@ class Load(Step):
         from wirepath.datapath.generation.build import Next
 
         if change.after and change.order:
-            change.next = Next.load(change.order, change.handles)
+            owner = change.pins.owner(change.name)
+            change.next = Next.load(change.order, change.handles, owner)
             change.next.loaded.pin(change.after.directory)
+            with Map.open(change.after.directory / HOST) as record:
+                change.next.loaded.hold(record)
             if change.before:
                 attach.share_links(change.before.directory, change.after.directory, change.ifindex)
 

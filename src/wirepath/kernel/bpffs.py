@@ -2,7 +2,8 @@
 
     /sys/fs/bpf/wirepath/eth0/7/            generation 7, complete
     /sys/fs/bpf/wirepath/eth0/serving       symbolic link: ``7``, the generation that serves
-    /sys/fs/bpf/wirepath/eth0/changing      symbolic link: ``7-8``, the change in progress
+    /sys/fs/bpf/wirepath/eth0/changing      symbolic link: ``7-8``, the change in progress;
+                                            ``-`` if all is being removed, damaged pins included
 
 An interface is up if ``serving`` exists. One rename replaces it, so a reader always finds one
 whole generation. Interface names repeat in other network namespaces, so theirs are under
@@ -26,7 +27,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
 from wirepath.errors import KernelError
 from wirepath.kernel.handle import checked, telling
-from wirepath.kernel.namespaces import at_home, enter_home_mounts, network_cookie
+from wirepath.kernel.namespaces import at_home, enter_home_mounts, network_cookie, network_inode
 from wirepath.native import lib
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def bpffs() -> Path:
     Raises:
         KernelError: it cannot be mounted, or the home mount namespace cannot be entered.
     """
-    path = Path(os.environ.get("WIREPATH_BPFFS", _USUAL))
+    path = place()
     if _mounted(path):
         return path
     if not at_home("mnt"):
@@ -75,6 +76,11 @@ def bpffs() -> Path:
     return path
 
 
+def place() -> Path:
+    """Give the place of the bpffs, whether one is mounted there or not."""
+    return Path(os.environ.get("WIREPATH_BPFFS", _USUAL))
+
+
 class Transition(NamedTuple):
     """The generations before and after a change; None where wirepath is not up."""
 
@@ -85,9 +91,16 @@ class Transition(NamedTuple):
         return "-".join("" if number is None else str(number) for number in self)
 
     @classmethod
-    def read(cls, text: str) -> Self:
-        """Read a transition from the text that ``str`` gives."""
-        return cls(*(int(number) if number else None for number in text.split("-")))
+    def read(cls, text: str) -> Self | None:
+        """Read a transition from the text that ``str`` gives; None if it is another text."""
+        before, dash, after = text.partition("-")
+        if not dash or not {before, after} <= {"", *filter(str.isdecimal, (before, after))}:
+            return None
+        return cls(*(int(number) if number else None for number in (before, after)))
+
+
+REMOVAL: Final = Transition(None, None)
+"""The transition of pins that are being removed whatever is left of them."""
 
 
 class Pins:
@@ -181,12 +194,12 @@ class Pins:
     def serving(self, name: str) -> int | None:
         """Return the number of the generation that serves; None if wirepath is not up on *name*."""
         text = _link(self.directory(name) / _SERVING)
-        return None if text is None else int(text)
+        return int(text) if text and text.isdecimal() else None
 
     def changing(self, name: str) -> Transition | None:
         """Return the change of *name* that is in progress, or was when its process died."""
         text = _link(self.directory(name) / _CHANGING)
-        return None if text is None else Transition.read(text)
+        return Transition.read(text) if text else None
 
     def unsettled(self) -> list[str]:
         """Name the interfaces with a change in progress or left unfinished, sorted.
@@ -205,7 +218,14 @@ class Pins:
 
     def is_settled(self, name: str) -> bool:
         """Tell whether *name* is up and no change of it is in progress."""
-        return self.serving(name) is not None and self.changing(name) is None
+        return self.serving(name) is not None and _link(self.directory(name) / _CHANGING) is None
+
+    def owner(self, name: str) -> dict[str, str | int]:
+        """Tell the pins of *name* from those of every other network namespace and bpffs."""
+        with telling(f"look at {self._root.parent}", cure=_ROOT):
+            device = self._root.parent.stat().st_dev
+        namespace = {"namespace": network_cookie(), "inode": network_inode()}
+        return {"iface": name, **namespace, "bpffs": device}
 
     # Changes
 
@@ -228,17 +248,33 @@ class Pins:
             staged.mkdir(mode=0o700)
             return staged
 
+    def condemn(self, name: str) -> Path:
+        """Record that all pins of *name* will be removed, damaged or not; give their directory.
+
+        Raises:
+            KernelError: the directory cannot be made or written to.
+        """
+        place = self.directory(name)
+        _make_own(place)
+        self._point(name, _CHANGING, str(REMOVAL))
+        return place
+
     def publish(self, name: str, number: int) -> None:
         """Let generation *number* serve, by one rename.
 
         Raises:
             KernelError: the rename failed; nothing has changed.
         """
+        self._point(name, _SERVING, str(number))
+
+    def _point(self, name: str, link: str, to: str) -> None:
         place = self.directory(name)
-        with telling(f"publish {name}"):
-            (place / _NEXT).unlink(missing_ok=True)
-            (place / _NEXT).symlink_to(str(number))
-            (place / _NEXT).rename(place / _SERVING)
+        with telling(f"change {name}"):
+            _unlink(place / _NEXT)
+            (place / _NEXT).symlink_to(to)
+            if (place / link).is_dir() and not (place / link).is_symlink():
+                remove_tree(place / link)
+            (place / _NEXT).rename(place / link)
 
     def withdraw(self, name: str) -> None:
         """Let no generation of *name* serve; the pins stay."""
@@ -267,9 +303,13 @@ class Pins:
             place.rmdir()
 
     def remove(self, name: str) -> None:
-        """Remove all pins of *name*, if there are any."""
+        """Remove all pins of *name*, if there are any; the note of a change goes last."""
+        place = self.directory(name)
         with telling(f"remove pins of {name}"):
-            remove_tree(self.directory(name))
+            for entry in [*place.iterdir()] if place.exists() else []:
+                if entry.name != _CHANGING:
+                    _unlink(entry)
+            remove_tree(place)
 
     def remove_all(self) -> None:
         """Remove all pins of this network namespace."""
@@ -339,9 +379,10 @@ def interface_names(directory: Path) -> list[str]:
     return []
 
 
+# Where a symbolic link leads; "" if something else is there, None if nothing is.
 def _link(path: Path) -> str | None:
-    with telling(f"look at {path}", cure=_ROOT), suppress(FileNotFoundError):
-        return str(path.readlink())
+    with telling(f"look at {path}", cure=_ROOT), suppress(FileNotFoundError, NotADirectoryError):
+        return str(path.readlink()) if stat.S_ISLNK(path.lstat().st_mode) else ""
     return None
 
 
@@ -351,8 +392,12 @@ def remove_tree(directory: Path) -> None:
         if not directory.exists():
             return
         for entry in directory.iterdir():
-            if entry.is_dir() and not entry.is_symlink():
-                remove_tree(entry)
-            else:
-                entry.unlink()
+            _unlink(entry)
         directory.rmdir()
+
+
+def _unlink(entry: Path) -> None:
+    if entry.is_dir() and not entry.is_symlink():
+        remove_tree(entry)
+    else:
+        entry.unlink(missing_ok=True)

@@ -37,7 +37,7 @@ class Link(Handle):
     """
 
     _type: ClassVar[int]  # enum bpf_link_type of linux/bpf.h
-    _noun: ClassVar[str]
+    _noun: ClassVar[str] = "link"
 
     def __init__(self, fd: int) -> None:
         super().__init__(fd)
@@ -58,6 +58,24 @@ class Link(Handle):
             link.close()
             raise PinError(f"open pin {pin}", what=f"is not an {cls._noun}")
         return link
+
+    @classmethod
+    def open_any(cls, pin: Path) -> Link:
+        """Open a pinned link of any kind.
+
+        Raises:
+            PinError: no link is pinned at *pin*.
+        """
+        return Link(open_pin(pin, "bpf-link"))
+
+    @classmethod
+    def by_id(cls, number: int) -> Self:
+        """Open the link with this ID, of any kind, which may belong to any process.
+
+        Raises:
+            KernelError: there is no such link, or this process may not open it.
+        """
+        return cls(checked(lib.bpf_link_get_fd_by_id(number), f"open link {number}"))
 
     @property
     def program_id(self) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import mmap
 from array import array
 from errno import E2BIG, ENOENT, ENOSPC
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from wirepath.errors import FullError
@@ -15,7 +16,6 @@ from wirepath.native import ffi, lib
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from wirepath.native import Readable
 
@@ -69,6 +69,15 @@ class Map(Handle):
         return cls(open_pin(pin, "bpf-map"))
 
     @classmethod
+    def by_id(cls, number: int) -> Self:
+        """Open the map with this ID.
+
+        Raises:
+            KernelError: there is no such map, or this process may not open it.
+        """
+        return cls(checked(lib.bpf_map_get_fd_by_id(number), f"open map {number}"))
+
+    @classmethod
     def record(cls, name: str, size: int) -> Self:
         """Make an array with one value of *size* bytes, which only user space uses.
 
@@ -77,6 +86,14 @@ class Map(Handle):
         """
         doing = f"make map {name}"
         return cls(checked(lib.wp_record_map(name.encode(), _round8(size)), doing))
+
+    @property
+    def memory_bytes(self) -> int:
+        """The memory that it occupies, as the kernel accounts for it."""
+        with telling(f"look at map {self.name}"):
+            lines = Path(f"/proc/self/fdinfo/{self.fd}").read_text().splitlines()
+        known = (line.partition(":") for line in lines)
+        return next((int(value) for key, _, value in known if key == "memlock"), 0)
 
     @property
     def btf(self) -> Btf:

@@ -14,6 +14,7 @@ from wirepath.native import ffi, lib
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from wirepath.kernel.maps import Map
     from wirepath.native import Readable, Writable
 
 METADATA_MAX: Final = 32
@@ -148,6 +149,14 @@ class Program(Handle):
             KernelError: there is no such program, or this process may not open it.
         """
         return cls(checked(lib.bpf_prog_get_fd_by_id(number), f"open program {number}"))
+
+    def hold(self, each: Map) -> None:
+        """Keep a map in the kernel for as long as this program is loaded, as if it used the map.
+
+        Raises:
+            KernelError: the kernel refuses.
+        """
+        checked(lib.wp_bind_map(self.fd, each.fd), f"bind map {each.name} to {self.name}")
 
     def test_run(self, frame: Readable, *, metadata: Readable = b"") -> Run:
         """Run the program once on a copy of *frame*, without an interface.

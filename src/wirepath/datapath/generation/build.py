@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from wirepath.datapath.generation.load import Generation
 from wirepath.datapath.generation.loading import Loading
@@ -16,6 +16,8 @@ from wirepath.datapath.live.ban_view import BanView
 from wirepath.kernel.interface import Interface, received
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from wirepath.datapath.handles import Handles
     from wirepath.datapath.live.prefix_counters import Replacement
     from wirepath.datapath.order import Order
@@ -36,12 +38,13 @@ class Next:
     prefixes: Replacement | None
 
     @classmethod
-    def load(cls, order: Order, old: Handles | None) -> Self:
+    def load(cls, order: Order, old: Handles | None, owner: Mapping[str, Any]) -> Self:
         """Load the programs for *order* and write their tables.
 
         Args:
             order: what is to serve.
             old: handles of the serving generation; None if none serves.
+            owner: the pins that it will belong to, as in `Manifest`.
 
         Raises:
             RequestError: the policy asks for more than the tables hold.
@@ -60,7 +63,7 @@ class Next:
             order.members,
             before=old.maps if old else None,
             slots=slots,
-            describe=describing(policy, order.mode, slots, order.tc, seen),
+            describe=describing(policy, order.mode, slots, order.tc, seen=seen, owner=owner),
             devices=devices(order.needs, order.place.iface),
             link=order.link,
             loading=Loading.of(policy, order.mode, Interface.of(order.place.device)),

@@ -146,6 +146,8 @@ class Generation:
     def pin(self, directory: Path) -> None:
         """Pin the generation in *directory*, with a directory inside for each hook of TC.
 
+        Each program holds all of its maps from then on, so that the kernel knows them without pins.
+
         Raises:
             PinError: a pin of the same name exists.
         """
@@ -154,9 +156,17 @@ class Generation:
             if own != directory:
                 own.mkdir(mode=0o700)
             for name, each in program.loaded.maps.items():
-                if "rodata" not in name and (own == directory or name not in SHARED):
+                if "rodata" in name:
+                    continue
+                if own == directory or name not in SHARED:
                     each.pin(own / name)
+                program.program.hold(each)
             program.program.pin(own / (INGRESS if own == directory else PROGRAM))
+
+    def hold(self, record: Map) -> None:
+        """Keep *record*, which no program reads, in the kernel for as long as the programs are."""
+        for program in self.hooks.values():
+            program.program.hold(record)
 
     def take_over(self, before: Mapping[str, Map], policy: Policy, slots: Slots) -> None:
         """Take the state of rules that stay over; call this right before the generation serves.

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
 from wirepath import __version__
 from wirepath.datapath.generation.record import dumps, read_record
-from wirepath.errors import PinError
+from wirepath.errors import DamageError, PinError
 from wirepath.kernel import clock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
     from wirepath.kernel.links import Mode
     from wirepath.kernel.maps import Map
@@ -59,6 +60,7 @@ class Manifest:
         rows: by hook, where its rows are (`wirepath.plan.hook.Rows`).
         tc: how programs are attached at the hooks of TC.
         need_tags: rules at ingress that need the VLAN tags of frames.
+        owner: the pins that it belongs to, as `Pins.owner` gives it; older versions wrote none.
     """
 
     schema: int = SCHEMA
@@ -85,6 +87,7 @@ class Manifest:
     rows: dict[str, Rows]
     tc: Tc
     need_tags: list[str] = field(default_factory=list)
+    owner: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -99,6 +102,7 @@ class Manifest:
         seen: tuple[int, int] = (0, 0),
         slots: Slots,
         tc: Tc,
+        owner: Mapping[str, Any] | None = None,
     ) -> Self:
         """Describe a generation that was loaded from *policy*; *plans* are those of its hooks."""
         from wirepath.datapath.tags import asking
@@ -126,6 +130,7 @@ class Manifest:
             rows={hook: plan.rows for hook, plan in plans.items()},
             tc=tc,
             need_tags=asking(policy, mode),
+            owner=dict(owner or {}),
         )
 
     @property
@@ -161,32 +166,39 @@ class Manifest:
         return text.ljust(-(-len(text) // PAGE) * PAGE, b"\0")
 
     @classmethod
-    def read(cls, pages: Map, name: str) -> Self:
-        """Read the manifest of interface *name*.
+    def read(cls, pages: Map, name: str, directory: Path) -> Self:
+        """Read the manifest of interface *name* that is pinned in *directory*.
 
         Raises:
-            PinError: a newer wirepath wrote it, or it is damaged.
+            DamageError: it is damaged.
+            PinError: a newer wirepath wrote it.
         """
-        doing = f"open {name}"
         try:
             values = read_record(pages)
             schema, version = values.get("schema"), values["version"]
             if schema == SCHEMA:
                 return cls(**values)
         except (ValueError, TypeError, KeyError, AttributeError) as error:
-            cure = f"remove its pins, and `wirepath up {name}`"
-            raise PinError(doing, what="its manifest is damaged", cure=cure) from error
+            what = f"{directory / 'manifest'} is not what wirepath wrote"
+            raise DamageError(name, what) from error
         what = f"wirepath {version} put it up, whose manifest this one, {__version__}, cannot read"
         cure = "use that version, or take it down with it"
-        raise PinError(doing, what=what, cure=cure)
+        raise PinError(f"open {name}", what=what, cure=cure)
 
 
 def describing(
-    policy: Policy, mode: Mode, slots: Slots, tc: Tc, seen: tuple[int, int]
+    policy: Policy,
+    mode: Mode,
+    slots: Slots,
+    tc: Tc,
+    *,
+    seen: tuple[int, int],
+    owner: Mapping[str, Any],
 ) -> Callable[[Mapping[Hook, HookPlan], Tables], bytes]:
     """Return a function that makes the text of the manifest once the generation is planned.
 
-    *seen* is how many packets the interface has received, and how many ingress has judged.
+    *seen* is how many packets the interface has received, and how many ingress has judged; *owner*
+    is as in `Manifest`.
     """
     return lambda plans, tables: Manifest.of(
         policy,
@@ -198,4 +210,5 @@ def describing(
         seen=seen,
         slots=slots,
         tc=tc,
+        owner=owner,
     ).text()

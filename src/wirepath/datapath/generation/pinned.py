@@ -24,6 +24,8 @@ HOST: Final = "host"
 INGRESS: Final[Hook] = "ingress"
 PROGRAM: Final = "program"
 """The name of the pin of a TC program, in the directory of its hook."""
+TRUNCATED: Final = "truncate"
+"""The directory of the links that truncate copies, each named after the ifindex of its device."""
 NO_MAPS: Final = (LINK, INGRESS, PROGRAM, HOST)
 """Names of pins that are not maps of the data plane."""
 
@@ -47,7 +49,7 @@ class Pinned:
         """The manifest; None if it is missing or damaged."""
         try:
             with Map.open(self.directory / "manifest") as pages:
-                return Manifest.read(pages, self.iface)
+                return Manifest.read(pages, self.iface, self.directory)
         except PinError:
             return None
 
@@ -71,6 +73,15 @@ class Pinned:
             return None
 
     @property
+    def held(self) -> bool:
+        """Whether its XDP link is attached, whatever program that runs."""
+        try:
+            with XdpLink.open(self.directory / LINK) as link:
+                return bool(link.ifindex)
+        except PinError:
+            return False
+
+    @property
     def serves(self) -> bool:
         """Whether the XDP link of the interface is attached and runs this generation's program."""
         try:
@@ -88,5 +99,5 @@ def read_host(directory: Path) -> dict[str, Any]:
     try:
         with Map.open(directory / HOST) as record:
             return dict(read_record(record))
-    except PinError:
+    except (PinError, ValueError, TypeError):
         return {}

@@ -106,3 +106,13 @@ def restore(place: Place, record: Record, keep: Record) -> None:
                 failed.append(error)
     if failed:
         raise failed[0]
+
+
+def forget(place: Place) -> None:
+    """Remove what bears the name of *place*, where no record of it is left: tables and tunnels.
+
+    Raises:
+        KernelError: the kernel refuses.
+    """
+    conntrack.forget(place)
+    mirrors.forget(place)

@@ -59,6 +59,16 @@ def restore(place: Place, record: str, keep: str | None) -> None:  # noqa: ARG00
         conntrack.unwatch(place.iface)
 
 
+def forget(place: Place) -> None:
+    """Remove our nft table of *place*, if there is one.
+
+    Raises:
+        KernelError: the kernel refuses.
+    """
+    if conntrack.installed() and conntrack.watched(place.iface):
+        conntrack.unwatch(place.iface)
+
+
 def warnings(device: str, rules: Iterable[Mapping[str, Any]]) -> list[str]:
     """Warn where rules of nft make netfilter judge packets otherwise than our programs can.
 

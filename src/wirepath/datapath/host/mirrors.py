@@ -100,6 +100,17 @@ def restore(place: Place, record: Record, keep: Record | None) -> None:
             _put(name, was)
 
 
+def forget(place: Place) -> None:
+    """Remove our tunnels of *place*, which are known by their names.
+
+    Raises:
+        KernelError: the kernel refuses.
+    """
+    for _, name in socket.if_nameindex():
+        if name.startswith(_prefix(place.iface)):
+            tunnels.remove(name)
+
+
 def tunnel_name(iface: str, words: str) -> str:
     """Give the name of the tunnel from *iface* to the target *words*: 15 bytes."""
     return _prefix(iface) + _digest(words)

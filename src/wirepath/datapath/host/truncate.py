@@ -9,8 +9,9 @@ from __future__ import annotations
 import socket
 from contextlib import suppress
 from hashlib import blake2s
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
+from wirepath.datapath.generation.pinned import TRUNCATED
 from wirepath.kernel.clsact import PRIORITY, Filter
 from wirepath.kernel.object import Object
 from wirepath.kernel.object_file import object_file
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from wirepath.datapath.generation.manifest import Tc
-
-_PINS: Final = "truncate"
 
 
 def load(program: str) -> Object:
@@ -42,11 +41,11 @@ def attach(directory: Path, iface: str, host: Mapping[str, Any], tc: Tc) -> None
     with load("cut") as loaded:
         program = loaded.programs["cut"]
         if tc == "tcx":
-            (directory / _PINS).mkdir(mode=0o700)
+            (directory / TRUNCATED).mkdir(mode=0o700)
         for device in at:
             if tc == "tcx":
                 with TcxLink.attach(program, device, "egress") as link:
-                    link.pin(directory / _PINS / str(device))
+                    link.pin(directory / TRUNCATED / str(device))
             elif not _filter(device, iface).program_id:
                 Filter.attach(program, device, "egress", **_place(iface))
 
@@ -60,12 +59,23 @@ def detach(directory: Path, iface: str, host: Mapping[str, Any], keep: Mapping[s
         host: the record of that generation.
         keep: the record of another generation, whose filters stay; links are never shared.
     """
-    if (directory / _PINS).exists():
-        for pin in (directory / _PINS).iterdir():
+    if (directory / TRUNCATED).exists():
+        for pin in (directory / TRUNCATED).iterdir():
             with TcxLink.open(pin) as link:
                 link.detach()
     for device in _devices(host) - _devices(keep):
         if (ours := _filter(device, iface)).program_id:  # else detach removes others' idle qdisc
+            ours.detach()
+
+
+def detach_everywhere(iface: str) -> None:
+    """Remove the filters that truncate copies of *iface*, at whatever device they are.
+
+    Raises:
+        KernelError: the kernel refuses.
+    """
+    for device, _ in socket.if_nameindex():
+        if (ours := _filter(device, iface)).program_id:
             ours.detach()
 
 

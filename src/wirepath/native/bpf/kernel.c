@@ -153,6 +153,26 @@ int wp_link_info(int fd, struct wp_link_info *info)
 	return 0;
 }
 
+int wp_prog_maps(int fd, uint32_t *ids, uint32_t room)
+{
+	struct bpf_prog_info got = {
+		.map_ids = address(ids),
+		.nr_map_ids = room,
+	};
+	int err = info_by_fd(fd, &got, sizeof(got));
+
+	return err ? err : (int)got.nr_map_ids;
+}
+
+int wp_bind_map(int prog_fd, int map_fd)
+{
+	union bpf_attr attr = {
+		.prog_bind_map = { .prog_fd = prog_fd, .map_fd = map_fd },
+	};
+
+	return bpf(BPF_PROG_BIND_MAP, &attr);
+}
+
 int64_t wp_btf_data(int fd, void *data, uint32_t size)
 {
 	struct bpf_btf_info got = {

@@ -55,7 +55,12 @@ int libbpf_num_possible_cpus(void);
 int bpf_obj_pin(int fd, const char *path);
 int bpf_obj_get(const char *path);
 int bpf_prog_get_fd_by_id(uint32_t id);
+int bpf_map_get_fd_by_id(uint32_t id);
+int bpf_link_get_fd_by_id(uint32_t id);
 int bpf_btf_get_fd_by_id(uint32_t id);
+/* The next ID after @start; -ENOENT if there is none. */
+int bpf_prog_get_next_id(uint32_t start, uint32_t *next);
+int bpf_link_get_next_id(uint32_t start, uint32_t *next);
 int bpf_link_detach(int fd);
 
 int bpf_map_lookup_elem(int fd, const void *key, void *value);
@@ -96,6 +101,12 @@ struct wp_link_info {
 int wp_map_info(int fd, struct wp_map_info *info);
 int wp_prog_info(int fd, struct wp_prog_info *info);
 int wp_link_info(int fd, struct wp_link_info *info);
+
+/* Copies up to @room IDs of the maps that a program holds; returns how many. */
+int wp_prog_maps(int fd, uint32_t *ids, uint32_t room);
+
+/* Lets a program hold a map, as if it used it, for as long as it is loaded. */
+int wp_bind_map(int prog_fd, int map_fd);
 
 /* Copies up to @size bytes of the raw BTF; returns its whole size. */
 int64_t wp_btf_data(int fd, void *data, uint32_t size);

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <fcntl.h>
 #include <net/if.h>
 #include <sched.h>
 #include <stdio.h>
@@ -11,6 +12,7 @@
 #include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -38,6 +40,46 @@ int64_t wp_network_cookie(void)
 		      : 0;
 	close(sock);
 	return err ? err : (int64_t)cookie;
+}
+
+/* Opens a namespace by struct nsfs_file_handle of linux/nsfs.h, Linux 6.18. */
+static int open_network(int nsfs, uint64_t cookie, uint32_t inode)
+{
+	struct {
+		struct file_handle head;
+		uint64_t id;
+		uint32_t type, inode;
+	} handle = {
+		.head = { .handle_bytes = 16, .handle_type = 0xf1 },
+		.id = cookie,
+		.type = CLONE_NEWNET,
+		.inode = inode,
+	};
+	int fd = open_by_handle_at(nsfs, &handle.head, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return -errno;
+	close(fd);
+	return 1;
+}
+
+int wp_network_exists(uint64_t cookie, uint32_t inode)
+{
+	int nsfs = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
+	int64_t own = wp_network_cookie();
+	struct stat at;
+	int result;
+
+	if (nsfs < 0)
+		return -errno;
+	/* Only where this one is found can another one be missed. */
+	if (own < 0 || fstat(nsfs, &at) ||
+	    open_network(nsfs, own, at.st_ino) != 1)
+		result = -EOPNOTSUPP;
+	else
+		result = open_network(nsfs, cookie, inode);
+	close(nsfs);
+	return result == -ESTALE ? 0 : result;
 }
 
 int wp_is_bpffs(const char *path)

@@ -15,6 +15,12 @@ int wp_enter(int fd);
 /* The cookie of this network namespace: a number that is never used twice. */
 int64_t wp_network_cookie(void);
 
+/*
+ * Returns 1 if the network namespace with @cookie and @inode exists, 0 if it
+ * is gone; -EOPNOTSUPP if the kernel cannot tell (before Linux 6.18).
+ */
+int wp_network_exists(uint64_t cookie, uint32_t inode);
+
 /* Returns 1 if a bpffs is mounted at @path, 0 if not. */
 int wp_is_bpffs(const char *path);
 
