@@ -117,7 +117,7 @@ def replay(
 def _replay(policy: Policy, capture: Capture, hook: Hook, *, model: bool, skip_bad: bool) -> Replay:
     from wirepath.plan.set_files import read_contents
 
-    contents = read_contents(policy, skip_bad=skip_bad)
+    contents = read_contents(policy, skip_bad=skip_bad, yes=True)
     if model:
         return _by_model(policy, contents.members, capture, hook)
     from wirepath.datapath.generation.load import Generation

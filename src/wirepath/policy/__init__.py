@@ -16,6 +16,7 @@ from wirepath.errors import PolicyError, Problem, RequestError, errno_name, show
 from wirepath.inputs import POLICY_BYTES_MAX, open_input, read_input
 from wirepath.net import HOOKS, Hook, Outcome, Prefix
 from wirepath.policy.match import Match
+from wirepath.policy.min_prefix import read_min_prefix
 from wirepath.policy.names import TCP, UDP
 from wirepath.policy.objects import AnyRule, AnySet, as_document
 from wirepath.policy.possible import impossible
@@ -289,6 +290,7 @@ def _read_sets(table: Table, file: Callable[[Any], Path]) -> dict[str, SetSpec]:
             files=entry.all("files", file),
             prefixes=prefixes,
             counters=entry.one("counters", flag, default=False),
+            min_prefix=read_min_prefix(entry),
         )
         entry.done()
     return sets
