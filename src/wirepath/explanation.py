@@ -119,7 +119,7 @@ def explain(
     from wirepath.prefixes import Tables
     from wirepath.prefixes.offline import by_name, offline
 
-    members = read_contents(policy, skip_bad=skip_bad).members
+    members = read_contents(policy, skip_bad=skip_bad, yes=True).members
     with offline(Tables.build(members)) as sets:
         model = Model(policy, by_name(sets, policy.sets), hook=hook)
         return explain_by(model, address, proto=proto, dport=dport, state=state)

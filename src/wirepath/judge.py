@@ -123,7 +123,7 @@ def replay(
     """
     from wirepath.plan.set_files import read_contents
 
-    contents = read_contents(policy, skip_bad=skip_bad)
+    contents = read_contents(policy, skip_bad=skip_bad, yes=True)
     with _opened(capture) as opened:
         if model:
             found = _by_model(policy, contents.members, opened, hook, departures)

@@ -54,7 +54,7 @@ class Report:
         return f"<report on {self.policy.file}: {notes} note{'s' * (notes != 1)}>"
 
 
-def check(policy: Policy, *, skip_bad: bool = False) -> Report:
+def check(policy: Policy, *, skip_bad: bool = False, yes: bool = False) -> Report:
     """Check *policy* as far as `Datapath.up` does before it needs the kernel, and report on it.
 
     A policy that is not valid does not get this far: `Policy.load`, `parse` and `of` raise
@@ -63,6 +63,7 @@ def check(policy: Policy, *, skip_bad: bool = False) -> Report:
     Args:
         policy: the policy; the files of its sets are read.
         skip_bad: whether to skip bad lines of set files.
+        yes: whether lists may have prefixes of all addresses, such as 0.0.0.0/0.
 
     Raises:
         PolicyError: a set file has bad lines, or the policy asks for more than the tables hold.
@@ -74,7 +75,8 @@ def check(policy: Policy, *, skip_bad: bool = False) -> Report:
     from wirepath.prefixes.offline import offline
 
     slots = Slots.first(policy, secret=[1] * SECRETS, now_ns=0)
-    planned = plan(policy, read_contents(policy, skip_bad=skip_bad).members, slots)
+    contents = read_contents(policy, skip_bad=skip_bad, yes=yes)
+    planned = plan(policy, contents.members, slots)
     with offline(planned.tables) as sets:
         counts = dict(zip(policy.sets, sets.counts(), strict=False))
-    return Report(policy, counts, tuple(notes(policy, counts)))
+    return Report(policy, counts, (*notes(policy, counts), *contents.notes))

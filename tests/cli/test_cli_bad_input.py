@@ -100,6 +100,30 @@ def test_of_many_problems_the_first_are_printed(wirepath_: Wirepath, tmp_path: P
     assert lines[20] == f"wirepath: {file}: ... and 99,980 more"
 
 
+def test_widths_of_prefixes(wirepath_: Wirepath, policy: Path) -> None:
+    """All addresses are refused in a list and noted in a policy; `min_prefix` refuses in both."""
+    bad = write(policy.with_name("bad.txt"), "192.0.2.1", "0.0.0.0/0")
+    cure = "0.0.0.0/0: every IPv4 address (take it out, or --yes)"
+    assert wirepath_("check", policy).refused(2) == f"{bad}:2: {cure}"
+    assert wirepath_("check", policy, "--yes").code == 0
+    write(bad, "10.0.0.0/7")
+    note = "10.0.0.0/7: shorter than /8, so it covers very many"
+    assert f"note: {bad}:1: {note}" in wirepath_("check", policy).out.splitlines()
+    assert wirepath_("check", policy, "--json").json()["notes"][-1]["message"] == note
+    file = write(policy.with_name("own.toml"), "[set.x]", 'prefixes = ["0.0.0.0/0", "::/0"]')
+    said = wirepath_("check", file)
+    assert said.code == 0
+    for each, short in (("0.0.0.0/0", "/8"), ("::/0", "/16")):
+        expected = (
+            f"note: {file}:2: set.x.prefixes: {each}: shorter than {short}, so it covers very many"
+        )
+        assert expected in said.out.splitlines()
+    write(file, "[set.x]", "min_prefix = 16", 'prefixes = ["10.0.0.0/8", "2001:db8::/32"]')
+    assert wirepath_("check", file, "--yes").refused(2) == (
+        f"{file}:3: set.x.prefixes: 10.0.0.0/8: shorter than min_prefix, 16 (take it out)"
+    )
+
+
 def test_bad_lines_of_set_files(wirepath_: Wirepath, policy: Path) -> None:
     bad = write(policy.with_name("bad.txt"), "10.0.0.0/8", "10.0.0.1/8", "# fine", "x")
     said = wirepath_("check", policy)

@@ -18,6 +18,33 @@ def prefixes(text: bytes) -> list[str]:
     return [str(prefix) for prefix, _ in parsed.members]
 
 
+def test_the_shortest_of_each_family() -> None:
+    parsed = parse_list(b"10.0.0.0/9\n\n2001:db8::/32\n10.0.0.0/8\n11.0.0.0/8\n::/95\n", "list")
+    assert [(str(prefix), line) for prefix, line in parsed.widest] == [
+        ("10.0.0.0/8", 4),
+        ("2001:db8::/32", 3),
+    ]
+    assert parse_list(b"# none\n", "list").widest == ()
+    only = parse_list(b'x\n{"cidr": "::/0"}\n', "list")
+    assert [(str(prefix), line) for prefix, line in only.widest] == [("::/0", 2)]
+
+
+@pytest.mark.parametrize(
+    ("text", "is_no_list"),
+    [
+        (b"", False),
+        (b"# nothing\n", False),
+        (b'{"type": "metadata"}\n', True),
+        (b'{"address": "192.0.2.1"}\n', True),
+        (b"<html>\n", True),
+        (b'{"cidr": "192.0.2.1"}\n{"type": "metadata"}\n', False),
+        (b"<html>\n192.0.2.1\n", False),
+    ],
+)
+def test_what_is_no_list(text: bytes, *, is_no_list: bool) -> None:
+    assert parse_list(text, "list").is_no_list == is_no_list
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [

@@ -367,6 +367,19 @@ def test_bounds() -> None:
     assert problems(sets) == ["p.toml:1: set: 65 sets are too many (at most 64)"]
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("33", "min_prefix: 33: not a prefix length (they go from 0 to 32)"),
+        ("true", "min_prefix: true: not a prefix length (they go from 0 to 32)"),
+        ("{ ipv6 = 129 }", "min_prefix.ipv6: 129: not a prefix length (they go from 0 to 128)"),
+        ("{ v4 = 8 }", "min_prefix.v4: unknown key (did you mean ipv4?)"),
+    ],
+)
+def test_min_prefix(words: str, said: str) -> None:
+    assert problems(f"[set.x]\nmin_prefix = {words}\n") == [f"p.toml:2: set.x.{said}"]
+
+
 MANY = 100_000
 """Enough that work for each problem would take many seconds, were all of them looked at."""
 

@@ -145,6 +145,11 @@ def test_every_key_is_there() -> None:
     assert [*VALUES, "ct_zone"] == list(Match.__dataclass_fields__)
 
 
+def test_at_egress_netfilter_has_judged_every_packet() -> None:
+    match = 'icmp_type = "echo-reply", ct = "established"'
+    Policy.parse(f'[[rule]]\nname = "r"\nhook = "egress"\nmatch = {{ {match} }}\n')
+
+
 PAIRS = [*((key,) for key in VALUES), *combinations(VALUES, 2)]
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wirepath.cli import files, show
-from wirepath.cli.parser import add_live, prefix
+from wirepath.cli.parser import add_live, add_yes, prefix
 from wirepath.datapath import Datapath
 from wirepath.errors import RequestError
 
@@ -30,6 +30,7 @@ def ban(parser: ArgumentParser) -> None:
         type=duration,
         help="for how long: 30s, 5min, 1h, 2d, or seconds; if left out, until `unban`",
     )
+    add_yes(parser)
     add_live(parser)
     parser.set_defaults(run=_ban)
 
@@ -49,10 +50,26 @@ def _add_sources(parser: ArgumentParser) -> None:
     )
 
 
+# Refuses to ban all addresses of a family unless the operator has said so; notes wide bans.
+def _check_widths(options: Namespace, bans: BanList | None = None) -> None:
+    from wirepath.plan.width import width
+    from wirepath.prefixes import Widest
+
+    listed = bans.widest if bans else [Widest(each, 0) for each in options.prefixes]
+    for each in listed:
+        found = width(each.prefix, yes=options.yes)
+        where = f"{options.file}:{each.line}: " if bans else ""
+        if found.error:
+            raise RequestError(f"{where}{found.error}")
+        if found.note:
+            show.note(f"{where}{found.note}")
+
+
 def _ban(options: Namespace) -> None:
     if _one_of(options, "ban"):
         _ban_file(options)
         return
+    _check_widths(options)
     with Datapath.open(options.iface) as datapath:
         done = datapath.bans.add_all(options.prefixes, options.for_s)
     if options.json:
@@ -75,6 +92,7 @@ def _one_of(options: Namespace, command: str, other: str = "") -> bool:
 
 def _ban_file(options: Namespace) -> None:
     bans = _read(options)
+    _check_widths(options, bans)
     with Datapath.open(options.iface) as datapath:
         done = datapath.bans.restore(bans, options.for_s)
     if options.json:
@@ -94,6 +112,7 @@ def _ban_file(options: Namespace) -> None:
 
 def _read(options: Namespace) -> BanList:
     from wirepath.datapath.live.ban_lists import parse_bans
+    from wirepath.plan.set_files import NO_LIST
 
     bans = parse_bans(files.read(options.file))
     if bans.bad and not options.skip_bad:
@@ -102,6 +121,8 @@ def _read(options: Namespace) -> BanList:
         cure = cure.removesuffix(")") or "correct it, or --skip-bad"
         rest = f", and {show.count(more, 'bad line')} more" if more else ""
         raise RequestError(f"{options.file}:{first.line}: {first.text}: {why}{rest} ({cure})")
+    if bans.is_no_list:
+        raise RequestError(f"{options.file}: {NO_LIST}")
     return bans
 
 

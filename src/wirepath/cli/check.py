@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from wirepath import essentials
 from wirepath.cli import show, ssh_peer
-from wirepath.cli.parser import add_json
+from wirepath.cli.parser import add_json, add_yes
 from wirepath.net import HOOKS
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 def check(parser: ArgumentParser) -> None:
     """Add the arguments of ``wirepath check``."""
     parser.add_argument("policy", metavar="POLICY", type=Path, help="policy file")
+    add_yes(parser)
     add_json(parser)
     parser.set_defaults(run=_check)
 
@@ -28,7 +29,7 @@ def _check(options: Namespace) -> None:
     from wirepath import report
     from wirepath.policy import Policy
 
-    found = report.check(Policy.load(options.policy))
+    found = report.check(Policy.load(options.policy), yes=options.yes)
     if options.json:
         show.document(found.document())
     else:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from wirepath.cli import show, ssh_peer
-from wirepath.cli.parser import add_json, add_live
+from wirepath.cli.parser import add_json, add_live, add_yes
 from wirepath.datapath import Datapath
 from wirepath.errors import RequestError, printable
 
@@ -44,6 +44,7 @@ def up(parser: ArgumentParser) -> None:
         "--tc", choices=_TC, help="how TC programs are attached; default: tcx if the kernel has it"
     )
     parser.add_argument("--skip-bad", action="store_true", help=_SKIP_BAD)
+    add_yes(parser)
     parser.add_argument("--sysctl", action="store_true", help=_SYSCTL)
     parser.add_argument("--qdisc", action="store_true", help=_QDISC)
     add_json(parser)
@@ -62,6 +63,7 @@ def _up(options: Namespace) -> None:
             policy,
             mode=options.mode,
             skip_bad=options.skip_bad,
+            yes=options.yes,
             sysctl=options.sysctl,
             qdisc=options.qdisc,
             tc=options.tc,
@@ -151,8 +153,8 @@ def _sets(number: int) -> str:
 def apply(parser: ArgumentParser) -> None:
     """Add the arguments of ``wirepath apply``."""
     parser.usage = (
-        "wirepath apply [IFACE] POLICY [--dry-run] [--skip-bad] [--allow-empty] [--sysctl]"
-        " [--qdisc] [--json]"
+        "wirepath apply [IFACE] POLICY [--dry-run] [--skip-bad] [--allow-empty] [--yes]"
+        " [--sysctl] [--qdisc] [--json]"
     )
     parser.add_argument(
         "arguments",
@@ -162,6 +164,7 @@ def apply(parser: ArgumentParser) -> None:
     )
     parser.add_argument("--dry-run", action="store_true", help="only show what would change")
     parser.add_argument("--skip-bad", action="store_true", help=_SKIP_BAD)
+    add_yes(parser)
     parser.add_argument(
         "--allow-empty",
         action="store_true",
@@ -183,11 +186,12 @@ def _apply(options: Namespace) -> None:
     with Datapath.open(name) as datapath, _telling(datapath.name):
         before = datapath.status().conntrack
         if options.dry_run:
-            difference = datapath.difference(policy, skip_bad=options.skip_bad)
+            difference = datapath.difference(policy, skip_bad=options.skip_bad, yes=options.yes)
         else:
             difference = datapath.apply(
                 policy,
                 skip_bad=options.skip_bad,
+                yes=options.yes,
                 allow_empty=options.allow_empty,
                 sysctl=options.sysctl,
                 qdisc=options.qdisc,

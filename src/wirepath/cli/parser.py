@@ -39,6 +39,13 @@ def add_json(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON document")
 
 
+def add_yes(parser: argparse.ArgumentParser) -> None:
+    """Add ``--yes`` to *parser*."""
+    parser.add_argument(
+        "--yes", action="store_true", help="allow prefixes of all addresses, such as 0.0.0.0/0"
+    )
+
+
 def add_live(parser: argparse.ArgumentParser) -> None:
     """Add the options that every command on a running datapath has to *parser*."""
     parser.add_argument("--iface", metavar="IFACE", help="interface; optional while only one is up")

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wirepath.cli import files, show
-from wirepath.cli.parser import add_live, prefix
+from wirepath.cli.parser import add_live, add_yes, prefix
 from wirepath.cli.progress import progress
 from wirepath.datapath import Datapath
-from wirepath.errors import PolicyError
+from wirepath.errors import PolicyError, RequestError
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
@@ -26,9 +26,9 @@ def sets(parser: ArgumentParser) -> None:
     """Add the arguments of ``wirepath set``."""
     parser.set_defaults(run=_list, iface=None, json=False)
     actions = parser.add_subparsers(metavar="ACTION", help="what to do; list if left out")
-    _add_change(actions.add_parser("add", help="add prefixes to a set")).set_defaults(
-        run=partial(_change, adding=True)
-    )
+    add = _add_change(actions.add_parser("add", help="add prefixes to a set"))
+    add_yes(add)
+    add.set_defaults(run=partial(_change, adding=True))
     _add_change(actions.add_parser("del", help="remove prefixes from a set")).set_defaults(
         run=partial(_change, adding=False)
     )
@@ -41,6 +41,7 @@ def sets(parser: ArgumentParser) -> None:
         action="store_true",
         help="empty the set if the list is empty, which is refused otherwise",
     )
+    add_yes(load)
     add_live(load)
     load.set_defaults(run=_load)
     dump = actions.add_parser("dump", help="write the contents of a set, one prefix a line")
@@ -67,9 +68,23 @@ def _add_change(parser: ArgumentParser) -> ArgumentParser:
     return parser
 
 
+def _check_widths(options: Namespace, datapath: Datapath) -> None:
+    from wirepath.plan.width import width
+
+    least = datapath.sets.min_prefix(options.name)
+    for each in options.prefixes:
+        found = width(each, least, yes=options.yes)
+        if found.error:
+            raise RequestError(found.error)
+        if found.note:
+            show.note(found.note)
+
+
 def _change(options: Namespace, *, adding: bool) -> None:
     with Datapath.open(options.iface) as datapath:
         sets = datapath.sets
+        if adding:
+            _check_widths(options, datapath)
         change = (sets.add if adding else sets.remove)(options.name, _members(options))
         count = sets.counts()[options.name]
     done, idle = ("added", "already there") if adding else ("removed", "not there")
@@ -96,17 +111,20 @@ def _tell(name: str, what: str, count: int) -> None:
 
 
 def _load(options: Namespace) -> None:
-    from wirepath.plan.set_files import bad_lines, read_list
+    from wirepath.plan.set_files import read_list, refused, wide
 
     with Datapath.open(options.iface) as datapath:
         datapath.sets.check(options.name)
         with progress(f"loading {options.file.name} into @{options.name}"):
             parsed = read_list(options.file)
-            if parsed.bad and not options.skip_bad:
-                raise PolicyError(bad_lines(parsed))
+            least = datapath.sets.min_prefix(options.name)
+            if wrong := refused(parsed, least, skip_bad=options.skip_bad, yes=options.yes):
+                raise PolicyError(wrong)
             count = datapath.sets.replace(
                 options.name, parsed.members, allow_empty=options.allow_empty
             )
+    for note in wide(parsed, yes=options.yes):
+        show.note(note)
     if options.json:
         show.document(_head(datapath, options) | {"prefixes": count, "skipped": len(parsed.bad)})
         return

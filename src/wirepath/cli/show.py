@@ -1,6 +1,7 @@
 """Writing results: JSON for programs, aligned columns for people, without colour."""
 
 import json
+import sys
 import time
 from collections.abc import Iterable, Sequence
 from typing import Any, Final, NamedTuple
@@ -22,6 +23,11 @@ def document(values: Any) -> None:
 def line(text: str = "") -> None:
     """Print *text* as one line, whatever is in it."""
     print(printable(text))
+
+
+def note(text: object) -> None:
+    """Print *text* on stderr, as something to look at."""
+    print(f"note: {printable(str(text))}", file=sys.stderr)
 
 
 def table(titles: Sequence[str], rows: Iterable[Sequence[Cell]]) -> None:

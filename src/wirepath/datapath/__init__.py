@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from wirepath.kernel.links import Mode
     from wirepath.model import Model
     from wirepath.net import Ct, Hook
+    from wirepath.plan.set_files import Contents
     from wirepath.policy import Policy
 
 __all__ = ["Datapath"]
@@ -153,6 +154,7 @@ class Datapath:
         *,
         mode: Mode = "native",
         skip_bad: bool = False,
+        yes: bool = False,
         sysctl: bool = False,
         qdisc: bool = False,
         tc: Tc | None = None,
@@ -164,6 +166,7 @@ class Datapath:
             policy: the policy.
             mode: how the XDP program is attached; `up` fails rather than use another mode.
             skip_bad: whether to skip bad lines of set files.
+            yes: whether lists may have prefixes of all addresses, such as 0.0.0.0/0.
             sysctl: whether kernel settings that *policy* needs may be changed until `down`.
             qdisc: whether fq may replace the root qdisc until `down`.
             tc: how programs are attached at the hooks of TC; if None, the best way this kernel has.
@@ -184,9 +187,10 @@ class Datapath:
         from wirepath.plan.requirements import requirements
         from wirepath.plan.set_files import read_contents
 
+        contents = read_contents(policy, skip_bad=skip_bad, yes=yes)
         order = Order(
             policy=policy,
-            members=read_contents(policy, skip_bad=skip_bad).members,
+            members=contents.members,
             needs=requirements(policy),
             place=Place(iface=name, device=name, sysctl=sysctl, qdisc=qdisc),
             mode=mode,
@@ -197,9 +201,12 @@ class Datapath:
             change.recover(pins)
             with left_over(pins, name) as left:
                 change.put_up(pins, order, left)
+        _tell(contents)
         return cls(name, pins)
 
-    def difference(self, policy: Policy, *, skip_bad: bool = False) -> Difference:
+    def difference(
+        self, policy: Policy, *, skip_bad: bool = False, yes: bool = False
+    ) -> Difference:
         """Compare *policy* with the serving one: what `apply` would change.
 
         Raises:
@@ -208,7 +215,7 @@ class Datapath:
         from wirepath.datapath.diff import difference
         from wirepath.plan.set_files import read_contents
 
-        contents = read_contents(policy, skip_bad=skip_bad)
+        contents = read_contents(policy, skip_bad=skip_bad, yes=yes)
         with self._access.reading() as handles:
             return difference(handles, policy, contents)
 
@@ -217,6 +224,7 @@ class Datapath:
         policy: Policy,
         *,
         skip_bad: bool = False,
+        yes: bool = False,
         allow_empty: bool = False,
         sysctl: bool = False,
         qdisc: bool = False,
@@ -228,6 +236,7 @@ class Datapath:
         Args:
             policy: a valid one.
             skip_bad: as in `up`.
+            yes: as in `up`.
             allow_empty: whether files may leave a set without any prefix that has some now.
             sysctl: as in `up`.
             qdisc: as in `up`.
@@ -241,7 +250,7 @@ class Datapath:
         from wirepath.plan.requirements import requirements
         from wirepath.plan.set_files import read_contents
 
-        contents = read_contents(policy, skip_bad=skip_bad)
+        contents = read_contents(policy, skip_bad=skip_bad, yes=yes)
         needs = requirements(policy)
         with self._access.changing() as handles:
             changes = difference(handles, policy, contents)
@@ -257,6 +266,7 @@ class Datapath:
                 tc=handles.manifest.tc,
             )
             change.swap(self._access.pins, handles, order)
+        _tell(contents)
         return changes
 
     def down(self) -> Removal | None:
@@ -382,6 +392,11 @@ class Datapath:
 
         with self._access.reading() as handles:
             return model(handles, hook)
+
+
+def _tell(contents: Contents) -> None:
+    for note in contents.notes:
+        log.warning("%s", note)
 
 
 # A feed that comes empty is broken more often than the world has become good.

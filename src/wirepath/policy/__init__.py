@@ -17,6 +17,7 @@ from wirepath.inputs import POLICY_BYTES_MAX, open_input, read_input
 from wirepath.net import HOOKS, Hook, Outcome, Prefix
 from wirepath.policy import zones
 from wirepath.policy.match import Match
+from wirepath.policy.min_prefix import read_min_prefix
 from wirepath.policy.names import TCP, UDP
 from wirepath.policy.objects import AnyRule, AnySet, as_document
 from wirepath.policy.possible import impossible
@@ -292,6 +293,7 @@ def _read_sets(table: Table, file: Callable[[Any], Path]) -> dict[str, SetSpec]:
             files=entry.all("files", file),
             prefixes=prefixes,
             counters=entry.one("counters", flag, default=False),
+            min_prefix=read_min_prefix(entry),
         )
         entry.done()
     return sets
@@ -358,7 +360,7 @@ def _read_rules(tables: list[Table], sets: Collection[str]) -> tuple[Rule, ...]:
 def _check_matches(datapath: Settings, found: Iterable[tuple[Table, Rule]]) -> None:
     for table, rule in found:
         of_match = table.table("match", "match = { ... }")
-        for key, message in impossible(rule.match.predicates()):
+        for key, message in impossible(rule.match.predicates(), judged="egress" in rule.hooks):
             of_match.wrong(key if key in of_match else "", message)
         fragment = rule.match.fragment
         if datapath.fragments == "drop" and fragment and fragment.kinds == {"later"}:

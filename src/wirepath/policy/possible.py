@@ -107,9 +107,16 @@ class _Asked(NamedTuple):
 _PORTS: Final = ("sport", "dport", "port")
 
 
-def impossible(predicates: Iterable[Predicate]) -> Iterator[tuple[str, str]]:
-    """Yield (key, message) where no packet can satisfy all *predicates*."""
-    keys = {predicate.key: predicate for predicate in predicates}
+def impossible(
+    predicates: Iterable[Predicate], *, judged: bool = False
+) -> Iterator[tuple[str, str]]:
+    """Yield (key, message) where no packet can satisfy all *predicates*.
+
+    Args:
+        predicates: the keys of a match.
+        judged: whether netfilter has judged packets, as at egress: any may be in any state.
+    """
+    keys = {p.key: p for p in predicates if not (judged and p.key == "ct")}
     found = [("proto", message) for message in _extensions(keys)]
     if not found and not _allows_ports(keys):
         found = [("port", "neither sport nor dport allows one of these (take one of them out)")]

@@ -56,19 +56,24 @@ class SetSpec:
         files: absolute paths; the files can be read, but their contents have not been checked.
         prefixes: those that the policy itself lists.
         counters: whether each entry counts packets.
+        min_prefix: the shortest prefix lengths that it allows, of IPv4 and of IPv6.
     """
 
     name: str
     files: tuple[Path, ...] = ()
     prefixes: tuple[Prefix, ...] = ()
     counters: bool = False
+    min_prefix: tuple[int, int] = (0, 0)
 
     def document(self) -> dict[str, Any]:
         """Give the table as plain values, for JSON."""
+        least = dict(zip(("ipv4", "ipv6"), self.min_prefix, strict=True))
+        chosen = {"min_prefix": least} if any(self.min_prefix) else {}
         return {
             "files": [str(path) for path in self.files],
             "prefixes": [str(prefix) for prefix in self.prefixes],
             "counters": self.counters,
+            **chosen,
         }
 
     def __repr__(self) -> str:

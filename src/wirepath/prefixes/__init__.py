@@ -5,7 +5,14 @@ production. ``bpf/prefixes/prefix_layout.h`` defines its layout; the work is don
 """
 
 from wirepath.prefixes.live import Change, Dirty, Full, LiveSets, SetMemory
-from wirepath.prefixes.members import BadLine, Members, ParsedList, format_members, parse_list
+from wirepath.prefixes.members import (
+    BadLine,
+    Members,
+    ParsedList,
+    Widest,
+    format_members,
+    parse_list,
+)
 from wirepath.prefixes.tables import ClassTable, Tables, build_class_table, lookup, set_rows
 
 __all__ = [
@@ -19,6 +26,7 @@ __all__ = [
     "ParsedList",
     "SetMemory",
     "Tables",
+    "Widest",
     "build_class_table",
     "format_members",
     "lookup",

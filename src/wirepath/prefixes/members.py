@@ -147,6 +147,13 @@ class BadLine(NamedTuple):
     why: str
 
 
+class Widest(NamedTuple):
+    """The shortest prefix of a family in a list, and the line where it is first."""
+
+    prefix: Prefix
+    line: int
+
+
 class ParsedList(NamedTuple):
     """The contents of a list.
 
@@ -154,11 +161,20 @@ class ParsedList(NamedTuple):
         file: as given.
         members: in file order, repeats included.
         bad: lines that were skipped, in file order.
+        unread: how many JSON objects have no prefix, as metadata or objects of another kind.
+        widest: the shortest prefix of each family that the list has; hosts do not count.
     """
 
     file: str
     members: Members
     bad: list[BadLine]
+    unread: int = 0
+    widest: tuple[Widest, ...] = ()
+
+    @property
+    def is_no_list(self) -> bool:
+        """Whether the file has lines, but none of them is a prefix."""
+        return not self.members and bool(self.bad or self.unread)
 
 
 def parse_list(text: ReadableBuffer, file: str, *, set_id: int = 0) -> ParsedList:
@@ -188,7 +204,13 @@ def parse_list(text: ReadableBuffer, file: str, *, set_id: int = 0) -> ParsedLis
     bad = [_bad_line(source, parsed.problems[i]) for i in range(parsed.problem_count)]
     size = parsed.count * lib.wp_member_size
     owned = ffi.gc(ffi.cast("char *", lib.wp_list_take(parsed)), lib.wp_free)
-    return ParsedList(file, Members(ffi.buffer(owned, size)), bad)
+    widest = tuple(
+        Widest(Prefix(each.hi << 64 | each.lo, each.bits), each.line)
+        for each in (parsed.ipv4, parsed.ipv6)
+        if each.line
+    )
+    members = Members(ffi.buffer(owned, size))
+    return ParsedList(file, members, bad, parsed.unread, widest)
 
 
 def _last(parsed: Any) -> int:

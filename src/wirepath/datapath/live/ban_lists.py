@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from wirepath.errors import RequestError
-from wirepath.prefixes import BadLine, Members, format_members, parse_list
+from wirepath.prefixes import BadLine, Members, Widest, format_members, parse_list
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -55,12 +55,21 @@ class BanList:
         kept: prefixes of saved bans.
         saved: the bans of *kept*, in the same order.
         bad: lines that were skipped, in file order.
+        unread: how many JSON objects are neither a ban nor a prefix.
+        widest: the shortest prefix of each family, of the plain ones and of the saved bans.
     """
 
     plain: Members
     kept: Members
     saved: Sequence[Saved]
     bad: Sequence[BadLine]
+    unread: int = 0
+    widest: Sequence[Widest] = ()
+
+    @property
+    def is_no_list(self) -> bool:
+        """Whether the file has lines, but none of them is a ban or a prefix."""
+        return not (self.plain or self.kept) and bool(self.bad or self.unread)
 
     @property
     def prefixes(self) -> Members:
@@ -126,7 +135,9 @@ def parse_bans(text: bytes) -> BanList:
     bad += [each._replace(line=at_line[each.line - 1]) for each in prefixes.bad]
     for each in reversed(prefixes.bad):
         del saved[each.line - 1]
-    return BanList(plain.members, prefixes.members, saved, sorted(bad))
+    widest = [*plain.widest]
+    widest += [each._replace(line=at_line[each.line - 1]) for each in prefixes.widest]
+    return BanList(plain.members, prefixes.members, saved, sorted(bad), plain.unread, widest)
 
 
 # Parses all lines at once, which is faster; if that fails, one by one, with None for a bad line.

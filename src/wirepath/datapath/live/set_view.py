@@ -43,6 +43,16 @@ class SetView:
             raise RequestError(f"@{name}: no such set ({there})")
         return names.index(name)
 
+    def min_prefix(self, name: str) -> tuple[int, int]:
+        """Give the shortest prefix lengths that a set allows, of IPv4 and of IPv6; 0 for any.
+
+        Raises:
+            RequestError: there is no such set.
+        """
+        self.number(name)
+        least = self._manifest.policy["set"][name].get("min_prefix", {})
+        return least.get("ipv4", 0), least.get("ipv6", 0)
+
     def counts(self) -> dict[str, int]:
         """Count the prefixes of each set."""
         with self._live() as live:

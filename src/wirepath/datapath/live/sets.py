@@ -56,6 +56,11 @@ class Sets:
         with self._access.reading() as handles:
             SetView(handles).number(name)
 
+    def min_prefix(self, name: str) -> tuple[int, int]:
+        """Give the shortest prefix lengths that a set allows, of IPv4 and of IPv6; 0 for any."""
+        with self._access.reading() as handles:
+            return SetView(handles).min_prefix(name)
+
     def counts(self) -> dict[str, int]:
         """Count the prefixes of each set."""
         with self._access.reading() as handles:

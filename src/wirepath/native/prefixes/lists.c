@@ -53,10 +53,27 @@ static bool is_over(const char *p, const char *end)
 	return p == end || is_end(*p) || *p == '#' || *p == ';';
 }
 
+static void note_width(struct reader *r, const struct member *member)
+{
+	bool ipv4 = member->bits >= IPV4_BITS && IS_IPV4(member);
+	struct list_widest *widest = ipv4 ? &r->list->ipv4 : &r->list->ipv6;
+
+	if (widest->line && member->bits >= widest->bits)
+		return;
+	*widest = (struct list_widest){
+		.line = r->line,
+		.hi = member->hi,
+		.lo = member->lo,
+		.bits = member->bits,
+	};
+}
+
 static bool add_member(struct reader *r, const struct member *member)
 {
 	struct list *list = r->list;
 
+	if (member->bits < 128)
+		note_width(r, member);
 	if (!wp_grow((void **)&list->members, sizeof(*member), list->count,
 		     &list->room))
 		return false;
@@ -98,8 +115,10 @@ static bool read_json(struct reader *r, const char *end)
 
 	if (!wp_json_member(r->pos, end, "cidr", &text, &length))
 		return add_problem(r, r->pos, end, TEXT_JSON, &member);
-	if (!text)
+	if (!text) {
+		r->list->unread++;
 		return true;
+	}
 	for (size_t i = 0; i < length && used < sizeof(plain); i++) {
 		if (text[i] == '\\' && i + 1 < length && text[i + 1] == '/')
 			i++; /* the only escape in use here */

@@ -25,11 +25,23 @@ struct list_problem {
 	uint8_t bits;
 };
 
+/*
+ * The shortest prefix of a family, the first of several; hosts do not count.  The
+ * line is 0 if there is none.
+ */
+struct list_widest {
+	size_t line;
+	uint64_t hi, lo;
+	uint8_t bits;
+};
+
 struct list {
 	struct member *members; /* in file order, repeats included */
 	size_t count, room;
 	struct list_problem *problems;
 	size_t problem_count, problem_room;
+	size_t unread; /* JSON objects without a prefix */
+	struct list_widest ipv4, ipv6;
 };
 
 /* Reads a file; its members get @set.  Returns NULL if memory runs out. */
