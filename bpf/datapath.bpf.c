@@ -10,6 +10,7 @@
 #include <bpf/bpf_helpers.h>
 
 #include "manifest.h"
+#include "packet/foreign.h"
 #include "packet/scratch.h"
 #include "pipeline.h"
 #include "rewrite/rewrite.h"
@@ -94,6 +95,9 @@ judge_frame(struct xdp_md *ctx, struct pkt *pkt)
 	frame.bytes = pkt->frame_bytes;
 	if (trace)
 		pkt->frame_bytes -= trace->added_bytes;
+	if (foreign_ignored)
+		pkt->foreign = replaying ? trace && trace->foreign
+					 : is_foreign_frame(&frame);
 	verdict = pipeline(pkt, &frame);
 	if (actions_used & ACTIONS_THAT_ANSWER && verdict == VERDICT_TX)
 		verdict = answer(ctx, pkt);

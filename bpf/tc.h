@@ -13,6 +13,7 @@
 #include <linux/pkt_cls.h>
 #include <bpf/bpf_helpers.h>
 
+#include "packet/foreign.h"
 #include "packet/scratch.h"
 #include "pipeline.h"
 #include "rewrite/rewrite_dscp.h"
@@ -50,7 +51,11 @@ static __always_inline void begin(struct pkt *pkt, struct __sk_buff *skb)
 	if (replaying) {
 		pkt->now_ns = skb->tstamp;
 		pkt->cut = pkt->frame_bytes > skb->len;
-		pkt->frame_bytes -= skb->cb[4];
+		pkt->frame_bytes -= (__u16)skb->cb[4];
+		pkt->foreign = foreign_ignored && skb->cb[4] >> 16;
+	} else if (foreign_ignored && hook == HOOK_TC_INGRESS &&
+		   skb->pkt_type == SKB_OTHERHOST) {
+		pkt->foreign = is_foreign_skb(skb);
 	}
 }
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from wirepath.policy import Policy
 
 _CHUNK: Final = 65_536  # frames per call into C: about 0.1 s, so that SIGINT takes effect
-_ADDED: Final = 4  # the word of skb->cb for added_bytes, see bpf/trace.h
+_ADDED: Final = 4  # the word of skb->cb for added_bytes and foreign, see bpf/trace.h
 _FRAME_BYTES_MAX: Final = 65_557  # two VLAN tags and the largest packet; the rest is none's
 
 
@@ -203,7 +203,7 @@ def judge_skbs(
 
     skbs: NDArray[Any] = np.zeros(len(traces), dtype=np.dtype(skb_dtype()))  # type: ignore[call-overload]
     skbs["tstamp"], skbs["mark"] = traces["now_ns"], traces["wire_bytes"]
-    skbs["cb"][:, _ADDED] = traces["added_bytes"]
+    skbs["cb"][:, _ADDED] = traces["added_bytes"] | traces["foreign"].astype("u4") << 16
     program.skb_runs(data, offsets, lengths, skbs, headers)
     for place, name in enumerate(("verdict", "reason", "fault", "rule")):
         traces[name] = skbs["cb"][:, place]

@@ -24,6 +24,8 @@ VerdictName = Literal["pass", "drop", "tx", "redirect"]
 """The possible verdicts on a packet."""
 Outcome = Literal["pass", "drop"]
 """The verdicts that a policy can ask for by name."""
+ForeignFrames = Literal["ignore", "judge"]
+"""What becomes of limits, answers and bans for frames to other hosts' MACs."""
 Reason = Literal[
     "default",
     "rule",
@@ -240,6 +242,7 @@ class Packet:
         proto: the protocol after IPv6 extension headers; 0 without family.
         sport, dport: of TCP and UDP; None if not readable, as in a later fragment.
         to_group: the destination MAC is multicast or broadcast.
+        foreign: the destination MAC is another host's; a frame alone does not tell.
         tcp_flags: FIN is bit 0, CWR bit 7; None unless TCP.
         tcp_seq: the sequence number; None unless TCP.
         icmp_type: of ICMP and ICMPv6; None otherwise.
@@ -255,6 +258,7 @@ class Packet:
 
     frame_bytes: int
     to_group: bool = False
+    foreign: bool = False
     family: Family = 0
     source: int = 0
     destination: int = 0

@@ -27,6 +27,7 @@ class Cookie(Action):
     above: Limit | None
 
     kind: ClassVar[str] = "cookie"
+    for_ours: ClassVar[bool] = True
     configs: ClassVar[str] = "cookies"
     tcp_flags: ClassVar[tuple[tuple[int, int], ...]] = ((_SYN, _ACK),)
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from wirepath.net import Hook, Link
     from wirepath.plan.classifier import Classifier
     from wirepath.plan.slots import Slots
+    from wirepath.policy import Policy
 
 DIMENSION = "dimension"
 
@@ -28,6 +29,7 @@ def constants(hook: Hook, lowered: Classifier, slots: Slots, link: Link) -> dict
             "answers": any("tx" in rule.action.may for rule in policy.rules),
             "layer3": link == "ip",
         },
+        "foreign_ignored": _ignores_foreign(hook, policy, link),
         "guard_config": {
             "never_block": bool(datapath.never_block),
             "essentials": datapath.passes_essentials,
@@ -43,6 +45,16 @@ def constants(hook: Hook, lowered: Classifier, slots: Slots, link: Link) -> dict
         **actions.constants(policy, slots),
         **_classifying(lowered),
     }
+
+
+# Whether the program has to tell frames for other hosts: only for rules that limit or answer.
+def _ignores_foreign(hook: Hook, policy: Policy, link: Link) -> bool:
+    return (
+        policy.datapath.foreign_frames == "ignore"
+        and link == "ethernet"
+        and hook != "egress"
+        and any(rule.action.for_ours or "tx" in rule.action.may for rule in policy.rules)
+    )
 
 
 # By set, its number in the keys of prefix counters.

@@ -12,7 +12,7 @@ from wirepath.datapath.generation.state import first_slots, next_slots
 from wirepath.datapath.host.mirrors import devices
 from wirepath.datapath.live import counters
 from wirepath.datapath.live.ban_view import BanView
-from wirepath.kernel.interface import received
+from wirepath.kernel.interface import mac_of, received
 
 if TYPE_CHECKING:
     from wirepath.datapath.handles import Handles
@@ -63,6 +63,7 @@ class Next:
             describe=describing(policy, order.mode, slots, order.tc, seen),
             devices=devices(order.needs, order.place.iface),
             link=order.link,
+            mac=mac_of(order.place.device),
             # With frags, the kernel hands packets on to TC without their link header.
             frags=order.mode != "generic",
             ifindex=ifindex if order.mode == "offload" else 0,

@@ -11,6 +11,8 @@ from wirepath.datapath.generation.hook import HookProgram
 from wirepath.datapath.generation.manifest import PAGE
 from wirepath.datapath.generation.pinned import INGRESS, PROGRAM
 from wirepath.datapath.live.ban_lengths import Lengths
+from wirepath.kernel.functions import has_function
+from wirepath.kernel.lockdown import is_confidential
 from wirepath.plan import plan
 from wirepath.plan.sets import SETS
 
@@ -58,6 +60,7 @@ class Generation:
         hooks: Collection[Hook] | None = None,
         devices: Mapping[str, int] | None = None,
         link: Link = "ethernet",
+        mac: bytes = b"",
         frags: bool = True,
         replaying: bool = False,
         ifindex: int = 0,
@@ -75,6 +78,7 @@ class Generation:
             hooks: the hooks to load; those of *policy* if None.
             devices: by mirror target, the ifindex that copies are sent to; no copies if None.
             link: the headers that frames begin with.
+            mac: the MAC of the interface.
             frags: whether an XDP program takes frames in several buffers.
             replaying: whether a frame brings its own time and length along (``bpf/trace.h``).
             ifindex: the ifindex of the interface, for hardware offload; otherwise 0.
@@ -103,7 +107,11 @@ class Generation:
                 program = loaded[hook] = HookProgram.load(
                     hook,
                     of_hook,
-                    constants={**planned.shared.constants, "replaying": replaying},
+                    constants={
+                        **planned.shared.constants,
+                        "replaying": replaying,
+                        **_reading_devices(mac),
+                    },
                     sizes=needed,
                     shared=shared,
                     frags=frags,
@@ -200,3 +208,10 @@ class Generation:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+# How the program reads the kernel's devices, to tell foreign frames; without a way all are ours.
+def _reading_devices(mac: bytes) -> dict[str, object]:
+    typed = has_function("bpf_cast_to_kern_ctx")
+    blind = {} if typed or not is_confidential() else {"foreign_ignored": False}
+    return {"kernel_typed": typed, "loaded_mac": int.from_bytes(mac, "little"), **blind}
