@@ -77,6 +77,13 @@ __noinline int walk_skb(struct __sk_buff *skb, struct pkt *pkt)
 	return pipeline(pkt, &frame);
 }
 
+/* Does the kernel take the packet for IP? */
+static __always_inline bool is_ip_by_kernel(const struct __sk_buff *skb)
+{
+	return skb->protocol == bpf_htons(ETH_P_IP) ||
+	       skb->protocol == bpf_htons(ETH_P_IPV6);
+}
+
 /* Pull the headers into memory that the program can see; pointers end here. */
 static __always_inline long bring_into_reach(struct __sk_buff *skb)
 {
@@ -154,6 +161,8 @@ judge_skb(struct __sk_buff *skb, struct pkt *pkt)
 	if (actions_used & 1U << ACTION_MIRROR && pkt->deferred.mirrors)
 		send_copies(skb, pkt->deferred.mirrors);
 	finish(skb, pkt, verdict);
+	if (pkt->reason == REASON_NOT_IP && !replaying && is_ip_by_kernel(skb))
+		pkt->reason = REASON_MISREAD;
 	count_outcome(pkt, verdict);
 	if (replaying) {
 		skb->cb[0] = verdict;

@@ -206,7 +206,7 @@ class Model:
         if not isinstance(packet, Packet):
             return Decision(Verdict(self.policy.datapath.malformed, "malformed", fault=packet))
         if not packet.family:
-            return Decision(Verdict("pass", "not_ip"))
+            return Decision(Verdict("pass", "misread" if packet.misread else "not_ip"))
         if foreign and self._ignores_foreign:
             packet = replace(packet, foreign=True)
         guarded = self._guard(packet, now_ns)

@@ -39,6 +39,7 @@ Reason = Literal[
     "reject",
     "challenge",
     "essential",
+    "misread",
 ]
 Fault = Literal[
     "ethernet",
@@ -238,6 +239,7 @@ class Packet:
     Attributes:
         frame_bytes: length on the wire, from the Ethernet header on.
         family: 0 if it is not IP, or if the capture cut its IP header; no rule sees such frames.
+        misread: it is IP, but its header is where another kind of link has it.
         source, destination: 128-bit numbers; 0 without family.
         proto: the protocol after IPv6 extension headers; 0 without family.
         sport, dport: of TCP and UDP; None if not readable, as in a later fragment.
@@ -260,6 +262,7 @@ class Packet:
     to_group: bool = False
     foreign: bool = False
     family: Family = 0
+    misread: bool = False
     source: int = 0
     destination: int = 0
     proto: int = 0

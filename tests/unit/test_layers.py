@@ -49,7 +49,7 @@ HEADERS = """
     trace prefixes/prefix stats prefixes/prefix_counters manifest packet/wire actions/limit_demand
     packet/checksum clock track/connections packet/cursor prefixes/literals prefixes/sets
     rules/clauses actions/limit_cells actions/mirror packet/scratch
-    guard/essentials packet/foreign
+    guard/essentials packet/foreign packet/misread
     guard/bans packet/parse_ipv6 packet/parse_l4 actions/limit_ask actions/wireguard_mac1
     actions/dscp rewrite/rewrite_dscp actions/wireguard_indexes
     rewrite/answers guard/guard packet/parse actions/limit rewrite/rewrite_l4 actions/wireguard_seen

@@ -102,7 +102,7 @@ def warnings(handles: Handles, bans: Usage) -> list[str]:
     elif running != handles.program.id:
         found.append(f"program {running} runs there, which is not ours")
     else:
-        found += [*_unseen(handles), *_out_of_place(handles)]
+        found += [*_unseen(handles), *_misread(handles), *_out_of_place(handles)]
     return found + mirror_warnings(handles) + full_warnings(bans)
 
 
@@ -115,6 +115,18 @@ def _unseen(handles: Handles) -> list[str]:
         return []
     cure = f"see `wirepath doctor {handles.device}`, or use --mode generic"
     return [f"ingress: {came:,} packets were received, and none met our program ({cure})"]
+
+
+# The headers of such packets are not where the device should have them.
+def _misread(handles: Handles) -> list[str]:
+    cure = "attach where they are plain IP: to the device above or below"
+    found = []
+    for hook, outcomes in counters.hooks(handles).items():
+        count = outcomes.reasons["misread"].packets - handles.manifest.misread.get(hook, 0)
+        if count:
+            what = f"{count:,} IP packet{'s' * (count != 1)} passed that no rule could read"
+            found.append(f"{hook}: {what} ({cure})")
+    return found
 
 
 def mirror_warnings(handles: Handles) -> list[str]:

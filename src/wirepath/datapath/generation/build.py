@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 from wirepath.datapath.generation.load import Generation
-from wirepath.datapath.generation.manifest import describing
+from wirepath.datapath.generation.manifest import Seen, describing
 from wirepath.datapath.generation.pinned import INGRESS
 from wirepath.datapath.generation.state import first_slots, next_slots
 from wirepath.datapath.host.mirrors import devices
@@ -53,8 +53,12 @@ class Next:
             BanView(old).forget({*slots.counters.values()} - {*old.manifest.counters.values()})
         else:
             slots = first_slots(policy)
-        judged = counters.hooks(old)[INGRESS].packets if old else 0
-        seen = received(order.place.device), judged
+        met = counters.hooks(old) if old else {}
+        seen = Seen(
+            received(order.place.device),
+            met[INGRESS].packets if met else 0,
+            {hook: outcomes.reasons["misread"].packets for hook, outcomes in met.items()},
+        )
         loaded = Generation.load(
             policy,
             order.members,
