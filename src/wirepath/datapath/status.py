@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from wirepath.datapath import answers
 from wirepath.datapath.live import counters
 from wirepath.datapath.live.ban_view import BanView
 from wirepath.datapath.live.set_view import SetView
@@ -103,6 +104,7 @@ def warnings(handles: Handles, bans: Usage) -> list[str]:
         found.append(f"program {running} runs there, which is not ours")
     else:
         found += [*_unseen(handles), *_misread(handles), *_out_of_place(handles)]
+        found += answers.warnings(handles, counters.hooks(handles)["ingress"])
     return found + mirror_warnings(handles) + full_warnings(bans)
 
 

@@ -13,6 +13,7 @@ from wirepath.kernel.handle import checked
 from wirepath.kernel.interface import Interface
 from wirepath.kernel.maps import Map
 from wirepath.kernel.netlink import xdp_features
+from wirepath.kernel.veth import peer_of
 from wirepath.native import lib
 
 OLDEST: Final = (6, 1)
@@ -59,6 +60,7 @@ def interface(name: str) -> list[Finding]:
     return [
         _driver(found),
         *_native(found),
+        *_peer(found),
         Finding("mtu", ok=True, detail=f"{found.mtu}"),
         _queues(found),
         _lro(found),
@@ -167,6 +169,22 @@ def _native(found: Interface) -> Iterator[Finding]:
         detail = f"MTU {found.mtu}, and the driver has no XDP for frames in several buffers"
         cure = f"`ip link set {found.name} mtu 1500`"
         yield Finding("jumbo frames", ok=False, detail=detail, cure=cure)
+
+
+# Only a policy that answers needs a program at the peer, so its absence is not wrong.
+def _peer(found: Interface) -> Iterator[Finding]:
+    if not (peer := peer_of(found)):
+        return
+    if peer.takes_answers is None:
+        yield Finding("veth peer", ok=None, detail="cannot be seen from here")
+        return
+    where = peer.name if peer.here else f"{peer.name} in another network namespace"
+    if peer.takes_answers:
+        yield Finding("veth peer", ok=True, detail=f"{where}, takes answers of XDP")
+        return
+    detail = f"{where}, without native XDP program: answers in native mode do not arrive"
+    cure = "if the policy answers, attach a program there, or use --mode generic"
+    yield Finding("veth peer", ok=None, detail=detail, cure=cure)
 
 
 def _queues(found: Interface) -> Finding:

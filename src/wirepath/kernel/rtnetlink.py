@@ -1,4 +1,4 @@
-"""Route netlink for qdiscs, filters and tunnels: requests, acknowledgements, dumps.
+"""Route netlink for devices, qdiscs and filters: requests, acknowledgements, dumps.
 
 Not pyroute2, which does not know some of the attributes (such as the ID of a filter's program) and
 takes too long to import for a look at one filter.
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 # linux/rtnetlink.h
 NEWLINK: Final = 16
 DELLINK: Final = 17
+GETLINK: Final = 18
 NEWQDISC: Final = 36
 DELQDISC: Final = 37
 GETQDISC: Final = 38
@@ -42,6 +43,8 @@ _TCMSG: Final = struct.Struct("=BBHiIII")
 _LARGEST: Final = 1 << 17  # bytes to receive at once; the kernel sends up to 32 KB
 _FLAGS: Final = 0x3FFF  # NLA_TYPE_MASK
 _KIND, _OPTIONS = 1, 2  # TCA_*
+_IFINFOMSG: Final = struct.Struct("=BxHiII")
+_TARGET_NETNS: Final = 46  # IFLA_TARGET_NETNSID
 
 
 class Traffic(NamedTuple):
@@ -117,6 +120,24 @@ def traffic(kind: int, about: Traffic) -> list[Traffic]:
     """
     found = map(Traffic.of, _answers(kind, about.packed(), _DUMP))
     return [each for each in found if each.ifindex == about.ifindex]
+
+
+def link(index: int, namespace: int | None = None) -> dict[int, bytes]:
+    """Give the attributes of one interface, IFLA_* of linux/if_link.h.
+
+    Args:
+        index: its number in its network namespace.
+        namespace: the ID that this namespace has for the one it is in; None if it is in this one.
+
+    Raises:
+        OSError: there is no such interface (ENODEV), or it may not be seen (EPERM).
+    """
+    asked = _IFINFOMSG.pack(0, 0, index, 0, 0)
+    if namespace is not None:
+        asked += attribute(_TARGET_NETNS, struct.pack("=i", namespace))
+    # The kernel acknowledges a request that it has answered, too.
+    answer = next(iter(list(_answers(GETLINK, asked, _ACK))))
+    return attributes(answer[_IFINFOMSG.size :])
 
 
 def _answers(kind: int, message: bytes, flags: int) -> Iterator[bytes]:
