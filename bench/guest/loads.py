@@ -21,7 +21,8 @@ def main() -> int:
         policy = Policy.load(file)
         begun = time.monotonic()
         try:
-            Generation.load(policy, read_contents(policy).members, sizes={"bans": 16}).close()
+            members = read_contents(policy).members
+            Generation.load(policy, members, sizes={"bans": 16}, mac=bytes(6)).close()
             result = "loaded"
         except KernelError as error:
             refused += 1

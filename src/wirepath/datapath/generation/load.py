@@ -60,7 +60,7 @@ class Generation:
         hooks: Collection[Hook] | None = None,
         devices: Mapping[str, int] | None = None,
         link: Link = "ethernet",
-        mac: bytes = b"",
+        mac: bytes | None = None,
         frags: bool = True,
         replaying: bool = False,
         ifindex: int = 0,
@@ -78,7 +78,7 @@ class Generation:
             hooks: the hooks to load; those of *policy* if None.
             devices: by mirror target, the ifindex that copies are sent to; no copies if None.
             link: the headers that frames begin with.
-            mac: the MAC of the interface.
+            mac: the MAC of the interface; None if none gets the programs: then all frames are ours.
             frags: whether an XDP program takes frames in several buffers.
             replaying: whether a frame brings its own time and length along (``bpf/trace.h``).
             ifindex: the ifindex of the interface, for hardware offload; otherwise 0.
@@ -110,7 +110,7 @@ class Generation:
                     constants={
                         **planned.shared.constants,
                         "replaying": replaying,
-                        **_reading_devices(mac),
+                        **_telling_foreign(mac, replaying=replaying),
                     },
                     sizes=needed,
                     shared=shared,
@@ -210,8 +210,12 @@ class Generation:
         self.close()
 
 
-# How the program reads the kernel's devices, to tell foreign frames; without a way all are ours.
-def _reading_devices(mac: bytes) -> dict[str, object]:
+# How the program tells foreign frames; where it cannot, every frame is ours. A replay is told.
+def _telling_foreign(mac: bytes | None, *, replaying: bool) -> dict[str, object]:
     typed = has_function("bpf_cast_to_kern_ctx")
-    blind = {} if typed or not is_confidential() else {"foreign_ignored": False}
-    return {"kernel_typed": typed, "loaded_mac": int.from_bytes(mac, "little"), **blind}
+    able = replaying or (mac is not None and (typed or not is_confidential()))
+    return {
+        "kernel_typed": typed,
+        "loaded_mac": int.from_bytes(mac or b"", "little"),
+        **({} if able else {"foreign_ignored": False}),
+    }
