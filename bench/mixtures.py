@@ -26,12 +26,12 @@ def policies() -> Iterator[tuple[str, Policy]]:
 
 
 def loaded(policy: Policy, hooks: Collection[Hook] | None = None) -> Generation:
-    """Load the programs of *policy*, attached to nothing; leaving its context unloads them.
+    """Load the programs of *policy* as for an interface; leaving its context unloads them.
 
     Those of *hooks*, of all that it has rules at if none are given.
     """
     members = read_contents(policy).members
-    return Generation.load(policy, members, sizes={"bans": 16}, hooks=hooks)
+    return Generation.load(policy, members, sizes={"bans": 16}, hooks=hooks, mac=bytes(6))
 
 
 def _rules() -> str:

@@ -10,6 +10,7 @@
 #include <bpf/bpf_helpers.h>
 
 #include "manifest.h"
+#include "packet/foreign.h"
 #include "packet/merged.h"
 #include "packet/scratch.h"
 #include "pipeline.h"
@@ -117,6 +118,9 @@ judge_frame(struct xdp_md *ctx, struct pkt *pkt, bool bound)
 		pkt->frame_bytes -= trace->added_bytes;
 	if (bound)
 		read_stripped_tag(pkt, ctx);
+	if (foreign_ignored)
+		pkt->foreign = replaying ? trace && trace->foreign
+					 : is_foreign_frame(&frame);
 	verdict = pipeline(pkt, &frame);
 	if (actions_used & ACTIONS_THAT_ANSWER && verdict == VERDICT_TX)
 		verdict = answer(ctx, pkt);

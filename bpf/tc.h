@@ -13,6 +13,7 @@
 #include <linux/pkt_cls.h>
 #include <bpf/bpf_helpers.h>
 
+#include "packet/foreign.h"
 #include "packet/scratch.h"
 #include "pipeline.h"
 #include "rewrite/rewrite_dscp.h"
@@ -50,7 +51,11 @@ static __always_inline void begin(struct pkt *pkt, struct __sk_buff *skb)
 	if (replaying) {
 		pkt->now_ns = skb->tstamp;
 		pkt->cut = pkt->frame_bytes > skb->len;
-		pkt->frame_bytes -= skb->cb[4];
+		pkt->frame_bytes -= (__u16)skb->cb[4];
+		pkt->foreign = foreign_ignored && skb->cb[4] >> 16;
+	} else if (foreign_ignored && hook == HOOK_TC_INGRESS &&
+		   skb->pkt_type == SKB_OTHERHOST) {
+		pkt->foreign = is_foreign_skb(skb);
 	}
 }
 
@@ -70,6 +75,13 @@ __noinline int walk_skb(struct __sk_buff *skb, struct pkt *pkt)
 		return VERDICT_DROP;
 	begin(pkt, skb);
 	return pipeline(pkt, &frame);
+}
+
+/* Does the kernel take the packet for IP? */
+static __always_inline bool is_ip_by_kernel(const struct __sk_buff *skb)
+{
+	return skb->protocol == bpf_htons(ETH_P_IP) ||
+	       skb->protocol == bpf_htons(ETH_P_IPV6);
 }
 
 /* Pull the headers into memory that the program can see; pointers end here. */
@@ -149,6 +161,8 @@ judge_skb(struct __sk_buff *skb, struct pkt *pkt)
 	if (actions_used & 1U << ACTION_MIRROR && pkt->deferred.mirrors)
 		send_copies(skb, pkt->deferred.mirrors);
 	finish(skb, pkt, verdict);
+	if (pkt->reason == REASON_NOT_IP && !replaying && is_ip_by_kernel(skb))
+		pkt->reason = REASON_MISREAD;
 	count_outcome(pkt, verdict);
 	if (replaying) {
 		skb->cb[0] = verdict;

@@ -5,9 +5,9 @@
  * `wirepath replay` and the tests put a struct trace in front of each frame, as
  * XDP metadata.  The program reads the clock and the length on the wire from it
  * and writes its decision back.  A test run at TC has no metadata: there the
- * clock is skb->tstamp, the length skb->mark, added_bytes the last word of
- * skb->cb, and the decision goes to the other words of skb->cb.  In production
- * `replaying` is false and none of this code exists.
+ * clock is skb->tstamp, the length skb->mark, added_bytes and foreign the last
+ * word of skb->cb, and the decision goes to the other words of skb->cb.  In
+ * production `replaying` is false and none of this code exists.
  *
  * A captured packet without an Ethernet header gets one from replay, so that all
  * links are parsed alike; its bytes are not counted.
@@ -26,7 +26,8 @@ struct trace {
 	enum reason reason;
 	enum fault fault;
 	__u32 rule;        /* slot, or RULE_NONE */
-	__u32 added_bytes; /* in: of wire_bytes, the header from replay */
+	__u16 added_bytes; /* in: of wire_bytes, the header from replay */
+	__u16 foreign;     /* in: 1 if the frame is for another host's MAC */
 };
 
 /* BTF keeps the types that a global mentions: struct trace and its enums. */

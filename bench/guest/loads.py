@@ -33,7 +33,7 @@ def main() -> int:
 def _load(policy: Policy, loading: Loading) -> str:
     members = read_contents(policy).members
     try:
-        Generation.load(policy, members, sizes={"bans": 16}, loading=loading).close()
+        Generation.load(policy, members, sizes={"bans": 16}, loading=loading, mac=bytes(6)).close()
     except KernelError as error:
         return str(error)
     return ""

@@ -16,6 +16,7 @@
 #include <bpf/bpf_endian.h>
 
 #include "packet/cursor.h"
+#include "packet/misread.h"
 #include "packet/parse_ipv6.h"
 #include "packet/parse_l4.h"
 
@@ -142,6 +143,8 @@ parse(struct pkt *pkt, const struct frame *frame)
 	if (proto == bpf_htons(ETH_P_IPV6))
 		return parse_ipv6(pkt, &c) ?: parse_extensions(pkt, &c)
 			?: parse_l4(pkt, &c);
+	if (is_misread(frame, proto))
+		return decide(pkt, VERDICT_PASS, REASON_MISREAD);
 	return not_ip(pkt);
 }
 

@@ -125,12 +125,13 @@ struct pkt {
 	__u16 src_class; /* literal class of src; with never_block */
 	__u16 segments;  /* of a merged packet; 0: unknown */
 
-	bool cut;    /* a snap length cut the frame; only while replaying */
-	bool unseen; /* headers exist, but not in memory */
-	bool learns; /* the hook learns the session of its handshake */
-	__u8 answer; /* enum answer, with VERDICT_TX */
-	__u8 reason; /* enum reason; with ... */
-	__u8 fault;  /* ... enum fault, if MALFORMED, in one store */
+	bool cut;     /* a snap length cut the frame; only while replaying */
+	bool unseen;  /* headers exist, but not in memory */
+	bool learns;  /* the hook learns the session of its handshake */
+	bool foreign; /* for another host, and this matters: foreign.h */
+	__u8 answer;  /* enum answer, with VERDICT_TX */
+	__u8 reason;  /* enum reason; with ... */
+	__u8 fault;   /* ... enum fault, if MALFORMED, in one store */
 
 	__u16 segment_bytes; /* payload of each but the last; 0: not merged */
 

@@ -38,6 +38,7 @@ enum reason {
 	REASON_REJECT,    /* rejected, with an answer or in silence */
 	REASON_CHALLENGE, /* the source is challenged, or has just answered */
 	REASON_ESSENTIAL, /* the host would lose its network without it */
+	REASON_MISREAD,   /* IP, but no header where it should be: not judged */
 	REASON_MAX,
 };
 

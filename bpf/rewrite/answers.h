@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * answers.h - which packets may be answered: not those from or to a group of
- * hosts, and not answers themselves.
+ * hosts or for another host's MAC, and not answers themselves.
  *
  * Actions ask here, by struct pkt; the answer is written when the walk is over
  * (rewrite.h).
@@ -45,8 +45,9 @@ static __always_inline bool is_icmp_error(const struct pkt *pkt)
 __noinline int may_be_answered(const struct pkt *pkt)
 {
 	return pkt && pkt->fragment != FRAGMENT_LATER && !pkt->to_group &&
-	       !(pkt->tcp_flags & TCP_RST) && !is_icmp_error(pkt) &&
-	       is_host(pkt, &pkt->src) && is_host(pkt, &pkt->dst);
+	       !pkt->foreign && !(pkt->tcp_flags & TCP_RST) &&
+	       !is_icmp_error(pkt) && is_host(pkt, &pkt->src) &&
+	       is_host(pkt, &pkt->dst);
 }
 
 #endif

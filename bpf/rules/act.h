@@ -16,6 +16,7 @@
 #include "actions/mirror.h"
 #include "actions/reject.h"
 #include "actions/wireguard_indexes.h"
+#include "packet/foreign.h"
 #include "rules/clauses.h"
 
 /* The actions that take more than a verdict. */
@@ -49,6 +50,12 @@ const volatile enum action action_names;
 /* Actions that may send an answer. */
 #define ACTIONS_THAT_ANSWER \
 	(1U << ACTION_REJECT | 1U << ACTION_CHALLENGE | 1U << ACTION_COOKIE)
+
+/* Actions that answer or remember: they leave foreign frames out.  REJECT drops
+ * these in silence.
+ */
+#define ACTIONS_FOR_OURS \
+	(1U << ACTION_LIMIT | 1U << ACTION_CHALLENGE | ACTIONS_ON_BYTES)
 
 /* Actions that leave work to the hook: struct deferred, or a note in pkt. */
 #define ACTIONS_DEFERRED \
@@ -115,6 +122,9 @@ static __always_inline void finish(struct __sk_buff *skb, const struct pkt *pkt,
 static __always_inline enum verdict
 act(struct pkt *pkt, const struct clause *clause)
 {
+	if (foreign_ignored && pkt->foreign &&
+	    ACTIONS_FOR_OURS >> clause->action & 1)
+		return VERDICT_CONTINUE;
 	if (actions_used & 1U << ACTION_LIMIT && clause->action == ACTION_LIMIT)
 		return limit(pkt, clause->config, clause->rule);
 	if (actions_used & 1U << ACTION_REJECT &&

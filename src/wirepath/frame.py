@@ -12,6 +12,7 @@ from wirepath.net import Datagram, Fault, Link, Packet
 _ETH_BYTES: Final = 14
 _ETH_IPV4: Final = 0x0800
 _ETH_IPV6: Final = 0x86DD
+_ETH_ARP: Final = 0x0806
 _ETH_VLAN: Final = frozenset({0x8100, 0x88A8})
 _VLAN_DEPTH: Final = 2  # 802.1ad: one service tag, one customer tag
 _VLAN_BYTES: Final = 4
@@ -21,6 +22,7 @@ _IPV4: Final = 4
 _IPV6: Final = 6
 _IPV4_BYTES: Final = 20
 _IPV6_BYTES: Final = 40
+_ONES: Final = 0xFFFF  # the sum of a header with its checksum, RFC 1071
 _LENGTH_MAX: Final = 0xFFFF
 _EXTENSION_DEPTH: Final = 8  # most headers; one more is malformed
 _EXTENSION_BYTES: Final = 8  # of the shortest header, RFC 8200 section 4
@@ -115,6 +117,9 @@ def parse(
             _ipv6(cursor, seen)
             _extensions(cursor, seen)
             _layer4(cursor, seen)
+        else:
+            at = 0 if link == "ethernet" else _ETH_BYTES
+            seen["misread"] = ethertype != _ETH_ARP and _is_ip(frame[at:], wire - at)
     except _Malformed as malformed:
         return malformed.fault
     except _Unseen:
@@ -146,6 +151,21 @@ def _version(cursor: _Cursor) -> int:
     # Without link-layer headers the version tells the protocol; returns its EtherType.
     [first] = cursor.peek(1, "ipv4_header")
     return {_IPV4: _ETH_IPV4, _IPV6: _ETH_IPV6}.get(first >> 4, 0)
+
+
+# Whether a frame that is not IP begins with an IP header all the same, beyond chance.
+def _is_ip(header: bytes, wire: int) -> bool:
+    if len(header) < _IPV4_BYTES:
+        return False
+    total = sum(_number(header, at) for at in range(0, _IPV4_BYTES, 2))
+    if header[0] == _IPV4 << 4 | _IPV4_BYTES // 4 and (total & _ONES) + (total >> 16) == _ONES:
+        return _IPV4_BYTES <= _number(header, 2) <= wire
+    return (
+        header[0] >> 4 == _IPV6
+        and _number(header, 4) + _IPV6_BYTES == wire
+        and header[6] in (_TCP, _UDP, _ICMPV6)
+        and header[7] != 0
+    )
 
 
 def _ipv4(cursor: _Cursor, seen: dict[str, Any]) -> None:

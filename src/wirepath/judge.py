@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 _CHUNK: Final = 65_536  # frames per call into C: about 0.1 s, so that SIGINT takes effect
 _CHUNK_KEPT: Final = 1_024  # where what the program makes of them is kept: 64 MiB at most
-_ADDED: Final = 4  # the word of skb->cb for added_bytes, see bpf/trace.h
+_ADDED: Final = 4  # the word of skb->cb for added_bytes and foreign, see bpf/trace.h
 _FRAME_BYTES_MAX: Final = 65_557  # two VLAN tags and the largest packet; the rest is none's
 
 
@@ -251,7 +251,7 @@ def judge_skbs(
 
     skbs: NDArray[Any] = np.zeros(len(traces), dtype=np.dtype(skb_dtype()))  # type: ignore[call-overload]
     skbs["tstamp"], skbs["mark"] = traces["now_ns"], traces["wire_bytes"]
-    skbs["cb"][:, _ADDED] = traces["added_bytes"]
+    skbs["cb"][:, _ADDED] = traces["added_bytes"] | traces["foreign"].astype("u4") << 16
     program.skb_runs(data, offsets, lengths, skbs, headers, left=left)
     for place, name in enumerate(("verdict", "reason", "fault", "rule")):
         traces[name] = skbs["cb"][:, place]

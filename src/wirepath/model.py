@@ -4,6 +4,7 @@ Tests compare the compiled program with it frame by frame; ``wirepath test`` use
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Generic, NamedTuple, TypeVar
 
@@ -165,6 +166,7 @@ class Model:
             else:
                 self.sets[name] = PrefixSet(spec.prefixes)
         self.bans = Bans(bans)
+        self._ignores_foreign = policy.datapath.foreign_frames == "ignore" and hook != "egress"
         self._management = PrefixSet(policy.datapath.never_block)
         known = {} if sessions is None else sessions
         self._memories = {
@@ -185,6 +187,7 @@ class Model:
         wire_bytes: int | None = None,
         *,
         added_bytes: int = 0,
+        foreign: bool = False,
     ) -> Decision:
         """Decide about *frame*.
 
@@ -193,6 +196,7 @@ class Model:
             now_ns: time on the clock by which bans expire and limits refill.
             wire_bytes: length of the frame on the wire, if the capture cut it.
             added_bytes: how many of those were never there: the header that a replay puts in front.
+            foreign: whether the frame is for another host's MAC.
         """
         packet = (
             frame
@@ -202,7 +206,9 @@ class Model:
         if not isinstance(packet, Packet):
             return Decision(Verdict(self.policy.datapath.malformed, "malformed", fault=packet))
         if not packet.family:
-            return Decision(Verdict("pass", "not_ip"))
+            return Decision(Verdict("pass", "misread" if packet.misread else "not_ip"))
+        if foreign and self._ignores_foreign:
+            packet = replace(packet, foreign=True)
         guarded = self._guard(packet, now_ns)
         return Decision(guarded) if guarded else self._walk(packet, now_ns)
 
@@ -235,6 +241,8 @@ class Model:
             if rule.match.holds(packet, self.sets):
                 if rule.action.counts:
                     matched.append(rule.name)
+                if packet.foreign and rule.action.for_ours:
+                    continue
                 memory = self._memories[rule.name]
                 memory.now_ns, memory.departs_ns = now_ns, departs_ns
                 memory.leaves_with = leaves_with

@@ -24,6 +24,8 @@ VerdictName = Literal["pass", "drop", "tx", "redirect"]
 """The possible verdicts on a packet."""
 Outcome = Literal["pass", "drop"]
 """The verdicts that a policy can ask for by name."""
+ForeignFrames = Literal["ignore", "judge"]
+"""What becomes of limits, answers and bans for frames to other hosts' MACs."""
 Reason = Literal[
     "default",
     "rule",
@@ -37,6 +39,7 @@ Reason = Literal[
     "reject",
     "challenge",
     "essential",
+    "misread",
 ]
 Fault = Literal[
     "ethernet",
@@ -237,10 +240,12 @@ class Packet:
         frame_bytes: length on the wire, from the Ethernet header on.
         segments: how many packets it is on the wire; more than 1 if the kernel has merged them.
         family: 0 if it is not IP, or if the capture cut its IP header; no rule sees such frames.
+        misread: it is IP, but its header is where another kind of link has it.
         source, destination: 128-bit numbers; 0 without family.
         proto: the protocol after IPv6 extension headers; 0 without family.
         sport, dport: of TCP and UDP; None if not readable, as in a later fragment.
         to_group: the destination MAC is multicast or broadcast.
+        foreign: the destination MAC is another host's; a frame alone does not tell.
         tcp_flags: FIN is bit 0, CWR bit 7; None unless TCP.
         tcp_seq: the sequence number; None unless TCP.
         icmp_type: of ICMP and ICMPv6; None otherwise.
@@ -257,7 +262,9 @@ class Packet:
     frame_bytes: int
     segments: int = 1
     to_group: bool = False
+    foreign: bool = False
     family: Family = 0
+    misread: bool = False
     source: int = 0
     destination: int = 0
     proto: int = 0

@@ -126,6 +126,35 @@ _NOT_IP: dict[str, Frame | Layer] = {
     "old-qinq-ethertype-not-a-tag": Eth(0x9100) / Vlan(3) / IPv4() / TCP,
 }
 
+
+def _flipped(frame: bytes, at: int) -> bytes:
+    return frame[:at] + bytes([frame[at] ^ 1]) + frame[at + 1 :]
+
+
+_BARE4, _BARE6 = bytes(IPv4() / UDP / bytes(30)), bytes(IPv6() / TCP)
+# To this MAC, from this one, ARP of 60 bytes could be IPv6 with 20 bytes of TCP.
+_UNLUCKY = Eth(dst=b"\x60\0\0\0\0\x14", src=b"\x06\x40\0\0\0\1")
+
+# IP without an Ethernet header, where there should be one.
+_MISREAD: dict[str, bytes] = {
+    "ipv4": _BARE4,
+    "ipv6": _BARE6,
+    "ipv6-udp": bytes(IPv6() / UDP),
+    "ipv6-icmp": bytes(IPv6() / Icmp6()),
+    "ipv4-padded": _BARE4 + bytes(9),
+    "ethertype-of-experiments": bytes(_UNLUCKY / bytes(46))[:12] + b"\x88\xb5" + bytes(46),
+}
+_NOT_MISREAD: dict[str, bytes] = {
+    "checksum": _flipped(_BARE4, 11),
+    "ipv4-longer-than-the-frame": _BARE4[:-1],
+    "ipv4-options": bytes(IPv4(options=bytes(4)) / UDP / bytes(30)),
+    "ipv6-other-length": _BARE6 + bytes(1),
+    "ipv6-other-protocol": bytes(IPv6() / bytes(30)),
+    "ipv6-no-hops": bytes(IPv6(hops=0) / TCP),
+    "arp-of-unlucky-macs": bytes(_UNLUCKY / Arp() / bytes(18)),
+    "short": _BARE4[:19],
+}
+
 CASES = [
     *decided("found", FOUND, _PASSED_OVER),
     *decided("ip", ANY, _IP),
@@ -133,6 +162,8 @@ CASES = [
         Case(f"not-ip-{name}", ANY, bytes(frame), "pass", "not_ip")
         for name, frame in _NOT_IP.items()
     ),
+    *(Case(f"misread-{name}", ANY, f, "pass", "misread") for name, f in _MISREAD.items()),
+    *(Case(f"not-misread-{name}", ANY, f, "pass", "not_ip") for name, f in _NOT_MISREAD.items()),
     # Bytes after the IP packet in the frame are ignored: here a whole UDP datagram.
     Case(
         "padding-unread",

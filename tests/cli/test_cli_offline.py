@@ -68,6 +68,17 @@ def test_check_refuses_limits_that_need_too_much(wirepath_: Wirepath, tmp_path: 
     )
 
 
+def test_check_says_if_foreign_frames_are_judged(wirepath_: Wirepath, tmp_path: Path) -> None:
+    policy = tmp_path / "policy.toml"
+    policy.write_text('[datapath]\nforeign_frames = "judge"\n')
+    said = wirepath_("check", policy).out
+    assert "\n  foreign      judge: frames for other hosts count as our own\n" in said
+    assert wirepath_("check", policy, "--json").json()["datapath"]["foreign_frames"] == "judge"
+    policy.write_text('[datapath]\nforeign_frames = "drop"\n')
+    said = wirepath_("check", policy).refused(2)
+    assert said.endswith('foreign_frames: "drop": unknown value (write "ignore" or "judge")')
+
+
 def test_check_lists_the_essentials(wirepath_: Wirepath, tmp_path: Path) -> None:
     file = tmp_path / "policy.toml"
     rule = '[[rule]]\nname = "web"\nhook = "egress"\naction = "pass"\n'

@@ -42,11 +42,13 @@ class Sent:
         data: the bytes, as captured.
         wire_bytes: its length on the wire if a snap length cut it; None otherwise.
         now_ns: the time on the clock of the data plane.
+        foreign: whether it is for another host's MAC.
     """
 
     data: bytes
     wire_bytes: int | None = None
     now_ns: int = 0
+    foreign: bool = False
 
     @property
     def wire(self) -> int:
@@ -133,6 +135,7 @@ class Xdp:
         traces = np.zeros(len(frames), dtype=self._trace)
         traces["now_ns"] = [frame.now_ns for frame in frames]
         traces["wire_bytes"] = [frame.wire for frame in frames]
+        traces["foreign"] = [frame.foreign for frame in frames]
         data = b"".join(frame.data for frame in frames)
         judge = judge_frames if self.hook == "ingress" else judge_skbs
         returned = judge(self.generation.program, data, offsets, lengths, traces)
@@ -171,7 +174,9 @@ class Expected:
         return [self._judge(frame) for frame in frames]
 
     def _judge(self, frame: Sent) -> Verdict:
-        decision = self.model.decide(frame.data, frame.now_ns, frame.wire_bytes)
+        decision = self.model.decide(
+            frame.data, frame.now_ns, frame.wire_bytes, foreign=frame.foreign
+        )
         verdict = decision.verdict
         for name in decision.matched:
             dropped = verdict.verdict == "drop" and verdict.rule == name

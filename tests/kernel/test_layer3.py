@@ -73,3 +73,17 @@ def test_addresses_that_look_like_ethertypes(hook: Hook) -> None:
     with Xdp(Policy.parse(text), hook=hook, link="ip") as program:
         verdicts = [verdict.verdict for verdict in program.judge(sent)]
     assert verdicts == ["drop"] * 4 + ["pass"]
+
+
+@pytest.mark.parametrize("hook", HOOKS)
+def test_ip_with_an_ethernet_header(hook: Hook) -> None:
+    """It is told apart from what is not IP."""
+    frames = [
+        Sent(bytes(Eth() / IPv4() / Udp() / bytes(20))),
+        Sent(bytes(Eth() / IPv6() / Tcp())),
+        Sent(bytes(Eth(0x88B5) / bytes(46))),
+    ]
+    with Xdp(Policy.parse('[[rule]]\nname = "all"\n'), hook=hook, link="ip") as program:
+        model = Model(program.policy, hook=hook, link="ip")
+        assert disagreements(program, Expected(model), frames) == []
+        assert [each.reason for each in program.judge(frames)] == ["misread", "misread", "not_ip"]

@@ -15,6 +15,7 @@ from scapy.layers.inet import IP, TCP, UDP
 from scapy.layers.inet6 import IPv6
 from scapy.layers.l2 import Ether
 
+from wirepath.datapath import Datapath
 from wirepath.errors import KernelError, RequestError
 from wirepath.kernel.interface import Interface
 from wirepath.lab import control
@@ -33,6 +34,7 @@ from wirepath.lab.traffic import (
 )
 from wirepath.lab.web import PAGE, WebClient, WebServer
 from wirepath.net import Prefix, parse_address
+from wirepath.policy import Policy
 
 ETH_P_ALL = 3
 V4, V6 = "192.0.2.1", "2001:db8::1"
@@ -320,3 +322,16 @@ def test_control(lab_name: str) -> None:
     control.down(lab_name)
     control.down(lab_name)
     assert control.status(lab_name) == []
+
+
+def test_answers_of_xdp_arrive(lab: Lab) -> None:
+    """A connection to a port that the policy rejects fails at once."""
+    rejecting = '[[rule]]\nname = "no"\nmatch = { proto = "tcp", dport = 23 }\nreject = true\n'
+    with lab.server.namespace.entered():
+        datapath = Datapath.up(lab.server.interface, Policy.parse(rejecting))
+    with lab.client.namespace.entered():
+        client = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    client.settimeout(10)
+    with client, pytest.raises(ConnectionRefusedError):
+        client.connect((lab.server.ipv4, 23))
+    assert datapath.counters().hooks["ingress"].verdicts["tx"].packets == 1

@@ -1,15 +1,21 @@
 """Packets that an interface receives and our program never meets are told."""
 
+import socket
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from harness.frames import IPv4, IPv6, Tcp, Udp
+from harness.numbered import settle
 from harness.pair import IFNAME, IPV4, Pair, run
+from wirepath.cli import main
 from wirepath.datapath import Datapath, device
 from wirepath.errors import AttachError
 from wirepath.kernel import virtio
 from wirepath.kernel.interface import Interface, received
+from wirepath.kernel.links import Mode
+from wirepath.lab.netns import Namespace
 from wirepath.policy import Policy
 
 COUNT = '[[rule]]\nname = "all"\n'
@@ -44,6 +50,42 @@ def test_packets_that_no_program_meets(hosts: Pair, bpffs: Path) -> None:
     assert warning.startswith("ingress: ")
     assert "packets were received, and none met our program (see `wirepath doctor wp0`" in warning
     datapath.down()
+
+
+def put(host: Namespace, frame: bytes, proto: int = 0) -> None:
+    """Send *frame* from *host*, which tells its kernel that it is of protocol *proto*."""
+    with host.entered(), socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as raw:
+        raw.bind((IFNAME, proto))
+        raw.send(frame)
+
+
+@pytest.mark.parametrize("mode", ["native", "generic"])
+def test_ip_without_the_header_of_the_link(hosts: Pair, bpffs: Path, mode: Mode) -> None:
+    """At ingress bytes tell it; `apply` begins to count anew."""
+    policy = Policy.parse(COUNT)
+    with Datapath.up(IFNAME, policy, mode=mode).temporarily() as datapath:
+        for packet in (IPv4() / Udp() / bytes(30), IPv6() / Tcp()):
+            put(hosts.far, bytes(packet))
+        settle(hosts.near)
+        assert datapath.counters().hooks["ingress"].reasons["misread"].packets == 2
+        (warning,) = datapath.status().warnings
+        assert warning.startswith("ingress: 2 IP packets passed that no rule could read (attach")
+        assert main(["status", "--check"]) == 1
+        datapath.apply(policy)
+        assert datapath.status().warnings == ()
+        assert main(["status", "--check"]) == 0
+
+
+def test_ip_by_the_kernel_but_not_by_its_bytes(hosts: Pair, bpffs: Path) -> None:
+    """At TC the kernel's own view of the packet tells it."""
+    policy = Policy.parse('[[rule]]\nname = "all"\nhook = ["tc_ingress", "egress"]\n')
+    with Datapath.up(IFNAME, policy).temporarily() as datapath:
+        put(hosts.near, bytes(12) + b"\x88\xb5" + bytes(46))
+        run(hosts.near, "ping", "-c", "1", IPV4[1])  # ARP and IP are neither
+        assert datapath.status().warnings == ()
+        put(hosts.near, bytes(12) + b"\x88\xb5" + bytes(46), proto=0x0800)
+        (warning,) = datapath.status().warnings
+        assert warning.startswith("egress: 1 IP packet passed that no rule could read")
 
 
 @pytest.mark.parametrize(

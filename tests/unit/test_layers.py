@@ -53,7 +53,7 @@ HEADERS = """
     packet/checksum actions/limit_bucket
     clock track/connections packet/cursor prefixes/literals prefixes/sets
     rules/clauses actions/limit_cells actions/mirror packet/scratch
-    guard/essentials
+    guard/essentials packet/foreign packet/misread
     track/packet_state track/icmp_state
     guard/bans packet/parse_ipv6 packet/parse_l4 actions/limit_ask actions/wireguard_mac1
     actions/dscp rewrite/rewrite_dscp actions/wireguard_indexes

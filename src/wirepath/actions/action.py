@@ -96,6 +96,7 @@ class Action:
         hooks: the hooks at which it works.
         absent: why it does not work at the others; empty if that is obvious.
         counts: whether its rule counts packets, as every rule of the operator does.
+        for_ours: whether it answers or remembers, so that it does nothing about foreign frames.
         most: how many rules at a hook may have it; None if any number.
         reason: the reason of `verdict`.
         tcp_flags: (all set, all clear) of the only TCP packets that it is for; empty if it is for
@@ -112,6 +113,7 @@ class Action:
     hooks: ClassVar[tuple[Hook, ...]] = HOOKS
     absent: ClassVar[str] = ""
     counts: ClassVar[bool] = True
+    for_ours: ClassVar[bool] = False
     most: ClassVar[int | None] = None
     reason: ClassVar[Reason] = "rule"
     tcp_flags: ClassVar[tuple[tuple[int, int], ...]] = ()

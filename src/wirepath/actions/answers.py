@@ -26,6 +26,7 @@ def may_be_answered(packet: Packet) -> bool:
     return not (
         packet.fragment == "later"
         or packet.to_group
+        or packet.foreign
         or (packet.tcp_flags or 0) & RST
         or _is_icmp_error(packet)
         or any(packet.source in none or packet.destination in none for none in _NO_HOSTS)

@@ -64,6 +64,7 @@ class Challenge(Action):
 
     hooks: ClassVar[tuple[Hook, ...]] = ("ingress",)
     kind: ClassVar[str] = "challenge"
+    for_ours: ClassVar[bool] = True
     configs: ClassVar[str] = "challenges"
     tcp_flags: ClassVar[tuple[tuple[int, int], ...]] = ((_SYN, _ACK), (RST, _SYN))
 

@@ -37,6 +37,7 @@ class Cookie(Action):
     nat: Nat = "refuse"
 
     kind: ClassVar[str] = "cookie"
+    for_ours: ClassVar[bool] = True
     configs: ClassVar[str] = "cookies"
     tcp_flags: ClassVar[tuple[tuple[int, int], ...]] = ((_SYN, _ACK),)
 

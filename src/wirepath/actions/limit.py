@@ -154,6 +154,7 @@ class Limit(Action):
     shape: bool = False
 
     kind: ClassVar[str] = "limit"
+    for_ours: ClassVar[bool] = True
     configs: ClassVar[str] = "limits"
     states: ClassVar[tuple[StateMap, ...]] = (BUCKETS, _EXACT, _DUE)
     counting: ClassVar[Counting] = LIMITED

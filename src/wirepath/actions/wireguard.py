@@ -99,6 +99,7 @@ class WireGuard(Action):
 
     hooks: ClassVar[tuple[Hook, ...]] = ("ingress",)
     kind: ClassVar[str] = "wireguard"
+    for_ours: ClassVar[bool] = True
     configs: ClassVar[str] = "wireguards"
     states: ClassVar[tuple[StateMap, ...]] = (_SEEN, _SESSIONS)
     counting: ClassVar[Counting] = LIMITED

@@ -37,13 +37,8 @@ def _check(options: Namespace) -> None:
 
 
 def _tell(found: Report) -> None:
-    policy, datapath = found.policy, found.policy.datapath
-    show.line(f"{policy.file}: valid")
-    show.line(f"  default      {_default(policy)}")
-    for what in ("fragments", "malformed"):
-        show.line(f"  {what:11}  {getattr(datapath, what)}")
-    for prefix in datapath.never_block:
-        show.line(f"  never block  {prefix}")
+    policy = found.policy
+    _tell_settings(policy)
     if found.essentials:
         at = ", ".join(found.essentials)
         show.line(f"  essentials   pass at {at}, before bans and rules:")
@@ -71,6 +66,18 @@ def _tell(found: Report) -> None:
         show.line(f"note: {policy.file}: {cut}")
     for note in found.notes:
         show.line(f"note: {note}")
+
+
+def _tell_settings(policy: Policy) -> None:
+    datapath = policy.datapath
+    show.line(f"{policy.file}: valid")
+    show.line(f"  default      {_default(policy)}")
+    for what in ("fragments", "malformed"):
+        show.line(f"  {what:11}  {getattr(datapath, what)}")
+    if datapath.foreign_frames == "judge":
+        show.line("  foreign      judge: frames for other hosts count as our own")
+    for prefix in datapath.never_block:
+        show.line(f"  never block  {prefix}")
 
 
 def _default(policy: Policy) -> str:

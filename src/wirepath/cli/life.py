@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from wirepath.cli import show, ssh_peer
 from wirepath.cli.parser import add_json, add_live, add_yes
-from wirepath.datapath import Datapath
+from wirepath.datapath import Datapath, answers
 from wirepath.errors import RequestError, printable
 
 if TYPE_CHECKING:
@@ -56,6 +56,7 @@ def _up(options: Namespace) -> None:
 
     policy = Policy.load(options.policy)
     _warn(policy, skip_bad=options.skip_bad)
+    _warn_of_answers(options.iface, policy, options.mode)
     with (
         _telling(options.iface),
         Datapath.up(
@@ -125,6 +126,11 @@ def _warn_of_tags(policy: Policy, device: str, mode: Mode) -> None:
         print(f"note: {note}", file=sys.stderr)
 
 
+def _warn_of_answers(name: str, policy: Policy, mode: Mode) -> None:
+    if lost := answers.note(name, policy, mode):
+        print(f"note: {printable(policy.file)}: {lost}", file=sys.stderr)
+
+
 # An interrupt that comes after the commit has not undone the change: the operator should know.
 @contextmanager
 def _telling(name: str, *, down: bool = False) -> Iterator[None]:
@@ -184,7 +190,10 @@ def _apply(options: Namespace) -> None:
     policy = Policy.load(Path(file))
     _warn(policy, skip_bad=options.skip_bad)
     with Datapath.open(name) as datapath, _telling(datapath.name):
-        before = datapath.status().conntrack
+        now = datapath.status()
+        before = now.conntrack
+        if now.filtering:
+            _warn_of_answers(now.iface, policy, datapath.manifest.mode)
         if options.dry_run:
             difference = datapath.difference(policy, skip_bad=options.skip_bad, yes=options.yes)
         else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from wirepath.datapath import tags
+from wirepath.datapath import answers, tags
 from wirepath.datapath.generation.loading import BOUND
 from wirepath.datapath.live import counters
 from wirepath.datapath.live.ban_view import BanView
@@ -108,9 +108,11 @@ def warnings(handles: Handles, bans: Usage) -> list[str]:
     else:
         found += [
             *_unseen(handles),
+            *_misread(handles),
             *_stripped(handles),
             *_out_of_place(handles),
             *_missed(handles),
+            *answers.warnings(handles, counters.hooks(handles)["ingress"]),
         ]
     return found + mirror_warnings(handles) + full_warnings(bans)
 
@@ -139,6 +141,18 @@ def _stripped(handles: Handles) -> list[str]:
         return []
     bound = handles.program.name == BOUND
     return tags.unseen(interface, manifest.need_tags, manifest.mode, bound=bound)
+
+
+# The headers of such packets are not where the device should have them.
+def _misread(handles: Handles) -> list[str]:
+    cure = "attach where they are plain IP: to the device above or below"
+    found = []
+    for hook, outcomes in counters.hooks(handles).items():
+        count = outcomes.reasons["misread"].packets - handles.manifest.misread.get(hook, 0)
+        if count:
+            what = f"{count:,} IP packet{'s' * (count != 1)} passed that no rule could read"
+            found.append(f"{hook}: {what} ({cure})")
+    return found
 
 
 def mirror_warnings(handles: Handles) -> list[str]:

@@ -14,6 +14,7 @@ from wirepath.kernel.interface import Interface
 from wirepath.kernel.maps import Map
 from wirepath.kernel.netlink import xdp_features, xdp_metadata
 from wirepath.kernel.refusal import GENERIC, PAGE_MTU
+from wirepath.kernel.veth import peer_of
 from wirepath.native import lib
 
 OLDEST: Final = (6, 1)
@@ -61,6 +62,7 @@ def interface(name: str) -> list[Finding]:
         _driver(found),
         *_native(found),
         *_place(found),
+        *_peer(found),
         Finding("mtu", ok=True, detail=f"{found.mtu}"),
         queues(found),
         lro(found),
@@ -203,6 +205,22 @@ def _place(found: Interface) -> Iterator[Finding]:
     ):
         detail, _, cure = told.rpartition(" (")
         yield Finding("place", ok=None, detail=detail, cure=cure.removesuffix(")"))
+
+
+# Only a policy that answers needs a program at the peer, so its absence is not wrong.
+def _peer(found: Interface) -> Iterator[Finding]:
+    if not (peer := peer_of(found)):
+        return
+    if peer.takes_answers is None:
+        yield Finding("veth peer", ok=None, detail="cannot be seen from here")
+        return
+    where = peer.name if peer.here else f"{peer.name} in another network namespace"
+    if peer.takes_answers:
+        yield Finding("veth peer", ok=True, detail=f"{where}, takes answers of XDP")
+        return
+    detail = f"{where}, without native XDP program: answers in native mode do not arrive"
+    cure = "if the policy answers, attach a program there, or use --mode generic"
+    yield Finding("veth peer", ok=None, detail=detail, cure=cure)
 
 
 def queues(found: Interface) -> Finding:

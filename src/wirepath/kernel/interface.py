@@ -7,9 +7,10 @@ import os
 from dataclasses import dataclass
 from errno import ENODEV
 from pathlib import Path
+from socket import AF_PACKET, SOCK_RAW, socket
 from typing import Final, Literal, Self
 
-from wirepath.errors import RequestError
+from wirepath.errors import KernelError, RequestError
 from wirepath.kernel.handle import checked
 from wirepath.native import ffi, lib
 
@@ -98,6 +99,22 @@ def name_of(ifindex: int) -> str:
     """Return the name of an interface of this network namespace; empty if it is gone."""
     buffer = ffi.new("char[16]")
     return os.fsdecode(ffi.string(buffer)) if lib.if_indextoname(ifindex, buffer) else ""
+
+
+def mac_of(name: str) -> bytes:
+    """Return the MAC of interface *name* as it is now; empty without one, or if it is gone.
+
+    Addresses of other links (the IPv4 address of a tunnel) are left out.
+    """
+    with socket(AF_PACKET, SOCK_RAW, 0) as asker:
+        try:
+            asker.bind((name, 0))
+        except OSError as error:
+            if error.errno == ENODEV:
+                return b""
+            raise KernelError(f"look at {name}", error.errno or 0) from error
+        *_, arphrd, mac = asker.getsockname()
+    return bytes(mac) if arphrd in _ETHERNET else b""
 
 
 def received(name: str) -> int:

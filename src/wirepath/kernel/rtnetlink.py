@@ -46,6 +46,7 @@ _FLAGS: Final = 0x3FFF  # NLA_TYPE_MASK
 _KIND, _OPTIONS = 1, 2  # TCA_*
 _IFINFO: Final = struct.Struct("=BBHiII")  # struct ifinfomsg
 _IFNAME, _LINK, _MASTER = 3, 5, 10  # IFLA_*
+_TARGET_NETNS: Final = 46  # IFLA_TARGET_NETNSID
 
 
 class Traffic(NamedTuple):
@@ -153,6 +154,24 @@ def above(name: str) -> dict[int, str]:
     while more := {up for low, up in steps if low in reached and up in names} - reached:
         reached |= more
     return {index: names[index] for index in reached}
+
+
+def link(index: int, namespace: int | None = None) -> dict[int, bytes]:
+    """Give the attributes of one interface, IFLA_* of linux/if_link.h.
+
+    Args:
+        index: its number in its network namespace.
+        namespace: the ID that this namespace has for the one it is in; None if it is in this one.
+
+    Raises:
+        OSError: there is no such interface (ENODEV), or it may not be seen (EPERM).
+    """
+    asked = _IFINFO.pack(0, 0, 0, index, 0, 0)
+    if namespace is not None:
+        asked += attribute(_TARGET_NETNS, struct.pack("=i", namespace))
+    # The kernel acknowledges a request that it has answered, too.
+    answer = next(iter(list(_answers(GETLINK, asked, _ACK))))
+    return attributes(answer[_IFINFO.size :])
 
 
 def _answers(kind: int, message: bytes, flags: int) -> Iterator[bytes]:

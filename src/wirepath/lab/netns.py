@@ -189,7 +189,8 @@ def tune_veth(namespace: Namespace, ifname: str) -> None:
     """Set up a veth so that its peer can run XDP and it can receive redirected frames.
 
     Transmit checksum offload is turned off, since the peer's XDP program would see partial
-    checksums. GRO is turned on, since a veth accepts redirected frames only with GRO or a program.
+    checksums. GRO is turned on, since a veth accepts redirected frames only with GRO or a program;
+    for the answers of its peer's XDP program (XDP_TX) it needs a program: `wirepath.lab.port`.
 
     Source: drivers/net/veth.c, ``veth_xdp_xmit``.
     """

@@ -8,8 +8,9 @@
         +--- wp-client --+- wp-attacker -+--- wp-server
                     NAME-net: bridge wp-bridge
 
-Every line is a veth pair.  All hosts are in 192.0.2.0/24 (RFC 5737) and 2001:db8::/64 (RFC 3849);
-packets to other networks go to the bridge, .254, which drops them.
+Every line is a veth pair, whose port at the bridge has an XDP program, so that answers of XDP
+arrive (`wirepath.lab.port`).  All hosts are in 192.0.2.0/24 (RFC 5737) and 2001:db8::/64
+(RFC 3849); packets to other networks go to the bridge, .254, which drops them.
 """
 
 import os
@@ -20,6 +21,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from wirepath.errors import RequestError
+from wirepath.lab import port
 from wirepath.lab.netns import Namespace, tune_veth
 from wirepath.lab.signals import ends_on_signals
 
@@ -164,6 +166,7 @@ def _connect(wire: "IPRoute", net: Namespace, host: Host) -> None:
     wire.link("add", ifname=host.port, kind="veth", peer=peer, **sizes)
     tune_veth(net, host.port)
     tune_veth(host.namespace, host.interface)
+    port.attach(net, host.port)
     bridge = wire.link_lookup(ifname=BRIDGE)[0]
     wire.link("set", ifname=host.port, master=bridge, state="up")
     with host.namespace.netlink() as inside:

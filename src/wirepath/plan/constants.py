@@ -31,6 +31,7 @@ def constants(hook: Hook, lowered: Classifier, slots: Slots, link: Link) -> dict
             "answers": any("tx" in rule.action.may for rule in policy.rules),
             "layer3": link == "ip",
         },
+        "foreign_ignored": _ignores_foreign(hook, policy, link),
         "guard_config": {
             "never_block": bool(datapath.never_block),
             "essentials": datapath.passes_essentials,
@@ -57,6 +58,16 @@ def _tracking(policy: Policy) -> dict[str, object]:
         "count": len(zones),
         "zoned": any(zone is not None for zone in zones),
     }
+
+
+# Whether the program has to tell frames for other hosts: only for rules that limit or answer.
+def _ignores_foreign(hook: Hook, policy: Policy, link: Link) -> bool:
+    return (
+        policy.datapath.foreign_frames == "ignore"
+        and link == "ethernet"
+        and hook != "egress"
+        and any(rule.action.for_ours or "tx" in rule.action.may for rule in policy.rules)
+    )
 
 
 # By set, its number in the keys of prefix counters.

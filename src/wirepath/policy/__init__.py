@@ -14,7 +14,7 @@ from wirepath import actions
 from wirepath.document import Document, Table, choice, flag, string
 from wirepath.errors import PolicyError, Problem, RequestError, errno_name, shown
 from wirepath.inputs import POLICY_BYTES_MAX, open_input, read_input
-from wirepath.net import HOOKS, Hook, Outcome, Prefix
+from wirepath.net import HOOKS, ForeignFrames, Hook, Outcome, Prefix
 from wirepath.policy import zones
 from wirepath.policy.match import Match
 from wirepath.policy.min_prefix import read_min_prefix
@@ -33,6 +33,7 @@ _NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}", re.ASCII)
 _NAME_CURE: Final = "use a-z 0-9 . _ -, at most 63, beginning with a letter or digit"
 _OUTCOME: Final[Callable[[Any], Outcome]] = choice("pass", "drop")
 _HOOK: Final[Callable[[Any], Hook]] = choice(*HOOKS)
+_FOREIGN: Final[Callable[[Any], ForeignFrames]] = choice("ignore", "judge")
 _PROTO_NAMES: Final = {TCP: "tcp", UDP: "udp"}
 _NONE: Final[Mapping[str, Any]] = MappingProxyType({})
 
@@ -245,6 +246,7 @@ def _read_datapath(table: Table) -> Settings:
         default=default,
         defaults=defaults,
         essentials=table.one("essentials", flag, None),
+        foreign_frames=table.one("foreign_frames", _FOREIGN, "ignore"),
         fragments=table.one("fragments", _OUTCOME, "pass"),
         malformed=table.one("malformed", _OUTCOME, "drop"),
         never_block=table.all("never_block", _prefix),

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from wirepath.actions import Action
-from wirepath.net import Hook, Outcome, Prefix
+from wirepath.net import ForeignFrames, Hook, Outcome, Prefix
 from wirepath.policy.match import Match
 
 
@@ -18,6 +18,7 @@ class Settings:
         default: verdict on packets that no rule decides on.
         defaults: the same by hook, for hooks where it differs.
         essentials: whether the packets of `wirepath.essentials` pass; None if the default decides.
+        foreign_frames: whether limits, answers and bans leave out frames for other hosts' MACs.
         fragments: whether later fragments are dropped before the rules, or go on to them.
         malformed: verdict on frames with wrong lengths.
         never_block: sources that pass before every ban and rule.
@@ -26,6 +27,7 @@ class Settings:
     default: Outcome = "pass"
     defaults: Mapping[Hook, Outcome] = field(default_factory=dict)
     essentials: bool | None = None
+    foreign_frames: ForeignFrames = "ignore"
     fragments: Outcome = "pass"
     malformed: Outcome = "drop"
     never_block: tuple[Prefix, ...] = ()
@@ -37,7 +39,11 @@ class Settings:
 
     def document(self) -> dict[str, Any]:
         """Give the table as plain values, for JSON, without the defaults by hook."""
-        chosen = {} if self.essentials is None else {"essentials": self.essentials}
+        chosen: dict[str, Any] = {}
+        if self.essentials is not None:
+            chosen["essentials"] = self.essentials
+        if self.foreign_frames != "ignore":
+            chosen["foreign_frames"] = self.foreign_frames
         return {
             "default": self.default,
             **chosen,

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any, Self
 
 from wirepath.datapath.generation.load import Generation
 from wirepath.datapath.generation.loading import Loading
-from wirepath.datapath.generation.manifest import describing
+from wirepath.datapath.generation.manifest import Seen, describing
 from wirepath.datapath.generation.pinned import INGRESS
 from wirepath.datapath.generation.state import first_slots, next_slots
 from wirepath.datapath.host.mirrors import devices
 from wirepath.datapath.live import counters
 from wirepath.datapath.live.ban_view import BanView
-from wirepath.kernel.interface import Interface, received
+from wirepath.kernel.interface import Interface, mac_of, received
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -56,8 +56,12 @@ class Next:
             BanView(old).forget({*slots.counters.values()} - {*old.manifest.counters.values()})
         else:
             slots = first_slots(policy)
-        judged = counters.hooks(old)[INGRESS].packets if old else 0
-        seen = received(order.place.device), judged
+        met = counters.hooks(old) if old else {}
+        seen = Seen(
+            received(order.place.device),
+            met[INGRESS].packets if met else 0,
+            {hook: outcomes.reasons["misread"].packets for hook, outcomes in met.items()},
+        )
         loaded = Generation.load(
             policy,
             order.members,
@@ -66,6 +70,7 @@ class Next:
             describe=describing(policy, order.mode, slots, order.tc, seen=seen, owner=owner),
             devices=devices(order.needs, order.place.iface),
             link=order.link,
+            mac=mac_of(order.place.device),
             loading=Loading.of(policy, order.mode, Interface.of(order.place.device)),
         )
         try:

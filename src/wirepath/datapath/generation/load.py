@@ -13,6 +13,8 @@ from wirepath.datapath.generation.manifest import PAGE
 from wirepath.datapath.generation.pinned import INGRESS, PROGRAM
 from wirepath.datapath.live.ban_lengths import Lengths
 from wirepath.kernel import conntrack
+from wirepath.kernel.functions import has_function
+from wirepath.kernel.lockdown import is_confidential
 from wirepath.plan import plan
 from wirepath.plan.sets import SETS
 
@@ -61,6 +63,7 @@ class Generation:
         devices: Mapping[str, int] | None = None,
         link: Link = "ethernet",
         loading: Loading | None = None,
+        mac: bytes | None = None,
         replaying: bool = False,
     ) -> Self:
         """Plan *policy*, load the programs and write their tables.
@@ -77,6 +80,7 @@ class Generation:
             devices: by mirror target, the ifindex that copies are sent to; no copies if None.
             link: the headers that frames begin with.
             loading: how the program of ingress is loaded; if None, as most drivers take it.
+            mac: the MAC of the interface; None if none gets the programs: then all frames are ours.
             replaying: whether a frame brings its own time and length along (``bpf/trace.h``).
 
         Raises:
@@ -107,6 +111,7 @@ class Generation:
                         **planned.shared.constants,
                         "replaying": replaying,
                         "packets_have_states": policy.tracks and conntrack.on_packets(),
+                        **_telling_foreign(mac, replaying=replaying),
                     },
                     sizes=needed,
                     shared=shared,
@@ -216,3 +221,14 @@ class Generation:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+# How the program tells foreign frames; where it cannot, every frame is ours. A replay is told.
+def _telling_foreign(mac: bytes | None, *, replaying: bool) -> dict[str, object]:
+    typed = has_function("bpf_cast_to_kern_ctx")
+    able = replaying or (mac is not None and (typed or not is_confidential()))
+    return {
+        "kernel_typed": typed,
+        "loaded_mac": int.from_bytes(mac or b"", "little"),
+        **({} if able else {"foreign_ignored": False}),
+    }

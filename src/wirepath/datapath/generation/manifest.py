@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Any, Final, Literal, Self
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Self
 
 from wirepath import __version__
 from wirepath.datapath.generation.record import dumps, read_record
@@ -32,6 +33,20 @@ Tc = Literal["tcx", "clsact"]
 """How programs are attached at the hooks of TC: by links, or as filters where there are none."""
 
 
+class Seen(NamedTuple):
+    """Counts of packets at the moment a generation is loaded, for `status` to compare with.
+
+    Attributes:
+        received: by the interface.
+        judged: by our program of ingress.
+        misread: by hook, those that are IP but could not be read.
+    """
+
+    received: int = 0
+    judged: int = 0
+    misread: Mapping[str, int] = MappingProxyType({})
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
     """Everything that a later process has to know about a generation.
@@ -47,7 +62,7 @@ class Manifest:
         since: when it began to serve, seconds since 1970.
         since_boot_ns: the same moment on CLOCK_BOOTTIME; 0 if the version that loaded it did not
             record it.
-        received, judged: packets until then, by the interface and by our program of ingress.
+        received, judged, misread: packets until then, as in `Seen`.
         policy: the policy, as `Policy.document` gives it.
         counters: by rule, its slot in ``rule_counters``.
         counted: by rule, the counts of its slot when the rule got it; only where they are not 0.
@@ -73,6 +88,7 @@ class Manifest:
     since_boot_ns: int = 0
     received: int
     judged: int
+    misread: dict[str, int] = field(default_factory=dict)
     policy: dict[str, Any]
     counters: dict[str, int]
     counted: dict[str, list[int]]
@@ -99,7 +115,7 @@ class Manifest:
         mode: Mode,
         since: float,
         since_boot_ns: int = 0,
-        seen: tuple[int, int] = (0, 0),
+        seen: Seen = Seen(),  # noqa: B008 - immutable
         slots: Slots,
         tc: Tc,
         owner: Mapping[str, Any] | None = None,
@@ -114,8 +130,9 @@ class Manifest:
             generation=slots.number,
             since=since,
             since_boot_ns=since_boot_ns,
-            received=seen[0],
-            judged=seen[1],
+            received=seen.received,
+            judged=seen.judged,
+            misread=dict(seen.misread),
             policy=policy.document(),
             counters=dict(slots.counters),
             counted={name: list(counts) for name, counts in slots.counted.items()},
@@ -192,13 +209,12 @@ def describing(
     slots: Slots,
     tc: Tc,
     *,
-    seen: tuple[int, int],
+    seen: Seen,
     owner: Mapping[str, Any],
 ) -> Callable[[Mapping[Hook, HookPlan], Tables], bytes]:
     """Return a function that makes the text of the manifest once the generation is planned.
 
-    *seen* is how many packets the interface has received, and how many ingress has judged; *owner*
-    is as in `Manifest`.
+    *seen* counts packets until now; *owner* is as in `Manifest`.
     """
     return lambda plans, tables: Manifest.of(
         policy,
