@@ -94,6 +94,7 @@ static __always_inline __u32 next_cell(const struct limit_bucket *bucket,
 	__s64 least =
 		outstanding(bucket->cell[1], now, most) * (CELL_PLACE + 1) + 1;
 
+#pragma clang loop unroll(disable) /* saves stack */
 	for (int i = 2; i <= LIMIT_WAYS; i++) {
 		__s64 rest = outstanding(bucket->cell[i], now, most) *
 				     (CELL_PLACE + 1) +
