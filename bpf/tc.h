@@ -13,6 +13,7 @@
 #include <linux/pkt_cls.h>
 #include <bpf/bpf_helpers.h>
 
+#include "packet/link_header.h"
 #include "packet/scratch.h"
 #include "pipeline.h"
 #include "rewrite/rewrite_dscp.h"
@@ -166,6 +167,11 @@ static __always_inline int tc(struct __sk_buff *skb)
 
 	if (!scratch)
 		return TC_ACT_SHOT;
+	if (hook == HOOK_TC_INGRESS && link_header_may_hide &&
+	    link_header_is_hidden(skb) && put_link_header_back(skb)) {
+		release_scratch(scratch);
+		return TC_ACT_SHOT;
+	}
 	verdict = judge_skb(skb, &scratch->pkt);
 	release_scratch(scratch);
 	return verdict == VERDICT_DROP ? TC_ACT_SHOT : TC_ACT_UNSPEC;

@@ -52,7 +52,7 @@ def test_who_flushes_it_is_told(hosts: Pair) -> None:
 
 
 def test_a_kernel_that_lets_nobody_ask(hosts: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(conntrack, "_LOOKUP", b"no such function")
+    monkeypatch.setattr(conntrack, "_LOOKUP", "no such function")
     refused = r"^look connections up on wp0: not supported by this kernel \[\w+\] \(needs CONFIG_"
     with pytest.raises(NotSupported, match=refused):
         Datapath.up(IFNAME, ASKS)

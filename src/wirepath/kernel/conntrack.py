@@ -12,15 +12,14 @@ import re
 import shutil
 import subprocess
 from errno import ENOENT
-from pathlib import Path
 from typing import Final
 
 from wirepath.errors import KernelError
+from wirepath.kernel.functions import has_function
 
 _CHAIN: Final = "prerouting"
 _RULE: Final = "ct state invalid"
-_TYPES: Final = Path("/sys/kernel/btf")
-_LOOKUP: Final = b"\0bpf_skb_ct_lookup\0"
+_LOOKUP: Final = "bpf_skb_ct_lookup"
 _KEPT: Final = re.compile(rb"[A-Za-z0-9.]")
 
 
@@ -79,8 +78,7 @@ def askable() -> bool:
 
     Source: net/netfilter/nf_conntrack_bpf.c.
     """
-    types = (_TYPES / name for name in ("nf_conntrack", "vmlinux"))
-    return any(path.exists() and _LOOKUP in path.read_bytes() for path in types)
+    return has_function(_LOOKUP, "nf_conntrack")
 
 
 def installed() -> bool:

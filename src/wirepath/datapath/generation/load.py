@@ -11,6 +11,7 @@ from wirepath.datapath.generation.hook import HookProgram
 from wirepath.datapath.generation.manifest import PAGE
 from wirepath.datapath.generation.pinned import INGRESS, PROGRAM
 from wirepath.datapath.live.ban_lengths import Lengths
+from wirepath.kernel.functions import has_function
 from wirepath.plan import plan
 from wirepath.plan.sets import SETS
 
@@ -92,6 +93,12 @@ class Generation:
             link=link,
             cpus=os.cpu_count() or 1,
         )
+        constants = {
+            "replaying": replaying,
+            "link_header_may_hide": link == "ethernet"
+            and not replaying
+            and has_function("bpf_cast_to_kern_ctx"),
+        }
         text = describe(planned.hooks, planned.tables) if describe else b""
         needed = write.sizes(planned.shared)
         needed |= {name: write.capacity(size) for name, size in planned.states.items()}
@@ -103,7 +110,7 @@ class Generation:
                 program = loaded[hook] = HookProgram.load(
                     hook,
                     of_hook,
-                    constants={**planned.shared.constants, "replaying": replaying},
+                    constants={**planned.shared.constants, **constants},
                     sizes=needed,
                     shared=shared,
                     frags=frags,
