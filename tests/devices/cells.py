@@ -1,0 +1,140 @@
+"""The table: each kind of device, and what `up` does there in each mode.
+
+``Filtered`` means that at every hook every packet meets the rules (``walk.py`` says which), and
+``Refused`` that `up` says why it is not to be.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from devices import making
+from devices.making import Maker, over_a_cable, tunnel
+
+
+@dataclass(frozen=True)
+class Filtered:
+    """The policy is in force.
+
+    Attributes:
+        answers: whether `reject` answers.
+        warns: what `status` warns of, a regular expression; empty: of nothing.
+    """
+
+    answers: bool = True
+    warns: str = ""
+
+
+@dataclass(frozen=True)
+class Refused:
+    """The command fails.
+
+    Attributes:
+        why: what it says, a regular expression.
+    """
+
+    why: str
+
+
+@dataclass(frozen=True)
+class Device:
+    """A row.
+
+    Attributes:
+        name: of the kind.
+        make: makes one.
+        native, generic: what `up` does.
+        where: where it can be made: on the kernel that runs the tests, in a guest, or in both.
+        since: the first kernel that has it.
+        link: whether its frames have Ethernet headers; without, rules that answer are refused.
+        speaks: whether frames that are not IP pass over it on their own.
+    """
+
+    name: str
+    make: Maker
+    native: Filtered | Refused
+    generic: Filtered | Refused
+    where: Literal["here", "guest", "both"] = "guest"
+    since: tuple[int, int] = (0, 0)
+    link: bool = True
+    speaks: bool = False
+
+
+NO_NATIVE = Refused(r"no native XDP .*--mode generic")
+BYPASSED = r"{}: packets .*attach "
+ALL = Filtered()
+WITHOUT = Filtered(answers=False)
+
+DEVICES = (
+    Device("veth", making.veth, ALL, ALL, "both"),
+    Device("lo", making.lo, NO_NATIVE, ALL, "both"),
+    Device("tun", making.tun, NO_NATIVE, WITHOUT, "both", link=False),
+    Device("tap", making.tap, ALL, ALL, "both"),
+    Device("bridge", making.bridge, NO_NATIVE, ALL, "both"),
+    Device("port of a bridge", making.bridge_port, ALL, ALL, "both"),
+    Device("macvlan", over_a_cable("type macvlan mode bridge"), NO_NATIVE, ALL, "both"),
+    Device(
+        "vxlan",
+        tunnel("type vxlan id 5 dstport 4789 local {own} remote {other}"),
+        NO_NATIVE,
+        ALL,
+        "both",
+    ),
+    Device("ifb", making.ifb, Refused(BYPASSED.format("ifb")), Refused(BYPASSED.format("ifb")),
+           "both"),
+    Device("vrf", making.vrf, Refused(BYPASSED.format("vrf")), Refused(BYPASSED.format("vrf"))),
+    Device("VLAN", over_a_cable("type vlan id 5", "type vlan id 5"), NO_NATIVE, ALL),
+    Device(
+        "parent of a VLAN",
+        over_a_cable("type vlan id 5", "type vlan id 5", on_parent=True),
+        WITHOUT,
+        WITHOUT,
+    ),
+    Device("QinQ", making.qinq, NO_NATIVE, ALL),
+    Device("parent of QinQ", making.qinq_parent, WITHOUT, WITHOUT),
+    Device("bond, active-backup", making.bond("active-backup"), ALL, ALL),
+    Device("bond, 802.3ad", making.bond("802.3ad"), ALL, ALL, speaks=True),
+    Device(
+        "bond, balance-alb", making.bond("balance-alb"), Refused("native XDP"), ALL, speaks=True
+    ),
+    Device("ipvlan", over_a_cable("type ipvlan mode l2"), NO_NATIVE, ALL),
+    Device("macsec", making.macsec, NO_NATIVE, ALL),
+    Device("netkit", making.netkit, NO_NATIVE, ALL, since=(6, 7)),
+    Device("WireGuard", making.wireguard, NO_NATIVE, WITHOUT, link=False),
+    Device("gre", tunnel("type gre local {own} remote {other}"), NO_NATIVE, WITHOUT, link=False),
+    Device(
+        "ipip",
+        tunnel("type ipip local {own} remote {other}", versions=(4,)),
+        NO_NATIVE,
+        WITHOUT,
+        link=False,
+    ),
+    Device(
+        "sit",
+        tunnel("type sit local {own} remote {other}", versions=(6,)),
+        NO_NATIVE,
+        WITHOUT,
+        link=False,
+    ),
+    Device(
+        "ip6tnl",
+        tunnel("type ip6tnl mode any local {own6} remote {other6}"),
+        NO_NATIVE,
+        WITHOUT,
+        link=False,
+    ),
+)
+
+# Cards of the guest's machine, with the options of QEMU's devices.
+CARDS = {
+    "virtio-net-pci": Device("virtio_net", making.card(1), ALL, ALL),
+    "virtio-net-pci,mq=on,vectors=10": Device("virtio_net, 4 queues", making.card(2), ALL, ALL),
+    "virtio-net-pci,mrg_rxbuf=off": Device(
+        "virtio_net, mrg_rxbuf=off", making.card(3), Refused("mrg_rxbuf=on"), ALL
+    ),
+    "virtio-net-pci,ctrl_guest_offloads=off": Device(
+        "virtio_net, fixed offloads", making.card(4), Refused("attach "), ALL
+    ),
+    "vmxnet3": Device("vmxnet3", making.card(5), ALL, ALL),
+    "e1000e": Device("e1000e", making.card(6), NO_NATIVE, ALL),
+}
+FAR_CARD = "virtio-net-pci"

@@ -1,0 +1,35 @@
+"""The table of devices, on the kernel that runs the tests; ``make test-kernels`` does the others."""
+
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from devices.cells import DEVICES, Device
+from devices.making import Hosts
+from devices.walk import walk
+from wirepath.kernel.links import Mode
+from wirepath.lab.netns import Namespace
+
+pytestmark = pytest.mark.kernel
+
+HERE = [device for device in DEVICES if device.where in ("here", "both")]
+
+
+@pytest.fixture
+def hosts(bpffs: Path, request: pytest.FixtureRequest) -> Iterator[Hosts]:
+    near, far = (Namespace(f"wp{os.getpid():x}-{role}") for role in ("near", "far"))
+    device = request.node.callspec.params["device"]
+    with ExitStack() as stack:
+        for host in (near,) if device.name == "lo" else (near, far):
+            stack.callback(host.remove)
+            host.create()
+        yield Hosts(near, near if device.name == "lo" else far)
+
+
+@pytest.mark.parametrize("mode", ["native", "generic"])
+@pytest.mark.parametrize("device", HERE, ids=lambda device: device.name)
+def test_cell(hosts: Hosts, device: Device, mode: Mode) -> None:
+    assert walk(device, mode, hosts).faults == []
