@@ -98,6 +98,7 @@ class Action:
         counts: whether its rule counts packets, as every rule of the operator does.
         most: how many rules at a hook may have it; None if any number.
         reason: the reason of `verdict`.
+        rewrites: whether it changes bytes of packets that go on.
         tcp_flags: (all set, all clear) of the only TCP packets that it is for; empty if it is for
             all packets.
     """
@@ -114,6 +115,7 @@ class Action:
     counts: ClassVar[bool] = True
     most: ClassVar[int | None] = None
     reason: ClassVar[Reason] = "rule"
+    rewrites: ClassVar[bool] = False
     tcp_flags: ClassVar[tuple[tuple[int, int], ...]] = ()
 
     @property
