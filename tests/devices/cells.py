@@ -30,9 +30,11 @@ class Refused:
 
     Attributes:
         why: what it says, a regular expression.
+        reason: the same in words, for the table of the docs.
     """
 
     why: str
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -59,8 +61,11 @@ class Device:
     speaks: bool = False
 
 
-NO_NATIVE = Refused(r"no native XDP .*--mode generic")
-BYPASSED = r"{}: packets .*attach "
+NO_NATIVE = Refused(r"no native XDP .*--mode generic", "its driver has no native XDP")
+VRF = Refused(r"vrf: packets .*attach to its members", "packets meet the hooks of its members")
+IFB = Refused(
+    r"ifb: packets .*attach where", "packets are redirected there after they met the hooks"
+)
 ALL = Filtered()
 WITHOUT = Filtered(answers=False)
 
@@ -79,9 +84,8 @@ DEVICES = (
         ALL,
         "both",
     ),
-    Device("ifb", making.ifb, Refused(BYPASSED.format("ifb")), Refused(BYPASSED.format("ifb")),
-           "both"),
-    Device("vrf", making.vrf, Refused(BYPASSED.format("vrf")), Refused(BYPASSED.format("vrf"))),
+    Device("ifb", making.ifb, IFB, IFB, "both"),
+    Device("vrf", making.vrf, VRF, VRF),
     Device("VLAN", over_a_cable("type vlan id 5", "type vlan id 5"), NO_NATIVE, ALL),
     Device(
         "parent of a VLAN",
@@ -92,9 +96,14 @@ DEVICES = (
     Device("QinQ", making.qinq, NO_NATIVE, ALL),
     Device("parent of QinQ", making.qinq_parent, WITHOUT, WITHOUT),
     Device("bond, active-backup", making.bond("active-backup"), ALL, ALL),
+    Device("slave of that bond", making.bond("active-backup", slave=True), ALL, ALL),
     Device("bond, 802.3ad", making.bond("802.3ad"), ALL, ALL, speaks=True),
     Device(
-        "bond, balance-alb", making.bond("balance-alb"), Refused("native XDP"), ALL, speaks=True
+        "bond, balance-alb",
+        making.bond("balance-alb"),
+        Refused("native XDP", "one of its modes that run no XDP"),
+        ALL,
+        speaks=True,
     ),
     Device("ipvlan", over_a_cable("type ipvlan mode l2"), NO_NATIVE, ALL),
     Device("macsec", making.macsec, NO_NATIVE, ALL),
@@ -129,12 +138,39 @@ CARDS = {
     "virtio-net-pci": Device("virtio_net", making.card(1), ALL, ALL),
     "virtio-net-pci,mq=on,vectors=10": Device("virtio_net, 4 queues", making.card(2), ALL, ALL),
     "virtio-net-pci,mrg_rxbuf=off": Device(
-        "virtio_net, mrg_rxbuf=off", making.card(3), Refused("mrg_rxbuf=on"), ALL
+        "virtio_net, mrg_rxbuf=off",
+        making.card(3),
+        Refused("mrg_rxbuf=on", "merged packets go past XDP"),
+        ALL,
     ),
     "virtio-net-pci,ctrl_guest_offloads=off": Device(
-        "virtio_net, fixed offloads", making.card(4), Refused("attach "), ALL
+        "virtio_net, fixed offloads",
+        making.card(4),
+        Refused("attach ", "the host fixes its receive offloads"),
+        ALL,
     ),
     "vmxnet3": Device("vmxnet3", making.card(5), ALL, ALL),
     "e1000e": Device("e1000e", making.card(6), NO_NATIVE, ALL),
 }
 FAR_CARD = "virtio-net-pci"
+
+
+def table() -> str:
+    """Give the table as the page of the docs has it."""
+    rows = [
+        "| device | mode | ingress | tc_ingress | egress | remarks |",
+        "|---|---|---|---|---|---|",
+    ]
+    for device in (*DEVICES, *CARDS.values()):
+        for mode, cell in (("native", device.native), ("generic", device.generic)):
+            if isinstance(cell, Refused):
+                hooks, remark = ["refused"] * 3, cell.reason
+            else:
+                hooks = ["filtered"] * 3
+                remark = "" if device.link else "no answers, copies; `dscp` from tc_ingress on"
+            rows.append(f"| {' | '.join([device.name, mode, *hooks, remark])} |")
+    return "\n".join(rows)
+
+
+if __name__ == "__main__":
+    print(table())

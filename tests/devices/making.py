@@ -22,7 +22,8 @@ V6 = ("2001:db8:a::1", "2001:db8:a::2")
 UNDER = ("192.0.2.1", "192.0.2.2")  # of what tunnels run over
 UNDER_IF = "wpu"
 _SET_IFF, _TUN, _TAP, _NO_PI = 0x400454CA, 0x0001, 0x0002, 0x1000  # linux/if_tun.h
-_CARDS = "02:00:00:00:00:{:02x}"
+CARD_MAC = "02:00:00:00:00:{:02x}"
+FAR_CARD_MAC = CARD_MAC.format(0xFF)
 
 
 class Hosts(NamedTuple):
@@ -202,9 +203,9 @@ def wireguard(hosts: Hosts) -> Iterator[Made]:
 def bond(mode: str, *, slave: bool = False) -> Maker:
     @contextmanager
     def make(hosts: Hosts) -> Iterator[Made]:
+        rate = " lacp_rate fast" if mode == "802.3ad" else ""
         for host in hosts:
-            sh(host, f"ip link add wpx type bond mode {mode} miimon 100 lacp_rate fast"
-               if mode == "802.3ad" else f"ip link add wpx type bond mode {mode} miimon 100")  # fmt: skip
+            sh(host, f"ip link add wpx type bond mode {mode} miimon 100{rate}")
         for name in ("wp0", "wp1"):
             cable(hosts, name)
             for host in hosts:
@@ -312,9 +313,9 @@ def card(number: int) -> Maker:
     @contextmanager
     def make(hosts: Hosts) -> Iterator[Made]:
         links = json.loads(sh(hosts.near, "ip -j link"))
-        [name] = [link["ifname"] for link in links if link["address"] == _CARDS.format(number)]
+        [name] = [link["ifname"] for link in links if link["address"] == CARD_MAC.format(number)]
         there = json.loads(sh(hosts.far, "ip -j link"))
-        [far] = [link["ifname"] for link in there if link["address"] == _CARDS.format(0xFF)]
+        [far] = [link["ifname"] for link in there if link["address"] == FAR_CARD_MAC]
         connect(hosts, name, far)
         try:
             yield Made(name)

@@ -1,4 +1,4 @@
-"""The table of devices, on the kernel that runs the tests; ``make test-kernels`` does the others."""
+"""The table of devices, on this kernel; ``make test-kernels`` walks the rest in guests."""
 
 import os
 from collections.abc import Iterator

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from devices.cells import Device, Filtered, Refused
 from devices.making import V4, V6, Hosts, Made, sh
@@ -65,7 +65,7 @@ def _features(hosts: Hosts, made: Made) -> set[str]:
 def _refused(hosts: Hosts, made: Made, mode: Mode, expected: Refused) -> Report:
     with hosts.near.entered():
         try:
-            Datapath.up(made.name, Policy.parse(policy(answers=False)), mode=mode).down()
+            Datapath.up(made.name, Policy.parse(""), mode=mode).down()
         except WirepathError as error:
             matches = re.search(expected.why, str(error))
             faults = [] if matches else [("all", f"refused otherwise: {error}")]
@@ -73,8 +73,8 @@ def _refused(hosts: Hosts, made: Made, mode: Mode, expected: Refused) -> Report:
     return Report("", [("all", "it was not refused")])
 
 
-def policy(*, answers: bool) -> str:
-    """Write the policy of all three hooks."""
+def policy(*, answers: bool, link: bool = True) -> str:
+    """Write the policy of all three hooks; without link headers no packet changes at ingress."""
     text = '[datapath]\ndefault = "drop"\n'
     for hook in HOOKS:
         first = FIRST[hook]
@@ -85,7 +85,8 @@ def policy(*, answers: bool) -> str:
         text += _rule(hook, "drop", f"dport = {first + DROP}", 'action = "drop"')
         limit = f'limit = {{ rate = "{_BURST}/h", burst = {_BURST}, per = "rule" }}'
         text += _rule(hook, "limit", f"dport = {first + LIMIT}", limit)
-        text += _rule(hook, "dscp", f"dport = {first + DSCP}", 'dscp = "EF"')
+        dscp = 'dscp = "EF"' if link or hook != "ingress" else ""
+        text += _rule(hook, "dscp", f"dport = {first + DSCP}", dscp)
         if hook != "egress":  # where a limit would ban our own addresses
             ban = 'limit = { rate = "1/h", burst = 1, per = "src", ban = "1h" }'
             text += _rule(hook, "ban", f"dport = {first + BAN}", ban)
@@ -104,21 +105,17 @@ def _rule(hook: Hook, name: str, match: str, does: str) -> str:
     return f'{head}match = {{ proto = "udp", {match} }}\n{does}\n'
 
 
+@dataclass
 class _Walk:
     """One device in one mode, in which the policy is in force."""
 
-    def __init__(
-        self,
-        device: Device,
-        mode: Mode,
-        expected: Filtered,
-        hosts: Hosts,
-        made: Made,
-        patience_s: float,
-    ) -> None:
-        self.device, self.mode, self.expected = device, mode, expected
-        self.hosts, self.made, self.patience_s = hosts, made, patience_s
-        self.faults: list[tuple[str, str]] = []
+    device: Device
+    mode: Mode
+    expected: Filtered
+    hosts: Hosts
+    made: Made
+    patience_s: float
+    faults: list[tuple[str, str]] = field(default_factory=list)
 
     def report(self) -> Report:
         with ExitStack() as stack:
@@ -127,7 +124,7 @@ class _Walk:
             if not self.device.link:
                 self._refuses_answers()
             try:
-                text = policy(answers=self.expected.answers)
+                text = policy(answers=self.expected.answers, link=self.device.link)
                 datapath = Datapath.up(self.made.name, Policy.parse(text), mode=self.mode)
             except WirepathError as error:
                 return Report(str(error), [("all", f"refused: {error}")])
@@ -157,7 +154,9 @@ class _Walk:
 
     def _refuses_answers(self) -> None:
         try:
-            Datapath.up(self.made.name, Policy.parse(policy(answers=True)), mode=self.mode).down()
+            Datapath.up(
+                self.made.name, Policy.parse(policy(answers=True, link=False)), mode=self.mode
+            ).down()
         except RequestError as error:
             if "takes Ethernet headers" in str(error):
                 return
@@ -195,7 +194,8 @@ class _Walk:
             came = inbox.take(sum(wanted.values()), self.patience_s)
             for kind, name in zip(kinds, ("drop", "limit", "default", "dscp", "pass"), strict=True):
                 self._expect(hook, name, len(came[first + kind]), wanted[kind])
-            self._expect(hook, "dscp", set(came[first + DSCP]), {_EF})
+            marked = self.device.link or hook != "ingress"
+            self._expect(hook, "dscp", set(came[first + DSCP]), {_EF if marked else 0})
             rules = datapath.counters().rules
             self._expect(hook, "drop counted", rules[f"{hook}-drop"].dropped, n)
             self._expect(hook, "limit counted", rules[f"{hook}-limit"].dropped, n - _BURST)
@@ -310,7 +310,7 @@ def _inbox(host: Namespace, ports: Sequence[int]) -> Iterator[_Inbox]:
                 for port in ports:
                     each = made[version, port] = stack.enter_context(_socket(version))
                     each.setsockopt(*_ASK_TOS[version], 1)
-                    each.setblocking(False)
+                    each.settimeout(0)
                     each.bind(("::" if version == 6 else "0.0.0.0", port))  # noqa: S104
         yield _Inbox(made)
 
