@@ -50,9 +50,8 @@ def main() -> int:
     parser.add_argument("--only", default="", help="beginnings of devices' names, comma-separated")
     parser.add_argument("--limit", type=int, default=_LIMIT_S, help="s a guest may take")
     asked = parser.parse_args()
-    missing = sorted(package for tool, package in _NEEDED.items() if not shutil.which(tool))
-    if missing:
-        print(f"guests: packages are missing; as root: apt-get install {' '.join(missing)}")
+    if missing := (_missing() and _installed()):
+        print(f"guests: packages are missing, and cannot be installed: {' '.join(missing)}")
         return 1
     failed = 0
     for release in asked.kernels:
@@ -77,6 +76,19 @@ def main() -> int:
         print(f"{release}: exit {code} after {time.monotonic() - begun:.0f} s; {log}", flush=True)
         failed += code != 0
     return int(failed > 0)
+
+
+def _missing() -> list[str]:
+    return sorted(package for tool, package in _NEEDED.items() if not shutil.which(tool))
+
+
+# Installs the packages that are missing; gives those that are missing still.
+def _installed() -> list[str]:
+    subprocess.run(
+        ["apt-get", "install", "--quiet", "--yes", "--no-install-recommends", *_missing()],
+        env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"}, check=False,
+    )  # fmt: skip
+    return _missing()
 
 
 # Gives the directory where the newest kernel of *release* is unpacked; None if it cannot be had.
