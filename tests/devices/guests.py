@@ -84,6 +84,8 @@ def _missing() -> list[str]:
 
 # Installs the packages that are missing; gives those that are missing still.
 def _installed() -> list[str]:
+    if not shutil.which("apt-get") or os.geteuid():
+        return _missing()
     subprocess.run(
         ["apt-get", "install", "--quiet", "--yes", "--no-install-recommends", *_missing()],
         env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"}, check=False,
