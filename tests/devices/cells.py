@@ -18,10 +18,12 @@ class Filtered:
     Attributes:
         answers: whether `reject` answers.
         warns: what `status` warns of, a regular expression; empty: of nothing.
+        remark: what the docs add.
     """
 
     answers: bool = True
     warns: str = ""
+    remark: str = ""
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,7 @@ IFB = Refused(
 )
 ALL = Filtered()
 WITHOUT = Filtered(answers=False)
+ONE_OF_TWO = Filtered(warns="slave of bond", remark="a warning: the other slave is not filtered")
 
 DEVICES = (
     Device("veth", making.veth, ALL, ALL, "both"),
@@ -96,7 +99,7 @@ DEVICES = (
     Device("QinQ", making.qinq, NO_NATIVE, ALL),
     Device("parent of QinQ", making.qinq_parent, WITHOUT, WITHOUT),
     Device("bond, active-backup", making.bond("active-backup"), ALL, ALL),
-    Device("slave of that bond", making.bond("active-backup", slave=True), ALL, ALL),
+    Device("slave of a bond", making.bond("active-backup", slave=True), ONE_OF_TWO, ONE_OF_TWO),
     Device("bond, 802.3ad", making.bond("802.3ad"), ALL, ALL, speaks=True),
     Device(
         "bond, balance-alb",
@@ -167,7 +170,8 @@ def table() -> str:
                 hooks, remark = ["refused"] * 3, cell.reason
             else:
                 hooks = ["filtered"] * 3
-                remark = "" if device.link else "no answers, copies; `dscp` from tc_ingress on"
+                bare = "no answers or copies; `dscp` from tc_ingress on"
+                remark = cell.remark if device.link else bare
             rows.append(f"| {' | '.join([device.name, mode, *hooks, remark])} |")
     return "\n".join(rows)
 

@@ -8,7 +8,9 @@ import fcntl
 import json
 import os
 import select
+import socket
 import struct
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -194,18 +196,27 @@ def wireguard(hosts: Hosts) -> Iterator[Made]:
             f"[Peer]\nPublicKey = {public[1 - number]}\nAllowedIPs = 0.0.0.0/0, ::/0\n"
             f"Endpoint = {UNDER[1 - number]}:51820\n"
         )
-        done = host.run(["wg", "setconf", "wpx", "/dev/stdin"], input=script, text=True)
-        assert done.returncode == 0
+        with tempfile.NamedTemporaryFile("w") as file:
+            file.write(script)
+            file.flush()
+            sh(host, f"wg setconf wpx {file.name}")
     connect(hosts, "wpx", "wpx")
     yield Made("wpx")
 
 
 def bond(mode: str, *, slave: bool = False) -> Maker:
+    """Make a bond of two cables at each host.
+
+    With balance-alb a bridge is at the other end, since each slave has a MAC of its own.
+    """
+
     @contextmanager
     def make(hosts: Hosts) -> Iterator[Made]:
         rate = " lacp_rate fast" if mode == "802.3ad" else ""
-        for host in hosts:
-            sh(host, f"ip link add wpx type bond mode {mode} miimon 100{rate}")
+        ours = f"type bond mode {mode} miimon 100{rate}"
+        bridged = mode == "balance-alb"
+        sh(hosts.near, f"ip link add wpx {ours}")
+        sh(hosts.far, f"ip link add wpx {'type bridge mcast_snooping 0' if bridged else ours}")
         for name in ("wp0", "wp1"):
             cable(hosts, name)
             for host in hosts:
@@ -219,9 +230,27 @@ def bond(mode: str, *, slave: bool = False) -> Maker:
 
 @contextmanager
 def netkit(hosts: Hosts) -> Iterator[Made]:
-    sh(hosts.near, f"ip link add wpx type netkit mode l2 peer name wpx netns {hosts.far.name}")
+    _add_netkit(hosts.near, "wpx", "wpy")
+    sh(hosts.near, f"ip link set wpy netns {hosts.far.name} name wpx")
     connect(hosts, "wpx", "wpx")
     yield Made("wpx")
+
+
+# `ip` of Debian 12 does not know it. Source: linux/if_link.h, IFLA_NETKIT_*; the mode is L2.
+def _add_netkit(host: Namespace, name: str, peer: str) -> None:
+    def attribute(kind: int, data: bytes) -> bytes:
+        return struct.pack("=HH", 4 + len(data), kind) + data + bytes(-len(data) % 4)
+
+    link = bytes(16)  # struct ifinfomsg
+    ends = {each: attribute(3, each.encode() + b"\0") for each in (name, peer)}
+    data = attribute(1, link + ends[peer]) + attribute(5, struct.pack("=I", 0))
+    info = attribute(18, attribute(1, b"netkit") + attribute(2, data))
+    body = link + ends[name] + info
+    head = struct.pack("=IHHII", 16 + len(body), 16, 0x605, 1, 0)  # RTM_NEWLINK: create, new
+    with host.entered(), socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 0) as route:
+        route.send(head + body)
+        [error] = struct.unpack_from("=i", route.recv(4096), 16)
+    assert error == 0, os.strerror(-error)
 
 
 @contextmanager

@@ -163,9 +163,12 @@ class _Walk:
         self.faults.append(("ingress", "rules that answer are not refused"))
 
     def _warnings(self, datapath: Datapath) -> None:
-        for line in datapath.status().warnings:
-            if not self.expected.warns or not re.search(self.expected.warns, line):
+        warns, lines = self.expected.warns, datapath.status().warnings
+        for line in lines:
+            if not warns or not re.search(warns, line):
                 self.faults.append(("all", f"status warns: {line}"))
+        if warns and not lines:
+            self.faults.append(("all", "status does not warn"))
 
     def _expect(self, hook: Hook, what: str, found: object, wanted: object) -> None:
         if found != wanted:
