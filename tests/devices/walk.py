@@ -192,7 +192,7 @@ class _Walk:
         wanted = {PASS: n, DROP: 0, LIMIT: _BURST, DSCP: n, DEFAULT: 0}
         with _inbox(sink, [first + kind for kind in (*kinds, BAN)]) as inbox:
             for kind in kinds:
-                for version, address in sources:
+                for version, address in sources * (3 if kind == LIMIT else 1):
                     _send(source, version, address, (V4, V6)[version == 6][to], first + kind)
             came = inbox.take(sum(wanted.values()), self.patience_s)
             for kind, name in zip(kinds, ("drop", "limit", "default", "dscp", "pass"), strict=True):
@@ -201,7 +201,7 @@ class _Walk:
             self._expect(hook, "dscp", set(came[first + DSCP]), {_EF if marked else 0})
             rules = datapath.counters().rules
             self._expect(hook, "drop counted", rules[f"{hook}-drop"].dropped, n)
-            self._expect(hook, "limit counted", rules[f"{hook}-limit"].dropped, n - _BURST)
+            self._expect(hook, "limit counted", rules[f"{hook}-limit"].dropped, 3 * n - _BURST)
             self._expect(hook, "dscp counted", rules[f"{hook}-dscp"].packets, n)
             self._bans(hook, datapath, inbox)
 
