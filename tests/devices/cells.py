@@ -4,11 +4,13 @@
 ``Refused`` that `up` says why it is not to be.
 """
 
+import os
 from dataclasses import dataclass
 from typing import Literal
 
 from devices import making
 from devices.making import Maker, over_a_cable, tunnel
+from wirepath.kernel.links import Mode
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,7 @@ class Device:
         native, generic: what `up` does.
         where: where it can be made: on the kernel that runs the tests, in a guest, or in both.
         since: the first kernel that has it.
+        native_since: the first kernel whose driver has native XDP.
         link: whether its frames have Ethernet headers; without, rules that answer are refused.
         speaks: whether frames that are not IP pass over it on their own.
     """
@@ -59,8 +62,20 @@ class Device:
     generic: Filtered | Refused
     where: Literal["here", "guest", "both"] = "guest"
     since: tuple[int, int] = (0, 0)
+    native_since: tuple[int, int] = (0, 0)
     link: bool = True
     speaks: bool = False
+
+    def expected(self, mode: Mode) -> Filtered | Refused:
+        """Give what `up` does in *mode* on this kernel."""
+        if mode == "native":
+            return self.native if release() >= self.native_since else NO_NATIVE
+        return self.generic
+
+
+def release() -> tuple[int, ...]:
+    """Give the first two numbers of this kernel's release."""
+    return tuple(int(part) for part in os.uname().release.split("-")[0].split(".")[:2])
 
 
 NO_NATIVE = Refused(r"no native XDP .*--mode generic", "its driver has no native XDP")
@@ -152,7 +167,7 @@ CARDS = {
         Refused("attach ", "the host fixes its receive offloads"),
         ALL,
     ),
-    "vmxnet3": Device("vmxnet3", making.card(5), ALL, ALL),
+    "vmxnet3": Device("vmxnet3", making.card(5), ALL, ALL, native_since=(6, 3)),
     "e1000e": Device("e1000e", making.card(6), NO_NATIVE, ALL),
 }
 FAR_CARD = "virtio-net-pci"
@@ -172,6 +187,8 @@ def table() -> str:
                 hooks = ["filtered"] * 3
                 bare = "no answers or copies; `dscp` from tc_ingress on"
                 remark = cell.remark if device.link else bare
+            if mode == "native" and device.native_since > (0, 0):
+                remark = f"from Linux {device.native_since[0]}.{device.native_since[1]} on"
             rows.append(f"| {' | '.join([device.name, mode, *hooks, remark])} |")
     return "\n".join(rows)
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Final, get_args
 
-from devices.cells import CARDS, DEVICES, Device
+from devices.cells import CARDS, DEVICES, Device, release
 from devices.making import FAR_CARD_MAC, Hosts, sh
 from devices.walk import Report, walk
 from wirepath.kernel.links import Mode
@@ -32,7 +32,6 @@ class _Here(Namespace):
 
 def main(asked: list[str]) -> int:
     """Walk the cells whose names begin with one of *asked*, all by default; return 1 on a fault."""
-    release = tuple(int(part) for part in os.uname().release.split("-")[0].split(".")[:2])
     print(f"kernel {os.uname().release}", flush=True)
     failed = 0
     with ExitStack() as stack:
@@ -43,7 +42,7 @@ def main(asked: list[str]) -> int:
         if name := cards.get(FAR_CARD_MAC):
             sh(_Here(), f"ip link set {name} netns {far.name}")
         for device in (*DEVICES, *CARDS.values()):
-            if device.where == "here" or release < device.since:
+            if device.where == "here" or release() < device.since:
                 continue
             if asked and not device.name.startswith(tuple(asked)):
                 continue

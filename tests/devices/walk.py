@@ -46,7 +46,7 @@ class Report:
 
 def walk(device: Device, mode: Mode, hosts: Hosts, *, patience_s: float = 5) -> Report:
     """Make the device, and hold *mode* on it against the table."""
-    expected = device.native if mode == "native" else device.generic
+    expected = device.expected(mode)
     with device.make(hosts) as made:
         before = _features(hosts, made)
         if isinstance(expected, Refused):
