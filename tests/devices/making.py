@@ -24,6 +24,7 @@ V6 = ("2001:db8:a::1", "2001:db8:a::2")
 UNDER = ("192.0.2.1", "192.0.2.2")  # of what tunnels run over
 UNDER_IF = "wpu"
 _SET_IFF, _TUN, _TAP, _NO_PI = 0x400454CA, 0x0001, 0x0002, 0x1000  # linux/if_tun.h
+_UNKNOWN = ("Unknown device type", "Operation not supported")  # as `ip` and the kernel say it
 CARD_MAC = "02:00:00:00:00:{:02x}"
 FAR_CARD_MAC = CARD_MAC.format(0xFF)
 
@@ -51,8 +52,14 @@ class Made:
 Maker = Callable[[Hosts], AbstractContextManager[Made]]
 
 
+class UnknownDeviceError(Exception):
+    """This kernel has no such device."""
+
+
 def sh(host: Namespace, command: str) -> str:
     done = host.run(command.split(), capture_output=True, text=True, timeout=120)
+    if any(words in done.stderr for words in _UNKNOWN):
+        raise UnknownDeviceError(command)
     assert done.returncode == 0, f"{command}: {done.stderr}{done.stdout}"
     return str(done.stdout)
 
