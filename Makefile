@@ -23,7 +23,7 @@ PACKAGES := \
 .PHONY: help
 help: ## this list
 	@echo 'make COMMAND:'
-	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
 
 # Setting up. Slow steps leave a stamp in the directory that they make.
 
@@ -160,6 +160,11 @@ J ?= $(if $(filter tests/% -s --pdb,$(ARGS)),0,$(shell nproc))
 .PHONY: test
 test: setup ## every test that this host can run (WIREPATH_REQUIRE=kernel: a skip for lack of root fails)
 	@$(PYTEST) -n $(J) --dist=worksteal $(ARGS)
+
+KERNELS ?= 6.1 6.12
+.PHONY: test-kernels
+test-kernels: setup ## every kind of device and card, in guests with KERNELS='6.1 6.12'; as root
+	@$(BIN)/python tests/devices/guests.py $(KERNELS) $(ARGS)
 
 T ?= 60
 .PHONY: fuzz

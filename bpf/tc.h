@@ -14,6 +14,7 @@
 #include <bpf/bpf_helpers.h>
 
 #include "packet/foreign.h"
+#include "packet/link_header.h"
 #include "packet/scratch.h"
 #include "pipeline.h"
 #include "rewrite/rewrite_dscp.h"
@@ -180,6 +181,11 @@ static __always_inline int tc(struct __sk_buff *skb)
 
 	if (!scratch)
 		return TC_ACT_SHOT;
+	if (hook == HOOK_TC_INGRESS && link_header_may_hide &&
+	    link_header_is_hidden(skb) && put_link_header_back(skb)) {
+		release_scratch(scratch);
+		return TC_ACT_SHOT;
+	}
 	verdict = judge_skb(skb, &scratch->pkt);
 	release_scratch(scratch);
 	return verdict == VERDICT_DROP ? TC_ACT_SHOT : TC_ACT_UNSPEC;

@@ -11,26 +11,30 @@ keeps do.  Needs qemu-system-x86 and busybox-static; changes nothing outside a t
 
 import argparse
 import lzma
+import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 ROOT: Final = Path(__file__).parents[2]
 _MODULES: Final = (
-    "veth", "sch_fq", "sch_ingress", "cls_bpf", "nf_conntrack", "ip_gre", "ip6_gre",
+    "crc32c_generic", "veth", "sch_fq", "sch_ingress", "cls_bpf", "nf_conntrack", "ip_gre",
+    "ip6_gre",
 )  # fmt: skip
 _TOOLS: Final = ("busybox", "ip", "tc", "ss", "ping", "iperf3")
 _PACKAGES: Final = ("numpy", "numpy.libs", "pyroute2", "cffi", "win_inet_pton.py")
 _NOT_NEEDED: Final = ("test", "tests", "idlelib", "ensurepip", "tkinter", "*.a")
 _QEMU: Final = (
-    "qemu-system-x86_64", "-M", "q35", "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2",
-    "-m", "2048", "-nographic", "-no-reboot", "-nic", "none",
+    "qemu-system-x86_64", "-M", "q35", "-accel", "tcg,thread=multi", "-cpu", "max", "-m", "2048",
+    "-nographic", "-no-reboot", "-nic", "none",
 )  # fmt: skip
 _INIT: Final = """#!/bin/busybox sh
 /bin/busybox mkdir -p /proc /sys /dev /run /tmp /var
@@ -41,57 +45,99 @@ _INIT: Final = """#!/bin/busybox sh
 /bin/busybox mount -t tmpfs none /tmp
 /bin/busybox mount -t bpf none /sys/fs/bpf
 /bin/busybox ln -s /run /var/run
-export PATH=/bin PYTHONPATH=/guest/src:/guest/bench:/guest/packages PYTHONDONTWRITEBYTECODE=1
+export PATH=/bin PYTHONDONTWRITEBYTECODE=1
+export PYTHONPATH=/guest/src:/guest/tests:/guest/bench:/guest/packages
 for module in {modules}; do busybox insmod /modules/$module.ko || echo "no $module"; done
 ip link set lo up
-cd /guest && python3 {file}
+cd /guest && python3 {file} {arguments}
 echo "guest: exit $?"
 busybox poweroff -f
 """
 
 
+@dataclass(frozen=True)
+class Guest:
+    """What to boot, and with what.
+
+    Attributes:
+        kernel: where a kernel package was unpacked to.
+        file: to run, below the project's directory.
+        arguments: of the file.
+        modules, tools: to pack besides those that every guest has; modules that the kernel does not
+            have as such are left out.
+        qemu: further options of QEMU.
+        log: where the console's output goes too, as it comes; None: nowhere.
+        limit_s: after how long the guest is ended.
+    """
+
+    kernel: Path
+    file: Path
+    arguments: tuple[str, ...] = ()
+    modules: tuple[str, ...] = ()
+    tools: tuple[str, ...] = ()
+    qemu: tuple[str, ...] = ("-smp", "2")
+    log: Path | None = None
+    limit_s: int = 300
+
+    def run(self) -> int:
+        """Build the guest and boot it; return the exit code of the file, or 1."""
+        with tempfile.TemporaryDirectory(prefix="wirepath-guest-") as directory:
+            initrd = _build(Path(directory), self)
+            [image] = (self.kernel / "boot").glob("vmlinuz-*")
+            append = "console=ttyS0 quiet panic=-1 rdinit=/init"
+            boot = ("-kernel", str(image), "-initrd", str(initrd), "-append", append)
+            said = self._boot([*_QEMU, *self.qemu, *boot])
+        found = re.search(r"^guest: exit (\d+)", said, re.MULTILINE)
+        return int(found[1]) if found else 1
+
+    # Prints what the guest says as it says it, so that it is there after a time-out, too.
+    def _boot(self, argv: list[str]) -> str:
+        said = []
+        with (
+            (self.log or Path(os.devnull)).open("w") as log,
+            subprocess.Popen(
+                argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, errors="replace"
+            ) as guest,
+        ):
+            assert guest.stdout is not None
+            killer = threading.Timer(self.limit_s, guest.kill)
+            killer.start()
+            for line in guest.stdout:
+                for stream in (sys.stdout, log):
+                    stream.write(line)
+                    stream.flush()
+                said.append(line)
+            killer.cancel()
+        return "".join(said)
+
+
 def main() -> int:
-    """Build the guest and boot it; return the exit code of the file."""
+    """Boot a guest; return the exit code of the file."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("kernel", type=Path, help="where a kernel package was unpacked to")
     parser.add_argument("file", type=Path, help="to run, below the project's directory")
     parser.add_argument("--timeout", type=int, default=300, help="s; default: 300")
     asked = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="wirepath-guest-") as directory:
-        initrd = _build(Path(directory), asked.kernel, asked.file.resolve())
-        [image] = (asked.kernel / "boot").glob("vmlinuz-*")
-        append = "console=ttyS0 quiet panic=-1 rdinit=/init"
-        argv = [*_QEMU, "-kernel", image, "-initrd", initrd, "-append", append]
-        said = _boot(argv, asked.timeout)
-    found = re.search(r"^guest: exit (\d+)", said, re.MULTILINE)
-    return int(found[1]) if found else 1
+    return Guest(asked.kernel, asked.file.resolve(), limit_s=asked.timeout).run()
 
 
-# Prints what the guest says as it says it, so that it is there after a time-out, too.
-def _boot(argv: Sequence[str | Path], timeout: int) -> str:
-    said = []
-    with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as guest:
-        assert guest.stdout is not None
-        killer = threading.Timer(timeout, guest.kill)
-        killer.start()
-        for line in guest.stdout:
-            print(line, end="", flush=True)
-            said.append(line)
-        killer.cancel()
-    return "".join(said)
-
-
-def _build(directory: Path, kernel: Path, file: Path) -> Path:
+def _build(directory: Path, guest: Guest) -> Path:
     root, initrd = directory / "root", directory / "initrd"
     for name in ("bin", "modules", "etc", "guest/packages"):
         (root / name).mkdir(parents=True)
-    modules = dict(_modules(kernel))
+    modules = dict(_modules(guest.kernel, (*_MODULES, *guest.modules)))
     for name, module in modules.items():
         (root / "modules" / f"{name}.ko").write_bytes(module)
-    _tools(root)
+    _tools(root, (*_TOOLS, *guest.tools))
     _python(root)
     init = root / "init"
-    init.write_text(_INIT.format(modules=" ".join(modules), file=file.relative_to(ROOT)))
+    init.write_text(
+        _INIT.format(
+            modules=" ".join(modules),
+            file=guest.file.relative_to(ROOT),
+            arguments=shlex.join(guest.arguments),
+        )
+    )
     init.chmod(0o755)
     names = "\n".join(str(path.relative_to(root)) for path in root.rglob("*"))
     with initrd.open("wb") as archive:
@@ -103,7 +149,7 @@ def _build(directory: Path, kernel: Path, file: Path) -> Path:
 
 
 # Yields the requested modules, each after the modules that it needs.
-def _modules(kernel: Path) -> Iterator[tuple[str, bytes]]:
+def _modules(kernel: Path, wanted: Iterable[str]) -> Iterator[tuple[str, bytes]]:
     files = {path.name.split(".")[0].replace("-", "_"): path for path in kernel.rglob("*.ko*")}
     seen: set[str] = set()
 
@@ -118,16 +164,16 @@ def _modules(kernel: Path) -> Iterator[tuple[str, bytes]]:
             yield from with_needed(needed.replace("-", "_"))
         yield name, module
 
-    for name in _MODULES:
+    for name in wanted:
         yield from with_needed(name)
 
 
-def _tools(root: Path) -> None:
-    found = [Path(path).resolve() for name in _TOOLS if (path := shutil.which(name))]
-    for tool, path in zip(_TOOLS, found, strict=True):
+def _tools(root: Path, names: Iterable[str]) -> None:
+    found = {name: Path(path).resolve() for name in names if (path := shutil.which(name))}
+    for tool, path in found.items():
         shutil.copy(path, root / "bin" / tool)
     (root / "bin" / "sh").symlink_to("busybox")
-    _libraries(root, found)
+    _libraries(root, found.values())
 
 
 # Copies the libraries that programs need to the same paths, where the loader looks for them.
@@ -148,7 +194,7 @@ def _python(root: Path) -> None:
     shutil.copy(Path(sys.base_prefix) / "bin" / own.name, root / "bin" / "python3")
     _libraries(root, [root / "bin" / "python3"])
     site = Path(next(path for path in sys.path if path.endswith("site-packages")))
-    for name in ("src", "bench", "examples"):
+    for name in ("src", "bench", "examples", "tests"):
         shutil.copytree(ROOT / name, root / "guest" / name, ignore=ignore)
     (root / "guest" / "build").mkdir()
     for built in (ROOT / "build").glob("*.bpf.o"):

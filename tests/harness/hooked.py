@@ -11,7 +11,9 @@ from harness.living import gone, left
 from harness.numbered import Inbox, send
 from harness.pair import IFNAME, IPV4, Pair
 from wirepath.datapath import Datapath
+from wirepath.datapath.generation.manifest import Tc
 from wirepath.kernel.interface import Interface
+from wirepath.kernel.links import Mode
 from wirepath.net import HOOKS, Hook
 from wirepath.policy import Policy
 
@@ -23,6 +25,10 @@ ODD: Mapping[Hook, tuple[int, ...]] = {
 }
 EVEN = {hook: tuple(port + 1 for port in ports) for hook, ports in ODD.items()}
 MODES = ("tcx", "clsact")
+# How to attach at the hooks of TC, and the mode of XDP.
+WAYS: tuple[tuple[Tc, Mode], ...] = (("tcx", "native"), ("clsact", "native"), ("tcx", "generic"))
+# The far host's own; and two that are EtherTypes where an IP header is taken for Ethernet.
+SOURCES = (IPV4[1], "8.0.0.2", "134.221.0.2")
 
 
 def ports(hook: Hook) -> tuple[int, ...]:
@@ -52,7 +58,7 @@ def serving(hosts: Pair) -> dict[Hook, str]:
     """Find out which ports pass at each hook: ``odd``, ``even``, ``all``, or counts by port."""
     inward = (*ports("ingress"), *ports("tc_ingress"))
     with Inbox(hosts.near, inward) as near, Inbox(hosts.far, ports("egress")) as far:
-        send(hosts.far, inward)
+        send(hosts.far, inward, sources=SOURCES)
         send(hosts.near, ports("egress"), address=IPV4[1])
         came = near.take() | far.take()
     return {hook: _named(hook, {port: len(came[port]) for port in ports(hook)}) for hook in HOOKS}

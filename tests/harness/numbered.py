@@ -5,7 +5,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from typing import Self
 
 from harness.pair import IFNAME, IPV4
@@ -16,6 +16,7 @@ _BURST = 10  # numbers, to eight ports each: fewer datagrams than the ring of a 
 _PAUSE_S = 0.001
 _PATIENCE_S = 20.0
 _ARP = 0x0806
+_TRANSPARENT = 19  # IP_TRANSPARENT of linux/in.h
 
 
 class Inbox:
@@ -120,9 +121,29 @@ class Sender(threading.Thread):
         self._socket.close()
 
 
-def send(host: Namespace, ports: Sequence[int], count: int = 3, address: str = IPV4[0]) -> None:
-    """Send *count* datagrams to each port."""
-    with host.entered(), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+def send(
+    host: Namespace,
+    ports: Sequence[int],
+    count: int = 3,
+    address: str = IPV4[0],
+    sources: Sequence[str] = (),
+) -> None:
+    """Send *count* datagrams to each port, the first from the first of *sources*, and so on.
+
+    The sources need not be addresses of the host.
+    """
+    with ExitStack() as stack:
+        with host.entered():
+            senders = [stack.enter_context(_sender(source)) for source in sources or [""]]
         for number in range(count):
             for port in ports:
+                sender = senders[number % len(senders)]
                 sender.sendto(number.to_bytes(4, "big"), (address, port))
+
+
+def _sender(source: str) -> socket.socket:
+    sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    if source:
+        sender.setsockopt(socket.SOL_IP, _TRANSPARENT, 1)
+        sender.bind((source, 0))
+    return sender

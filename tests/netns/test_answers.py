@@ -14,6 +14,7 @@ from wirepath.cli import main
 from wirepath.datapath import Datapath
 from wirepath.kernel import offloads, rtnetlink
 from wirepath.kernel.interface import Interface
+from wirepath.kernel.links import Mode
 from wirepath.kernel.veth import Peer, peer_of
 from wirepath.policy import Policy
 
@@ -21,12 +22,12 @@ REJECTING = '[[rule]]\nname = "no"\nmatch = { dport = 23 }\nreject = true\n'
 
 
 @contextmanager
-def serving(hosts: Pair, policy: str) -> Iterator[Datapath]:
+def serving(hosts: Pair, policy: str, mode: Mode) -> Iterator[Datapath]:
     """Put *policy* on the near host; the far veth takes answers of XDP only with a program too."""
     with hosts.far.entered():
         listener = Datapath.up(IFNAME, Policy.parse(""))
     try:
-        with Datapath.up(IFNAME, Policy.parse(policy)) as datapath:
+        with Datapath.up(IFNAME, Policy.parse(policy), mode=mode) as datapath:
             yield datapath
             datapath.down()
     finally:
@@ -41,10 +42,11 @@ def client(hosts: Pair, address: str, kind: socket.SocketKind) -> socket.socket:
     return made
 
 
+@pytest.mark.parametrize("mode", ["native", "generic"])
 @pytest.mark.parametrize("address", [IPV4[0], IPV6[0]], ids=["ipv4", "ipv6"])
-def test_a_connecting_program_is_refused_at_once(hosts: Pair, address: str) -> None:
+def test_a_connecting_program_is_refused_at_once(hosts: Pair, address: str, mode: Mode) -> None:
     rule = '[[rule]]\nname = "no"\nmatch = { dport = [23, 24] }\nreject = true\n'
-    with serving(hosts, rule):
+    with serving(hosts, rule, mode):
         with (
             client(hosts, address, socket.SOCK_STREAM) as tcp,
             pytest.raises(ConnectionRefusedError),

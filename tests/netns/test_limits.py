@@ -2,9 +2,12 @@
 
 import socket
 
+import pytest
+
 from harness.numbered import Inbox, send
 from harness.pair import IFNAME, IPV4, IPV6, Pair, await_port, python, run, running
 from wirepath.datapath import Datapath
+from wirepath.kernel.links import Mode
 from wirepath.net import Prefix
 from wirepath.policy import Policy
 
@@ -38,9 +41,10 @@ def attempt(hosts: Pair, address: str) -> str:
     return run(hosts.far, *python("-c", _TRY, address)).strip()
 
 
-def test_the_sixth_attempt_is_refused_and_bans(hosts: Pair) -> None:
+@pytest.mark.parametrize("mode", ["native", "generic"])
+def test_the_sixth_attempt_is_refused_and_bans(hosts: Pair, mode: Mode) -> None:
     """Real connections over IPv4 and IPv6; the ban survives an apply and is lifted by hand."""
-    with Datapath.up(IFNAME, Policy.parse(_SSH)) as datapath:
+    with Datapath.up(IFNAME, Policy.parse(_SSH), mode=mode) as datapath:
         for address, source in ((IPV4[0], IPV4[1]), (IPV6[0], "2001:db8:a::/64")):
             family = str(int(socket.AF_INET6 if ":" in address else socket.AF_INET))
             server = python("-c", _SERVE, address, family)
@@ -71,11 +75,12 @@ def _map(datapath: Datapath, name: str) -> int:
         return handles.maps[name].id
 
 
-def test_what_a_limit_remembers_goes_on_over_applies(hosts: Pair) -> None:
+@pytest.mark.parametrize("mode", ["native", "generic"])
+def test_what_a_limit_remembers_goes_on_over_applies(hosts: Pair, mode: Mode) -> None:
     """In the same map, in a larger one, and with another policy; but not under another name."""
     ports = [6001]
     many = "".join(_SLOW.format(f"more{n}") for n in range(4)).replace("6001", "6002")
-    with Datapath.up(IFNAME, Policy.parse(_SLOW.format("slow"))) as datapath:
+    with Datapath.up(IFNAME, Policy.parse(_SLOW.format("slow")), mode=mode) as datapath:
         with Inbox(hosts.near, ports) as inbox:
             send(hosts.far, ports)
             assert inbox.take() == {6001: [0, 1, 2]}

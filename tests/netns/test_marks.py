@@ -21,11 +21,17 @@ from harness import frames
 from harness.frames import Eth, Udp, Vlan
 from harness.pair import IFNAME, Pair, await_port, await_written, ip, python, run, running
 from wirepath.datapath import Datapath
+from wirepath.kernel.links import Mode
 from wirepath.lab.netns import Namespace
 from wirepath.net import HOOKS, Hook
 from wirepath.policy import Policy
 
 _PORTS: dict[Hook, str] = {"ingress": IFNAME, "tc_ingress": IFNAME, "egress": "wp2"}
+_WAYS: tuple[tuple[Hook, Mode], ...] = (
+    *((hook, "native") for hook in HOOKS),
+    ("ingress", "generic"),
+    ("tc_ingress", "generic"),
+)
 _BEYOND = {4: "198.51.100.3", 6: "2001:db8:a::3"}
 _SIZE = 1 << 20
 _TO_ALL = Eth(dst=b"\xff" * 6)
@@ -138,11 +144,13 @@ def send_body(hosts: Pair, address: str) -> tuple[str, str]:
     return hashlib.sha256(body).hexdigest(), answer.decode()
 
 
-@pytest.mark.parametrize("hook", HOOKS)
-def test_a_body_over_tcp(hosts: Pair, beyond: Namespace, tmp_path: Path, hook: Hook) -> None:
+@pytest.mark.parametrize(("hook", "mode"), _WAYS)
+def test_a_body_over_tcp(
+    hosts: Pair, beyond: Namespace, tmp_path: Path, hook: Hook, mode: Mode
+) -> None:
     """The body arrives unchanged; each segment has the mark, and the ECN that TCP chose."""
     policy = Policy.parse(_POLICY.format(hook=hook))
-    with Datapath.up(_PORTS[hook], policy) as datapath:
+    with Datapath.up(_PORTS[hook], policy, mode=mode) as datapath:
         for family, address in _BEYOND.items():
             with running(beyond, *python("-c", _SERVE, address)):
                 await_port(beyond, 9090, address)
@@ -178,12 +186,14 @@ def check_segments(segments: list[Packet], family: int) -> None:
         assert len({packet[ScapyIPv6].fl for packet in segments} - {0}) == 1
 
 
-@pytest.mark.parametrize("hook", HOOKS)
-def test_tagged_and_not(hosts: Pair, beyond: Namespace, tmp_path: Path, hook: Hook) -> None:
+@pytest.mark.parametrize(("hook", "mode"), _WAYS)
+def test_tagged_and_not(
+    hosts: Pair, beyond: Namespace, tmp_path: Path, hook: Hook, mode: Mode
+) -> None:
     """A VLAN tag is in the bytes at XDP and in the skb at TC; marks find the header in both."""
     sent = Counter[tuple[int, int, int]]()
     policy = Policy.parse(_POLICY.format(hook=hook))
-    with Datapath.up(_PORTS[hook], policy) as datapath:
+    with Datapath.up(_PORTS[hook], policy, mode=mode) as datapath:
         with captured(beyond, tmp_path / "capture") as packets, hosts.far.entered():
             link = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
             with link:

@@ -16,15 +16,18 @@ import pytest
 from scapy.layers.inet import TCP
 from scapy.layers.l2 import Ether
 
+from harness.hooked import WAYS
 from harness.living import left
 from harness.pair import IFNAME, IPV4, Pair, await_port, await_written, ip, python, run, running
 from wirepath.datapath import Datapath
+from wirepath.datapath.generation.manifest import Tc
 from wirepath.datapath.host import mirrors
 from wirepath.datapath.live import counters
 from wirepath.errors import KernelError, NotSupported, RequestError
 from wirepath.kernel import offloads, tunnels
 from wirepath.kernel.clsact import Filter
 from wirepath.kernel.interface import Interface
+from wirepath.kernel.links import Mode
 from wirepath.lab.netns import Namespace
 from wirepath.policy import Policy
 
@@ -147,14 +150,14 @@ def fetch(hosts: Pair, directory: Path) -> str:
     return hashlib.sha256((directory / "got").read_bytes()).hexdigest()
 
 
-@pytest.mark.parametrize("tc", ["tcx", "clsact"])
+@pytest.mark.parametrize(("tc", "mode"), WAYS)
 def test_every_packet_of_both_directions(
-    hosts: Pair, ids: Namespace, tmp_path: Path, tc: str
+    hosts: Pair, ids: Namespace, tmp_path: Path, tc: Tc, mode: Mode
 ) -> None:
     without_offloads(hosts)
     what = "icmp or (udp port 9)"
     with (
-        Datapath.up(IFNAME, tap(), tc=tc),  # type: ignore[arg-type]
+        Datapath.up(IFNAME, tap(), tc=tc, mode=mode),
         capturing(hosts.near, IFNAME, tmp_path / "near", what),
         capturing(ids, SEEN_AT, tmp_path / "ids", what),
     ):
@@ -171,13 +174,14 @@ def plain(frame: bytes) -> bytes:
     return frame[:50] + bytes(2) + frame[52:]
 
 
-def test_tcp_in_bulk(hosts: Pair, ids: Namespace, tmp_path: Path) -> None:
+@pytest.mark.parametrize("mode", ["native", "generic"])
+def test_tcp_in_bulk(hosts: Pair, ids: Namespace, tmp_path: Path, mode: Mode) -> None:
     """The stack hands over 64 KiB at once; the IDS gets the same frames as the far host."""
     for host in (hosts.near, hosts.far):
         run(host, "ethtool", "-K", IFNAME, "tso", "off")
     with (
         serving_page(hosts, tmp_path) as page,
-        Datapath.up(IFNAME, tap(match="port = 8080")),
+        Datapath.up(IFNAME, tap(match="port = 8080"), mode=mode),
         capturing(hosts.far, IFNAME, tmp_path / "far", "tcp port 8080"),
         capturing(ids, SEEN_AT, tmp_path / "ids", "tcp port 8080"),
     ):

@@ -9,8 +9,11 @@ import pytest
 
 from harness import frames
 from harness.frames import Eth, Layer, Udp, Vlan
+from harness.hooked import WAYS
 from harness.pair import IFNAME, IPV4, IPV6, Pair, await_port, ip, python, run, running
 from wirepath.datapath import Datapath
+from wirepath.datapath.generation.manifest import Tc
+from wirepath.kernel.links import Mode
 from wirepath.lab.netns import Namespace
 from wirepath.policy import Policy
 
@@ -88,14 +91,14 @@ def send_frames(*sent: Layer) -> None:
             link.send(bytes(frame))
 
 
-@pytest.mark.parametrize("tc", _MODES)
-def test_nft_sees_the_mark_of_what_comes_in(hosts: Pair, tc: str) -> None:
+@pytest.mark.parametrize(("tc", "mode"), WAYS)
+def test_nft_sees_the_mark_of_what_comes_in(hosts: Pair, tc: Tc, mode: Mode) -> None:
     run(hosts.near, "nft", _NFT)
     with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as own:
         own.bind((IFNAME, 0))
         mac = own.getsockname()[4]
     policy = Policy.parse(_MARK.format(hook="tc_ingress"))
-    with Datapath.up(IFNAME, policy, tc=tc) as datapath:  # type: ignore[arg-type]
+    with Datapath.up(IFNAME, policy, tc=tc, mode=mode) as datapath:
         with hosts.far.entered():
             for address in (IPV4[0], IPV6[0]):
                 send(address, 6001, 3)

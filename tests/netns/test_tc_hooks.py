@@ -1,19 +1,19 @@
-"""Rules at the hooks of TC, on real traffic: by tcx and by clsact."""
+"""Rules at the hooks of TC, on real traffic: by tcx and by clsact, with XDP in either mode."""
 
 import json
 import socket
 import subprocess
 import time
 from pathlib import Path
-from random import Random
 
 import pytest
 
 from harness.hooked import (
     EVEN,
-    MODES,
     NOTHING,
     ODD,
+    SOURCES,
+    WAYS,
     check_nothing,
     end,
     on_hooks,
@@ -23,12 +23,12 @@ from harness.hooked import (
     served,
     serving,
 )
-from harness.living import child, kill
 from harness.numbered import Inbox, Sender, send
 from harness.pair import IFNAME, IPV4, IPV6, Pair, ip, run
 from wirepath.datapath import Datapath
 from wirepath.datapath.generation.load import Generation
 from wirepath.datapath.generation.manifest import Tc
+from wirepath.kernel.links import Mode
 from wirepath.kernel.program import Program
 from wirepath.lab.netns import Namespace
 from wirepath.net import HOOKS, Prefix
@@ -37,12 +37,12 @@ from wirepath.prefixes import Members
 
 _LOAD_S = 3.0  # as much as the inboxes have room for, on a busy machine too
 
-pytestmark = pytest.mark.parametrize("tc", MODES)
+pytestmark = pytest.mark.parametrize(("tc", "mode"), WAYS)
 
 
-def test_from_up_to_down(hosts: Pair, bpffs: Path, tc: Tc) -> None:
+def test_from_up_to_down(hosts: Pair, bpffs: Path, tc: Tc, mode: Mode) -> None:
     """`apply` adds, removes and changes hooks; the same generation serves at all of them."""
-    with Datapath.up(IFNAME, policy("odd"), tc=tc) as datapath:
+    with Datapath.up(IFNAME, policy("odd"), tc=tc, mode=mode) as datapath:
         assert {how["attach"] for how in datapath.status().hooks.values()} == {"xdp", tc}
         assert serving(hosts) == served("odd")
         datapath.apply(policy("even", ["egress"]))
@@ -59,14 +59,14 @@ def test_from_up_to_down(hosts: Pair, bpffs: Path, tc: Tc) -> None:
     assert serving(hosts) == NOTHING
 
 
-def test_both_versions_of_ip(hosts: Pair, bpffs: Path, tc: Tc) -> None:
+def test_both_versions_of_ip(hosts: Pair, bpffs: Path, tc: Tc, mode: Mode) -> None:
     text = "\n".join(
         f'[[rule]]\nname = "{hook}-v{version}"\nhook = "{hook}"\n'
         f'match = {{ {side} = "{address}", proto = "udp" }}\naction = "drop"\n'
         for hook, side in (("tc_ingress", "src"), ("egress", "dst"))
         for version, address in ((4, IPV4[1]), (6, IPV6[1]))
     )
-    with Datapath.up(IFNAME, Policy.parse(text), tc=tc) as datapath:
+    with Datapath.up(IFNAME, Policy.parse(text), tc=tc, mode=mode) as datapath:
         for here, addresses in ((hosts.far, (IPV4[0], IPV6[0])), (hosts.near, (IPV4[1], IPV6[1]))):
             for address in addresses:
                 _say(here, address)
@@ -86,7 +86,7 @@ def _say(host: Namespace, address: str) -> None:
         sender.sendto(b"!", (address, 9))
 
 
-def test_other_programs_still_run(hosts: Pair, bpffs: Path, tc: Tc) -> None:
+def test_other_programs_still_run(hosts: Pair, bpffs: Path, tc: Tc, mode: Mode) -> None:
     """Programs that were attached before run after ours, and see the packets that ours passes."""
     text = '[[rule]]\nname = "x"\nhook = "egress"\nmatch = { dport = 6203 }\naction = "drop"\n'
     with Generation.load(Policy.parse(text), Members.of([])) as other:
@@ -95,7 +95,7 @@ def test_other_programs_still_run(hosts: Pair, bpffs: Path, tc: Tc) -> None:
     run(hosts.near, "tc", "qdisc", "add", "dev", IFNAME, "clsact")
     subprocess.run(["tc", "filter", "add", *there], check=True)
     (bpffs / "other").unlink()
-    with Datapath.up(IFNAME, policy("odd"), tc=tc) as datapath:
+    with Datapath.up(IFNAME, policy("odd"), tc=tc, mode=mode) as datapath:
         with Inbox(hosts.far, ports("egress")) as inbox:
             send(hosts.near, ports("egress"), address=IPV4[1])
             came = {port: len(numbers) for port, numbers in inbox.take().items()}
@@ -107,7 +107,7 @@ def test_other_programs_still_run(hosts: Pair, bpffs: Path, tc: Tc) -> None:
 
 
 def test_no_packet_is_lost_or_misjudged_by_applies_under_load(
-    hosts: Pair, bpffs: Path, tc: Tc
+    hosts: Pair, bpffs: Path, tc: Tc, mode: Mode
 ) -> None:
     """At both hooks of TC at once; the policies mean the same in different words."""
     at_both = ["tc_ingress", "egress"]
@@ -119,7 +119,7 @@ def test_no_packet_is_lost_or_misjudged_by_applies_under_load(
     two = Policy.parse(dull + "".join(_ends_words(hook) for hook in at_both))
     inward, outward = ports("tc_ingress"), ports("egress")
     with (
-        Datapath.up(IFNAME, one, tc=tc) as datapath,
+        Datapath.up(IFNAME, one, tc=tc, mode=mode) as datapath,
         Inbox(hosts.near, inward) as near,
         Inbox(hosts.far, outward) as far,
     ):
@@ -147,33 +147,9 @@ def _ends_words(hook: str) -> str:
     return f'[[rule]]\nname = "{hook}"\nhook = "{hook}"\naction = "drop"\nmatch = {{ {match} }}\n'
 
 
-def test_killed_in_the_middle_of_applies(hosts: Pair, bpffs: Path, tc: Tc) -> None:
-    random = Random(1)  # noqa: S311 - a seed
-    Datapath.up(IFNAME, policy("odd"), tc=tc)
-
-    def apply_for_ever() -> None:
-        with Datapath.open(IFNAME) as datapath:
-            while True:
-                datapath.apply(policy("even", ["egress"]))
-                datapath.apply(policy("odd"))
-
-    for _ in range(5):
-        pid = child(apply_for_ever)
-        time.sleep(random.uniform(0.1, 0.9))
-        kill(pid)
-        with Datapath.open(IFNAME) as datapath:
-            assert datapath.status().warnings == ()
-            expected = served("odd") if "ingress" in datapath.manifest.counters else served(
-                "even", ["egress"]
-            )  # fmt: skip
-            assert serving(hosts) == expected
-            datapath.apply(policy("odd"))
-    end(bpffs)
-
-
-def test_who_takes_a_program_off_is_found_out(hosts: Pair, bpffs: Path, tc: Tc) -> None:
+def test_who_takes_a_program_off_is_found_out(hosts: Pair, bpffs: Path, tc: Tc, mode: Mode) -> None:
     """`status` warns of a removed program, and `apply` attaches it again."""
-    with Datapath.up(IFNAME, policy("odd"), tc=tc) as datapath:
+    with Datapath.up(IFNAME, policy("odd"), tc=tc, mode=mode) as datapath:
         if tc == "clsact":
             run(hosts.near, "tc", "qdisc", "del", "dev", IFNAME, "clsact")
         else:
@@ -195,15 +171,15 @@ def test_who_takes_a_program_off_is_found_out(hosts: Pair, bpffs: Path, tc: Tc) 
     end(bpffs)
 
 
-def test_live_sets_and_bans_reach_every_hook(hosts: Pair, bpffs: Path, tc: Tc) -> None:
+def test_live_sets_and_bans_reach_every_hook(hosts: Pair, bpffs: Path, tc: Tc, mode: Mode) -> None:
     """Also combinations of sets that had no member when the tables were built."""
     text = '[set.one]\nprefixes = ["192.0.2.1"]\ncounters = true\n[set.two]\n' + "".join(
         f'[[rule]]\nname = "{hook}"\nhook = "{hook}"\naction = "drop"\n'
         f'match = {{ {side} = ["@one", "!@two"] }}\n'
         for hook, side in (("ingress", "src"), ("tc_ingress", "src"), ("egress", "dst"))
     )
-    far = Members.of([Prefix.parse(IPV4[1])])
-    with Datapath.up(IFNAME, Policy.parse(text), tc=tc) as datapath:
+    far = Members.of([Prefix.parse(source) for source in SOURCES])
+    with Datapath.up(IFNAME, Policy.parse(text), tc=tc, mode=mode) as datapath:
         assert serving(hosts) == NOTHING
         datapath.sets.add("one", far)
         none = {hook: str(dict.fromkeys(ports(hook), 0)) for hook in HOOKS}
@@ -214,7 +190,7 @@ def test_live_sets_and_bans_reach_every_hook(hosts: Pair, bpffs: Path, tc: Tc) -
         dropped = {name: count.dropped for name, count in datapath.counters().rules.items()}
         assert dropped == {"ingress": 24, "tc_ingress": 0, "egress": 12}
         entries = {str(entry.prefix): entry.packets for entry in datapath.sets.counters("one")}
-        assert entries == {IPV4[1]: 36, "192.0.2.1": 0}
+        assert entries == dict.fromkeys(SOURCES, 8) | {IPV4[1]: 8 + 12, "192.0.2.1": 0}
         datapath.apply(policy("odd", ["tc_ingress"]))
         datapath.bans.add(Prefix.parse(IPV4[0]))
         datapath.apply(policy("odd", ["egress"]))
@@ -224,13 +200,13 @@ def test_live_sets_and_bans_reach_every_hook(hosts: Pair, bpffs: Path, tc: Tc) -
     end(bpffs)
 
 
-def test_a_limit_is_one_at_all_its_hooks(hosts: Pair, bpffs: Path, tc: Tc) -> None:
+def test_a_limit_is_one_at_all_its_hooks(hosts: Pair, bpffs: Path, tc: Tc, mode: Mode) -> None:
     """Incoming and outgoing packets use up the same cells."""
     text = (
         '[[rule]]\nname = "few"\nhook = ["tc_ingress", "egress"]\n'
         'match = { proto = "udp" }\nlimit = { rate = "1/min", burst = 5, per = "rule" }\n'
     )
-    with Datapath.up(IFNAME, Policy.parse(text), tc=tc) as datapath:
+    with Datapath.up(IFNAME, Policy.parse(text), tc=tc, mode=mode) as datapath:
         with Inbox(hosts.near, [6101]) as near, Inbox(hosts.far, [6201]) as far:
             send(hosts.far, [6101], count=3)
             assert near.take() == {6101: [0, 1, 2]}
@@ -241,12 +217,12 @@ def test_a_limit_is_one_at_all_its_hooks(hosts: Pair, bpffs: Path, tc: Tc) -> No
     end(bpffs)
 
 
-def test_management_gets_answers_too(hosts: Pair, bpffs: Path, tc: Tc) -> None:
+def test_management_gets_answers_too(hosts: Pair, bpffs: Path, tc: Tc, mode: Mode) -> None:
     """At egress `never_block` also applies to destinations."""
-    text = f'[datapath]\nnever_block = ["{IPV4[1]}"]\n' + "".join(
+    text = f"[datapath]\nnever_block = {list(SOURCES)}\n" + "".join(
         f'[[rule]]\nname = "{hook}"\nhook = "{hook}"\naction = "drop"\n' for hook in HOOKS
     )
-    with Datapath.up(IFNAME, Policy.parse(text), tc=tc) as datapath:
+    with Datapath.up(IFNAME, Policy.parse(text), tc=tc, mode=mode) as datapath:
         assert serving(hosts) == NOTHING
         assert datapath.counters().hooks["egress"].reasons["never_block"].packets >= 12
         _say(hosts.near, "198.51.100.77")
@@ -257,21 +233,21 @@ def test_management_gets_answers_too(hosts: Pair, bpffs: Path, tc: Tc) -> None:
     end(bpffs)
 
 
-def test_defaults_by_hook(hosts: Pair, bpffs: Path, tc: Tc) -> None:
+def test_defaults_by_hook(hosts: Pair, bpffs: Path, tc: Tc, mode: Mode) -> None:
     text = (
         '[datapath]\ndefault = { egress = "drop" }\n'
         f'[[rule]]\nname = "out"\nhook = "egress"\naction = "pass"\n'
         f'match = {{ proto = "udp", dport = {list(ODD["egress"])} }}\n'
         '[[rule]]\nname = "in"\nhook = "tc_ingress"\n'
     )
-    with Datapath.up(IFNAME, Policy.parse(text), tc=tc):
+    with Datapath.up(IFNAME, Policy.parse(text), tc=tc, mode=mode):
         assert serving(hosts) == NOTHING | {"egress": "odd"}
     end(bpffs)
 
 
-def test_programs_are_ours(hosts: Pair, bpffs: Path, tc: Tc) -> None:
+def test_programs_are_ours(hosts: Pair, bpffs: Path, tc: Tc, mode: Mode) -> None:
     """The programs in the JSON of `status` are those that the kernel runs."""
-    with Datapath.up(IFNAME, policy("odd"), tc=tc) as datapath:
+    with Datapath.up(IFNAME, policy("odd"), tc=tc, mode=mode) as datapath:
         hooks = datapath.status().document()["hooks"]
     assert json.loads(json.dumps(hooks)) == hooks
     assert [list(how) for how in hooks.values()] == [

@@ -2,15 +2,17 @@
 
 import os
 import signal
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from itertools import count
 from pathlib import Path
+from random import Random
 
 import pytest
 
 from harness.hooked import MODES, NOTHING, check_nothing, end, policy, served, serving
-from harness.living import child
+from harness.living import child, kill
 from harness.pair import IFNAME, Pair
 from harness.stopping import stop_at
 from wirepath.datapath import Datapath
@@ -64,6 +66,31 @@ def up(tc: Tc) -> None:
 def down() -> None:
     with Datapath.open(IFNAME) as datapath:
         datapath.down()
+
+
+@pytest.mark.parametrize("tc", MODES)
+def test_killed_in_the_middle_of_applies(hosts: Pair, bpffs: Path, tc: Tc) -> None:
+    random = Random(1)  # noqa: S311 - a seed
+    Datapath.up(IFNAME, policy("odd"), tc=tc)
+
+    def apply_for_ever() -> None:
+        with Datapath.open(IFNAME) as datapath:
+            while True:
+                datapath.apply(policy("even", ["egress"]))
+                datapath.apply(policy("odd"))
+
+    for _ in range(5):
+        pid = child(apply_for_ever)
+        time.sleep(random.uniform(0.1, 0.9))
+        kill(pid)
+        with Datapath.open(IFNAME) as datapath:
+            assert datapath.status().warnings == ()
+            expected = served("odd") if "ingress" in datapath.manifest.counters else served(
+                "even", ["egress"]
+            )  # fmt: skip
+            assert serving(hosts) == expected
+            datapath.apply(policy("odd"))
+    end(bpffs)
 
 
 @pytest.mark.parametrize(

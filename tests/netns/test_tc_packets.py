@@ -19,6 +19,7 @@ from harness.frames import Eth, Frame, IPv4, IPv6, Tcp, Udp, Vlan
 from harness.pair import IFNAME, IPV4, IPV6, Pair, ip, run
 from wirepath.datapath import Datapath
 from wirepath.datapath.live.counters import Outcomes
+from wirepath.kernel.links import Mode
 from wirepath.lab.netns import Namespace
 from wirepath.net import Hook
 from wirepath.policy import Policy
@@ -56,10 +57,11 @@ def counted(datapath: Datapath, name: str) -> tuple[int, int]:
     return count.packets, count.bytes
 
 
-def test_tags_that_come(hosts: Pair, bpffs: Path) -> None:
+@pytest.mark.parametrize("mode", ["native", "generic"])
+def test_tags_that_come(hosts: Pair, bpffs: Path, mode: Mode) -> None:
     """At tc_ingress the outermost tag is not in the bytes; at XDP it is."""
     for hook in ("ingress", "tc_ingress"):
-        with Datapath.up(IFNAME, rules((hook,), **TAGS)) as datapath:
+        with Datapath.up(IFNAME, rules((hook,), **TAGS), mode=mode) as datapath:
             put(hosts.far, ONE_TAG, TWO_TAGS)
             assert counted(datapath, "five") == (1, len(ONE_TAG))
             assert counted(datapath, "hundred") == (1, len(TWO_TAGS))

@@ -21,8 +21,9 @@ from harness.tracked import (
 )
 from wirepath.datapath import Datapath
 from wirepath.kernel.conntrack import on_packets
+from wirepath.kernel.links import Mode
 from wirepath.lab.netns import Namespace
-from wirepath.net import Hook
+from wirepath.net import HOOKS, Hook
 from wirepath.policy import Policy
 
 COUNT = """
@@ -36,8 +37,13 @@ INSIDE = ("192.0.2.1", "192.0.2.2")
 
 
 @pytest.fixture
-def counting(hosts: Pair) -> Iterator[Pair]:
-    with Datapath.up(IFNAME, Policy.parse(COUNT)) as datapath:
+def mode() -> Mode:
+    return "native"
+
+
+@pytest.fixture
+def counting(hosts: Pair, mode: Mode) -> Iterator[Pair]:
+    with Datapath.up(IFNAME, Policy.parse(COUNT), mode=mode) as datapath:
         yield hosts
         datapath.down()
 
@@ -51,7 +57,14 @@ def compare(host: Namespace, hook: Hook) -> dict[str, int]:
     return ours
 
 
-@pytest.mark.parametrize("hook", ["ingress", "tc_ingress", "egress"])
+@pytest.mark.parametrize(
+    ("hook", "mode"),
+    [
+        *((hook, "native") for hook in HOOKS),
+        ("ingress", "generic"),
+        ("tc_ingress", "generic"),
+    ],
+)
 def test_same_as_nft(counting: Pair, hook: Hook) -> None:
     near, far = counting.near, counting.far
     count_by_nft(near, "postrouting" if hook == "egress" else "prerouting")
@@ -158,11 +171,12 @@ limit = { rate = "50/s", burst = "50", per = "src" }
 """
 
 
-def test_new_connections_are_limited(hosts: Pair) -> None:
+@pytest.mark.parametrize("mode", ["native", "generic"])
+def test_new_connections_are_limited(hosts: Pair, mode: Mode) -> None:
     with (
         ExitStack() as stack,
         socket.create_server((IPV4[0], 8001), backlog=512) as listener,
-        Datapath.up(IFNAME, Policy.parse(LIMIT)) as datapath,
+        Datapath.up(IFNAME, Policy.parse(LIMIT), mode=mode) as datapath,
     ):
         mine, theirs = stack.enter_context(_connected(hosts.far)), listener.accept()[0]
         stack.enter_context(theirs)

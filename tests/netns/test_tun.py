@@ -142,6 +142,15 @@ def test_rules_that_take_ethernet_are_refused(hosts: Pair, rule: str, does: str)
         datapath.down()
 
 
+def test_a_dscp_is_written_at_tc_ingress(hosts: Pair) -> None:
+    """At XDP the kernel takes a change of the first byte for one of Ethernet's."""
+    rule = '[[rule]]\nname = "r"\nhook = "{}"\ndscp = "EF"\n'
+    with tun(hosts):
+        with pytest.raises(RequestError, match=r"rule.r: changes packets at .*\(use hook = \"tc_"):
+            Datapath.up(TUN, Policy.parse(rule.format("ingress")), mode="generic")
+        Datapath.up(TUN, Policy.parse(rule.format("tc_ingress")), mode="generic").down()
+
+
 def test_generic_mode_with_tc_ingress(hosts: Pair, bpffs: Path) -> None:
     """The TC program sees what the generic XDP program has let through, with its header."""
     sources = ("8.0.0.2", "134.221.0.2", "198.51.100.2")

@@ -47,7 +47,7 @@ JOINT = {"datapath", "judge"}
 # The headers of the data plane, lowest first: each may include those before its own line.
 HEADERS = """
     lib/bits lib/blake2s prefixes/prefix_layout lib/siphash packet/verdict actions/mirror_mark
-    packet/pkt
+    packet/pkt packet/link_header
     packet/merged
     trace prefixes/prefix stats prefixes/prefix_counters manifest packet/wire actions/limit_demand
     packet/checksum actions/limit_bucket
@@ -93,7 +93,7 @@ CONFINED = {
         "rewrite_l4.h",
     ),
     r"\bbpf_xdp_adjust_\w+\(": ("rewrite.h",),
-    r"\bbpf_(skb_store_bytes|l[34]_csum_replace)\(": ("rewrite_dscp.h",),
+    r"\bbpf_(skb_store_bytes|l[34]_csum_replace)\(": ("rewrite_dscp.h", "link_header.h"),
 }
 
 

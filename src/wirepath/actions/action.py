@@ -99,6 +99,7 @@ class Action:
         for_ours: whether it answers or remembers, so that it does nothing about foreign frames.
         most: how many rules at a hook may have it; None if any number.
         reason: the reason of `verdict`.
+        rewrites: whether it changes bytes of packets that go on.
         tcp_flags: (all set, all clear) of the only TCP packets that it is for; empty if it is for
             all packets.
     """
@@ -116,6 +117,7 @@ class Action:
     for_ours: ClassVar[bool] = False
     most: ClassVar[int | None] = None
     reason: ClassVar[Reason] = "rule"
+    rewrites: ClassVar[bool] = False
     tcp_flags: ClassVar[tuple[tuple[int, int], ...]] = ()
 
     @property

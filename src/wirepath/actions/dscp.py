@@ -29,6 +29,7 @@ class Dscp(Action):
 
     kind: ClassVar[str] = "dscp"
     configs: ClassVar[str] = "dscps"
+    rewrites: ClassVar[bool] = True
 
     def decide(self, packet: Packet, memory: Memory) -> None:  # noqa: ARG002 - for every packet
         """Note the DSCP and let the packet go on; later rules match it as it arrived."""

@@ -52,6 +52,7 @@ def link_of(interface: Interface, policy: Policy) -> Link:
 
 
 def _check_rules(name: str, policy: Policy) -> None:
+    from wirepath.datapath.generation.pinned import INGRESS
     from wirepath.plan.actions import copies
 
     does = {rule.name: "answers packets" for rule in policy.rules if "tx" in rule.action.may}
@@ -61,3 +62,11 @@ def _check_rules(name: str, policy: Policy) -> None:
             f"rule.{rule}: {what}, which takes Ethernet headers; {name} has none"
             " (put the rule on the device underneath, or leave it out)"
         )
+    # After generic XDP the kernel takes the first bytes for Ethernet: if one changes whose lowest
+    # bit says "multicast", as in IPv6, it reads the rest as such (bpf_prog_run_generic_xdp).
+    for each in policy.rules:
+        if each.action.rewrites and INGRESS in each.hooks:
+            raise RequestError(
+                f"rule.{each.name}: changes packets at ingress, where {name} has no Ethernet"
+                ' headers and the kernel would lose them (use hook = "tc_ingress")'
+            )

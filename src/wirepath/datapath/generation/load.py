@@ -96,6 +96,14 @@ class Generation:
             link=link,
             cpus=os.cpu_count() or 1,
         )
+        constants = {
+            "replaying": replaying,
+            "link_header_may_hide": link == "ethernet"
+            and not replaying
+            and has_function("bpf_cast_to_kern_ctx"),
+            "packets_have_states": policy.tracks and conntrack.on_packets(),
+            **_telling_foreign(mac, replaying=replaying),
+        }
         text = describe(planned.hooks, planned.tables) if describe else b""
         needed = write.sizes(planned.shared)
         needed |= {name: write.capacity(size) for name, size in planned.states.items()}
@@ -107,12 +115,7 @@ class Generation:
                 program = loaded[hook] = HookProgram.load(
                     hook,
                     of_hook,
-                    constants={
-                        **planned.shared.constants,
-                        "replaying": replaying,
-                        "packets_have_states": policy.tracks and conntrack.on_packets(),
-                        **_telling_foreign(mac, replaying=replaying),
-                    },
+                    constants={**planned.shared.constants, **constants},
                     sizes=needed,
                     shared=shared,
                     loading=(loading or Loading()) if hook == INGRESS else None,
