@@ -18,7 +18,7 @@ from wirepath.datapath.host.place import Place
 from wirepath.datapath.live.bans import Bans
 from wirepath.datapath.live.sets import Sets
 from wirepath.datapath.order import Order
-from wirepath.errors import DamageError, PolicyError
+from wirepath.errors import DamageError
 from wirepath.kernel.bpffs import Pins
 
 if TYPE_CHECKING:
@@ -245,7 +245,7 @@ class Datapath:
             PolicyError: a set file has bad lines, or the files of a set have become empty.
             KernelError: the kernel refuses it; the old generation continues to serve.
         """
-        from wirepath.datapath.diff import difference
+        from wirepath.datapath.diff import check_feeds, difference
         from wirepath.kernel.interface import Interface
         from wirepath.plan.requirements import requirements
         from wirepath.plan.set_files import read_contents
@@ -255,7 +255,7 @@ class Datapath:
         with self._access.changing() as handles:
             changes = difference(handles, policy, contents)
             if not allow_empty:
-                _check_feeds(policy, changes)
+                check_feeds(policy, changes)
             order = Order(
                 policy=policy,
                 members=contents.members,
@@ -397,19 +397,3 @@ class Datapath:
 def _tell(contents: Contents) -> None:
     for note in contents.notes:
         log.warning("%s", note)
-
-
-# A feed that comes empty is broken more often than the world has become good.
-def _check_feeds(policy: Policy, changes: Difference) -> None:
-    emptied = [
-        policy.problem(
-            f"its files have become empty, and the set has {change.before:,} prefixes"
-            " (--allow-empty empties it)",
-            "set",
-            change.name,
-        )
-        for change in changes.sets
-        if change.before and change.after == 0 and policy.sets[change.name].files
-    ]
-    if emptied:
-        raise PolicyError(emptied)

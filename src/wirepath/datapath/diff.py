@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from wirepath.datapath.live.set_view import SetView
+from wirepath.errors import PolicyError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -102,6 +103,28 @@ def difference(handles: Handles, policy: Policy, contents: Contents) -> Differen
         ),
         skipped=dict(contents.skipped),
     )
+
+
+def check_feeds(policy: Policy, changes: Difference) -> None:
+    """Refuse *changes* that empty a set by its files.
+
+    A feed that comes empty is broken more often than the world has become good.
+
+    Raises:
+        PolicyError: names each set that would be emptied.
+    """
+    emptied = [
+        policy.problem(
+            f"its files have become empty, and the set has {change.before:,} prefixes"
+            " (--allow-empty empties it)",
+            "set",
+            change.name,
+        )
+        for change in changes.sets
+        if change.before and change.after == 0 and policy.sets[change.name].files
+    ]
+    if emptied:
+        raise PolicyError(emptied)
 
 
 # An optional key may be missing on either side.

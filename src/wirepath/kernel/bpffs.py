@@ -19,13 +19,13 @@ import logging
 import os
 import stat
 import threading
-import time
 from contextlib import contextmanager, suppress
-from errno import EAGAIN, ENOENT, EPERM
+from errno import ENOENT, EPERM
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
 from wirepath.errors import KernelError
+from wirepath.kernel.flock import flock
 from wirepath.kernel.handle import checked, telling
 from wirepath.kernel.namespaces import at_home, enter_home_mounts, network_cookie, network_inode
 from wirepath.native import lib
@@ -38,7 +38,6 @@ log = logging.getLogger(__name__)
 _USUAL: Final = "/sys/fs/bpf"
 _ROOT: Final = "run it as root"
 _PATIENCE_S: Final = 10.0  # an apply takes well under a second
-_POLL_S: Final = 0.02
 _SERVING: Final = "serving"
 _CHANGING: Final = "changing"
 _NEXT: Final = "next"  # the next `serving`, before it is renamed
@@ -162,7 +161,7 @@ class Pins:
             except OSError as error:
                 raise KernelError(doing, error.errno or 0, cure=_ROOT) from error
             try:
-                _flock(fd, how, patience_s, doing)
+                flock(fd, how, patience_s, doing)
                 if self._root.stat().st_ino == os.fstat(fd).st_ino:
                     return fd
             except FileNotFoundError:
@@ -321,21 +320,6 @@ class Pins:
 def _mounted(path: Path) -> bool:
     result = lib.wp_is_bpffs(os.fsencode(path))
     return result != -ENOENT and bool(checked(result, f"look at {path}", cure=_ROOT))
-
-
-def _flock(fd: int, how: int, patience_s: float, doing: str) -> None:
-    deadline = time.monotonic() + patience_s
-    while True:
-        with suppress(BlockingIOError):
-            return fcntl.flock(fd, how | fcntl.LOCK_NB)
-        if time.monotonic() > deadline:
-            raise KernelError(
-                doing,
-                EAGAIN,
-                what=f"another wirepath has held it for {patience_s:g} s",
-                cure="wait for it, or look for it with `fuser -v` on that directory",
-            )
-        time.sleep(_POLL_S)
 
 
 def _make_own(directory: Path) -> None:
