@@ -13,6 +13,7 @@
 #include "packet/foreign.h"
 #include "packet/merged.h"
 #include "packet/scratch.h"
+#include "packet/xdp_bytes.h"
 #include "pipeline.h"
 #include "rewrite/rewrite.h"
 #include "rewrite/rewrite_dscp.h"
@@ -108,7 +109,7 @@ judge_frame(struct xdp_md *ctx, struct pkt *pkt, bool bound)
 	struct trace *trace;
 
 	begin_pkt(pkt);
-	pkt->frame_bytes = bpf_xdp_get_buff_len(ctx);
+	pkt->frame_bytes = xdp_bytes(ctx, frame.data, frame.end);
 	trace = trace_of(ctx);
 	if (trace)
 		trace_read(pkt, trace);

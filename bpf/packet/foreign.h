@@ -22,9 +22,9 @@
 #include <bpf/bpf_core_read.h>
 
 #include "packet/cursor.h"
+#include "packet/kernel_context.h"
 
 const volatile bool foreign_ignored; /* and some rule answers or remembers */
-const volatile bool kernel_typed;    /* it has bpf_cast_to_kern_ctx() */
 const volatile __u64 loaded_mac;     /* as number_of() gives it */
 
 #define SKB_OTHERHOST 3 /* PACKET_OTHERHOST of linux/if_packet.h */
@@ -59,8 +59,6 @@ struct sk_buff___device {
 	struct net_device *dev;
 } __attribute__((preserve_access_index));
 
-extern void *bpf_cast_to_kern_ctx(void *ctx) __ksym __weak;
-
 /* A field of an object of the kernel. */
 #define PEEK(object, field)                                    \
 	({                                                     \
@@ -72,11 +70,6 @@ extern void *bpf_cast_to_kern_ctx(void *ctx) __ksym __weak;
 				      &(object)->field);       \
 		value_;                                        \
 	})
-
-static __always_inline void *kernel_context(void *ctx)
-{
-	return kernel_typed ? bpf_cast_to_kern_ctx(ctx) : ctx;
-}
 
 /* Does another device take frames that are not for the MAC of @dev? */
 static __always_inline bool shares_frames(struct net_device *dev)

@@ -19,6 +19,8 @@
 #include <linux/if_ether.h>
 #include <bpf/bpf_helpers.h>
 
+#include "packet/kernel_context.h"
+
 /* Whether to look for it: packets have link headers, and the kernel has
  * bpf_cast_to_kern_ctx() (6.2).
  */
@@ -30,8 +32,6 @@ struct sk_buff___link {
 	unsigned char *data;
 	__u16 mac_header; /* offset from head */
 } __attribute__((preserve_access_index));
-
-extern void *bpf_cast_to_kern_ctx(void *ctx) __ksym __weak;
 
 static __always_inline bool link_header_is_hidden(void *skb)
 {

@@ -13,6 +13,7 @@
 
 #include <bpf/bpf_core_read.h>
 
+#include "packet/kernel_context.h"
 #include "packet/pkt.h"
 
 #define CACHE_LINE 64 /* SMP_CACHE_BYTES of x86-64 and arm64 */
@@ -29,7 +30,6 @@ struct xdp_buff {
 	__u32 frame_sz;
 } __attribute__((preserve_access_index));
 
-extern void *bpf_cast_to_kern_ctx(void *ctx) __ksym __weak;
 extern void *bpf_rdonly_cast(const void *object, __u32 type) __ksym __weak;
 
 static __always_inline void read_shared_info(struct pkt *pkt, void *ctx)

@@ -47,7 +47,8 @@ JOINT = {"datapath", "judge"}
 # The headers of the data plane, lowest first: each may include those before its own line.
 HEADERS = """
     lib/bits lib/blake2s prefixes/prefix_layout lib/siphash packet/verdict actions/mirror_mark
-    packet/pkt packet/link_header
+    packet/kernel_context
+    packet/pkt packet/link_header packet/xdp_bytes
     packet/merged
     trace prefixes/prefix stats prefixes/prefix_counters manifest packet/wire actions/limit_demand
     packet/checksum actions/limit_bucket
