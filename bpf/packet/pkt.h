@@ -15,10 +15,11 @@
 
 #include "packet/verdict.h"
 
-#define VLAN_ABSENT 0xffff /* a VID has 12 bits */
-#define RULE_NONE   (~0U)
-#define NOTED_MAX   3 /* actions that struct pkt has room for */
-#define CT_ZONES    2 /* zones of conntrack that a hook asks about, at most */
+#define VLAN_ABSENT    0xffff /* a VID has 12 bits */
+#define RULE_NONE      (~0U)
+#define NOTED_MAX      3  /* actions that struct pkt has room for */
+#define DIMENSIONS_MAX 16 /* dimensions that struct pkt has room for */
+#define CT_ZONES 2 /* zones of conntrack that a hook asks about, at most */
 
 const volatile enum hook hook = HOOK_INGRESS;
 
@@ -56,6 +57,11 @@ enum ct {
 	CT_RELATED,
 	CT_INVALID,
 	CT_MAX,
+};
+
+/* The packet's class in each dimension that a rule asks about: dimensions.h. */
+struct classes {
+	__u16 of[DIMENSIONS_MAX]; /* by enum dimension */
 };
 
 /* The byte action that the walk waits for, and where to go on after it. */
@@ -142,6 +148,8 @@ struct pkt {
 	 * place of the last rule's struct, + 1; 0: no rule sets it.
 	 */
 	__u16 noted[NOTED_MAX];
+
+	struct classes classes; /* written before they are read */
 };
 
 /* Are these several packets of a flow in one buffer (GRO, GSO)? */

@@ -50,10 +50,10 @@ static __always_inline void release_scratch(struct scratch *s)
 	*(volatile __u64 *)&s->taken = 0;
 }
 
-/* Clear @pkt for a new packet. */
+/* Clear @pkt for a new packet, but for what is written before it is read. */
 static __always_inline void begin_pkt(struct pkt *pkt)
 {
-	__builtin_memset(pkt, 0, sizeof(*pkt));
+	__builtin_memset(pkt, 0, offsetof(struct pkt, classes));
 	pkt->vlan = VLAN_ABSENT;
 	pkt->rule = RULE_NONE;
 }

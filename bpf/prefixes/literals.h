@@ -51,27 +51,24 @@ struct {
 		&literal_lines, &literal_head, &literal_fences, \
 		&literal_leaves, literal_root_bits, false })
 
-/* Global functions, so that the verifier checks the searches once, and their
- * code is in the cache for the second address of a packet.
+/* A global function, so that the verifier checks the search once.  For IPv4, a call
+ * would cost as much as the search.
  */
 __noinline int literal_class_ipv6(const struct addr *a)
 {
 	return a ? ipv6_class(&LITERAL_TABLE, a) : 0;
 }
 
-__noinline int literal_class_ipv4(__u32 addr)
-{
-	__u32 class = ipv4_root(&LITERAL_TABLE, addr);
-
-	return class & ROOT_CHUNK ? ipv4_chunk(&LITERAL_TABLE, class, addr)
-				  : class;
-}
-
 static __always_inline __u16 literal_class(const struct pkt *pkt,
 					   const struct addr *a)
 {
-	return pkt->family == 4 ? literal_class_ipv4(a->lo)
-				: literal_class_ipv6(a);
+	__u32 class;
+
+	if (pkt->family != 4)
+		return literal_class_ipv6(a);
+	class = ipv4_root(&LITERAL_TABLE, a->lo);
+	return class & ROOT_CHUNK ? ipv4_chunk(&LITERAL_TABLE, class, a->lo)
+				  : class;
 }
 
 #endif

@@ -40,7 +40,8 @@ static long next_byte_action(__u32 nth, struct byte_actions *walk)
 	struct pkt *pkt = walk->pkt;
 
 	pkt->byte_action.action = ACTION_NONE;
-	pkt->byte_action.verdict = classify(pkt);
+	pkt->byte_action.verdict =
+		walk_on(pkt, pkt->byte_action.from_bit, pkt->byte_action.from);
 	if (!pkt->byte_action.action)
 		return 1;
 	pkt->rule = pkt->byte_action.rule;
@@ -60,6 +61,8 @@ rules(struct pkt *pkt, const struct frame *frame)
 
 	if (!frame->byte_actions || !(actions_used & ACTIONS_ON_BYTES))
 		return classify(pkt);
+	value_classes(pkt);
+	address_classes(pkt);
 	bpf_loop(BYTE_ACTIONS_MAX, next_byte_action, &walk, 0);
 	return pkt->byte_action.verdict;
 }

@@ -24,6 +24,7 @@
 
 /* Dimensions that may have lists. */
 #define LISTED_MAX DIMENSION_PROTO
+#define LISTS_MAX  8 /* of a packet: two for each of these */
 #define LISTED                                                               \
 	(1U << DIMENSION_SRC | 1U << DIMENSION_DST | 1U << DIMENSION_SPORT | \
 	 1U << DIMENSION_DPORT)
@@ -87,27 +88,26 @@ static __always_inline __u32 clause_in(const struct block *block, __u32 j)
 	return block->low[j] >> CLAUSE_AT;
 }
 
-/* The clauses from @from to before @end, in one word to save stack. */
-static __always_inline __u64 range_of(__u32 from, __u32 end)
-{
-	return (__u64)from << 32 | end;
-}
+/* The lists of one packet. */
+struct found_lists {
+	__u32 list[LISTS_MAX];
+	__u32 count;
+};
 
-/* The lowest clause of @list that is in @range and holds, or the end of @range.
- * Global, so that the verifier checks the loop once.
+/* The lowest clause of @list that holds, from @from to before @end; else @end.
  */
-__noinline __u32 lowest_candidate(const struct classes *classes, __u32 list,
-				  __u64 lanes, __u64 range)
+static __always_inline __u32 lowest_in(__u32 list,
+				       const struct classes *classes,
+				       __u64 lanes, __u32 from, __u32 end)
 {
-	__u32 at = list >> LIST_BITS, end = at + (list & LIST_MASK);
+	__u32 at = list >> LIST_BITS, last = at + (list & LIST_MASK);
 
-	if (!classes)
-		return range;
-	for (int i = 0; i < LIST_BLOCKS && at < end; i++, at++) {
+#pragma clang loop unroll(disable)
+	for (int i = 0; i < LIST_BLOCKS && at < last; i++, at++) {
 		struct block *block = bpf_map_lookup_elem(&blocks, &at);
 		__u32 suits;
 
-		if (!block || clause_in(block, 0) >= (__u32)range)
+		if (!block || clause_in(block, 0) >= end)
 			break;
 		suits = suiting(block, lanes);
 		if (!suits)
@@ -116,76 +116,58 @@ __noinline __u32 lowest_candidate(const struct classes *classes, __u32 list,
 		for (int j = 0; j < BLOCK_CANDIDATES; j++) {
 			__u32 clause = clause_in(block, j);
 
-			if (suits >> j & 1 && range_of(clause + 1, 0) > range &&
+			if (suits >> j & 1 && clause >= from &&
 			    holds(clause, classes))
-				return clause < (__u32)range ? clause : range;
+				return clause < end ? clause : end;
 		}
 	}
-	return range;
+	return end;
 }
 
-static __always_inline struct class_lists *
-lists_in(enum dimension d, const struct classes *classes, __u32 *at)
-{
-	*at = candidates_config.base[d] + classes->of[d];
-	return bpf_map_lookup_elem(&lists, at);
-}
-
-/* Load the first block of each list before any branch depends on one: lists are
- * rarely in the cache, and so their cache misses overlap.  Returns 0 if all
- * lists are empty.
+/* Find the packet's lists in the dimensions that have lists.  The first block of
+ * each is loaded before any branch depends on one: lists are rarely in the cache,
+ * and so their cache misses overlap.
  */
-static __always_inline __u32 fetch_lists(const struct classes *classes,
-					 __u32 *at)
+static __always_inline void find_lists(struct found_lists *found,
+				       const struct classes *classes)
 {
-	__u32 filed_by = candidates_config.filed_by, any = 0;
+	__u32 filed_by = candidates_config.filed_by;
 
 #pragma clang loop unroll(full)
 	for (int d = 0; d < LISTED_MAX; d++) {
 		struct class_lists *of;
 		struct block *block;
+		__u32 at;
 
 		if (!(LISTED >> d & 1) || !has(filed_by, d))
 			continue;
-		of = lists_in(d, classes, at);
+		at = candidates_config.base[d] + classes->of[d];
+		of = bpf_map_lookup_elem(&lists, &at);
 		if (!of)
-			return 0;
-		any |= of->narrow | of->wide;
-		*at = of->narrow >> LIST_BITS;
-		block = bpf_map_lookup_elem(&blocks, at);
+			continue;
+		found->list[found->count++] = of->wide;
+		found->list[found->count++] = of->narrow;
+		at = of->narrow >> LIST_BITS;
+		block = bpf_map_lookup_elem(&blocks, &at);
 		if (block)
 			(void)*(volatile __u64 *)&block->low[0];
 	}
-	return any;
 }
 
 /* The lowest filed clause from @from on that holds, or CLAUSE_NONE. */
 __noinline __u32 next_candidate(const struct classes *classes, __u32 from)
 {
-	__u32 best = CLAUSE_NONE, at; /* one for all, to save stack */
+	struct found_lists found = {};
+	__u32 best = CLAUSE_NONE;
 	__u64 lanes;
 
 	if (!candidates_config.filed_by || !classes)
 		return best;
-	if (!fetch_lists(classes, &at))
-		return best;
+	find_lists(&found, classes);
 	lanes = all_lanes(classes);
-#pragma clang loop unroll(full)
-	for (int d = 0; d < LISTED_MAX; d++) {
-		struct class_lists *of;
-
-		if (!(LISTED >> d & 1) || !has(candidates_config.filed_by, d))
-			continue;
-		of = lists_in(d, classes, &at);
-		if (!of)
-			continue;
-		if (of->wide)
-			best = lowest_candidate(classes, of->wide, lanes,
-						range_of(from, best));
-		if (of->narrow)
-			best = lowest_candidate(classes, of->narrow, lanes,
-						range_of(from, best));
-	}
+#pragma clang loop unroll(disable)
+	for (__u32 i = 0; i < LISTS_MAX && i < found.count; i++)
+		best = lowest_in(found.list[i], classes, lanes, from, best);
 	return best;
 }
 

@@ -13,186 +13,114 @@
 #ifndef CLASSIFY_H
 #define CLASSIFY_H
 
-#include "prefixes/prefix_counters.h"
-#include "rules/act.h"
 #include "rules/candidates.h"
-#include "rules/clauses.h"
-#include "rules/rows.h"
-#include "stats.h"
+#include "rules/matched.h"
+#include "rules/residents.h"
 
-/* The clause of each bit of the rows; only if some clauses are filed away. */
-struct resident {
-	__u64 clause;
-};
-
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, 1); /* what the policy needs */
-	__type(key, __u32);
-	__type(value, struct resident);
-} residents SEC(".maps");
-
-/* One walk over the clauses that hold.  Packed, to save stack. */
+/* One walk over the clauses that hold. */
 struct walk {
 	struct pkt *pkt;
-	struct classes classes;
-	__u16 at;        /* place of `word` in the rows */
-	__u64 word;      /* bits of the clauses there that hold */
-	__u64 summary;   /* words of block `block` that may have such bits */
-	__u16 from_bit;  /* bits below this one are done with ... */
-	__u16 from;      /* ... and filed clauses below this one */
-	__u16 candidate; /* lowest filed clause that holds */
-	__u8 block;
-	__u8 verdict; /* enum verdict */
+	__u64 left; /* those not done yet, a bit each, if there are few; else: */
+	__u16 resident; /* the lowest that holds of those in the rows ... */
+	__u16 filed;    /* ... and of those filed away; or CLAUSE_NONE */
+	__u8 verdict;   /* enum verdict */
 };
 
-/* Count the packet for its prefixes in the sets by which @clause holds. */
-static __always_inline void
-count_in_sets(const struct clause *clause, const struct pkt *pkt)
+static __always_inline __u32 lowest_clause(const struct walk *w)
 {
-	if (!prefix_counters_config.counting)
-		return;
-	if (clause->src_counters)
-		count_prefixes(pkt, &pkt->src, clause->src_counters);
-	if (clause->dst_counters)
-		count_prefixes(pkt, &pkt->dst, clause->dst_counters);
+	if (has_few_clauses())
+		return lowest_of(w->left);
+	return w->filed < w->resident ? w->filed : w->resident;
 }
 
-/* Clause @i holds: act for its rule, count it.  Returns 1 to stop the walk. */
-static __always_inline long matched(struct walk *w, __u32 i)
+/* Find the next match after the rule of @clause. */
+static __always_inline void look_on(struct walk *w, const struct clause *clause)
 {
+	const struct classes *classes = &w->pkt->classes;
+
+	if (has_few_clauses()) {
+		w->left = remaining(w->left, 0, clause->next_resident);
+		return;
+	}
+	if (w->resident < clause->next)
+		w->resident = next_resident(classes, clause->next_resident);
+	if (w->filed < clause->next)
+		w->filed = next_candidate(classes, clause->next);
+}
+
+/* One match.  Returns 1 at the end of the walk. */
+static long step(__u32 nth __attribute__((unused)), struct walk *w)
+{
+	__u32 i = lowest_clause(w);
 	struct clause *clause = bpf_map_lookup_elem(&clauses, &i);
 
-	if (!clause)
+	if (!clause) /* CLAUSE_NONE */
 		return 1;
-	w->from = clause->next;
-	w->from_bit = clause->next_resident;
-	w->verdict = act(w->pkt, clause);
-	count_in_sets(clause, w->pkt);
-	if (actions_used & ACTIONS_ON_BYTES && w->pkt->byte_action.action)
+	w->verdict = matched(w->pkt, clause);
+	if (w->verdict || awaits_bytes(w->pkt))
 		return 1;
-	count_rule(clause->rule, w->pkt, w->verdict);
-	if (!w->verdict)
-		return 0;
-	w->pkt->rule = clause->rule;
-	return 1;
-}
-
-/* The clause of bit @bit of the rows. */
-static __always_inline __u32 clause_of(__u32 bit)
-{
-	struct resident *resident;
-
-	if (!candidates_config.lists)
-		return bit;
-	resident = bpf_map_lookup_elem(&residents, &bit);
-	return resident ? resident->clause : CLAUSE_NONE;
-}
-
-/* Read the next word, or the summary of the next 64.  Returns 1 at the end. */
-static __always_inline long read_on(struct walk *w)
-{
-	if (w->summary) {
-		w->at = w->block * WORD_BITS + lowest(w->summary);
-		w->summary &= w->summary - 1;
-		w->word = and_later_rows(&w->classes,
-					 classify_config.summary_words + w->at);
-		return 0;
-	}
-	w->block++;
-	if (w->block >= classify_config.summary_words)
-		return 1;
-	w->summary = and_later_rows(&w->classes, w->block);
+	look_on(w, clause);
 	return 0;
 }
 
-/* The @bits of a word that begins at bit @base, without those below @from. */
-static __always_inline __u64 remaining(__u64 bits, __u32 base, __u32 from)
-{
-	if (from <= base)
-		return bits;
-	if (from - base >= WORD_BITS)
-		return 0;
-	return bits & ~0ULL << (from - base);
-}
-
-/* One step of the walk: one match, or one word.  Returns 1 at its end. */
-static long step(__u32 nth __attribute__((unused)), struct walk *w)
-{
-	__u32 base = w->at * WORD_BITS, clause = CLAUSE_NONE;
-
-	w->word = remaining(w->word, base, w->from_bit);
-	if (w->word)
-		clause = clause_of(base + lowest(w->word));
-	else if (!read_on(w))
-		return 0;
-	if (w->candidate < w->from)
-		w->candidate = next_candidate(&w->classes, w->from);
-	if (w->candidate < clause)
-		clause = w->candidate;
-	return clause == CLAUSE_NONE ? 1 : matched(w, clause);
-}
-
-#define STEPS_MAX (CLAUSES_MAX + CLAUSES_MAX / WORD_BITS + CLAUSES_MAX / 4096)
-
-static __always_inline bool has_few_clauses(void)
-{
-	return classify_config.words == 1 && !candidates_config.lists;
-}
-
-/* The walk of at most 64 clauses, mostly without a loop: the first match
- * decides.  Either most packets match clause 0 or most do not, so the CPU
- * predicts that branch; arithmetic would wait for the loads from the set table.
+/* Walk on from bit @resident of the rows and from the clause @filed, with the
+ * packet's classes known.  Global, so that the verifier checks it once.
  */
-static __always_inline void walk_word(struct walk *w)
+__noinline int walk_on(struct pkt *pkt, __u32 resident, __u32 filed)
 {
-	w->word = and_addresses(&w->classes, w->word);
-	if (w->word && !matched(w, w->word & 1 ? 0 : lowest(w->word)))
-		bpf_loop(WORD_BITS, step, w, 0);
-}
+	struct walk w = { .pkt = pkt };
 
-/* The walk of any number of clauses. */
-static __always_inline void walk_all(struct walk *w)
-{
-	if (classify_config.summary_words)
-		w->summary = and_rows(&w->classes, 0);
-	else if (classify_config.words)
-		w->word = and_rows(&w->classes, 0);
-	w->candidate = next_candidate(&w->classes, w->from);
-	if (!(w->summary | w->word) && w->candidate == CLAUSE_NONE &&
-	    classify_config.summary_words <= 1)
-		return;
-	if (!step(0, w))
-		bpf_loop(STEPS_MAX, step, w, 0);
-}
-
-/* Walk the rules, from where a byte action has interrupted the walk.  Global,
- * so that the verifier checks it once.
- */
-__noinline int classify(struct pkt *pkt)
-{
-	struct walk w = { .pkt = pkt, .candidate = CLAUSE_NONE };
-
-	if (!pkt || !(classify_config.words | candidates_config.lists))
+	if (!pkt)
 		return VERDICT_CONTINUE;
-	if (actions_used & ACTIONS_ON_BYTES) {
-		w.from = pkt->byte_action.from;
-		w.from_bit = pkt->byte_action.from_bit;
-	}
-	value_classes(w.classes.of, pkt);
-	/* Addresses cost most: look them up only if some clause may hold. */
 	if (has_few_clauses()) {
-		w.word = remaining(and_values(&w.classes), 0, w.from_bit);
-		if (!w.word)
-			return VERDICT_CONTINUE;
+		w.left = remaining(and_rows(&pkt->classes, 0), 0, resident);
+	} else {
+		w.resident = next_resident(&pkt->classes, resident);
+		w.filed = next_candidate(&pkt->classes, filed);
 	}
-	address_classes(w.classes.of, pkt);
-	if (has_few_clauses())
-		walk_word(&w);
-	else
-		walk_all(&w);
+	if (lowest_clause(&w) != CLAUSE_NONE)
+		bpf_loop(CLAUSES_MAX, step, &w, 0);
 	return w.verdict;
+}
+
+/* The first match, with the packet's classes known; or CLAUSE_NONE. */
+static __always_inline __u32 first_of_many(const struct classes *classes)
+{
+	__u32 resident = first_resident(classes), filed = CLAUSE_NONE;
+
+	if (candidates_config.lists)
+		filed = next_candidate(classes, 0);
+	return filed < resident ? filed : resident;
+}
+
+/* Walk the rules.  Most often the first match decides: that far, this costs no
+ * loop, and with few clauses no call.
+ */
+static __always_inline enum verdict classify(struct pkt *pkt)
+{
+	enum verdict verdict;
+	struct clause *clause;
+	__u64 few = 0;
+	__u32 i;
+
+	if (!(classify_config.words | candidates_config.lists))
+		return VERDICT_CONTINUE;
+	value_classes(pkt);
+	if (has_few_clauses()) {
+		few = few_that_hold(pkt);
+		i = lowest_of(few);
+	} else {
+		address_classes(pkt);
+		i = first_of_many(&pkt->classes);
+	}
+	clause = bpf_map_lookup_elem(&clauses, &i);
+	if (!clause) /* CLAUSE_NONE */
+		return VERDICT_CONTINUE;
+	verdict = matched(pkt, clause);
+	if (verdict ||
+	    (has_few_clauses() && !remaining(few, 0, clause->next_resident)))
+		return verdict;
+	return walk_on(pkt, clause->next_resident, clause->next);
 }
 
 #endif

@@ -39,11 +39,7 @@ enum dimension {
 	DIMENSION_CT_1, /* ... and in the second */
 	DIMENSION_MAX,
 };
-
-/* The classes of one packet, by enum dimension. */
-struct classes {
-	__u16 of[DIMENSION_MAX];
-};
+_Static_assert(DIMENSION_MAX <= DIMENSIONS_MAX, "classes of a packet");
 
 /* BTF keeps the types that a global mentions. */
 const volatile enum dimension dimension_names;
@@ -106,8 +102,9 @@ static __always_inline __u16 icmp_class(const struct values *v,
 	return v->icmpv6[pkt->icmp_type];
 }
 
-static __always_inline void address_classes(__u16 *class, const struct pkt *pkt)
+static __always_inline void address_classes(struct pkt *pkt)
 {
+	__u16 *class = pkt->classes.of;
 	__u32 in_use = used(0, GROUP_COMMON);
 
 	if (has(in_use, DIMENSION_SRC))
@@ -170,8 +167,9 @@ rare_classes(__u16 *class, const struct values *v, const struct pkt *pkt)
 		class[DIMENSION_CT_1] = v->ct_1[pkt->ct[1] & CT_MASK];
 }
 
-static __always_inline void value_classes(__u16 *class, const struct pkt *pkt)
+static __always_inline void value_classes(struct pkt *pkt)
 {
+	__u16 *class = pkt->classes.of;
 	struct values *v;
 	__u32 zero = 0;
 

@@ -100,10 +100,4 @@ static __always_inline __u64 and_addresses(const struct classes *classes,
 	return and_group(classes, 1, 0, bits, 0, GROUP_COMMON);
 }
 
-/* and_rows as a global function, so that the verifier checks it once. */
-__noinline __u64 and_later_rows(const struct classes *classes, __u32 i)
-{
-	return classes ? and_rows(classes, i) : 0;
-}
-
 #endif

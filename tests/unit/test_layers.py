@@ -64,7 +64,8 @@ HEADERS = """
     actions/cookie
     rules/act rules/dimensions track/track_quoted
     rules/lanes rules/rows track/track
-    rules/candidates
+    rules/candidates rules/matched
+    rules/residents
     rules/classify
     rules/byte_actions
     pipeline
