@@ -16,6 +16,7 @@
 #include "packet/wire.h"
 
 #define EXTENSION_DEPTH 8      /* headers walked; one more is malformed */
+#define AHEAD           2      /* of these, walked without a loop */
 #define IPV6_OFFSET     0xfff8 /* RFC 8200 section 4.5, in bytes */
 #define IPV6_MORE       0x0001
 #define CHAIN_MASK      0x7fff /* 8 headers of 2,048 bytes fit */
@@ -109,21 +110,21 @@ struct chain {
 	__be16 fragment; /* the fragment header's offset and flag */
 };
 
-static __always_inline long stop(struct chain *chain, enum fault fault)
+static __always_inline bool stop(struct chain *chain, enum fault fault)
 {
 	chain->fault = fault;
-	return 1;
+	return true;
 }
 
-/* One extension header.  Returns 1 at the end of the chain. */
-static long parse_extension(__u32 nth, struct chain *chain)
+/* One extension header.  Returns true at the end of the chain. */
+static __always_inline bool parse_extension(__u32 nth, struct chain *chain)
 {
 	struct extension *ext = chain->start + (chain->offset & CHAIN_MASK);
 	const struct extension_kind *kind = &extension_kinds[chain->proto];
 	__u32 size;
 
 	if (!kind->unit)
-		return 1;
+		return true;
 	if (nth == EXTENSION_DEPTH)
 		return stop(chain, FAULT_EXTENSION_DEPTH);
 	if (chain->left < sizeof(*ext))
@@ -143,7 +144,7 @@ static long parse_extension(__u32 nth, struct chain *chain)
 	chain->offset += size;
 	chain->left -= size;
 	chain->proto = ext->next;
-	return !!(chain->fragment & bpf_htons(IPV6_OFFSET));
+	return chain->fragment & bpf_htons(IPV6_OFFSET);
 }
 
 /* Walk the chain that begins at @start.  Returns its length in bytes, or the
@@ -160,7 +161,10 @@ static __noinline int skip_extensions(struct pkt *pkt, void *start, void *end,
 		.proto = pkt->proto,
 	};
 
-	bpf_loop(EXTENSION_DEPTH + 1, parse_extension, &chain, 0);
+#pragma clang loop unroll(disable)
+	for (__u32 nth = 0; nth <= EXTENSION_DEPTH; nth++)
+		if (parse_extension(nth, &chain))
+			break;
 	pkt->proto = chain.proto;
 	if (chain.fragment & bpf_htons(IPV6_OFFSET))
 		pkt->fragment = FRAGMENT_LATER;
