@@ -60,24 +60,6 @@ static __always_inline void begin(struct pkt *pkt, struct __sk_buff *skb)
 	}
 }
 
-/* A global function, so that the verifier checks it once, although a packet may
- * be walked twice.
- */
-__noinline int walk_skb(struct __sk_buff *skb, struct pkt *pkt)
-{
-	struct frame frame = {
-		.ctx = skb,
-		.data = (void *)(long)skb->data,
-		.end = (void *)(long)skb->data_end,
-		.bytes = bytes_of(skb),
-	};
-
-	if (!pkt)
-		return VERDICT_DROP;
-	begin(pkt, skb);
-	return pipeline(pkt, &frame);
-}
-
 /* Does the kernel take the packet for IP? */
 static __always_inline bool is_ip_by_kernel(const struct __sk_buff *skb)
 {
@@ -91,6 +73,29 @@ static __always_inline long bring_into_reach(struct __sk_buff *skb)
 	__u32 size = skb->len;
 
 	return bpf_skb_pull_data(skb, size < REACH_MAX ? size : REACH_MAX);
+}
+
+/* Walk a packet, and a second time if headers were out of reach the first. */
+static __always_inline enum verdict
+walk_skb(struct __sk_buff *skb, struct pkt *pkt)
+{
+	enum verdict verdict = VERDICT_DROP;
+
+#pragma clang loop unroll(disable)
+	for (int i = 0; i < 2; i++) {
+		struct frame frame = {
+			.ctx = skb,
+			.data = (void *)(long)skb->data,
+			.end = (void *)(long)skb->data_end,
+			.bytes = bytes_of(skb),
+		};
+
+		begin(pkt, skb);
+		verdict = pipeline(pkt, &frame);
+		if (!pkt->unseen || i || bring_into_reach(skb))
+			break;
+	}
+	return verdict;
 }
 
 /* Write the new DSCP that the rules have noted. */
@@ -152,8 +157,6 @@ judge_skb(struct __sk_buff *skb, struct pkt *pkt)
 	enum verdict verdict;
 
 	verdict = walk_skb(skb, pkt);
-	if (pkt->unseen && !bring_into_reach(skb))
-		verdict = walk_skb(skb, pkt);
 	if (actions_used & 1U << ACTION_DSCP &&
 	    leaves_with(pkt, ACTION_DSCP, verdict))
 		set_skb_dscp(skb, pkt);
