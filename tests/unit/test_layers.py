@@ -21,6 +21,7 @@ LAYERS: dict[str, str] = {
     "outputs": "",
     "toml_lines": "",
     "net": "errors",
+    "width": "net",
     "document": "errors toml_lines",
     "quantities": "errors document",
     "actions": "errors net document quantities",
@@ -30,7 +31,7 @@ LAYERS: dict[str, str] = {
     "frame": "errors net track",
     "model": "errors net actions policy essentials frame",
     "prefixes": "errors net native",
-    "plan": "errors inputs net actions policy prefixes",
+    "plan": "errors inputs net width actions policy prefixes",
     "explanation": "errors net policy essentials model prefixes plan",
     "report": "errors net policy prefixes plan",
     "kernel": "errors native",
@@ -38,7 +39,7 @@ LAYERS: dict[str, str] = {
     "summary": "net policy frame",
     "joint": "errors net actions policy frame model prefixes plan explanation kernel pcap summary",
     "lab": "errors net native kernel joint",
-    "cli": "errors inputs outputs net quantities native policy prefixes plan explanation report"
+    "cli": "errors inputs outputs net width quantities native policy prefixes plan explanation report"
     " essentials kernel pcap joint lab",
     "__main__": "cli",
 }

@@ -175,7 +175,7 @@ def take_off(pins: Pins, name: str, damage: str = "") -> Removal:
         iface=device,
         damage=damage,
         taken_off=tuple(dict.fromkeys(each.hook for each in there if each.hook)),
-        restored=tuple(part for part in arrange.PARTS if left.has_changed(part)),
+        restored=tuple(part for part in arrange.CHANGING if left.has_changed(part)),
         unknown=() if left.records else _unknown(left.manifests),
     )
 
