@@ -225,6 +225,6 @@ def test_every_section_with_output_has_a_test() -> None:
     names = re.findall(r"^### (\w+)$", PAGE.read_text(), re.MULTILINE)
     shown = {name for name in names if section(name).sessions or section(name).documents}
     assert shown == {
-        "check", "replay", "up", "apply", "down", "status", "stats", "top", "rules", "test", "set", "ban",
-        "unban", "bans", "doctor", *ELSEWHERE,
+        "check", "replay", "up", "apply", "down", "status", "stats", "top", "rules", "test", "set",
+        "ban", "unban", "bans", "doctor", *ELSEWHERE,
     }  # fmt: skip

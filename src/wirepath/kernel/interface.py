@@ -4,8 +4,10 @@
 """
 
 import os
+import struct
 from dataclasses import dataclass
 from errno import ENODEV
+from fcntl import ioctl
 from pathlib import Path
 from socket import AF_PACKET, SOCK_RAW, socket
 from typing import Final, Literal, Self
@@ -17,6 +19,9 @@ from wirepath.native import ffi, lib
 # ARPHRD_* of linux/if_arp.h: Ethernet and loopback; then ppp, rawip, IP tunnels, tun and WireGuard.
 _ETHERNET: Final = frozenset({1, 772})
 _IP: Final = frozenset({512, 519, 768, 769, 776, 778, 823, 65534})
+
+_HARDWARE_ADDRESS: Final = 0x8927  # SIOCGIFHWADDR of linux/sockios.h
+_IFREQ: Final = struct.Struct("=16sH6s16x")  # struct ifreq with a MAC
 
 # XDP_ATTACHED_* of linux/if_link.h.
 _MODES: Final = ("none", "native", "generic", "offload", "several")
@@ -108,12 +113,12 @@ def mac_of(name: str) -> bytes:
     """
     with socket(AF_PACKET, SOCK_RAW, 0) as asker:
         try:
-            asker.bind((name, 0))
+            answer = ioctl(asker, _HARDWARE_ADDRESS, _IFREQ.pack(os.fsencode(name), 0, b""))
         except OSError as error:
             if error.errno == ENODEV:
                 return b""
             raise KernelError(f"look at {name}", error.errno or 0) from error
-        *_, arphrd, mac = asker.getsockname()
+    _, arphrd, mac = _IFREQ.unpack(answer)
     return bytes(mac) if arphrd in _ETHERNET else b""
 
 
