@@ -1,6 +1,6 @@
 """Why an XDP program was refused: the errno, and what the kernel says of the interface, explained.
 
-The kernel returns one errno for many causes, and its text with it reaches nobody.
+The kernel returns one errno for many causes, and its explanation does not reach the caller.
 """
 
 from __future__ import annotations
