@@ -309,6 +309,25 @@ def test_programs_that_take_one_buffer_only(
         datapath.down()
 
 
+def test_a_bridge_never_sees_them(hosts: Pair, tagging: Tagging) -> None:
+    """The kernel has taken the tag out on the way through the port, wherever it was."""
+    txvlan(hosts, "off")
+    ip(hosts.near, "link", "add", "br0", "type", "bridge")
+    ip(hosts.near, "link", "set", "br0", "up")
+    ip(hosts.near, "link", "set", IFNAME, "master", "br0")
+    ip(hosts.near, "link", "set", IFNAME, "promisc", "on")
+    with Datapath.up("br0", Policy.parse(TAGS), mode="generic") as datapath, tagging():
+        send(hosts)
+        assert counted(datapath)["any"][0] == 1
+        assert counted(datapath)["five"][0] == 0
+        assert datapath.status().warnings == tuple(
+            f"rule {name}: br0 strips VLAN tags, and ingress in generic mode does not see them"
+            " (match on `vlan` at tc_ingress)"
+            for name in ("five", "hundred")
+        )
+        datapath.down()
+
+
 def test_commands_say_it(hosts: Pair, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     plain, tags = (tmp_path / name for name in ("plain.toml", "tags.toml"))
     plain.write_text(PLAIN)

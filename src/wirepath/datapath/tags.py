@@ -63,7 +63,7 @@ def unseen(
     """
     if not any(each.kind in _TAKING_TAGS for each in above(interface.index, devices())):
         rules = [name for name in rules if name in matching]
-    if bound or not rules or not (cure := stripping.advice(interface)):
+    if bound or not rules or not (cure := stripping.advice(interface, mode)):
         return []
     what = f"{interface.name} strips VLAN tags, and ingress in {mode} mode does not see them"
     return [f"rule {name}: {what} ({cure})" for name in rules]

@@ -32,7 +32,7 @@ _BOND_MODES: Final = (
 NATIVE_BONDS: Final = frozenset({"balance-rr", "active-backup", "balance-xor", "802.3ad"})
 
 # Devices that share their members' traffic out.
-SPREADING: Final = frozenset({"bond", "team"})
+_SPREADING: Final = frozenset({"bond", "team"})
 # Devices on top of one other, which IFLA_LINK names. That of a veth is its peer.
 _STACKED: Final = frozenset({"vlan", "macvlan", "macvtap", "ipvlan", "ipvtap", "macsec"})
 
@@ -129,7 +129,7 @@ def missed(index: int, among: Sequence[Device]) -> str:
     """
     found = find(index, among)
     group = find(found.master, among) if found else None
-    if not found or not group or group.kind not in SPREADING or group.xdp_id:
+    if not found or not group or group.kind not in _SPREADING or group.xdp_id:
         return ""
     bare = [each.name for each in members(group, among) if each != found and not each.xdp_id]
     if not bare:

@@ -238,7 +238,7 @@ def lro(found: Interface) -> Finding:
 
 
 def _tags(found: Interface) -> Finding:
-    if not (cure := stripping.advice(found)):
+    if not (cure := stripping.advice(found, "native")):
         return Finding("vlan tags", ok=True, detail="in the frame")
     told = "vlan_tag" in xdp_metadata(found.index)
     detail = "stripped, seen in native mode only" if told else "stripped, not seen at ingress"

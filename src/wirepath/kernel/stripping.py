@@ -8,8 +8,12 @@ from wirepath.kernel import devices, offloads
 from wirepath.kernel.interface import Interface
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from wirepath.kernel.links import Mode
 
+# Kinds of devices that another one hands its packets to, after the kernel has taken the tag out:
+# net/core/dev.c, __netif_receive_skb_core, before it calls a handler.
+_HANDED_ON: Final = frozenset({"bond", "team", "bridge", "macvlan", "ipvlan", "openvswitch"})
+_ELSEWHERE: Final = "match on `vlan` at tc_ingress"
 # By the kernel's names of features: ethtool's for the driver that receives, and for the peer of a
 # veth, which leaves tags where they were when its peer sent them.
 _KEPT_BY: Final = {
@@ -18,30 +22,30 @@ _KEPT_BY: Final = {
 }
 
 
-def advice(interface: Interface) -> str:
-    """Say how the outermost VLAN tag stays in received frames; empty if no driver takes it out.
+def advice(interface: Interface, mode: Mode) -> str:
+    """Say how ingress gets to see the outermost VLAN tag of a frame; empty if nothing takes it out.
 
-    A bond or team receives by its slaves, whatever its own settings are.
+    Args:
+        interface: where the program runs. The native program of a bond runs on its slaves, so
+            that their settings count.
+        mode: how it is attached.
 
     Raises:
         KernelError: the kernel refuses to list devices.
     """
-    return ", ".join(filter(None, map(_advice, _receiving(interface))))
-
-
-def _receiving(interface: Interface) -> Iterator[Interface]:
     among = devices.devices()
     own = devices.find(interface.index, among)
-    if own and own.kind in devices.SPREADING:
-        for each in devices.members(own, among):
-            yield Interface.of(each.name)
-    else:
-        yield interface
+    if not own or own.kind not in _HANDED_ON:
+        return _advice(interface)
+    if own.kind != "bond" or mode == "generic":
+        return _ELSEWHERE
+    slaves = (Interface.of(each.name) for each in devices.members(own, among))
+    return ", ".join(filter(None, map(_advice, slaves)))
 
 
 def _advice(interface: Interface) -> str:
     if offloads.are_on(interface.name, _KEPT_BY, fixed=True):
-        return f"{interface.name} cannot leave them in: match on `vlan` at tc_ingress"
+        return _ELSEWHERE
     features = offloads.are_on(interface.name, _KEPT_BY)
     if not features:
         return ""
