@@ -115,6 +115,9 @@ STRIPPED = "strips VLAN tags"
 UNSEEN = Filtered(
     tags=False, warns=STRIPPED, remark="`vlan` at ingress needs rxvlan off, as `status` warns"
 )
+HANDED_ON = Filtered(
+    tags=False, warns=STRIPPED, remark="match on `vlan` at tc_ingress, as `status` advises"
+)
 UNTOLD = Filtered(
     answers=False,
     tags=False,
@@ -137,6 +140,7 @@ DEVICES = (
     Device("tun", making.tun, NO_NATIVE, WITHOUT, "both", link=False),
     Device("tap", making.tap, ALL, ALL, "both"),
     Device("bridge", making.bridge, NO_NATIVE, ALL, "both"),
+    Device("bridge under a VLAN", making.tagged_bridge, NO_NATIVE, HANDED_ON),
     Device("bridge, between its ports", across_a_bridge("wpbr"), NO_NATIVE, BETWEEN_PORTS, "both"),
     Device(
         "port of a bridge",
@@ -205,7 +209,7 @@ DEVICES = (
         native_before=UNTOLD,
     ),
     Device("bond, active-backup", bond("active-backup"), ALL, ALL),
-    Device("bond under a VLAN", bond("active-backup", vlan=5), UNTOLD, UNSEEN),
+    Device("bond under a VLAN", bond("active-backup", vlan=5), UNTOLD, HANDED_ON),
     Device("slave of a bond", bond("active-backup", slave=True), ONE_OF_TWO, ONE_OF_TWO),
     Device("bond, 802.3ad", bond("802.3ad"), ALL, ALL, speaks=True),
     Device(

@@ -61,7 +61,9 @@ def tags(
             faults.append((hook, f"tagged: {seen}, not {wanted}"))
     if expected.tags or not datapath.status().warnings:
         return faults
-    advice = re.findall("`(.*?)`", datapath.status().warnings[0])
+    advice = re.findall("`(ethtool .*?)`", datapath.status().warnings[0])
+    if not advice:
+        return faults
     names = [each.split()[2] for each in advice]
     # The peer of a veth has its name, which comes next.
     commands = [

@@ -126,6 +126,20 @@ def bridge_port(hosts: Hosts) -> Iterator[Made]:
     yield Made("wp0", armed="wp0")
 
 
+@contextmanager
+def tagged_bridge(hosts: Hosts) -> Iterator[Made]:
+    """Make a VLAN on top of a bridge."""
+    cable(hosts, "wp0")
+    sh(hosts.near, "ip link add wpbr type bridge mcast_snooping 0")
+    sh(hosts.near, "ip link set wp0 master wpbr up")
+    sh(hosts.near, "ip link set wpbr up")
+    sh(hosts.far, "ip link set wp0 up")
+    sh(hosts.near, "ip link add link wpbr name wpx type vlan id 5")
+    sh(hosts.far, "ip link add link wp0 name wpx type vlan id 5")
+    connect(hosts, "wpx", "wpx")
+    yield Made("wpbr", vlan=5)
+
+
 def _bridged(hosts: Hosts) -> None:
     cable(hosts, "wp0")
     sh(hosts.near, "ip link add wpbr type bridge mcast_snooping 0")
