@@ -122,7 +122,8 @@ def _warn_of_tags(policy: Policy, device: str, mode: Mode) -> None:
 
     interface = Interface.of(device)
     bound = bool(Loading.of(policy, mode, interface).bound)
-    for note in unseen(interface, asking(policy, mode), mode, bound=bound):
+    matching = [rule.name for rule in policy.rules if rule.match.vlan]
+    for note in unseen(interface, asking(policy, mode), mode, matching=matching, bound=bound):
         print(f"note: {note}", file=sys.stderr)
 
 

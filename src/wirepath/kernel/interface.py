@@ -44,7 +44,6 @@ class Interface:
         arphrd: ARPHRD_* of linux/if_arp.h, which tells the headers that frames begin with.
         combined_max, rx_max: how many queues the card has that receive and send, and that only
             receive; 0 if it has none of the kind, or the driver does not say.
-        strips_tags: whether rxvlan is on: the VLAN tag of a received frame is not in its bytes.
     """
 
     name: str
@@ -60,7 +59,6 @@ class Interface:
     arphrd: int
     combined_max: int = 0
     rx_max: int = 0
-    strips_tags: bool = False
 
     @property
     def link(self) -> Literal["ethernet", "ip"] | None:
@@ -96,7 +94,6 @@ class Interface:
             arphrd=found.link,
             combined_max=found.combined_max,
             rx_max=found.rx_max,
-            strips_tags=bool(found.strips_tags),
         )
 
 
