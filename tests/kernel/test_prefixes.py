@@ -87,6 +87,7 @@ def live(generation: Generation) -> Iterator[LiveSets]:
         set_classes=maps["set_classes"].memory(),
         set_head=maps["set_head"].memory(),
         root_bits=generation.planned.tables.root_bits,
+        hosts=maps["set_hosts"].memory(),
     )
     with LiveSets(memory, lambda classes: pytest.fail(f"new classes: {classes}")) as sets:
         yield sets
