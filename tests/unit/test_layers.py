@@ -46,10 +46,12 @@ JOINT = {"datapath", "judge"}
 
 # The headers of the data plane, lowest first: each may include those before its own line.
 HEADERS = """
-    lib/bits lib/blake2s prefixes/prefix_layout prefixes/host_layout lib/siphash packet/verdict actions/mirror_mark
+    lib/bits lib/blake2s prefixes/prefix_layout prefixes/host_layout lib/siphash
+    packet/verdict actions/mirror_mark
     packet/pkt packet/link_header
     packet/merged
-    trace prefixes/prefix prefixes/hosts stats prefixes/prefix_counters manifest packet/wire actions/limit_demand
+    trace prefixes/prefix prefixes/hosts stats prefixes/prefix_counters manifest packet/wire
+    actions/limit_demand
     packet/checksum actions/limit_bucket
     clock track/connections packet/cursor prefixes/literals prefixes/sets
     rules/clauses actions/limit_cells actions/mirror packet/scratch

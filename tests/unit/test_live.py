@@ -101,9 +101,7 @@ class Twin:
 
 @settings(deadline=None, max_examples=50)  # fences wait for readers
 @given(MEMBERS, STEPS, st.sampled_from([10, 12, 15]), HOST_LINES)
-def test_changes(
-    members: Pairs, steps: list[Step], root_bits: int, host_lines: int | None
-) -> None:
+def test_changes(members: Pairs, steps: list[Step], root_bits: int, host_lines: int | None) -> None:
     twin = Twin(members, root_bits=root_bits, host_lines=host_lines)
     for step in steps:
         twin.step(*step)

@@ -113,8 +113,8 @@ flatten(const struct member *members, size_t count, struct range range,
 }
 
 /* Moves hosts from the segments of IPv6 to a table of their own. */
-static enum table_fault set_hosts_apart(struct tables *t, int64_t lines,
-					uint64_t seed)
+static enum table_fault
+set_hosts_apart(struct tables *t, int64_t lines, uint64_t seed)
 {
 	struct member *rest;
 	size_t count = 0;
@@ -140,10 +140,10 @@ static enum table_fault set_hosts_apart(struct tables *t, int64_t lines,
 	return fault;
 }
 
-static enum table_fault build(struct tables *t, const struct member *members,
-			      size_t count, size_t spare_classes,
-			      unsigned int root_bits, int64_t host_lines,
-			      uint64_t host_seed)
+static enum table_fault
+build(struct tables *t, const struct member *members, size_t count,
+      size_t spare_classes, unsigned int root_bits, int64_t host_lines,
+      uint64_t host_seed)
 {
 	struct set_class *sets = calloc(CLASSES_MAX, sizeof(*sets));
 	enum table_fault fault;

@@ -81,9 +81,9 @@ static void claim(struct hosts_patch *p, struct host_slot slot,
  * The leaves have to follow if they do not give the address what they should.  A
  * host that may be in them gets no entry: it would have to leave them.
  */
-static enum table_fault change_host(struct hosts_patch *p,
-				    const struct sequence *ipv6,
-				    const struct member *m)
+static enum table_fault
+change_host(struct hosts_patch *p, const struct sequence *ipv6,
+	    const struct member *m)
 {
 	struct host_slot slot = wp_hosts_find(&p->hosts, m->hi, m->lo);
 	struct host_sets sets = sets_of(ipv6, m);
@@ -97,8 +97,8 @@ static enum table_fault change_host(struct hosts_patch *p,
 	}
 	if (!slot.line)
 		sets.around |= sets.own;
-	else if (sets.own && !wp_classes_find(p->classes,
-					      sets.own | sets.around, &class))
+	else if (sets.own &&
+		 !wp_classes_find(p->classes, sets.own | sets.around, &class))
 		return TABLE_CLASSES;
 	if (slot.line && !set_next(p, slot, class))
 		return TABLE_MEMORY;
@@ -109,9 +109,9 @@ static enum table_fault change_host(struct hosts_patch *p,
 }
 
 /* Gives the hosts inside a prefix that came or went their new classes. */
-static enum table_fault change_inside(struct hosts_patch *p,
-				      const struct sequence *ipv6,
-				      const struct member *prefix)
+static enum table_fault
+change_inside(struct hosts_patch *p, const struct sequence *ipv6,
+	      const struct member *prefix)
 {
 	u128 last = ADDRESS(prefix) | HOST_MASK(prefix->bits);
 	struct range range = { prefix->hi, prefix->lo, last >> 64, last };

@@ -290,9 +290,9 @@ bool wp_live_dirty(const struct live *live)
 uint64_t wp_live_lookup(const struct live *live, uint64_t hi, uint64_t lo)
 {
 	const struct live_memory *m = &live->memory;
-	uint16_t class = wp_lookup(m->lines, m->root_bits, m->fences,
-				   m->prefix_head, m->leaves,
-				   &live->hosts.hosts, hi, lo);
+	uint16_t class =
+		wp_lookup(m->lines, m->root_bits, m->fences, m->prefix_head,
+			  m->leaves, &live->hosts.hosts, hi, lo);
 
 	return m->set_classes[class].sets;
 }

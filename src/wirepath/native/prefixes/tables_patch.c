@@ -102,8 +102,7 @@ static enum table_fault encode_slots(struct patch *p, struct sequence *members,
 	size_t at = 0;
 
 	p->segments.count = 0;
-	fault = wp_sweep(members, count, range, NULL, p->classes,
-			 &p->segments);
+	fault = wp_sweep(members, count, range, NULL, p->classes, &p->segments);
 	for (size_t slot = first; !fault && slot <= last; slot++) {
 		unsigned int root_bits = p->memory->root_bits;
 		struct slot content =

@@ -19,7 +19,7 @@ struct patch {
 	const struct live_memory *memory;
 	struct classes *classes;
 	const struct hosts *hosts; /* those of its hosts that the leaves lack */
-	struct segments segments; /* of the current range */
+	struct segments segments;  /* of the current range */
 	struct chunks chunks;
 	size_t leaves; /* in use */
 	struct slot_change *slots;
