@@ -10,6 +10,7 @@ from cffi import FFI
 
 HERE = Path(__file__).parent
 BPF = HERE.parents[2] / "bpf"
+LAYOUTS = [BPF / "prefixes" / "prefix_layout.h", BPF / "guard" / "ban_layout.h"]
 # Relative to the project's root, as setuptools wants its sources.
 SOURCES = sorted(str(c.relative_to(HERE.parents[2])) for c in HERE.glob("*/*.c"))
 HEADERS = sorted(HERE.glob("*/*.h"))
@@ -30,7 +31,7 @@ ffi.set_source(
     sources=SOURCES,
     include_dirs=[str(HERE), str(BPF)],
     libraries=["bpf"],
-    depends=[str(header) for header in (*HEADERS, BPF / "prefixes" / "prefix_layout.h")],
+    depends=[str(header) for header in (*HEADERS, *LAYOUTS)],
     extra_compile_args=[
         "-O2",
         "-Wall",
