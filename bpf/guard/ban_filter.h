@@ -51,6 +51,15 @@ may_be_banned(const struct ban_filter *filter, const struct pkt *pkt,
 	return filter->small[bits.small_word] & bits.small;
 }
 
+/* Is there any ban on all packets? */
+static __always_inline bool has_bans(void)
+{
+	struct ban_filters *filters = filters_of_bans();
+
+	return filters &&
+	       filters->each[filters->in_use & (BAN_FILTERS - 1)].groups;
+}
+
 /* The groups of prefix lengths that may have a ban of the source, as bits.  The
  * large part of the filter answers for fewer sources than the small one.
  */

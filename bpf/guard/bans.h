@@ -122,7 +122,7 @@ __noinline int find_ban(struct pkt *pkt)
 {
 	struct ban_search search = { .pkt = pkt, .lengths = lengths_of_bans() };
 
-	if (!pkt || !search.lengths)
+	if (!pkt || !search.lengths || !suspect_groups(pkt, false))
 		return 0;
 	search.suspects = suspect_groups(pkt, true);
 	if (!search.suspects || !search.lengths->count)
@@ -138,7 +138,7 @@ __noinline int find_ban(struct pkt *pkt)
 
 static __always_inline bool is_banned(struct pkt *pkt)
 {
-	return suspect_groups(pkt, false) && find_ban(pkt);
+	return has_bans() && find_ban(pkt);
 }
 
 /* Look at the next bans of limits in turn, and remove those that have expired.
@@ -165,7 +165,9 @@ __noinline int reclaim_bans(const struct pkt *pkt)
 	return 0;
 }
 
-/* Ban @key until @expires_ns, because of the rule in @slot. */
+/* Ban @key until @expires_ns, because of the rule in @slot.  A ban on all packets
+ * holds once reveal_ban() has followed.
+ */
 static __always_inline void impose_ban(const struct ban_key *key, __u32 slot,
 				       __u64 now, __u64 expires_ns)
 {
@@ -182,7 +184,6 @@ static __always_inline void impose_ban(const struct ban_key *key, __u32 slot,
 		__sync_fetch_and_add(&lengths->refused, 1);
 		return;
 	}
-	reveal_ban(key);
 	__sync_fetch_and_add(&lengths->made, 1);
 	bpf_map_push_elem(&bans_due, key, BPF_ANY);
 }
