@@ -72,8 +72,8 @@ $(VENV)/locked.stamp: requirements.lock | build/packages.stamp
 	$(PIP) install --requirement requirements.lock
 	touch $@
 
-$(VENV)/installed.stamp: $(VENV)/locked.stamp pyproject.toml setup.py bpf/prefixes/prefix_layout.h \
-		$(wildcard src/wirepath/native/*/*.[ch]) src/wirepath/native/build.py
+$(VENV)/installed.stamp: $(VENV)/locked.stamp pyproject.toml setup.py \
+		$(wildcard bpf/prefixes/*_layout.h) $(wildcard src/wirepath/native/*/*.[ch]) src/wirepath/native/build.py
 	@echo 'setup: wirepath itself'
 	$(PIP) install --no-build-isolation --no-deps --editable .
 	touch $@

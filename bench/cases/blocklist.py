@@ -1,5 +1,6 @@
 """Block lists: the cost of packets from listed and from other sources."""
 
+import socket
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -17,6 +18,8 @@ from wirepath.lab.traffic import Traffic, addresses, from_sources, random_source
 HOSTS = 100_000
 MANY = 1_000_000
 OTHERS = 2  # a seed for other addresses than those of seed 1
+IPV6 = "2001:db8::1"  # no address of the receiver: its stack drops what passes
+_IPV6_GOALS = {HOSTS: 1.8, MANY: 2.4}
 _POLICY = """\
 [set.listed]
 files = ["{file}"]
@@ -46,6 +49,9 @@ def measure(directory: Path, repetitions: int) -> Iterator[Table]:
         directory, repetitions, mixed, inside,
     )  # fmt: skip
     yield _misses(directory, repetitions, hosts, many)
+    for count, goal in _IPV6_GOALS.items():
+        yield _ipv6_hits(directory, repetitions, count, goal)
+    yield _ipv6_misses(directory, repetitions)
 
 
 def listing(directory: Path, name: str, prefixes: list[str]) -> Path:
@@ -57,7 +63,8 @@ def listing(directory: Path, name: str, prefixes: list[str]) -> Path:
 
 
 def _from(sources: NDArray[np.uint8]) -> Traffic:
-    return from_sources(udp(ADDRESS, 9, mac=MAC), sources)
+    to = ADDRESS if sources.shape[1] == len(socket.inet_aton(ADDRESS)) else IPV6
+    return from_sources(udp(to, 9, mac=MAC), sources)
 
 
 def _hits(directory: Path, repetitions: int, hosts: NDArray[np.uint8]) -> Table:
@@ -117,3 +124,28 @@ def _misses(
     others = random_sources(HOSTS, seed=OTHERS)
     measured = compare(subjects, _from(others), repetitions=repetitions)
     return costs("no packet listed, 100,000 sources, on to a closed port", measured, goals)
+
+
+def _ipv6_hits(directory: Path, repetitions: int, count: int, goal: float) -> Table:
+    # IPv4 hosts of the same number stand next to them, with frames of their own.
+    subjects = [program(BARE, "bare_drop")]
+    for version in (6, 4):
+        hosts = random_sources(count, version=version)
+        policy = listing(directory, f"ipv{version}-{count}", addresses(hosts))
+        attach = partial(subject.attach, policy)
+        subjects.append(Subject(f"wirepath, IPv{version}", attach, _from(hosts[:HOSTS])))
+    measured = compare(subjects, _from(random_sources(HOSTS, version=6)), repetitions=repetitions)
+    title = f"{count:,} IPv6 hosts, every packet listed, 100,000 sources"
+    return costs(title, measured, {"wirepath, IPv6": goal})
+
+
+def _ipv6_misses(directory: Path, repetitions: int) -> Table:
+    subjects = [program(BARE, "bare_pass")]
+    for count in _IPV6_GOALS:
+        listed = addresses(random_sources(count, version=6))
+        policy = listing(directory, f"ipv6-miss-{count}", listed)
+        name = f"wirepath, {count:,} hosts"
+        subjects.append(Subject(name, partial(subject.attach, policy)))
+    others = random_sources(HOSTS, version=6, seed=OTHERS)
+    measured = compare(subjects, _from(others), repetitions=repetitions)
+    return costs("no IPv6 packet listed, 100,000 sources, dropped by the stack", measured)

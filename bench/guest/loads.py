@@ -9,9 +9,13 @@ from wirepath.datapath.generation.load import Generation
 from wirepath.datapath.generation.loading import Loading
 from wirepath.errors import KernelError
 from wirepath.kernel.functions import has_function
+from wirepath.net import Prefix
 from wirepath.plan.set_files import read_contents
 from wirepath.policy import Policy
+from wirepath.prefixes import Members
 
+# As many as have a table of their own.
+_HOSTS = [Prefix((0x20010DB8 << 96) + 2 * number, 128) for number in range(1_000)]
 _EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
@@ -32,6 +36,8 @@ def main() -> int:
 
 def _load(policy: Policy, loading: Loading) -> str:
     members = read_contents(policy).members
+    if policy.sets:
+        members = Members.join([members, Members.of(_HOSTS)])
     try:
         Generation.load(policy, members, sizes={"bans": 16}, loading=loading, mac=bytes(6)).close()
     except KernelError as error:

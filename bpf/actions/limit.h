@@ -62,6 +62,21 @@ __noinline int ban_source(const struct pkt *pkt, __u32 config, __u32 rule)
 	return 0;
 }
 
+/* Let packets find the ban that ban_source() has made.  Apart from it, so that
+ * they use the stack one after the other.
+ */
+__noinline int reveal_source(const struct pkt *pkt, __u32 config, __u32 rule)
+{
+	struct limit *limit = bpf_map_lookup_elem(&limits, &config);
+	struct ban_key source;
+
+	if (!pkt || !limit || !limit->ban_ns || limit->by_rule)
+		return 0;
+	source = source_of(limit, pkt, rule);
+	reveal_ban(&source);
+	return 0;
+}
+
 static __always_inline enum verdict
 limit(struct pkt *pkt, __u32 config, __u32 rule)
 {
@@ -75,6 +90,7 @@ limit(struct pkt *pkt, __u32 config, __u32 rule)
 	if (limit_config.bans && said == EXCEEDS) {
 		reclaim_bans(pkt);
 		ban_source(pkt, config, rule);
+		reveal_source(pkt, config, rule);
 	}
 	return decide(pkt, VERDICT_DROP, REASON_LIMIT_EXCEEDED);
 }

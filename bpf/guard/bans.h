@@ -2,8 +2,8 @@
 /*
  * bans.h - sources that are dropped for a time, banned by operators or limits.
  *
- * A packet probes once for each prefix length that is banned somewhere, so a
- * short ban still holds when a longer one inside it has expired.  User space
+ * A packet that passes ban_filter.h probes once for each prefix length in use,
+ * so a short ban holds when a longer one inside it has expired.  User space
  * sweeps expired bans of operators; those of limits go as limits ban others.
  * A full table evicts no ban: it refuses new ones and counts them.
  *
@@ -13,17 +13,11 @@
 #define BANS_H
 
 #include "clock.h"
+#include "guard/ban_filter.h"
 
 #define IPV4_BITS   96  /* of ::ffff:0:0/96 */
 #define BAN_LENGTHS 129 /* 0 to 128 bits; IPv4 prefixes add 96 */
 #define BANS_MAX    1000000
-#define BAN_EVERY   0 /* the scope of a ban on all packets */
-
-struct ban_key {
-	struct addr addr; /* host bits are 0 */
-	__u32 bits;
-	__u32 scope; /* BAN_EVERY, or slot + 1 of the one rule that drops */
-};
 
 struct ban {
 	__u64 expires_ns; /* CLOCK_BOOTTIME; ~0 is never */
@@ -76,19 +70,7 @@ static __always_inline struct ban_lengths *lengths_of_bans(void)
 	return bpf_map_lookup_elem(&ban_lengths, &zero);
 }
 
-/* A mask of @bits ones, 0 to 64, from the top. */
-static __always_inline __u64 ones(__u32 bits)
-{
-	return bits ? ~0ULL << ((64 - bits) & 63) : 0;
-}
-
-static __always_inline void ban_key_mask(struct ban_key *key)
-{
-	key->addr.hi &= ones(key->bits > 64 ? 64 : key->bits);
-	key->addr.lo &= ones(key->bits > 64 ? key->bits - 64 : 0);
-}
-
-/* The ban of @key, or NULL if there is none or it has expired. */
+/* The ban of @key; NULL if there is none or it has expired. */
 static __always_inline struct ban *ban_of(const struct ban_key *key, __u64 now)
 {
 	struct ban *ban = bpf_map_lookup_elem(&bans, key);
@@ -104,39 +86,49 @@ static __always_inline void count_ban(struct ban *ban, const struct pkt *pkt)
 
 /* A search for the ban of one source. */
 struct ban_search {
-	struct addr addr;
-	__u64 now_ns;
-	__u32 least_bits; /* shorter prefixes are IPv6's */
+	const struct pkt *pkt;
+	__u32 suspects; /* groups of lengths to look up */
+	__u32 nth;      /* length to look up next */
 	struct ban_lengths *lengths;
 	struct ban *found; /* NULL: none is in force */
 };
 
-/* Probe the @nth prefix length.  Returns 1 when a ban was found. */
-static long probe_ban(__u32 nth, struct ban_search *search)
+/* Probe the next prefix length.  Returns 1 when a ban was found. */
+static __always_inline long probe_ban(struct ban_search *search)
 {
-	struct ban_key key = { .addr = search->addr, .scope = BAN_EVERY };
+	const struct pkt *pkt = search->pkt;
+	struct ban_key key = { .addr = pkt->src, .scope = BAN_EVERY };
+	bool ipv4 = pkt->family == 4;
+	__u32 nth = search->nth++;
 
 	if (nth >= BAN_LENGTHS)
 		return 1;
 	key.bits = search->lengths->bits[nth];
-	if (key.bits < search->least_bits)
+	if ((ipv4 && key.bits < IPV4_BITS) ||
+	    !(search->suspects & 1 << ban_group_of(key.bits, ipv4)))
 		return 0;
 	ban_key_mask(&key);
-	search->found = ban_of(&key, search->now_ns);
-	return search->found ? 1 : 0;
+	search->found = ban_of(&key, boot_ns(pkt));
+	return !!search->found;
+}
+
+static long probe_next_ban(__u32 round, struct ban_search *search)
+{
+	return probe_ban(search);
 }
 
 /* Is the source banned?  Global: the rules have its stack afterwards. */
 __noinline int find_ban(struct pkt *pkt)
 {
-	struct ban_search search = { .lengths = lengths_of_bans() };
+	struct ban_search search = { .pkt = pkt, .lengths = lengths_of_bans() };
 
-	if (!pkt || !search.lengths)
+	if (!pkt || !search.lengths || !suspect_groups(pkt, false))
 		return 0;
-	search.addr = pkt->src;
-	search.least_bits = pkt->family == 4 ? IPV4_BITS : 0;
-	search.now_ns = boot_ns(pkt);
-	bpf_loop(search.lengths->count, probe_ban, &search, 0);
+	search.suspects = suspect_groups(pkt, true);
+	if (!search.suspects || !search.lengths->count)
+		return 0;
+	if (!probe_ban(&search) && search.lengths->count > 1)
+		bpf_loop(search.lengths->count - 1, probe_next_ban, &search, 0);
 	if (!search.found)
 		return 0;
 	pkt->rule = search.found->rule - 1; /* RULE_NONE for an operator */
@@ -146,9 +138,7 @@ __noinline int find_ban(struct pkt *pkt)
 
 static __always_inline bool is_banned(struct pkt *pkt)
 {
-	struct ban_lengths *lengths = lengths_of_bans();
-
-	return lengths && lengths->made | lengths->set && find_ban(pkt);
+	return has_bans() && find_ban(pkt);
 }
 
 /* Look at the next bans of limits in turn, and remove those that have expired.
@@ -175,7 +165,9 @@ __noinline int reclaim_bans(const struct pkt *pkt)
 	return 0;
 }
 
-/* Ban @key until @expires_ns, because of the rule in @slot. */
+/* Ban @key until @expires_ns, because of the rule in @slot.  A ban on all packets
+ * holds once reveal_ban() has followed.
+ */
 static __always_inline void impose_ban(const struct ban_key *key, __u32 slot,
 				       __u64 now, __u64 expires_ns)
 {

@@ -6,7 +6,8 @@
  * Such frames arrive at a promiscuous interface, and from a switch that floods.
  * Rules see them, but nothing is answered, limited or banned for them.  If
  * another device may take the frame, it is not foreign: a bridge or a macvlan
- * on top of this one, or a VLAN with a MAC of its own.
+ * on top of this one, a VLAN with a MAC of its own, or a bridge on top of a
+ * VLAN.
  *
  * The kernel's device is read as it is now, so changes of its MAC take effect
  * at once.  Linux 6.1 has no typed access to it: there a helper copies each
@@ -41,6 +42,8 @@ struct netdev_hw_addr_list {
 struct net_device {
 	unsigned char dev_addr_shadow[32];
 	void *rx_handler;
+	unsigned int promiscuity;
+	unsigned char upper_level;
 	struct netdev_hw_addr_list uc;
 	struct {
 		struct list_head lower;
@@ -71,10 +74,19 @@ struct sk_buff___device {
 		value_;                                        \
 	})
 
+/* Does a bridge lie on a VLAN of @dev?  It asks for all frames; a lone device
+ * has level 1, so above 2 there is something on top of another device.
+ */
+static __always_inline bool is_bridged_above(struct net_device *dev)
+{
+	return PEEK(dev, upper_level) > 2 && PEEK(dev, promiscuity);
+}
+
 /* Does another device take frames that are not for the MAC of @dev? */
 static __always_inline bool shares_frames(struct net_device *dev)
 {
-	return PEEK(dev, rx_handler) || PEEK(dev, uc.count);
+	return PEEK(dev, rx_handler) || PEEK(dev, uc.count) ||
+	       is_bridged_above(dev);
 }
 
 /* Does @dev get its frames from devices below it?  Then one of these has said

@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <bpf/bpf_helpers.h>
 
+#include "packet/addr.h"
 #include "packet/verdict.h"
 
 #define VLAN_ABSENT    0xffff /* a VID has 12 bits */
@@ -34,13 +35,6 @@ const volatile struct merging merging;
  * program is bound to the device, whose driver tells it then.
  */
 const volatile bool tags_are_stripped = false;
-
-/* An address of either family; IPv4 lies in ::ffff:0:0/96 (RFC 4291 section
- * 2.5.5.2).
- */
-struct addr {
-	__u64 hi, lo;
-};
 
 enum fragment {
 	FRAGMENT_NONE,

@@ -9,9 +9,12 @@
 #ifndef SETS_H
 #define SETS_H
 
+#include "prefixes/hosts.h"
 #include "prefixes/prefix.h"
 
 const volatile __u32 set_root_bits = ROOT_BITS_MIN;
+const volatile __u32 set_host_lines = 0; /* 0: no table of hosts */
+const volatile __u64 set_host_seed = 0;
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -44,6 +47,14 @@ struct {
 	__type(key, __u32);
 	__type(value, struct leaf);
 } set_leaves SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1); /* lines, and one for the seed */
+	__type(key, __u32);
+	__type(value, struct host_line);
+} set_hosts SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -82,7 +93,14 @@ __noinline int set_class_chunk(__u32 chunk, __u32 addr)
 
 __noinline int set_class_ipv6(const struct addr *a)
 {
-	return a ? ipv6_class(&SET_TABLE, a) : 0;
+	__u16 class = 0;
+
+	if (!a)
+		return 0;
+	if (set_host_lines)
+		class = host_class(&set_hosts, set_host_lines, set_host_seed,
+				   a);
+	return class ?: ipv6_class(&SET_TABLE, a);
 }
 
 static __always_inline __u16 set_class(const struct pkt *pkt,

@@ -14,8 +14,8 @@
  * went the other way.  The packet that an ICMP error quotes went the other way
  * than the error, so it is swapped on the way in, and not on the way out.
  *
- * Rules ask about zones, and a packet has a state in each: on its way in nobody
- * knows which zone the rules of nft will choose for it.
+ * Rules ask about zones, and a packet has a state in each: on its way in, the
+ * rules of nft have not chosen its zone yet.
  *
  * The kernel lets us ask for TCP and UDP only.  Other protocols that it may
  * have tracked are UNTRACKED here: an answer to a ping is neither new nor

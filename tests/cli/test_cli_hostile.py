@@ -72,6 +72,9 @@ def test_commands_print_by_show_alone() -> None:
         ("life.py", 'print(f"note: {note}", file=sys.stderr)'),  # a Problem
         ("life.py", 'print(f"note: {printable(policy.file)}: {cut}", file=sys.stderr)'),
         ("life.py", 'print(f"note: {printable(policy.file)}: {legacy}", file=sys.stderr)'),
+        ("life.py", 'print(f"note: {printable(policy.file)}: {printable(lost)}", file=sys.stderr)'),
+        ("life.py", 'print(f"note: {printable(name)} is {told}", file=sys.stderr)'),
+        ("replay.py", 'print(f"note: {missed} not written'),
         (
             "life.py",
             'print(f"warning: {printable(status.iface)}: {printable(warning)}", file=sys.stderr)',

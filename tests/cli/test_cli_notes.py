@@ -1,7 +1,11 @@
 """The notes of `wirepath check` on valid policies."""
 
+import random
+from pathlib import Path
+
 import pytest
 
+from harness.processes import Wirepath
 from wirepath.policy import Policy
 from wirepath.policy.notes import covers, notes
 
@@ -89,6 +93,40 @@ def test_never_block_and_families() -> None:
         'p:11: rule.r2.match.proto: no host sends this in IPv6 (write proto = "icmpv6")',
         'p:14: rule.r3.match.proto: no host sends this in IPv4 (write proto = "icmp")',
     ]
+
+
+def test_unreached_rules_are_found_as_by_comparing_every_pair() -> None:
+    rng = random.Random(3)  # noqa: S311 - it must be repeatable
+    asked = (
+        *('src = "10.0.0.0/8"', 'src = "10.1.0.0/16"', 'src = ["10.1.2.3", "10.1.3.0/24"]'),
+        *('dst = "192.0.2.0/24"', 'dst = "192.0.2.1"', 'dst = "!192.0.2.1"', 'dst = "@s"'),
+        *('dst = ["@s", "192.0.2.1"]', 'dst = ["192.0.2.0/25", "192.0.2.200"]'),
+        *('proto = "tcp"', 'proto = ["tcp", "udp"]', "length = 100"),
+    )
+    text = "[set.s]\n"
+    for number in range(80):
+        keys = {key.partition(" ")[0]: key for key in rng.sample(asked, rng.randint(1, 3))}
+        text += f'[[rule]]\nname = "r{number}"\nmatch = {{ {", ".join(keys.values())} }}\n'
+        text += rng.choice(('action = "drop"\n', ""))
+    policy = Policy.parse(text)
+    ended = {
+        f"rule.{rule.name}"
+        for at, rule in enumerate(policy.rules)
+        if any(e.action.verdict and covers(e.match, rule.match) for e in policy.rules[:at])
+    }
+    assert 20 < len(ended) < 70
+    found = {note.key for note in notes(policy, {"s": 1}) if "never reached" in note.message}
+    assert found == ended
+
+
+def test_of_many_notes_the_first_are_printed(wirepath_: Wirepath, tmp_path: Path) -> None:
+    policy = tmp_path / "policy.toml"
+    rules = "".join(f'[[rule]]\nname = "r{n}"\naction = "drop"\n' for n in range(31))
+    policy.write_text(rules)
+    printed = wirepath_("check", policy).out.splitlines()
+    assert len([line for line in printed if "never reached" in line]) == 20
+    assert printed[-1] == "note: ... and 10 more (--json lists them)"
+    assert len(wirepath_("check", policy, "--json").json()["notes"]) == 30
 
 
 def test_rules_that_only_count_hide_nothing() -> None:

@@ -31,8 +31,9 @@ name = "knock"
 match = { proto = "udp", dport = 54 }
 limit = { rate = "1/h", per = "src", ban = "1h" }
 """
-_DNS = Eth() / IPv4(src="198.51.100.77") / Udp(dport=53)
-_KNOCK = Eth() / IPv4(src="198.51.100.78") / Udp(dport=54)
+_ALL = Eth(dst=b"\xff" * 6)  # not for another host
+_DNS = _ALL / IPv4(src="198.51.100.77") / Udp(dport=53)
+_KNOCK = _ALL / IPv4(src="198.51.100.78") / Udp(dport=54)
 _ALT_SCREEN, _NORMAL_SCREEN = b"\x1b[?1049h", b"\x1b[?1049l"
 
 

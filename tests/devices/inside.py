@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Final, get_args
 
-from devices.cells import CARDS, DEVICES, Device, release
+from devices.cells import DEVICES, ON_CARDS, Device, release
 from devices.making import FAR_CARD_MAC, Hosts, sh
 from devices.walk import Report, walk
 from wirepath.kernel.links import Mode
@@ -41,13 +41,13 @@ def main(asked: list[str]) -> int:
         cards = {link["address"]: link["ifname"] for link in json.loads(sh(_Here(), "ip -j link"))}
         if name := cards.get(FAR_CARD_MAC):
             sh(_Here(), f"ip link set {name} netns {far.name}")
-        for device in (*DEVICES, *CARDS.values()):
+        for device in (*DEVICES, *ON_CARDS):
             if device.where == "here" or release() < device.since:
                 continue
             if asked and not device.name.startswith(tuple(asked)):
                 continue
             for mode in _MODES:
-                hosts = Hosts(_Here(), far) if device in CARDS.values() else None
+                hosts = Hosts(_Here(), far) if device in ON_CARDS else None
                 failed += _told(device, mode, hosts)
     return int(failed > 0)
 

@@ -42,11 +42,15 @@ class Made:
         name: the device at the near host.
         armed: the far host's device that takes answers in native mode only with a program on it.
         versions: the versions of IP that it carries.
+        vlan: the outermost tag of the packets there; 0 if they have none.
+        through: the host that packets reach through the near one; None: the near host is their end.
     """
 
     name: str
     armed: str = ""
     versions: tuple[int, ...] = (4, 6)
+    vlan: int = 0
+    through: Namespace | None = None
 
 
 Maker = Callable[[Hosts], AbstractContextManager[Made]]
@@ -122,6 +126,20 @@ def bridge_port(hosts: Hosts) -> Iterator[Made]:
     yield Made("wp0", armed="wp0")
 
 
+@contextmanager
+def tagged_bridge(hosts: Hosts) -> Iterator[Made]:
+    """Make a VLAN on top of a bridge."""
+    cable(hosts, "wp0")
+    sh(hosts.near, "ip link add wpbr type bridge mcast_snooping 0")
+    sh(hosts.near, "ip link set wp0 master wpbr up")
+    sh(hosts.near, "ip link set wpbr up")
+    sh(hosts.far, "ip link set wp0 up")
+    sh(hosts.near, "ip link add link wpbr name wpx type vlan id 5")
+    sh(hosts.far, "ip link add link wp0 name wpx type vlan id 5")
+    connect(hosts, "wpx", "wpx")
+    yield Made("wpbr", vlan=5)
+
+
 def _bridged(hosts: Hosts) -> None:
     cable(hosts, "wp0")
     sh(hosts.near, "ip link add wpbr type bridge mcast_snooping 0")
@@ -129,7 +147,9 @@ def _bridged(hosts: Hosts) -> None:
     connect(hosts, "wpbr", "wp0")
 
 
-def over_a_cable(near: str, far: str = "", *, name: str = "wpx", on_parent: bool = False) -> Maker:
+def over_a_cable(
+    near: str, far: str = "", *, name: str = "wpx", on_parent: bool = False, vlan: int = 0
+) -> Maker:
     """Make a device over a veth at each host, by what follows ``ip link add link wp0 name NAME``.
 
     Args:
@@ -137,6 +157,7 @@ def over_a_cable(near: str, far: str = "", *, name: str = "wpx", on_parent: bool
         far: the same for the far host; empty: the veth itself is at the other end.
         name: of the device.
         on_parent: whether the veth below is the device under test.
+        vlan: the tag of the packets there.
     """
 
     @contextmanager
@@ -148,7 +169,7 @@ def over_a_cable(near: str, far: str = "", *, name: str = "wpx", on_parent: bool
         sh(hosts.near, "ip link set wp0 up")
         sh(hosts.far, "ip link set wp0 up")
         connect(hosts, name, name if far else "wp0")
-        yield Made("wp0", armed="wp0") if on_parent else Made(name)
+        yield Made("wp0", armed="wp0", vlan=vlan) if on_parent else Made(name)
 
     return make
 
@@ -167,7 +188,7 @@ def qinq(hosts: Hosts) -> Iterator[Made]:
 @contextmanager
 def qinq_parent(hosts: Hosts) -> Iterator[Made]:
     with qinq(hosts):
-        yield Made("wp0")
+        yield Made("wp0", armed="wp0", vlan=100)
 
 
 def tunnel(kind: str, *, versions: tuple[int, ...] = (4, 6)) -> Maker:
@@ -209,30 +230,6 @@ def wireguard(hosts: Hosts) -> Iterator[Made]:
             sh(host, f"wg setconf wpx {file.name}")
     connect(hosts, "wpx", "wpx")
     yield Made("wpx")
-
-
-def bond(mode: str, *, slave: bool = False) -> Maker:
-    """Make a bond of two cables at each host.
-
-    With balance-alb a bridge is at the other end, since each slave has a MAC of its own.
-    """
-
-    @contextmanager
-    def make(hosts: Hosts) -> Iterator[Made]:
-        rate = " lacp_rate fast" if mode == "802.3ad" else ""
-        ours = f"type bond mode {mode} miimon 100{rate}"
-        bridged = mode == "balance-alb"
-        sh(hosts.near, f"ip link add wpx {ours}")
-        sh(hosts.far, f"ip link add wpx {'type bridge mcast_snooping 0' if bridged else ours}")
-        for name in ("wp0", "wp1"):
-            cable(hosts, name)
-            for host in hosts:
-                sh(host, f"ip link set {name} master wpx")
-                sh(host, f"ip link set {name} up")
-        connect(hosts, "wpx", "wpx")
-        yield Made("wp0" if slave else "wpx", armed="wpx")
-
-    return make
 
 
 @contextmanager
@@ -343,8 +340,11 @@ def _pump(ends: list[int], stop: int) -> None:
                 continue  # the other end is down, or its queue is full
 
 
-def card(number: int) -> Maker:
-    """Take the card with that number from the guest's machine; the last one is the far host's."""
+def card(number: int, *, vlan: int = 0) -> Maker:
+    """Take the card with that number from the guest's machine; the last one is the far host's.
+
+    With a *vlan*, all packets are of a VLAN on top of the card.
+    """
 
     @contextmanager
     def make(hosts: Hosts) -> Iterator[Made]:
@@ -352,11 +352,17 @@ def card(number: int) -> Maker:
         [name] = [link["ifname"] for link in links if link["address"] == CARD_MAC.format(number)]
         there = json.loads(sh(hosts.far, "ip -j link"))
         [far] = [link["ifname"] for link in there if link["address"] == FAR_CARD_MAC]
-        connect(hosts, name, far)
+        if vlan:
+            for host, each in zip(hosts, (name, far), strict=True):
+                sh(host, f"ip link set {each} up")
+                sh(host, f"ip link add link {each} name wpx type vlan id {vlan}")
+        connect(hosts, "wpx" if vlan else name, "wpx" if vlan else far)
         try:
-            yield Made(name)
+            yield Made(name, vlan=vlan)
         finally:
             for host, each in zip(hosts, (name, far), strict=True):
+                if vlan:
+                    sh(host, "ip link del wpx")
                 sh(host, f"ip addr flush dev {each}")
                 sh(host, f"ip link set {each} down")
 

@@ -3,13 +3,27 @@
 import re
 import socket
 import threading
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 
-from devices.cells import Device, Filtered, Refused
+from devices import extras
+from devices.cells import Device, Filtered, PassedBy, Refused
+from devices.datagrams import Inbox, inbox, send, udp
 from devices.making import V4, V6, Hosts, Made, sh
+from devices.policies import (
+    BAN,
+    BODY_PORT,
+    BURST,
+    DEFAULT,
+    DROP,
+    DSCP,
+    FIRST,
+    LIMIT,
+    PASS,
+    REJECT,
+    policy,
+)
 from wirepath.datapath import Datapath
 from wirepath.errors import RequestError, WirepathError
 from wirepath.kernel.links import Mode
@@ -17,18 +31,11 @@ from wirepath.lab.netns import Namespace
 from wirepath.net import HOOKS, Hook
 from wirepath.policy import Policy
 
-# What each hook does with the datagrams to its ports; the other hooks pass them.
-PASS, DROP, LIMIT, DSCP, DEFAULT, REJECT, BAN = range(1, 8)
-FIRST: dict[Hook, int] = {"ingress": 6000, "tc_ingress": 6100, "egress": 6200}
-BODY_PORT = 5001
 _BODY = bytes(300_000)
-_BURST = 2
 _EF = 46
 # Two sources that are EtherTypes where an IP header is taken for Ethernet.
 _STRANGE = ("8.0.0.2", "134.221.0.2")
-_TRANSPARENT = {4: (socket.IPPROTO_IP, 19), 6: (socket.IPPROTO_IPV6, 75)}
 _ERRORS = {4: (socket.IPPROTO_IP, 11), 6: (socket.IPPROTO_IPV6, 25)}
-_ASK_TOS = {4: (socket.IPPROTO_IP, 13), 6: (socket.IPPROTO_IPV6, 66)}
 
 
 @dataclass
@@ -51,6 +58,8 @@ def walk(device: Device, mode: Mode, hosts: Hosts, *, patience_s: float = 5) -> 
         before = _features(hosts, made)
         if isinstance(expected, Refused):
             report = _refused(hosts, made, mode, expected)
+        elif isinstance(expected, PassedBy):
+            report = Report("", extras.passed_by(hosts, made, mode, expected, patience_s))
         else:
             report = _Walk(device, mode, expected, hosts, made, patience_s).report()
         for line in before ^ _features(hosts, made):
@@ -73,38 +82,6 @@ def _refused(hosts: Hosts, made: Made, mode: Mode, expected: Refused) -> Report:
     return Report("", [("all", "it was not refused")])
 
 
-def policy(*, answers: bool, link: bool = True) -> str:
-    """Write the policy of all three hooks; without link headers no packet changes at ingress."""
-    text = '[datapath]\ndefault = "drop"\n'
-    for hook in HOOKS:
-        first = FIRST[hook]
-        own = {first + DEFAULT, first + DROP}
-        if answers and hook == "ingress":
-            own.add(first + REJECT)
-            text += _rule(hook, "reject", f"dport = {first + REJECT}", "reject = true")
-        text += _rule(hook, "drop", f"dport = {first + DROP}", 'action = "drop"')
-        limit = f'limit = {{ rate = "{_BURST}/h", burst = {_BURST}, per = "rule" }}'
-        text += _rule(hook, "limit", f"dport = {first + LIMIT}", limit)
-        dscp = 'dscp = "EF"' if link or hook != "ingress" else ""
-        text += _rule(hook, "dscp", f"dport = {first + DSCP}", dscp)
-        if hook != "egress":  # where a limit would ban our own addresses
-            ban = 'limit = { rate = "1/h", burst = 1, per = "src", ban = "1h" }'
-            text += _rule(hook, "ban", f"dport = {first + BAN}", ban)
-        rest = [first + n for first in FIRST.values() for n in range(1, 8) if first + n not in own]
-        text += _rule(hook, "rest", f"dport = {rest}", 'action = "pass"')
-        text += f'[[rule]]\nname = "{hook}-tcp"\nhook = "{hook}"\naction = "pass"\n'
-        text += f'match = {{ proto = "tcp", port = {BODY_PORT} }}\n'
-        # Errors that the host itself answers with are no test of ours.
-        text += f'[[rule]]\nname = "{hook}-icmp"\nhook = "{hook}"\naction = "pass"\n'
-        text += 'match = { proto = ["icmp", "icmpv6"] }\n'
-    return text
-
-
-def _rule(hook: Hook, name: str, match: str, does: str) -> str:
-    head = f'[[rule]]\nname = "{hook}-{name}"\nhook = "{hook}"\n'
-    return f'{head}match = {{ proto = "udp", {match} }}\n{does}\n'
-
-
 @dataclass
 class _Walk:
     """One device in one mode, in which the policy is in force."""
@@ -124,7 +101,9 @@ class _Walk:
             if not self.device.link:
                 self._refuses_answers()
             try:
-                text = policy(answers=self.expected.answers, link=self.device.link)
+                text = policy(
+                    answers=self.expected.answers, link=self.device.link, vlan=self.made.vlan
+                )
                 datapath = Datapath.up(self.made.name, Policy.parse(text), mode=self.mode)
             except WirepathError as error:
                 return Report(str(error), [("all", f"refused: {error}")])
@@ -137,6 +116,7 @@ class _Walk:
                 self._bulk()
                 self._counts(datapath)
                 self._warnings(datapath)
+                self._extras(datapath)
             finally:
                 datapath.down()
         return Report("", self.faults)
@@ -170,12 +150,17 @@ class _Walk:
         if warns and not lines:
             self.faults.append(("all", "status does not warn"))
 
-    def _expect(self, hook: Hook, what: str, found: object, wanted: object) -> None:
+    def _expect(self, hook: str, what: str, found: object, wanted: object) -> None:
         if found != wanted:
             self.faults.append((hook, f"{what}: {found}, not {wanted}"))
 
+    # The host where packets of the far one end.
+    @property
+    def _end(self) -> Namespace:
+        return self.made.through or self.hosts.near
+
     def _ends(self, hook: Hook) -> tuple[Namespace, Namespace, int]:
-        near, far = self.hosts
+        near, far = self._end, self.hosts.far
         return (near, far, 1) if hook == "egress" else (far, near, 0)
 
     def _sources(self, hook: Hook) -> list[tuple[int, str]]:
@@ -189,37 +174,40 @@ class _Walk:
         sources, first = self._sources(hook), FIRST[hook]
         n = len(sources)
         kinds = (DROP, LIMIT, DEFAULT, DSCP, PASS)
-        wanted = {PASS: n, DROP: 0, LIMIT: _BURST, DSCP: n, DEFAULT: 0}
-        with _inbox(sink, [first + kind for kind in (*kinds, BAN)]) as inbox:
+        wanted = {PASS: n, DROP: 0, LIMIT: BURST, DSCP: n, DEFAULT: 0}
+        with inbox(sink, [first + kind for kind in (*kinds, BAN)]) as box:
             for kind in kinds:
                 for version, address in sources * (3 if kind == LIMIT else 1):
-                    _send(source, version, address, (V4, V6)[version == 6][to], first + kind)
-            came = inbox.take(sum(wanted.values()), self.patience_s)
+                    send(source, version, address, (V4, V6)[version == 6][to], first + kind)
+            came = box.take(sum(wanted.values()), self.patience_s)
             for kind, name in zip(kinds, ("drop", "limit", "default", "dscp", "pass"), strict=True):
                 self._expect(hook, name, len(came[first + kind]), wanted[kind])
             marked = self.device.link or hook != "ingress"
             self._expect(hook, "dscp", set(came[first + DSCP]), {_EF if marked else 0})
             rules = datapath.counters().rules
             self._expect(hook, "drop counted", rules[f"{hook}-drop"].dropped, n)
-            self._expect(hook, "limit counted", rules[f"{hook}-limit"].dropped, 3 * n - _BURST)
+            self._expect(hook, "limit counted", rules[f"{hook}-limit"].dropped, 3 * n - BURST)
             self._expect(hook, "dscp counted", rules[f"{hook}-dscp"].packets, n)
-            self._bans(hook, datapath, inbox)
+            self._bans(hook, datapath, box)
 
-    def _bans(self, hook: Hook, datapath: Datapath, inbox: "_Inbox") -> None:
+    def _bans(self, hook: Hook, datapath: Datapath, box: Inbox) -> None:
         source, _, to = self._ends(hook)
         place, first = HOOKS.index(hook), FIRST[hook]
         version = self.made.versions[0]
         banned = f"203.0.113.{66 + place}" if version == 4 else f"2001:db8:66:{place}::1"
         target = (V4, V6)[version == 6][to]
+        # It has arrived before the next one bans its source at all hooks.
+        send(source, version, banned, target, first + BAN)
+        before = box.take(1, self.patience_s)
         if hook == "egress":
-            _send(source, version, banned, target, first + BAN)
             datapath.bans.add(banned)
-        for port in (BAN, BAN, BAN, PASS):
-            _send(source, version, banned, target, first + port)
+        for port in (BAN, BAN, PASS):
+            send(source, version, banned, target, first + port)
         own = self._sources(hook)[-1]
-        _send(source, own[0], own[1], (V4, V6)[own[0] == 6][to], first + PASS)
-        came = inbox.take(2, self.patience_s)
-        self._expect(hook, "ban", (len(came[first + BAN]), len(came[first + PASS])), (1, 1))
+        send(source, own[0], own[1], (V4, V6)[own[0] == 6][to], first + PASS)
+        after = box.take(1, self.patience_s)
+        came = [len(before[first + port]) + len(after[first + port]) for port in (BAN, PASS)]
+        self._expect(hook, "ban", came, [1, 1])
         rules = {ban.rule for ban in datapath.bans.all()}
         by = None if hook == "egress" else f"{hook}-ban"
         self._expect(hook, "is banned", by in rules, wanted=True)
@@ -227,7 +215,7 @@ class _Walk:
     def _answers(self) -> None:
         for version in self.made.versions:
             with self.hosts.far.entered():
-                client = _socket(version)
+                client = udp(version)
             with client:
                 client.setsockopt(*_ERRORS[version], 1)
                 client.settimeout(self.patience_s)
@@ -245,7 +233,7 @@ class _Walk:
         version = self.made.versions[0]
         family = socket.AF_INET if version == 4 else socket.AF_INET6
         address = (V4, V6)[version == 6][0]
-        with self.hosts.near.entered():
+        with self._end.entered():
             server = socket.create_server((address, BODY_PORT), family=family)
         server.settimeout(4 * self.patience_s)
         with self.hosts.far.entered():
@@ -272,6 +260,21 @@ class _Walk:
         if sum(came) != len(_BODY):
             self.faults.append(("all", f"tcp: {sum(came)} of {len(_BODY)} bytes came"))
 
+    def _extras(self, datapath: Datapath) -> None:
+        if self.made.vlan:
+            self.faults += extras.tags(
+                self.hosts, self.made, self.expected, datapath, self.patience_s
+            )
+        if self.device.foreign:
+            self.faults += extras.foreign(
+                self.hosts,
+                self.made,
+                datapath,
+                self.patience_s,
+                judged=self.device.foreign == "judged",
+                answers=self.expected.answers,
+            )
+
     def _counts(self, datapath: Datapath) -> None:
         for hook, outcomes in datapath.counters().hooks.items():
             self._expect(hook, "malformed", outcomes.reasons["malformed"].packets, 0)
@@ -279,58 +282,3 @@ class _Walk:
                 self._expect(hook, "not_ip", outcomes.reasons["not_ip"].packets, 0)
             if not outcomes.packets:
                 self.faults.append((hook, "met no packet"))
-
-
-class _Inbox:
-    def __init__(self, sockets: dict[tuple[int, int], socket.socket]) -> None:
-        self._sockets = sockets
-
-    def take(self, count: int, patience_s: float) -> dict[int, list[int]]:
-        """Take what has come to each port, as DSCPs: *count* datagrams, and any that came too."""
-        came: dict[int, list[int]] = {port: [] for _, port in self._sockets}
-        deadline = time.monotonic() + patience_s
-        while sum(map(len, came.values())) < count and time.monotonic() < deadline:
-            time.sleep(0.02)
-            self._read(came)
-        time.sleep(0.1)  # for one that should not have come
-        self._read(came)
-        return came
-
-    def _read(self, came: dict[int, list[int]]) -> None:
-        for (_, port), each in self._sockets.items():
-            with suppress(BlockingIOError):
-                while True:
-                    _, ancillary, _, _ = each.recvmsg(64, 64)
-                    came[port].append(ancillary[0][2][0] >> 2)
-
-
-@contextmanager
-def _inbox(host: Namespace, ports: Sequence[int]) -> Iterator[_Inbox]:
-    with ExitStack() as stack:
-        made = {}
-        with host.entered():
-            for version in (4, 6):
-                for port in ports:
-                    each = made[version, port] = stack.enter_context(_socket(version))
-                    each.setsockopt(*_ASK_TOS[version], 1)
-                    each.settimeout(0)
-                    each.bind(("::" if version == 6 else "0.0.0.0", port))  # noqa: S104
-        yield _Inbox(made)
-
-
-def _socket(version: int) -> socket.socket:
-    family = socket.AF_INET6 if version == 6 else socket.AF_INET
-    made = socket.socket(family, socket.SOCK_DGRAM)
-    if version == 6:
-        made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-    return made
-
-
-def _send(host: Namespace, version: int, source: str, address: str, port: int) -> None:
-    with host.entered():
-        sender = _socket(version)
-    with sender:
-        sender.setsockopt(*_TRANSPARENT[version], 1)
-        sender.bind((source, 0))
-        with suppress(PermissionError):  # egress has dropped it
-            sender.sendto(b"!", (address, port))

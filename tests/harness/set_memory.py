@@ -48,7 +48,9 @@ def set_memory(tables: Tables, slack: Slack) -> SetMemory:
         set_classes=structs("set_class", tables.classes + slack.classes),
         set_head=structs("set_head", 1),
         root_bits=tables.root_bits,
+        hosts=structs("host_line", tables.hosts),
     )
+    tables.write_hosts(hosts=memory.hosts)
     tables.write(
         lines=memory.lines,
         fences=memory.fences,
@@ -74,6 +76,8 @@ class Lookup:
 
     def __init__(self, tables: Tables) -> None:
         self.memory = written(tables)
+        self.memory["hosts"] = structs("host_line", tables.hosts)
+        tables.write_hosts(hosts=self.memory["hosts"])
         self.masks = tables.masks
         self.root_bits = tables.root_bits
 

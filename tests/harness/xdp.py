@@ -15,6 +15,7 @@ import pytest
 from wirepath.datapath.generation.load import Generation
 from wirepath.datapath.generation.state import first_slots
 from wirepath.datapath.live import counters
+from wirepath.datapath.live.ban_filter import BanFilter
 from wirepath.judge import judge_frames, judge_skbs
 from wirepath.kernel.program import XdpAction
 from wirepath.model import Model
@@ -118,6 +119,7 @@ class Xdp:
             }  # fmt: skip
             if prefix.bits not in bits:
                 bits.append(prefix.bits)
+        BanFilter.of(self.maps).renew(keys for keys, _ in table.raw_batches())
         room = len(lengths[0]["bits"])
         lengths[0] = {
             "made": 0, "refused": 0, "set": 1,

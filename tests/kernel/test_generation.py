@@ -167,7 +167,13 @@ def test_what_no_rule_asks_about_is_not_there() -> None:
 
 
 def _every_key() -> str:
-    words = {"src": '"10.0.0.0/8"', "dst": '"10.0.0.0/8"', "tcp_flags": '"syn"', "fragment": "true"}
+    words = {
+        "src": '"10.0.0.0/8"',
+        "dst": '"10.0.0.0/8"',
+        "tcp_flags": '"syn"',
+        "fragment": "true",
+        "length": "70",
+    }
     words |= {"ct": '"new"', "ct_zone": '7, ct = "new"'}
     return "\n".join(
         f'[[rule]]\nname = "{key}"\nmatch = {{ {key} = {words.get(key, "7")} }}' for key in _KEYS

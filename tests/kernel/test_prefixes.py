@@ -5,6 +5,7 @@ empty, with hosts only, with boundaries, too full for a line.
 """
 
 import random
+import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
@@ -87,6 +88,7 @@ def live(generation: Generation) -> Iterator[LiveSets]:
         set_classes=maps["set_classes"].memory(),
         set_head=maps["set_head"].memory(),
         root_bits=generation.planned.tables.root_bits,
+        hosts=maps["set_hosts"].memory(),
     )
     with LiveSets(memory, lambda classes: pytest.fail(f"new classes: {classes}")) as sets:
         yield sets
@@ -137,3 +139,40 @@ def test_one_family_comes_and_goes(everything: str) -> None:
             agree(generation, inside | {whole}, sources)
             assert sets.remove(0, Members.of([whole])).done == 1
             agree(generation, inside, sources)
+
+
+def test_packets_never_miss_a_host_that_stays() -> None:
+    """Packets from hosts that stay, while others come and go in the same lines of the table."""
+    rng = random.Random(6)  # noqa: S311 - a seed, so that it fails again
+    network = 0x20010DB8 << 96
+    drawn = {Prefix(network | rng.getrandbits(96), 128) for _ in range(6000)}
+    chosen = sorted(drawn, key=lambda _: rng.random())
+    stay, others = set(chosen[:2000]), chosen[2000:]
+    sources = sorted(prefix.address for prefix in stay)
+    missed: list[int] = []
+    rounds = 0
+    ended = threading.Event()
+
+    def read(generation: Generation) -> None:
+        nonlocal rounds
+        while not ended.is_set():
+            found = listed(generation, sources)
+            missed.extend(s for s, dropped in zip(sources, found, strict=True) if not dropped)
+            rounds += 1
+
+    with loaded(stay | {ALONE, BOTH}, {OTHER, BOTH}) as generation, live(generation) as sets:
+        assert generation.planned.tables.host_lines
+        reader = threading.Thread(target=read, args=(generation,))
+        reader.start()
+        around = Members.of([Prefix.around(network, 34)])
+        for _ in range(60):
+            some = Members.of(rng.sample(others, 400))
+            sets.add(0, some)
+            sets.add(1, around)
+            sets.remove(0, some)
+            sets.remove(1, around)
+        ended.set()
+        reader.join()
+        assert rounds
+        assert not missed
+        agree(generation, stay, sources + [each.address for each in others])

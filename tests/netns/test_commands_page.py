@@ -13,6 +13,7 @@ from harness.frames import Arp, Eth, IPv4, Tcp
 from harness.numbered import send, settle
 from harness.pair import IFNAME, Pair
 from wirepath.cli import main
+from wirepath.kernel.bpffs import Pins
 from wirepath.pcap import CaptureWriter
 
 PAGE = Path(__file__).parents[2] / "docs" / "commands.md"
@@ -141,6 +142,12 @@ def test_apply(shell: Shell, up: Up) -> None:
     shell.json("apply", "apply policy.toml")
 
 
+def test_down(shell: Shell, up: Up) -> None:
+    up(HEAD + PREFIX + BAD + OUT)
+    (Pins.find().generation(IFNAME, 1) / "rows").unlink()
+    shell.json("down", "down eth0")
+
+
 def test_status(shell: Shell, up: Up) -> None:
     up(HEAD + PREFIX + BAD + OUT)
     shell.text("status")
@@ -218,6 +225,6 @@ def test_every_section_with_output_has_a_test() -> None:
     names = re.findall(r"^### (\w+)$", PAGE.read_text(), re.MULTILINE)
     shown = {name for name in names if section(name).sessions or section(name).documents}
     assert shown == {
-        "check", "replay", "up", "apply", "status", "stats", "top", "rules", "test", "set", "ban",
-        "unban", "bans", "doctor", *ELSEWHERE,
+        "check", "replay", "up", "apply", "down", "status", "stats", "top", "rules", "test", "set",
+        "ban", "unban", "bans", "doctor", *ELSEWHERE,
     }  # fmt: skip

@@ -21,6 +21,7 @@ LAYERS: dict[str, str] = {
     "outputs": "",
     "toml_lines": "",
     "net": "errors",
+    "width": "net",
     "document": "errors toml_lines",
     "quantities": "errors document",
     "actions": "errors net document quantities",
@@ -30,7 +31,7 @@ LAYERS: dict[str, str] = {
     "frame": "errors net track",
     "model": "errors net actions policy essentials frame",
     "prefixes": "errors net native",
-    "plan": "errors inputs net actions policy prefixes",
+    "plan": "errors inputs net width actions policy prefixes",
     "explanation": "errors net policy essentials model prefixes plan",
     "report": "errors net policy prefixes plan",
     "kernel": "errors native",
@@ -38,24 +39,28 @@ LAYERS: dict[str, str] = {
     "summary": "net policy frame",
     "joint": "errors net actions policy frame model prefixes plan explanation kernel pcap summary",
     "lab": "errors net native kernel joint",
-    "cli": "errors inputs outputs net quantities native policy prefixes plan explanation report"
-    " essentials kernel pcap joint lab",
+    "cli": "errors inputs outputs net width quantities native policy prefixes plan explanation"
+    " report essentials kernel pcap joint lab",
     "__main__": "cli",
 }
 JOINT = {"datapath", "judge"}
 
 # The headers of the data plane, lowest first: each may include those before its own line.
 HEADERS = """
-    lib/bits lib/blake2s prefixes/prefix_layout lib/siphash packet/verdict actions/mirror_mark
-    packet/kernel_context
+    lib/bits lib/blake2s prefixes/prefix_layout prefixes/host_layout lib/siphash
+    packet/verdict actions/mirror_mark
+    packet/addr
+    guard/ban_layout packet/kernel_context
     packet/pkt packet/link_header packet/xdp_bytes
     packet/merged
-    trace prefixes/prefix stats prefixes/prefix_counters manifest packet/wire actions/limit_demand
+    trace prefixes/prefix prefixes/hosts stats prefixes/prefix_counters manifest packet/wire
+    actions/limit_demand
     packet/checksum actions/limit_bucket
     clock track/connections packet/cursor prefixes/literals prefixes/sets
     rules/clauses actions/limit_cells actions/mirror packet/scratch
     guard/essentials packet/foreign packet/misread
     track/packet_state track/icmp_state
+    guard/ban_filter
     guard/bans packet/parse_ipv6 packet/parse_l4 actions/limit_ask actions/wireguard_mac1
     actions/dscp rewrite/rewrite_dscp actions/wireguard_indexes
     rewrite/answers guard/guard packet/parse actions/limit rewrite/rewrite_l4 actions/wireguard_seen
@@ -195,7 +200,8 @@ def test_layouts_are_all_that_native_code_shares_with_the_data_plane() -> None:
     native = PACKAGE / "native"
     own = {str(path.relative_to(native)) for path in native.rglob("*.h")}
     shared = {i for path in native.rglob("*.[ch]") for i in includes(path) if i not in own}
-    assert shared - {"prefixes/prefix_layout.h"} == set()
+    layouts = {"prefixes/prefix_layout.h", "prefixes/host_layout.h", "guard/ban_layout.h"}
+    assert shared - layouts == set()
 
 
 @pytest.mark.parametrize("pattern", CONFINED)

@@ -33,6 +33,8 @@ Pairs = set[tuple[Prefix, int]]
 Verb = Literal["add", "remove"]
 Step = tuple[Verb, int, list[Prefix]]
 ROOMS = st.integers(0, 3)
+# None of their own, all in one line, too few for all, room for more.
+HOST_LINES = st.sampled_from([None, 1, 2, 5, 100])
 STEPS = st.lists(
     st.tuples(st.sampled_from(["add", "remove"]), SETS, st.lists(PREFIXES, max_size=30)),
     min_size=1,
@@ -51,6 +53,7 @@ class Twin:
     members: Pairs
     slack: Slack = field(default_factory=Slack)
     root_bits: int | None = None
+    host_lines: int | None = None
     classes: dict[int, int] = field(default_factory=dict)
     memory: SetMemory = field(init=False)
     live: LiveSets = field(init=False)
@@ -59,7 +62,9 @@ class Twin:
         self.build()
 
     def build(self) -> None:
-        tables = Tables.build(members_of(self.members), root_bits=self.root_bits)
+        tables = Tables.build(
+            members_of(self.members), root_bits=self.root_bits, host_lines=self.host_lines
+        )
         self.classes = dict(enumerate(tables.masks))
         self.memory = set_memory(tables, self.slack)
         self.live = LiveSets(self.memory, self.classes.update)
@@ -95,9 +100,9 @@ class Twin:
 
 
 @settings(deadline=None, max_examples=50)  # fences wait for readers
-@given(MEMBERS, STEPS, st.sampled_from([10, 12, 15]))
-def test_changes(members: Pairs, steps: list[Step], root_bits: int) -> None:
-    twin = Twin(members, root_bits=root_bits)
+@given(MEMBERS, STEPS, st.sampled_from([10, 12, 15]), HOST_LINES)
+def test_changes(members: Pairs, steps: list[Step], root_bits: int, host_lines: int | None) -> None:
+    twin = Twin(members, root_bits=root_bits, host_lines=host_lines)
     for step in steps:
         twin.step(*step)
         twin.check()
@@ -135,9 +140,12 @@ def first_words(memory: SetMemory) -> NDArray[np.uint32]:
     st.builds(
         Slack, st.integers(0, 4), st.integers(0, 2), st.integers(0, 2), st.integers(1, 9), ROOMS
     ),
+    HOST_LINES,
 )
-def test_changes_where_room_is_short(members: Pairs, steps: list[Step], slack: Slack) -> None:
-    twin = Twin(members, slack)
+def test_changes_where_room_is_short(
+    members: Pairs, steps: list[Step], slack: Slack, host_lines: int | None
+) -> None:
+    twin = Twin(members, slack, host_lines=host_lines)
     for step in steps:
         twin.step(*step)
         twin.check()

@@ -94,6 +94,13 @@ CASES: list[tuple[str, int, str, Known, str]] = [
         ),
     ),
     (
+        "loopback of Linux 6.1, which has no driver",
+        EOPNOTSUPP,
+        "native",
+        Known(interface=interface("", mtu=65536)),
+        "driver unknown has no native XDP (use --mode generic, which is slower)",
+    ),
+    (
         "MTU, as most drivers say it",
         ERANGE,
         "native",

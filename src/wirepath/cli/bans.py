@@ -52,8 +52,8 @@ def _add_sources(parser: ArgumentParser) -> None:
 
 # Refuses to ban all addresses of a family unless the operator has said so; notes wide bans.
 def _check_widths(options: Namespace, bans: BanList | None = None) -> None:
-    from wirepath.plan.width import width
     from wirepath.prefixes import Widest
+    from wirepath.width import width
 
     listed = bans.widest if bans else [Widest(each, 0) for each in options.prefixes]
     for each in listed:

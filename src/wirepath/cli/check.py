@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from wirepath import essentials
 from wirepath.cli import show, ssh_peer
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from wirepath.policy import Policy, SetSpec
     from wirepath.report import Report
+
+_NOTES_SHOWN: Final = 20
 
 
 def check(parser: ArgumentParser) -> None:
@@ -59,13 +61,19 @@ def _tell(found: Report) -> None:
                 for n, r in steps
             ),
         )
-    cut = ssh_peer.cut_off(policy)
+    _tell_notes(found)
+
+
+def _tell_notes(found: Report) -> None:
+    cut = ssh_peer.cut_off(found.policy)
     if found.notes or cut:
         show.line()
     if cut:
-        show.line(f"note: {policy.file}: {cut}")
-    for note in found.notes:
+        show.line(f"note: {found.policy.file}: {cut}")
+    for note in found.notes[:_NOTES_SHOWN]:
         show.line(f"note: {note}")
+    if more := len(found.notes[_NOTES_SHOWN:]):
+        show.line(f"note: ... and {more:,} more (--json lists them)")
 
 
 def _tell_settings(policy: Policy) -> None:

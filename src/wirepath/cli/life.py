@@ -91,7 +91,7 @@ def _tell_of_place(name: str) -> None:
     from wirepath.kernel.interface import Interface
 
     if told := devices.passed_by(Interface.of(name).index, devices.devices()):
-        print(f"note: {name} is {told}", file=sys.stderr)
+        print(f"note: {printable(name)} is {told}", file=sys.stderr)
 
 
 # Prints notes on what would hurt traffic at once; `check` prints all notes.
@@ -122,13 +122,14 @@ def _warn_of_tags(policy: Policy, device: str, mode: Mode) -> None:
 
     interface = Interface.of(device)
     bound = bool(Loading.of(policy, mode, interface).bound)
-    for note in unseen(interface, asking(policy, mode), mode, bound=bound):
+    matching = [rule.name for rule in policy.rules if rule.match.vlan]
+    for note in unseen(interface, asking(policy, mode), mode, matching=matching, bound=bound):
         print(f"note: {note}", file=sys.stderr)
 
 
 def _warn_of_answers(name: str, policy: Policy, mode: Mode) -> None:
     if lost := answers.note(name, policy, mode):
-        print(f"note: {printable(policy.file)}: {lost}", file=sys.stderr)
+        print(f"note: {printable(policy.file)}: {printable(lost)}", file=sys.stderr)
 
 
 # An interrupt that comes after the commit has not undone the change: the operator should know.

@@ -69,7 +69,7 @@ def _add_change(parser: ArgumentParser) -> ArgumentParser:
 
 
 def _check_widths(options: Namespace, datapath: Datapath) -> None:
-    from wirepath.plan.width import width
+    from wirepath.width import width
 
     least = datapath.sets.min_prefix(options.name)
     for each in options.prefixes:

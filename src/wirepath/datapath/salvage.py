@@ -11,9 +11,10 @@ import socket
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from errno import ENOENT
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from wirepath.datapath.attach import TC_HOOKS
+from wirepath.datapath.generation.loading import BOUND
 from wirepath.datapath.generation.pinned import (
     HOST,
     INGRESS,
@@ -43,6 +44,9 @@ if TYPE_CHECKING:
     from wirepath.kernel.tcx import Direction
 
 log = logging.getLogger(__name__)
+
+_PROGRAMS: Final[Mapping[str, str]] = {**{hook: hook for hook in HOOKS}, BOUND: INGRESS}
+"""Our programs by name, and the hook that each is for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,7 +115,7 @@ def loaded(pins: Pins) -> list[Loaded]:
         KernelError: this process may not list programs.
     """
     found = []
-    for program in running.programs(frozenset(HOOKS)):
+    for program in running.programs(frozenset(_PROGRAMS)):
         record, manifest = 0, None
         for number in reversed(running.map_ids(program)):
             with suppress(KernelError, ValueError), Map.by_id(number) as each:
@@ -121,7 +125,8 @@ def loaded(pins: Pins) -> list[Loaded]:
                     manifest = read_record(each)
         owner = manifest.get("owner") if isinstance(manifest, dict) else None
         if owner and owner == pins.owner(owner.get("iface", "")):
-            found.append(Loaded(program.id, program.name, owner["iface"], manifest or {}, record))
+            hook = _PROGRAMS[program.name]
+            found.append(Loaded(program.id, hook, owner["iface"], manifest or {}, record))
     return found
 
 
@@ -175,7 +180,7 @@ def take_off(pins: Pins, name: str, damage: str = "") -> Removal:
         iface=device,
         damage=damage,
         taken_off=tuple(dict.fromkeys(each.hook for each in there if each.hook)),
-        restored=tuple(part for part in arrange.PARTS if left.has_changed(part)),
+        restored=tuple(part for part in arrange.CHANGING if left.has_changed(part)),
         unknown=() if left.records else _unknown(left.manifests),
     )
 

@@ -140,7 +140,8 @@ def _stripped(handles: Handles) -> list[str]:
     if not (manifest.need_tags and interface):
         return []
     bound = handles.program.name == BOUND
-    return tags.unseen(interface, manifest.need_tags, manifest.mode, bound=bound)
+    matching = [rule["name"] for rule in manifest.policy["rule"] if "vlan" in rule["match"]]
+    return tags.unseen(interface, manifest.need_tags, manifest.mode, matching=matching, bound=bound)
 
 
 # The headers of such packets are not where the device should have them.

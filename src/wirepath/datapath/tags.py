@@ -7,16 +7,20 @@ device, in native mode, and if the driver can tell.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from wirepath.kernel import features
+from wirepath.kernel import stripping
+from wirepath.kernel.devices import above, devices
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from wirepath.kernel.interface import Interface
     from wirepath.kernel.links import Mode
     from wirepath.policy import Policy
+
+# Kinds of devices; a bridge may do so itself, by its filter.
+_TAKING_TAGS: Final = frozenset({"vlan", "bridge", "openvswitch"})
 
 
 def asking(policy: Policy, mode: Mode) -> list[str]:
@@ -39,17 +43,27 @@ def driver_tells(interface: Interface) -> bool:
     return interface.link == "ethernet" and "vlan_tag" in xdp_metadata(interface.index)
 
 
-def unseen(interface: Interface, rules: Sequence[str], mode: Mode, *, bound: bool) -> list[str]:
+def unseen(
+    interface: Interface,
+    rules: Sequence[str],
+    mode: Mode,
+    *,
+    matching: Collection[str],
+    bound: bool,
+) -> list[str]:
     """Warn of rules that need a tag that the program cannot see: one line for each.
 
     Args:
         interface: where the program runs.
         rules: the names of the rules that need tags.
         mode: how it is attached.
+        matching: names of rules that match on tags. The others answer; they need tags only if a
+            device on top of *interface* takes frames that have one.
         bound: whether it asks the driver for tags.
     """
-    if bound or not interface.strips_tags:
+    if not any(each.kind in _TAKING_TAGS for each in above(interface.index, devices())):
+        rules = [name for name in rules if name in matching]
+    if bound or not rules or not (cure := stripping.advice(interface, mode)):
         return []
     what = f"{interface.name} strips VLAN tags, and ingress in {mode} mode does not see them"
-    cure = features.keep_tags(interface)
     return [f"rule {name}: {what} ({cure})" for name in rules]

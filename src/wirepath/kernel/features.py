@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from wirepath.errors import KernelError
-from wirepath.kernel import devices, tcx, virtio
+from wirepath.kernel import devices, stripping, tcx, virtio
 from wirepath.kernel.handle import checked
 from wirepath.kernel.interface import Interface
 from wirepath.kernel.maps import Map
@@ -90,15 +90,6 @@ def binds(ifindex: int, *, frags: bool) -> bool:
     if probe >= 0:
         os.close(probe)
     return probe >= 0
-
-
-def keep_tags(found: Interface) -> str:
-    """Say how the VLAN tag of a received frame stays in its bytes."""
-    command = f"`ethtool -K {found.name} rxvlan off`"
-    if found.driver != "veth":
-        return command
-    # A veth leaves the tag where its peer had it.
-    return f"`ethtool -K PEER txvlan off` on its peer, then {command}"
 
 
 def _release() -> Finding:
@@ -247,11 +238,11 @@ def lro(found: Interface) -> Finding:
 
 
 def _tags(found: Interface) -> Finding:
-    if not found.strips_tags:
+    if not (cure := stripping.advice(found, "native")):
         return Finding("vlan tags", ok=True, detail="in the frame")
     told = "vlan_tag" in xdp_metadata(found.index)
     detail = "stripped, seen in native mode only" if told else "stripped, not seen at ingress"
-    return Finding("vlan tags", ok=None, detail=detail, cure=keep_tags(found))
+    return Finding("vlan tags", ok=None, detail=detail, cure=cure)
 
 
 def _occupied(found: Interface) -> Finding:

@@ -4,8 +4,10 @@
 """
 
 import os
+import struct
 from dataclasses import dataclass
 from errno import ENODEV
+from fcntl import ioctl
 from pathlib import Path
 from socket import AF_PACKET, SOCK_RAW, socket
 from typing import Final, Literal, Self
@@ -17,6 +19,9 @@ from wirepath.native import ffi, lib
 # ARPHRD_* of linux/if_arp.h: Ethernet and loopback; then ppp, rawip, IP tunnels, tun and WireGuard.
 _ETHERNET: Final = frozenset({1, 772})
 _IP: Final = frozenset({512, 519, 768, 769, 776, 778, 823, 65534})
+
+_HARDWARE_ADDRESS: Final = 0x8927  # SIOCGIFHWADDR of linux/sockios.h
+_IFREQ: Final = struct.Struct("=16sH6s16x")  # struct ifreq with a MAC
 
 # XDP_ATTACHED_* of linux/if_link.h.
 _MODES: Final = ("none", "native", "generic", "offload", "several")
@@ -39,7 +44,6 @@ class Interface:
         arphrd: ARPHRD_* of linux/if_arp.h, which tells the headers that frames begin with.
         combined_max, rx_max: how many queues the card has that receive and send, and that only
             receive; 0 if it has none of the kind, or the driver does not say.
-        strips_tags: whether rxvlan is on: the VLAN tag of a received frame is not in its bytes.
     """
 
     name: str
@@ -55,7 +59,6 @@ class Interface:
     arphrd: int
     combined_max: int = 0
     rx_max: int = 0
-    strips_tags: bool = False
 
     @property
     def link(self) -> Literal["ethernet", "ip"] | None:
@@ -91,7 +94,6 @@ class Interface:
             arphrd=found.link,
             combined_max=found.combined_max,
             rx_max=found.rx_max,
-            strips_tags=bool(found.strips_tags),
         )
 
 
@@ -108,12 +110,12 @@ def mac_of(name: str) -> bytes:
     """
     with socket(AF_PACKET, SOCK_RAW, 0) as asker:
         try:
-            asker.bind((name, 0))
+            answer = ioctl(asker, _HARDWARE_ADDRESS, _IFREQ.pack(os.fsencode(name), 0, b""))
         except OSError as error:
             if error.errno == ENODEV:
                 return b""
             raise KernelError(f"look at {name}", error.errno or 0) from error
-        *_, arphrd, mac = asker.getsockname()
+    _, arphrd, mac = _IFREQ.unpack(answer)
     return bytes(mac) if arphrd in _ETHERNET else b""
 
 

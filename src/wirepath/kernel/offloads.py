@@ -69,8 +69,13 @@ def put(name: str, feature: Feature, *, on: bool) -> None:
     _ask(name, doing, _COMMANDS[feature][1], int(on))
 
 
-def are_on(name: str, features: Iterable[str]) -> list[str]:
+def are_on(name: str, features: Iterable[str], *, fixed: bool = False) -> list[str]:
     """List those of *features*, by the kernel's names, that are on and can be turned off.
+
+    Args:
+        name: of an interface of this network namespace.
+        features: what to look for.
+        fixed: whether to list those instead that are on and cannot be turned off.
 
     Raises:
         RequestError: there is no such interface.
@@ -82,7 +87,7 @@ def are_on(name: str, features: Iterable[str]) -> list[str]:
     return [
         each
         for each in known
-        if _has(state, _ACTIVE, places[each]) and _has(state, _AVAILABLE, places[each])
+        if _has(state, _ACTIVE, places[each]) and _has(state, _AVAILABLE, places[each]) != fixed
     ]
 
 

@@ -1,6 +1,6 @@
 """Why an XDP program was refused: the errno, and what the kernel says of the interface, explained.
 
-The kernel returns one errno for many causes, and its text with it reaches nobody.
+The kernel returns one errno for many causes, and its explanation does not reach the caller.
 """
 
 from __future__ import annotations
@@ -109,7 +109,7 @@ def _no_native(known: Known) -> tuple[str, str]:
         what, cure = virtio.fixed(known.virtio)
         if what:
             return what, cure
-    if known.features is None and known.too_large:
+    if known.features is None and known.too_large and known.interface.driver:
         what = f"driver {known.driver} has no native XDP, or none at MTU {known.interface.mtu}"
         return what, f"use --mode generic, or `ip link set {known.interface.name} mtu 1500`"
     if known.features is not None and "basic" in known.features:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from wirepath.kernel.interface import Interface
 
 # linux/if_link.h: IFLA_*; then IFLA_XDP_*, and XDP_ATTACHED_DRV.
-_NAME, _LINK, _NETNS, _XDP = 3, 5, 37, 43
+_NAME, _LINK, _MASTER, _NETNS, _XDP = 3, 5, 10, 37, 43
 _ATTACHED, _DRIVER_ID = 2, 5
 _DRIVER: Final = 1
 _NOT_KNOWN: Final = -1  # the ID of a namespace that this one has no ID for
@@ -30,7 +30,8 @@ class Peer(NamedTuple):
     Attributes:
         name: its name; empty if it cannot be seen from here.
         here: whether it is in the same network namespace.
-        takes_answers: whether it has a native XDP program; None if it cannot be seen from here.
+        takes_answers: whether it, or the bond that it belongs to, has a native XDP program; None if
+            it cannot be seen from here.
     """
 
     name: str
@@ -56,9 +57,23 @@ def peer_of(interface: Interface) -> Peer | None:
         other = rtnetlink.link(index, namespace)
     except OSError:  # without privilege in that namespace
         return unseen
-    program = attributes(other.get(_XDP, b""))
-    native = program.get(_ATTACHED) == bytes([_DRIVER]) or _DRIVER_ID in program
+    native = _runs_native(other) or _bond_runs_native(other, namespace)
     return Peer(other[_NAME].rstrip(b"\0").decode(), namespace is None, native)
+
+
+def _runs_native(link: dict[int, bytes]) -> bool:
+    program = attributes(link.get(_XDP, b""))
+    return program.get(_ATTACHED) == bytes([_DRIVER]) or _DRIVER_ID in program
+
+
+# The native program of a bond runs on its slaves, which do not show it.
+def _bond_runs_native(slave: dict[int, bytes], namespace: int | None) -> bool:
+    if not (master := _number(slave.get(_MASTER, b""))):
+        return False
+    try:
+        return _runs_native(rtnetlink.link(master, namespace))
+    except OSError:  # it is gone
+        return False
 
 
 def _number(value: bytes) -> int:

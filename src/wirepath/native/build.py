@@ -30,7 +30,7 @@ ffi.set_source(
     sources=SOURCES,
     include_dirs=[str(HERE), str(BPF)],
     libraries=["bpf"],
-    depends=[str(header) for header in (*HEADERS, BPF / "prefixes" / "prefix_layout.h")],
+    depends=[str(header) for header in (*HEADERS, *sorted(BPF.glob("*/*_layout.h")))],
     extra_compile_args=[
         "-O2",
         "-Wall",

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final
 
 from wirepath.errors import PolicyError, Problem, RequestError, errno_name
 from wirepath.inputs import LIST_BYTES_MAX, read_input
-from wirepath.plan.width import width
 from wirepath.prefixes import Members, ParsedList, parse_list
+from wirepath.width import width
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

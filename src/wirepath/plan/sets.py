@@ -14,6 +14,7 @@ SETS: Final = (
     "set_lines",
     "set_fences",
     "set_leaves",
+    "set_hosts",
     "set_fence_head",
     "set_members",
     "set_classes",
@@ -51,17 +52,23 @@ def plan_sets(tables: Tables) -> Plan:
         "set_lines": _with_room(tables.lines, _ROOM_LINES),
         "set_leaves": leaves,
         "set_fences": 2 * leaves,
+        "set_hosts": tables.hosts,
         "set_members": _with_room(tables.members, _ROOM_MEMBERS),
         "set_classes": class_room(tables),
     }
     found = {"lines": "set_lines", "fences": "set_fences", "leaves": "set_leaves"}
     named = {"members": "set_members", "set_classes": "set_classes", "set_head": "set_head"}
     return Plan(
-        constants={"set_root_bits": tables.root_bits},
+        constants={
+            "set_root_bits": tables.root_bits,
+            "set_host_lines": tables.host_lines,
+            "set_host_seed": tables.host_seed,
+        },
         tables={name: Table(entries=size) for name, size in sizes.items()},
         in_place=(
             InPlace(tables.write, found | {"prefix_head": "set_fence_head"}),
             InPlace(tables.write_sets, named),
+            InPlace(tables.write_hosts, {"hosts": "set_hosts"}),
         ),
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from wirepath.net import Prefix
 from wirepath.policy.addresses import Addresses
 from wirepath.policy.flags import Fragments, TcpFlags
 from wirepath.policy.names import ICMP, ICMPV6, TCP_FLAGS
@@ -15,22 +16,22 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from wirepath.errors import Problem
-    from wirepath.net import Prefix
     from wirepath.policy import Policy, Rule
     from wirepath.policy.match import Match
     from wirepath.policy.predicate import Predicate
 
+_Home = tuple[str, Prefix]  # the key of one address, and its prefix
 _Masks = tuple[tuple[int, int], ...]
 _SYN: Final = (TCP_FLAGS["syn"], TCP_FLAGS["ack"])
 _ESTABLISHED: Final = frozenset({"established"})
-_EFFORT_MAX: Final = 500_000  # words compared: under 1 s, enough for all pairs of 500 plain rules
+_EFFORT_MAX: Final = 500_000  # words compared: under 1 s, enough for 10,000 rules with addresses
 
 
 def notes(policy: Policy, counts: Mapping[str, int]) -> list[Problem]:
     """Find rules out of reach, idle sets, bans on forged sources, and the like.
 
     Reports only certain cases: a rule that several others cover together is not found, and in a
-    large policy only the first rules are compared with each other.
+    large policy with few prefixes only the first rules are compared with each other.
 
     Args:
         policy: a valid policy.
@@ -106,7 +107,7 @@ def _sets_of(match: Match) -> Iterator[str]:
 
 def _unreached(policy: Policy) -> Iterator[Problem]:
     unblocked = policy.datapath.never_block
-    enders: dict[frozenset[str], list[Rule]] = {}  # by the keys that they match on
+    enders = _Enders()
     effort = 0
     for number, rule in enumerate(policy.rules):
         src = rule.match.src
@@ -116,13 +117,55 @@ def _unreached(policy: Policy) -> Iterator[Problem]:
             continue
         predicates = list(rule.match.predicates())
         keys = frozenset(predicate.key for predicate in predicates)
-        wider = [ender for asked, some in enders.items() if asked <= keys for ender in some]
+        wider = list(enders.around(rule.match, keys))
         effort += len(wider) * sum(len(predicate.words) for predicate in predicates)
         if effort > _EFFORT_MAX:
             return
         yield from (policy.problem(text, "rule", number) for text in _ended(rule, wider))
         if rule.action.verdict:
-            enders.setdefault(keys, []).append(rule)
+            enders.add(rule, keys)
+
+
+class _Enders:
+    """The rules that end the walk, found by the keys they match on and by one of their prefixes."""
+
+    def __init__(self) -> None:
+        self._by_keys: dict[frozenset[str], dict[_Home | None, list[Rule]]] = {}
+        self._lengths: set[int] = set()  # of the prefixes in homes
+
+    def add(self, rule: Rule, keys: frozenset[str]) -> None:
+        """Add *rule*, whose match has *keys*."""
+        home = _home(rule.match)
+        if home:
+            self._lengths.add(home[1].bits)
+        self._by_keys.setdefault(keys, {}).setdefault(home, []).append(rule)
+
+    def around(self, match: Match, keys: frozenset[str]) -> Iterator[Rule]:
+        """Yield the rules that may cover *match*, which has *keys*."""
+        homes = [None, *self._homes(match)]
+        for asked, by_home in self._by_keys.items():
+            if asked <= keys:
+                for home in homes:
+                    yield from by_home.get(home, ())
+
+    # Where rules are at home that have a single prefix around those of the match.
+    def _homes(self, match: Match) -> Iterator[_Home]:
+        for addresses in (match.src, match.dst):
+            if addresses and addresses.prefixes:
+                inner = addresses.prefixes[0]
+                for bits in self._lengths:
+                    if bits <= inner.bits:
+                        yield addresses.key, Prefix.around(inner.address, bits)
+
+
+# The longer one of the single prefixes that a match asks for.
+def _home(match: Match) -> _Home | None:
+    single = [
+        (addresses.key, addresses.prefixes[0])
+        for addresses in (match.src, match.dst)
+        if addresses and len(addresses.prefixes) == 1 and not addresses.sets
+    ]
+    return max(single, key=lambda home: home[1].bits, default=None)
 
 
 # Yields notes for the hooks at which rules before this one end the walk.

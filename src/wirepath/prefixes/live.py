@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from errno import ENOSPC
 from typing import TYPE_CHECKING, NamedTuple, Self
 
@@ -30,8 +30,9 @@ _STRUCTS = {
     "members": "member",
     "set_classes": "set_class",
     "set_head": "set_head",
+    "hosts": "host_line",
 }
-_ROOMS = ("lines", "fences", "leaves", "members", "set_classes")
+_ROOMS = ("lines", "fences", "leaves", "members", "set_classes", "hosts")
 
 
 class Full(KernelError):  # noqa: N818 - the name says it all
@@ -77,6 +78,7 @@ class SetMemory:
         lines, fences, leaves, prefix_head: read by packets; fences need room for twice as many.
         members, set_classes, set_head: read only by changes.
         root_bits: number of address bits that index the root.
+        hosts: read by packets; empty if the table has no hosts apart from its leaves.
     """
 
     lines: WriteableBuffer
@@ -87,6 +89,7 @@ class SetMemory:
     set_classes: WriteableBuffer
     set_head: WriteableBuffer
     root_bits: int
+    hosts: WriteableBuffer = field(default_factory=bytearray)
 
 
 class LiveSets:
@@ -112,7 +115,8 @@ class LiveSets:
         self._buffers = []
         struct = ffi.new("struct live_memory *", {"root_bits": memory.root_bits})
         for name, ctype in _STRUCTS.items():
-            held = pointer(ctype, getattr(memory, name), 1, writable=True)
+            least = 0 if name == "hosts" else 1
+            held = pointer(ctype, getattr(memory, name), least, writable=True)
             self._buffers.append(held)
             setattr(struct, name, held)
         for name in _ROOMS:

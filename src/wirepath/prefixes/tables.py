@@ -6,6 +6,7 @@ it needs.
 
 from __future__ import annotations
 
+import secrets
 from array import array
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -91,16 +92,27 @@ class Tables(ClassTable):
     Attributes:
         members: number of members, without repeats.
         classes: number of classes; class 0 is in no set.
+        host_lines: lines of the table of IPv6 hosts; 0 if they are few and there is none.
+        host_seed: seed of its hashes.
+        hosts: number of ``struct host_line`` that ``write_hosts`` needs.
     """
 
     def __init__(self, tables: Any) -> None:
         super().__init__(tables)
         self.members: int = tables.ipv4_count + tables.ipv6_count
         self.classes: int = tables.classes.count
+        self.host_lines: int = tables.hosts.count
+        self.host_seed: int = tables.hosts.seed
+        self.hosts: int = self.host_lines + 1 if self.host_lines else 0
 
     @classmethod
     def build(
-        cls, members: Members, *, spare_classes: int = 0, root_bits: int | None = None
+        cls,
+        members: Members,
+        *,
+        spare_classes: int = 0,
+        root_bits: int | None = None,
+        host_lines: int | None = None,
     ) -> Tables:
         """Build the table of *members*, which may come in any order and more than once.
 
@@ -108,13 +120,22 @@ class Tables(ClassTable):
             members: of all sets together.
             spare_classes: room for classes that live changes add.
             root_bits: 10 to 18; if None, chosen by the number of prefixes and classes.
+            host_lines: of the table of IPv6 hosts; if None, chosen by the number of hosts.
 
         Raises:
             RequestError: the sets overlap in too many ways, or are too large for one table or for
                 *root_bits*.
         """
-        count = len(members)
-        return cls(lib.wp_tables_build(members.pointer(), count, spare_classes, root_bits or 0))
+        return cls(
+            lib.wp_tables_build(
+                members.pointer(),
+                len(members),
+                spare_classes,
+                root_bits or 0,
+                -1 if host_lines is None else host_lines,
+                secrets.randbits(64),  # so that no list can be made to collide
+            )
+        )
 
     @property
     def masks(self) -> array[int]:
@@ -122,6 +143,16 @@ class Tables(ClassTable):
         masks = array("Q", bytes(8 * self.classes))
         lib.wp_tables_masks(self._tables, ffi.from_buffer("uint64_t[]", masks))
         return masks
+
+    def write_hosts(self, *, hosts: WriteableBuffer) -> None:
+        """Write the table of IPv6 hosts, if there is one, into memory of its size.
+
+        Raises:
+            LayoutError: the memory is too small.
+        """
+        memory = pointer("host_line", hosts, self.hosts, writable=True)
+        if self.hosts:
+            lib.wp_tables_write_hosts(self._tables, memory)
 
     def write_sets(
         self,
@@ -177,12 +208,15 @@ def lookup(
     leaves: ReadableBuffer,
     prefix_head: ReadableBuffer,
     root_bits: int,
+    hosts: ReadableBuffer = b"",
 ) -> int:
     """Find the class of *address* in a table, as the data plane does.
 
     Raises:
         LayoutError: a memory is too small to be a table.
     """
+    held = pointer("host_line", hosts, 0)
+    table = ffi.new("struct hosts *", lib.wp_hosts_open(held, room("host_line", hosts)))
     return int(
         lib.wp_lookup(
             pointer("line", lines, 1 << root_bits),
@@ -190,6 +224,7 @@ def lookup(
             pointer("fence", fences, 1),
             pointer("prefix_head", prefix_head, 1),
             pointer("leaf", leaves, 1),
+            table,
             address >> 64,
             address & _LOW,
         )

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from wirepath.datapath.generation.write import capacity
+from wirepath.datapath.live.ban_filter import BanFilter
 from wirepath.datapath.live.counters import BySlot
 from wirepath.kernel import clock
 from wirepath.plan.actions import STATES
@@ -20,7 +21,14 @@ if TYPE_CHECKING:
     from wirepath.plan.slots import Range
     from wirepath.policy import Policy
 
-ALWAYS: Final = ("outcomes", "rule_counters", "bans", "ban_lengths", "prefix_counters")
+ALWAYS: Final = (
+    "outcomes",
+    "rule_counters",
+    "bans",
+    "ban_lengths",
+    "ban_filter",
+    "prefix_counters",
+)
 """Maps that every generation takes over from the previous one."""
 STATE: Final = (*ALWAYS, *STATES)
 """Maps that packets or operators write."""
@@ -65,7 +73,8 @@ def carried(before: Mapping[str, Map], needed: Mapping[str, int]) -> dict[str, M
         for name, entries in needed.items()
         if name in before and before[name].max_entries >= capacity(entries)
     )
-    return {name: before[name] for name in (*ALWAYS, *large_enough)}
+    always = (name for name in ALWAYS if name in before)  # an older wirepath has no filter
+    return {name: before[name] for name in (*always, *large_enough)}
 
 
 def take_over(
@@ -85,6 +94,8 @@ def take_over(
         before: the ranges of limits in the serving generation.
         after: the ranges of limits in the next generation.
     """
+    if "ban_filter" not in old:
+        BanFilter.of(new).renew(keys for keys, _ in new["bans"].raw_batches())
     for name, state in STATES.items():
         if name not in old:
             continue

@@ -63,6 +63,8 @@ PARTS: Final[Mapping[str, Part]] = {
     "fq": fq,
     "merging": merging,
 }
+CHANGING: Final = tuple(name for name in PARTS if name != "nat")
+"""The parts that change something; `nat` only looks at what others have changed."""
 
 
 def survey(needs: Requirements, place: Place, before: Record) -> dict[str, Any]:

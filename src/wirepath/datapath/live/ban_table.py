@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
+    from wirepath.datapath.live.ban_filter import BanFilter
     from wirepath.kernel.maps import Map
 
     Raw = bytes | bytearray
@@ -25,10 +26,12 @@ class BanTable:
 
     Args:
         of: the map ``bans``.
+        filtered: the filter ahead of it.
     """
 
-    def __init__(self, of: Map) -> None:
+    def __init__(self, of: Map, filtered: BanFilter) -> None:
         self._map = of
+        self._filter = filtered
 
     @property
     def room(self) -> int:
@@ -55,7 +58,10 @@ class BanTable:
         for name, numbers in zip(ROW, zip(*rows, strict=True), strict=bool(rows)):
             _fill(self._column(keys, values, name), numbers)
         _fill(self._column(keys, values, "since_ns"), [since_ns] * len(rows))
-        self._map.raw_update_batch(keys, values)
+        try:
+            self._map.raw_update_batch(keys, values)
+        finally:
+            self._filter.add(keys)
 
     def remove(self, which: Which, *names: str) -> list[int]:
         """Remove the entries for which *which*, called with the members *names*, is true.
@@ -68,6 +74,7 @@ class BanTable:
             picked = [which(*row) for row in self._rows(keys, values, names)]
             expiries += compress(self._column(keys, values, "expires_ns"), picked)
             self._map.raw_delete_batch(_picked(keys, self._map.key_size, picked))
+        self._filter.renew(keys for keys, _ in self._map.raw_batches())
         return expiries
 
     def disown(self, which: Which) -> None:

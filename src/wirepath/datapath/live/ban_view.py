@@ -12,6 +12,7 @@ from heapq import nlargest
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from wirepath.datapath.live.ban_filter import BanFilter
 from wirepath.datapath.live.ban_lengths import Lengths
 from wirepath.datapath.live.ban_table import ROW, BanTable
 from wirepath.errors import FullError
@@ -146,7 +147,7 @@ class BanView:
 
     def __init__(self, handles: Handles) -> None:
         self._map = handles.maps["bans"]
-        self._table = BanTable(self._map)
+        self._table = BanTable(self._map, BanFilter.of(handles.maps))
         self._lengths = Lengths(handles.maps["ban_lengths"])
         self._manifest = handles.manifest
 

@@ -131,6 +131,7 @@ class SetView:
     def _live(self) -> Iterator[LiveSets]:
         from wirepath.prefixes import LiveSets, SetMemory
 
+        hosts = self._maps.get("set_hosts")  # older programs have none
         memory = SetMemory(
             lines=self._maps["set_lines"].memory(),
             fences=self._maps["set_fences"].memory(),
@@ -140,6 +141,7 @@ class SetView:
             set_classes=self._maps["set_classes"].memory(),
             set_head=self._maps["set_head"].memory(),
             root_bits=self._manifest.set_root_bits,
+            hosts=hosts.memory() if hosts else bytearray(),
         )
         with LiveSets(memory, self._write_rows) as live:
             yield live

@@ -118,10 +118,8 @@ static void ask_driver(int sock, struct ifreq *req, struct wp_interface *found)
 		found->combined_max = queues.max_combined;
 		found->rx_max = queues.max_rx;
 	}
-	if (!ethtool(sock, req, &flags)) {
+	if (!ethtool(sock, req, &flags))
 		found->lro = !!(flags.data & ETH_FLAG_LRO);
-		found->strips_tags = !!(flags.data & ETH_FLAG_RXVLAN);
-	}
 }
 
 static int ask_kernel(int sock, struct ifreq *req, struct wp_interface *found)

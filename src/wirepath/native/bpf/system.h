@@ -41,7 +41,6 @@ struct wp_interface {
 	uint32_t xdp_id;       /* attached program; 0 if none */
 	uint8_t xdp_mode;      /* XDP_ATTACHED_* */
 	uint8_t lro;           /* large receive offload is on */
-	uint8_t strips_tags; /* rxvlan is on: VLAN tags leave received frames */
 	uint8_t up;
 	uint16_t link; /* ARPHRD_* of linux/if_arp.h */
 };

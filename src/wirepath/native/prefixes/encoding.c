@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 #include "prefixes/address.h"
 #include "prefixes/encoding.h"
+#include "prefixes/hosts.h"
 
 const size_t wp_line_size = sizeof(struct line);
 const size_t wp_fence_size = sizeof(struct fence);
@@ -167,10 +168,11 @@ static uint16_t lookup_ipv4(const struct line *lines, unsigned int root_bits,
 	return word & WORD_CLASS(root_bits);
 }
 
-static uint16_t lookup_ipv6(const struct fence *fences,
-			    const struct prefix_head *head,
-			    const struct leaf *leaves, u128 addr)
+uint16_t wp_lookup_leaf(const struct fence *fences,
+			const struct prefix_head *head,
+			const struct leaf *leaves, uint64_t hi, uint64_t lo)
 {
+	u128 addr = (u128)hi << 64 | lo;
 	uint64_t valid = __atomic_load_n(&head->fences, __ATOMIC_ACQUIRE);
 	uint32_t fence = valid >> 32, left = valid, at = 0;
 	const struct leaf *leaf;
@@ -193,9 +195,13 @@ static uint16_t lookup_ipv6(const struct fence *fences,
 
 uint16_t wp_lookup(const struct line *lines, unsigned int root_bits,
 		   const struct fence *fences, const struct prefix_head *head,
-		   const struct leaf *leaves, uint64_t hi, uint64_t lo)
+		   const struct leaf *leaves, const struct hosts *hosts,
+		   uint64_t hi, uint64_t lo)
 {
+	uint16_t class;
+
 	if (!hi && lo >> 32 == 0xffff)
 		return lookup_ipv4(lines, root_bits, lo);
-	return lookup_ipv6(fences, head, leaves, (u128)hi << 64 | lo);
+	class = wp_hosts_lookup(hosts, hi, lo);
+	return class ?: wp_lookup_leaf(fences, head, leaves, hi, lo);
 }

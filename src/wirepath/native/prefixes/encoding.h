@@ -17,6 +17,7 @@
 
 #define LEAF_FILL 24 /* of LEAF_KEYS; the rest is room for live adds */
 
+struct hosts;
 struct line;
 struct fence;
 struct leaf;
@@ -62,10 +63,16 @@ uint32_t wp_encode_chunk(const struct segments *segments,
 void wp_encode_leaf(const struct segments *segments, size_t from, size_t to,
 		    const struct fence *first, struct leaf *leaf);
 
+/* Finds the class that the leaves give to an IPv6 address. */
+uint16_t wp_lookup_leaf(const struct fence *fences,
+			const struct prefix_head *head,
+			const struct leaf *leaves, uint64_t hi, uint64_t lo);
+
 /* Finds the class of an address, as the data plane does. */
 uint16_t wp_lookup(const struct line *lines, unsigned int root_bits,
 		   const struct fence *fences, const struct prefix_head *head,
-		   const struct leaf *leaves, uint64_t hi, uint64_t lo);
+		   const struct leaf *leaves, const struct hosts *hosts,
+		   uint64_t hi, uint64_t lo);
 
 extern const size_t wp_line_size, wp_fence_size, wp_leaf_size;
 extern const size_t wp_prefix_head_size;

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "prefixes/address.h"
+#include "prefixes/hosts.h"
 #include "prefixes/sweep.h"
 
 #define HASH_BITS     17 /* at most half full, with CLASSES_MAX */
@@ -54,7 +55,7 @@ void wp_classes_end(struct classes *classes)
 	classes->slots = NULL;
 }
 
-static bool class_of(struct classes *c, uint64_t sets, uint16_t *class)
+bool wp_classes_find(struct classes *c, uint64_t sets, uint16_t *class)
 {
 	uint32_t *slot = slot_of(c, sets);
 
@@ -66,6 +67,16 @@ static bool class_of(struct classes *c, uint64_t sets, uint16_t *class)
 	}
 	*class = *slot - 1;
 	return true;
+}
+
+size_t wp_segments_find(const struct segments *s, size_t at, uint64_t hi,
+			uint64_t lo)
+{
+	while (at + 1 < s->count &&
+	       (s->hi[at + 1] < hi ||
+		(s->hi[at + 1] == hi && s->lo[at + 1] <= lo)))
+		at++;
+	return at;
 }
 
 bool wp_segments_reserve(struct segments *s, size_t room)
@@ -101,7 +112,7 @@ static void close_segment(struct sweep *s)
 	struct segments *out = s->segments;
 	uint16_t class;
 
-	if (!class_of(s->classes, s->sets, &class)) {
+	if (!wp_classes_find(s->classes, s->sets, &class)) {
 		s->fault = TABLE_CLASSES;
 		return;
 	}
@@ -159,10 +170,15 @@ static void enter(struct sweep *s, u128 first, unsigned int bits, uint64_t sets)
 }
 
 enum table_fault wp_sweep(const struct sequence *sequences, size_t count,
-			  struct range range, struct classes *classes,
-			  struct segments *segments)
+			  struct range range, const struct hosts *apart,
+			  struct classes *classes, struct segments *segments)
 {
 	u128 first = (u128)range.first_hi << 64 | range.first_lo;
+	struct member host = {
+		.hi = range.first_hi,
+		.lo = range.first_lo,
+		.bits = 128,
+	};
 	struct key past = { range.first_hi, range.first_lo, PAST_BITS, 0 };
 	struct sequence inside[SEQUENCES_MAX];
 	uint64_t sets[PAST_BITS] = {};
@@ -180,12 +196,14 @@ enum table_fault wp_sweep(const struct sequence *sequences, size_t count,
 		inside[i] = sequences[i];
 		inside[i].at = wp_members_rank(&sequences[i], past);
 	}
+	if (apart && wp_hosts_hold(apart, &host))
+		sets[host.bits] = 0;
 	for (unsigned int bits = 0; bits < PAST_BITS; bits++)
 		if (sets[bits])
 			enter(&s, first, bits, sets[bits]);
 	while (!s.fault && (m = wp_members_next(inside, count)) &&
 	       ADDRESS(m) <= s.last)
-		if (!m->removed)
+		if (!m->removed && !(apart && wp_hosts_hold(apart, m)))
 			enter(&s, ADDRESS(m), m->bits, 1ULL << m->set);
 	while (s.depth && s.open[s.depth - 1].last < s.last)
 		leave(&s);

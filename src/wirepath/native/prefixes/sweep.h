@@ -13,6 +13,7 @@
 
 #include "prefixes/members.h"
 
+struct hosts;
 struct set_class;
 
 enum table_fault {
@@ -44,6 +45,13 @@ bool wp_classes_begin(struct classes *classes, struct set_class *sets,
 		      size_t count, size_t room);
 void wp_classes_end(struct classes *classes);
 
+/* Finds or makes the class of a combination of sets; false: no room for more. */
+bool wp_classes_find(struct classes *classes, uint64_t sets, uint16_t *class);
+
+/* Finds the segment that holds an address, from segment @at on. */
+size_t wp_segments_find(const struct segments *segments, size_t at, uint64_t hi,
+			uint64_t lo);
+
 bool wp_segments_reserve(struct segments *segments, size_t room);
 void wp_segments_free(struct segments *segments);
 
@@ -55,10 +63,10 @@ struct range {
 /*
  * Appends the segments of @range, from the members of all sequences together.
  * The first one begins at the first address of the range.  Removed members do
- * not count.
+ * not count, and neither do hosts that @apart holds, unless it is NULL.
  */
 enum table_fault wp_sweep(const struct sequence *sequences, size_t count,
-			  struct range range, struct classes *classes,
-			  struct segments *segments);
+			  struct range range, const struct hosts *apart,
+			  struct classes *classes, struct segments *segments);
 
 #endif

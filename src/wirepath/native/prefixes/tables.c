@@ -4,6 +4,7 @@
 
 #include "prefixes/address.h"
 #include "prefixes/encoding.h"
+#include "prefixes/host_layout.h"
 #include "prefixes/tables.h"
 
 /* With 9 words per slot on average, nearly all slots fit one line. */
@@ -108,12 +109,41 @@ flatten(const struct member *members, size_t count, struct range range,
 	/* Each prefix begins one segment and ends at most one. */
 	if (!wp_segments_reserve(segments, 2 * count + 1))
 		return TABLE_MEMORY;
-	return wp_sweep(&all, 1, range, classes, segments);
+	return wp_sweep(&all, 1, range, NULL, classes, segments);
 }
 
-static enum table_fault build(struct tables *t, const struct member *members,
-			      size_t count, size_t spare_classes,
-			      unsigned int root_bits)
+/* Moves hosts from the segments of IPv6 to a table of their own. */
+static enum table_fault
+set_hosts_apart(struct tables *t, int64_t lines, uint64_t seed)
+{
+	struct member *rest;
+	size_t count = 0;
+	enum table_fault fault;
+	bool all;
+
+	if (!wp_hosts_build(t->ipv6, t->ipv6_count, &t->ipv6_segments, lines,
+			    seed, &t->hosts, &all))
+		return TABLE_MEMORY;
+	if (!t->hosts.count)
+		return TABLE_OK;
+	rest = malloc(t->ipv6_count * sizeof(*rest) + 1);
+	if (!rest)
+		return TABLE_MEMORY;
+	for (size_t i = 0; i < t->ipv6_count; i++)
+		if (t->ipv6[i].bits < 128 ||
+		    (!all && !wp_hosts_hold(&t->hosts, &t->ipv6[i])))
+			rest[count++] = t->ipv6[i];
+	t->ipv6_segments.count = 0;
+	fault = flatten(rest, count, ipv6_range, &t->classes,
+			&t->ipv6_segments);
+	free(rest);
+	return fault;
+}
+
+static enum table_fault
+build(struct tables *t, const struct member *members, size_t count,
+      size_t spare_classes, unsigned int root_bits, int64_t host_lines,
+      uint64_t host_seed)
 {
 	struct set_class *sets = calloc(CLASSES_MAX, sizeof(*sets));
 	enum table_fault fault;
@@ -130,6 +160,8 @@ static enum table_fault build(struct tables *t, const struct member *members,
 	if (!fault)
 		fault = flatten(t->ipv6, t->ipv6_count, ipv6_range, &t->classes,
 				&t->ipv6_segments);
+	if (!fault)
+		fault = set_hosts_apart(t, host_lines, host_seed);
 	if (fault)
 		return fault;
 	classes = t->classes.count + spare_classes;
@@ -138,12 +170,14 @@ static enum table_fault build(struct tables *t, const struct member *members,
 }
 
 struct tables *wp_tables_build(const struct member *members, size_t count,
-			       size_t spare_classes, unsigned int root_bits)
+			       size_t spare_classes, unsigned int root_bits,
+			       int64_t host_lines, uint64_t host_seed)
 {
 	struct tables *t = calloc(1, sizeof(*t));
 
 	if (t)
-		t->fault = build(t, members, count, spare_classes, root_bits);
+		t->fault = build(t, members, count, spare_classes, root_bits,
+				 host_lines, host_seed);
 	return t;
 }
 
@@ -219,6 +253,7 @@ void wp_tables_free(struct tables *t)
 	wp_classes_end(&t->classes);
 	free(t->ipv4);
 	free(t->ipv6);
+	free(t->hosts.lines);
 	wp_segments_free(&t->ipv4_segments);
 	wp_segments_free(&t->ipv6_segments);
 	free(t);
@@ -242,6 +277,11 @@ void wp_tables_write(const struct tables *t, struct line *lines,
 			       &fences[i], &leaves[i]);
 	}
 	head->fences = t->leaves; /* from index 0 */
+}
+
+void wp_tables_write_hosts(const struct tables *t, struct host_line *hosts)
+{
+	memcpy(hosts, t->hosts.lines, (t->hosts.count + 1) * sizeof(*hosts));
 }
 
 void wp_tables_write_sets(const struct tables *t, struct member *members,

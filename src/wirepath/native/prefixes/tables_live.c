@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "prefixes/address.h"
+#include "prefixes/tables_hosts.h"
 #include "prefixes/tables_live.h"
 #include "prefixes/tables_patch.h"
 
@@ -14,6 +15,7 @@ struct live {
 	uint32_t *order;        /* of the members after the sorted ones */
 	uint32_t *touched;      /* members that the change touches, in order */
 	size_t touched_count;
+	struct hosts_patch hosts;
 	struct patch patch;
 };
 
@@ -48,8 +50,10 @@ struct live *wp_live_open(const struct live_memory *memory)
 		return NULL;
 	live->memory = *memory;
 	live->members = SIZE_MAX; /* unknown, so refresh() reads them */
-	live->patch.memory = &live->memory;
-	live->patch.classes = &live->classes;
+	live->hosts.memory = live->patch.memory = &live->memory;
+	live->hosts.classes = live->patch.classes = &live->classes;
+	live->hosts.hosts = wp_hosts_open(memory->hosts, memory->hosts_room);
+	live->patch.hosts = &live->hosts.hosts;
 	return live;
 }
 
@@ -59,6 +63,7 @@ void wp_live_close(struct live *live)
 		return;
 	wp_classes_end(&live->classes);
 	wp_patch_free(&live->patch);
+	wp_hosts_patch_free(&live->hosts);
 	free(live->order);
 	free(live->touched);
 	free(live);
@@ -212,7 +217,13 @@ static enum table_fault prepare(struct live *live, const struct member *changes,
 	};
 	wp_patch_begin(&live->patch);
 	fault = wp_patch_ipv4(&live->patch, ipv4, touched);
-	return fault ? fault : wp_patch_ipv6(&live->patch, ipv6, touched);
+	if (!fault)
+		fault = wp_hosts_patch(&live->hosts, ipv6, touched);
+	if (fault)
+		return fault;
+	touched.order = live->hosts.rest;
+	touched.end = live->hosts.rest_count;
+	return wp_patch_ipv6(&live->patch, ipv6, touched);
 }
 
 /* Copies members as members of @set, in order and without repeats. */
@@ -279,8 +290,9 @@ bool wp_live_dirty(const struct live *live)
 uint64_t wp_live_lookup(const struct live *live, uint64_t hi, uint64_t lo)
 {
 	const struct live_memory *m = &live->memory;
-	uint16_t class = wp_lookup(m->lines, m->root_bits, m->fences,
-				   m->prefix_head, m->leaves, hi, lo);
+	uint16_t class =
+		wp_lookup(m->lines, m->root_bits, m->fences, m->prefix_head,
+			  m->leaves, &live->hosts.hosts, hi, lo);
 
 	return m->set_classes[class].sets;
 }
@@ -289,7 +301,9 @@ void wp_live_publish(struct live *live)
 {
 	struct set_head *head = live->memory.set_head;
 
+	wp_hosts_publish(&live->hosts);
 	wp_patch_publish(&live->patch);
+	wp_hosts_clear(&live->hosts);
 	head->members = live->members;
 	head->lines = live->patch.chunks.used;
 	head->leaves = live->patch.leaves;
@@ -307,6 +321,7 @@ void wp_live_abort(struct live *live)
 		if (live->touched[i] < head->members)
 			m->removed = !m->removed;
 	}
+	wp_hosts_abort(&live->hosts);
 	live->touched_count = 0;
 	live->members = SIZE_MAX;
 	__atomic_store_n(&head->dirty, 0, __ATOMIC_RELEASE);

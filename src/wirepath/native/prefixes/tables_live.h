@@ -16,6 +16,7 @@
 
 #include "prefixes/sweep.h"
 
+struct host_line;
 struct line;
 struct fence;
 struct leaf;
@@ -34,6 +35,8 @@ struct live_memory {
 	struct member *members;
 	struct set_class *set_classes;
 	struct set_head *set_head;
+	struct host_line *hosts; /* none if the table has no hosts apart */
+	size_t hosts_room;
 	size_t lines_room, fences_room, leaves_room;
 	size_t members_room, set_classes_room;
 	unsigned int root_bits;

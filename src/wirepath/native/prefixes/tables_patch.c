@@ -102,7 +102,7 @@ static enum table_fault encode_slots(struct patch *p, struct sequence *members,
 	size_t at = 0;
 
 	p->segments.count = 0;
-	fault = wp_sweep(members, count, range, p->classes, &p->segments);
+	fault = wp_sweep(members, count, range, NULL, p->classes, &p->segments);
 	for (size_t slot = first; !fault && slot <= last; slot++) {
 		unsigned int root_bits = p->memory->root_bits;
 		struct slot content =
@@ -212,7 +212,8 @@ static enum table_fault encode_leaves(struct patch *p, struct sequence *members,
 		range.last_lo = end;
 	}
 	p->segments.count = 0;
-	fault = wp_sweep(members, count, range, p->classes, &p->segments);
+	fault = wp_sweep(members, count, range, p->hosts, p->classes,
+			 &p->segments);
 	for (size_t at = first; !fault && at <= last; at++, from = to) {
 		bool final = at + 1 == fence_count;
 		u128 next = final ? 0 : ADDRESS(&fences[at + 1]);
@@ -233,7 +234,7 @@ static enum table_fault encode_leaves(struct patch *p, struct sequence *members,
  * waits for all of them.  Kernels with nohz_full refuse it
  * (kernel/sched/membarrier.c); a sleep longer than any program takes its place.
  */
-static void wait_for_readers(void)
+void wp_wait_for_readers(void)
 {
 	const struct timespec nap = { .tv_nsec = 50 * 1000 * 1000 };
 
@@ -256,7 +257,7 @@ static enum table_fault encode_fences(struct patch *p, size_t count)
 		return TABLE_FENCES;
 	p->fences = (uint64_t)(new - p->memory->fences) << 32 | count;
 
-	wait_for_readers();
+	wp_wait_for_readers();
 	for (size_t i = 0; i < old_count; i++) {
 		if (change == p->leaf_count || p->leaf_changes[change].at != i)
 			*new++ = old[i];

@@ -18,7 +18,8 @@ struct leaf_change;
 struct patch {
 	const struct live_memory *memory;
 	struct classes *classes;
-	struct segments segments; /* of the current range */
+	const struct hosts *hosts; /* those of its hosts that the leaves lack */
+	struct segments segments;  /* of the current range */
 	struct chunks chunks;
 	size_t leaves; /* in use */
 	struct slot_change *slots;
@@ -36,6 +37,9 @@ enum table_fault wp_patch_ipv4(struct patch *patch, struct sequence *members,
 			       struct sequence touched);
 enum table_fault wp_patch_ipv6(struct patch *patch, struct sequence *members,
 			       struct sequence touched);
+
+/* Waits until no packet reads what was published before the last change. */
+void wp_wait_for_readers(void);
 
 /* Begins a change; set_head says which memory is in use. */
 void wp_patch_begin(struct patch *patch);

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * ban_layout.h - how bans lie in memory, and the filter of bits ahead of them.
+ *
+ * User space writes bans too, so both sides include this file.
+ *
+ * The filter tells which sources are certainly not banned.  Prefix lengths fall
+ * into four groups for each family; a ban sets its bits by a hash of its
+ * address, cut to the shortest length of its group.  So a packet asks once for
+ * each group, however many lengths are banned.  The small part stays in the
+ * caches and is enough for thousands of bans; the large part is read when the
+ * small one cannot tell.
+ *
+ * Bits are set after the ban is in the table.  They are never cleared: user
+ * space writes the other of two filters anew and switches, so packets set bits
+ * in both.  A bit too many costs a search, and nothing else.
+ */
+#ifndef BAN_LAYOUT_H
+#define BAN_LAYOUT_H
+
+#include "packet/addr.h"
+
+struct ban_key {
+	struct addr addr; /* host bits are 0 */
+	__u32 bits;
+	__u32 scope; /* BAN_EVERY, or slot + 1 of the one rule that drops */
+};
+
+#define BAN_EVERY 0 /* the scope of a ban on all packets */
+
+enum ban_group {
+	BAN_HOSTS,  /* single addresses */
+	BAN_NARROW, /* IPv4 from /24, IPv6 from /64 */
+	BAN_WIDE,   /* IPv4 from /16, IPv6 from /32 */
+	BAN_WIDEST, /* shorter: without bits, every source is searched */
+	BAN_GROUPS
+};
+
+#define BAN_FILTERS    2
+#define BAN_SMALL_BITS 13 /* 8,192 words, 64 KiB */
+#define BAN_LARGE_BITS 17 /* 131,072 words, 1 MiB: 8 bits a ban when full */
+
+struct ban_filter {
+	__u64 groups; /* that have bans: of IPv4, then of IPv6 */
+	__u64 small[1 << BAN_SMALL_BITS];
+	__u64 large[1 << BAN_LARGE_BITS];
+};
+
+struct ban_filters {
+	__u64 in_use; /* the one that packets read */
+	struct ban_filter each[BAN_FILTERS];
+};
+
+#define BAN_INLINE static inline __attribute__((__always_inline__))
+
+/* The group of a length of 0 to 128 bits, where IPv4 prefixes add 96. */
+BAN_INLINE enum ban_group ban_group_of(__u32 bits, _Bool ipv4)
+{
+	if (bits >= 128)
+		return BAN_HOSTS;
+	if (bits >= (ipv4 ? 120 : 64))
+		return BAN_NARROW;
+	return bits >= (ipv4 ? 112 : 32) ? BAN_WIDE : BAN_WIDEST;
+}
+
+/* The bit of @group in ban_filter.groups. */
+BAN_INLINE __u64 ban_group_bit(enum ban_group group, _Bool ipv4)
+{
+	return 1ULL << (group + (ipv4 ? 0 : BAN_GROUPS));
+}
+
+/* The bits of one prefix: one in a small word, up to three in a large one. */
+struct ban_bits {
+	__u32 small_word, large_word;
+	__u64 small, large;
+};
+
+BAN_INLINE struct ban_bits ban_bits_of(struct addr addr, enum ban_group group,
+				       _Bool ipv4)
+{
+	__u64 hash;
+
+	if (group == BAN_NARROW)
+		addr.lo = ipv4 ? addr.lo & ~0xffULL : 0;
+	if (group == BAN_WIDE) {
+		addr.hi &= ~0xffffffffULL;
+		addr.lo = ipv4 ? addr.lo & ~0xffffULL : 0;
+	}
+	hash = (addr.hi ^ group) * 0x9e3779b97f4a7c15ULL + addr.lo;
+	hash *= 0xd6e8feb86659fd93ULL;
+	hash ^= hash >> 32;
+	hash *= 0xc2b2ae3d27d4eb4fULL;
+	return (struct ban_bits){
+		.small_word = hash >> (64 - BAN_SMALL_BITS),
+		.small = 1ULL << (hash >> 45 & 63),
+		.large_word = hash >> 20 & ((1 << BAN_LARGE_BITS) - 1),
+		.large = 1ULL << (hash >> 14 & 63) | 1ULL << (hash >> 8 & 63) |
+			 1ULL << (hash >> 2 & 63),
+	};
+}
+
+#endif
