@@ -11,9 +11,10 @@
  * caches and is enough for thousands of bans; the large part is read when the
  * small one cannot tell.
  *
- * Bits are set after the ban is in the table.  They are never cleared: user
- * space writes the other of two filters anew and switches, so packets set bits
- * in both.  A bit too many costs a search, and nothing else.
+ * Bits are never cleared: user space, which sets them before a ban is in the
+ * table, writes the other of two filters anew and switches.  So packets set bits
+ * in both, after the ban is in the table, from which the other one is written.
+ * A bit too many costs a search, and nothing else.
  */
 #ifndef BAN_LAYOUT_H
 #define BAN_LAYOUT_H

@@ -101,3 +101,21 @@ def test_a_limit_bans_while_the_filter_is_written(
 
     BanFilter.of(generation.maps).renew(batches())
     assert verdict(generation, attacker) == DROP
+
+
+def test_a_command_killed_while_it_bans(
+    generation: Generation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A ban that is in the table holds; bits without one cost a search."""
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    Lengths(generation.maps["ban_lengths"]).mark()
+    table = BanTable(generation.maps["bans"], BanFilter.of(generation.maps))
+    monkeypatch.setattr(generation.maps["bans"], "raw_update_batch", killed)
+    source = Prefix.parse("192.0.2.7")
+    with pytest.raises(KeyboardInterrupt):
+        ban(generation, table, [source])
+    assert bits_in_use(generation) > 0
+    assert verdict(generation, source.address) == PASS

@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 class BanFilter:
     """The map ``ban_filter``.
 
-    A ban holds once its bits are set, so they are set after it is in the table. Bits of bans that
-    are gone stay until `renew`; they cost packets a search that finds nothing.
+    A ban holds only where its bits are set, so they are set before it is in the table: a command
+    that is killed in between leaves bits without a ban. Like those of bans that are gone, they stay
+    until `renew`, and cost packets a search that finds nothing.
     """
 
     def __init__(self, of: Map | None) -> None:
@@ -31,7 +32,7 @@ class BanFilter:
         return cls(maps.get("ban_filter"))
 
     def add(self, keys: bytes | bytearray) -> None:
-        """Set the bits of bans; *keys* is an array of ``struct ban_key``."""
+        """Set the bits of bans that are to be made; *keys* is an array of ``struct ban_key``."""
         if self._map:
             ban_bits.add(self._map.memory(), keys)
 

@@ -58,10 +58,8 @@ class BanTable:
         for name, numbers in zip(ROW, zip(*rows, strict=True), strict=bool(rows)):
             _fill(self._column(keys, values, name), numbers)
         _fill(self._column(keys, values, "since_ns"), [since_ns] * len(rows))
-        try:
-            self._map.raw_update_batch(keys, values)
-        finally:
-            self._filter.add(keys)
+        self._filter.add(keys)
+        self._map.raw_update_batch(keys, values)
 
     def remove(self, which: Which, *names: str) -> list[int]:
         """Remove the entries for which *which*, called with the members *names*, is true.
