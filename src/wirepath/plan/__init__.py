@@ -69,7 +69,7 @@ def plan(
     Raises:
         RequestError: the policy asks for more than the tables hold.
     """
-    tables = sets.build(members)
+    tables = sets.build(members, slots.secret)
     return Planned(
         policy=policy,
         slots=slots,

@@ -8,6 +8,8 @@ from wirepath.plan.tables import InPlace, Plan, Table
 from wirepath.prefixes import Tables
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from wirepath.prefixes import Members
 
 SETS: Final = (
@@ -29,15 +31,17 @@ _ROOM_LEAVES: Final = 1_024
 _ROOM_MEMBERS: Final = 65_536
 _ROOM_CLASSES: Final = 256
 _CLASSES_MAX: Final = 65_535
+_SEEDS: Final = 1 << 64
 
 
-def build(members: Members) -> Tables:
-    """Build one table of the *members* of all sets.
+def build(members: Members, secret: Sequence[int]) -> Tables:
+    """Build one table of the *members* of all sets; *secret* is that of the slots.
 
     Raises:
         RequestError: the sets overlap in too many ways, or are too large for one table.
     """
-    return Tables.build(members, spare_classes=_ROOM_CLASSES)
+    seed = secret[0] * secret[1] % _SEEDS  # so that no list can be made to collide
+    return Tables.build(members, spare_classes=_ROOM_CLASSES, host_seed=seed)
 
 
 def class_room(tables: Tables) -> int:

@@ -113,6 +113,7 @@ class Tables(ClassTable):
         spare_classes: int = 0,
         root_bits: int | None = None,
         host_lines: int | None = None,
+        host_seed: int | None = None,
     ) -> Tables:
         """Build the table of *members*, which may come in any order and more than once.
 
@@ -121,6 +122,7 @@ class Tables(ClassTable):
             spare_classes: room for classes that live changes add.
             root_bits: 10 to 18; if None, chosen by the number of prefixes and classes.
             host_lines: of the table of IPv6 hosts; if None, chosen by the number of hosts.
+            host_seed: 64 bits for its hashes, which authors of lists must not know; random if None.
 
         Raises:
             RequestError: the sets overlap in too many ways, or are too large for one table or for
@@ -133,7 +135,7 @@ class Tables(ClassTable):
                 spare_classes,
                 root_bits or 0,
                 -1 if host_lines is None else host_lines,
-                secrets.randbits(64),  # so that no list can be made to collide
+                secrets.randbits(64) if host_seed is None else host_seed,
             )
         )
 
