@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from path import Cost
+from wirepath.bench.path import Cost
 
 HERE: Final = Path(__file__).parent
 

@@ -8,11 +8,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-import peers
-import subject
-from path import BARE, Subject, compare, program
 from results import Table, costs
-from wire import ADDRESS, MAC
+from wirepath.bench import peers, subject
+from wirepath.bench.path import BARE, Subject, compare, program
+from wirepath.bench.wire import ADDRESS, MAC
 from wirepath.lab.traffic import Traffic, addresses, from_sources, random_sources, udp
 
 HOSTS = 100_000

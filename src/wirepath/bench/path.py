@@ -4,28 +4,31 @@ Every subject has its own namespace and veth and stays attached.  A generator fl
 turn, A B C A B C, beginning with another one each time.  A figure is the CPU time per packet of the
 generator's thread, to which the kernel charges the receiver's softirq.  Other load on the machine
 disturbs only the caches; still, trust ratios more than nanoseconds.
-
-    python bench/path.py --sources 100000 build/bare.bpf.o:bare_drop mine.bpf.o:program
 """
 
-import argparse
 import socket
 import statistics
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
-from wire import ADDRESS, IFNAME, MAC, Wire, wire
-from wirepath.kernel.links import XdpLink
+from wirepath.bench.tools import Lacking
+from wirepath.bench.wire import IFNAME, Wire, wire
+from wirepath.kernel.links import Mode, XdpLink
 from wirepath.kernel.object import Object
+from wirepath.kernel.object_file import object_file
 from wirepath.kernel.tcx import TcxLink
 from wirepath.lab.flood import Flood
-from wirepath.lab.traffic import Traffic, from_sources, random_sources, udp
+from wirepath.lab.traffic import Traffic
 from wirepath.net import Hook
 
-BARE = Path(__file__).parents[1] / "build" / "bare.bpf.o"
+T = TypeVar("T")
+
+BARE = object_file("bare")
 _WARM_UP = 20_000  # packets, so that the first slice runs under the conditions of later ones
+_LEAST = 1_000  # packets of a slice
 _LOST = 0.05  # of a slice; more is reported, since lost packets cost less than others
 
 
@@ -75,22 +78,76 @@ class Cost:
 
 
 @dataclass(frozen=True)
-class _Load:
-    traffic: Traffic
-    seconds: float  # per slice
-    cpu: int | None
-    wires: Callable[[str], AbstractContextManager[Wire]]
+class Slice:
+    """The result of one slice of a lane.
+
+    Attributes:
+        ns: CPU time per packet that arrived.
+        sent, arrived: packets.
+        deferred_s: of the CPU time, that of ksoftirqd; None if it cannot be seen.
+        seconds: duration.
+    """
+
+    ns: float
+    sent: int
+    arrived: int
+    deferred_s: float | None
+    seconds: float
+
+    @property
+    def lost(self) -> float:
+        """The share of packets that did not arrive."""
+        return 1 - self.arrived / self.sent
 
 
 @dataclass(frozen=True)
-class _Lane:
-    subject: Subject
+class Lane:
+    """A wire with a subject, and a loaded generator.
+
+    Attributes:
+        name: of the subject.
+        wire: where packets are counted.
+        flood: the generator.
+        count: packets per slice.
+    """
+
+    name: str
     wire: Wire
     flood: Flood
-    count: int  # packets per slice
+    count: int
+
+    def slice(self) -> Slice:
+        """Send the packets of a slice, after a tenth that is not measured."""
+        self.flood.run(packets=max(1, self.count // 10))
+        before = self.wire.received()
+        result = self.flood.run(packets=self.count)
+        arrived = self.wire.received() - before
+        ns = result.cpu_s / max(1, arrived) * 1e9
+        return Slice(ns, result.packets, arrived, result.deferred_s, result.seconds)
 
 
-def program(path: Path, name: str, hook: Hook = "ingress") -> Subject:
+@contextmanager
+def lane(
+    name: str, veth: Wire, traffic: Traffic, *, seconds: float, cpu: int | None = None
+) -> Iterator[Lane]:
+    """Load a generator of *traffic* for a wire whose subject is attached, and measure its pace.
+
+    Args:
+        name: of the subject.
+        veth: the wire.
+        traffic: the packets to send.
+        seconds: duration of a slice; much shorter ones measure mostly their beginning and end.
+        cpu: CPU of generator and receiver.
+    """
+    with Flood(veth.sender, IFNAME, traffic, cpu=cpu) as flood:
+        count = _WARM_UP
+        for _ in range(2):
+            cost = flood.run(packets=count, seconds=seconds).cpu_ns
+            count = max(_LEAST, int(seconds * 1e9 / cost))
+        yield Lane(name, veth, flood, count)
+
+
+def program(path: Path, name: str, hook: Hook = "ingress", mode: Mode = "native") -> Subject:
     """Make a subject from a program that needs no setup besides loading."""
 
     @contextmanager
@@ -98,8 +155,11 @@ def program(path: Path, name: str, hook: Hook = "ingress") -> Subject:
         ifindex = socket.if_nametoindex(ifname)
         with Object.load(path, programs=[name]) as loaded:
             it = loaded.programs[name]
-            xdp = hook == "ingress"
-            with XdpLink.attach(it, ifindex) if xdp else TcxLink.attach(it, ifindex, hook):
+            with (
+                XdpLink.attach(it, ifindex, mode)
+                if hook == "ingress"
+                else TcxLink.attach(it, ifindex, hook)
+            ):
                 yield
 
     return Subject(name, attach)
@@ -124,70 +184,44 @@ def compare(
         cpu: CPU of generator and receivers.
         wires: makes the wire of a subject; called with the number of the subject.
     """
-    costs = [Cost(subject.name) for subject in subjects]
-    load = _Load(traffic, seconds, cpu, wires)
     with ExitStack() as stack:
-        lanes = [_lane(stack, number, subject, load) for number, subject in enumerate(subjects)]
+        lanes = []
+        for number, subject in enumerate(subjects):
+            own = subject.traffic or traffic
+            try:
+                veth = stack.enter_context(wires(str(number)))
+                stack.enter_context(attached(veth, subject.attach))
+                made = lane(subject.name, veth, own, seconds=seconds, cpu=cpu)
+                lanes.append(stack.enter_context(made))
+            except Lacking as error:
+                if not number:
+                    raise  # there is nothing to compare the others with
+                print(f"left out: {subject.name}: {error}")
+        costs = [Cost(each.name) for each in lanes]
         for turn in range(repetitions):
             order = [(turn + n) % len(lanes) for n in range(len(lanes))]
             for number in order:
-                costs[number].ns.append(_slice(lanes[number]))
+                costs[number].ns.append(_measured(lanes[number]))
     for cost in costs:
         cost.ratios = [a / b for a, b in zip(cost.ns, costs[0].ns, strict=True)]
     return costs
 
 
-def _lane(stack: ExitStack, number: int, subject: Subject, load: _Load) -> _Lane:
-    veth = stack.enter_context(load.wires(str(number)))
-    stack.enter_context(_attached(veth, subject))
-    traffic = subject.traffic or load.traffic
-    flood = stack.enter_context(Flood(veth.sender, IFNAME, traffic, cpu=load.cpu))
-    count = _WARM_UP
-    for _ in range(2):
-        cost = flood.run(packets=count, seconds=load.seconds).cpu_ns
-        count = max(1_000, int(load.seconds * 1e9 / cost))
-    return _Lane(subject, veth, flood, count)
-
-
 @contextmanager
-def _attached(veth: Wire, subject: Subject) -> Iterator[None]:
+def attached(veth: Wire, attach: Callable[[str], AbstractContextManager[T]]) -> Iterator[T]:
+    """Attach a subject to the receiver of a wire while the body runs, in this namespace."""
     with ExitStack() as inside:
         with veth.receiver.entered():
-            inside.enter_context(subject.attach(veth.ifname))
+            there = inside.enter_context(attach(veth.ifname))
         try:
-            yield
+            yield there
         finally:
             with veth.receiver.entered():
                 inside.close()
 
 
-def _slice(lane: _Lane) -> float:
-    lane.flood.run(packets=lane.count // 10)
-    before = lane.wire.received()
-    result = lane.flood.run(packets=lane.count)
-    arrived = lane.wire.received() - before
-    if arrived < lane.count * (1 - _LOST):
-        print(f"{lane.subject.name}: {1 - arrived / lane.count:.0%} of the packets did not arrive")
-    return result.cpu_s / arrived * 1e9
-
-
-def main() -> None:
-    """Compare programs named on the command line."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("objects", nargs="+", help="OBJECT:PROGRAM; the first is the baseline")
-    parser.add_argument("--sources", type=int, default=100_000, help="random, in turn")
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--repetitions", type=int, default=15)
-    parser.add_argument("--seconds", type=float, default=0.3, help="of a slice")
-    parser.add_argument("--cpu", type=int)
-    asked = parser.parse_args()
-    subjects = [program(Path(path), name) for path, name in (o.split(":") for o in asked.objects)]
-    traffic = from_sources(udp(ADDRESS, 9, mac=MAC), random_sources(asked.sources, seed=asked.seed))
-    for cost in compare(
-        subjects, traffic, repetitions=asked.repetitions, seconds=asked.seconds, cpu=asked.cpu
-    ):
-        print(cost)
-
-
-if __name__ == "__main__":
-    main()
+def _measured(it: Lane) -> float:
+    result = it.slice()
+    if result.lost > _LOST:
+        print(f"{it.name}: {result.lost:.0%} of the packets did not arrive")
+    return result.ns

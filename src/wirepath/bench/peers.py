@@ -5,26 +5,22 @@ are cheapest.  With GRO, a veth receives the generator's frames without an XDP p
 driver that has no XDP.
 """
 
-import subprocess
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
+from wirepath.bench.tools import run
 from wirepath.kernel.tcx import Direction
 
 _CHAIN = "type filter hook prerouting priority raw; policy accept;"
 
 
-def _feed(argv: list[str], text: str) -> None:
-    subprocess.run(argv, input=text, text=True, check=True)
-
-
 @contextmanager
 def _nft_table(name: str, text: str) -> Iterator[None]:
-    _feed(["nft", "-f", "-"], f"table {name} {{\n{text}}}\n")
+    run(["nft", "-f", "-"], f"table {name} {{\n{text}}}\n")
     try:
         yield
     finally:
-        subprocess.run(["nft", "delete", "table", *name.split()], check=True)
+        run(["nft", "delete", "table", *name.split()])
 
 
 @contextmanager
@@ -50,13 +46,13 @@ def nft_netdev(rules: Iterable[str], hook: Direction, ifname: str) -> Iterator[N
 def tc_filters(filters: Iterable[str], hook: Direction, ifname: str) -> Iterator[None]:
     """Walk *filters* on clsact; each is the part of ``tc filter`` after the priority."""
     side = hook.removeprefix("tc_")
-    subprocess.run(["tc", "qdisc", "add", "dev", ifname, "clsact"], check=True)
+    run(["tc", "qdisc", "add", "dev", ifname, "clsact"])
     try:
         add = f"filter add dev {ifname} {side} protocol ip prio 1"
-        _feed(["tc", "-batch", "-"], "".join(f"{add} {each}\n" for each in filters))
+        run(["tc", "-batch", "-"], "".join(f"{add} {each}\n" for each in filters))
         yield
     finally:
-        subprocess.run(["tc", "qdisc", "del", "dev", ifname, "clsact"], check=True)
+        run(["tc", "qdisc", "del", "dev", ifname, "clsact"])
 
 
 @contextmanager
@@ -74,13 +70,13 @@ def ipset(addresses: Iterable[str], _ifname: str) -> Iterator[None]:
     """Drop packets from IPv4 *addresses*, by iptables and a hash:ip set."""
     members = [f"add listed {address}" for address in addresses]
     size = f"maxelem {len(members)} hashsize {max(1024, len(members))}"
-    _feed(["ipset", "restore"], "\n".join([f"create listed hash:ip {size}", *members, ""]))
+    run(["ipset", "restore"], "\n".join([f"create listed hash:ip {size}", *members, ""]))
     rule = ["PREROUTING", "-m", "set", "--match-set", "listed", "src", "-j", "DROP"]
     try:
-        subprocess.run(["iptables", "-w", "-t", "raw", "-A", *rule], check=True)
+        run(["iptables", "-w", "-t", "raw", "-A", *rule])
         try:
             yield
         finally:
-            subprocess.run(["iptables", "-w", "-t", "raw", "-D", *rule], check=True)
+            run(["iptables", "-w", "-t", "raw", "-D", *rule])
     finally:
-        subprocess.run(["ipset", "destroy", "listed"], check=True)
+        run(["ipset", "destroy", "listed"])
