@@ -11,6 +11,7 @@ import statistics
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -28,6 +29,7 @@ T = TypeVar("T")
 
 BARE = object_file("bare")
 _WARM_UP = 20_000  # packets, so that the first slice runs under the conditions of later ones
+_WARM_UPS = 3  # each tells better how many packets a slice takes
 _LEAST = 1_000  # packets of a slice
 _LOST = 0.05  # of a slice; more is reported, since lost packets cost less than others
 
@@ -141,7 +143,7 @@ def lane(
     """
     with Flood(veth.sender, IFNAME, traffic, cpu=cpu) as flood:
         count = _WARM_UP
-        for _ in range(2):
+        for _ in range(_WARM_UPS):
             cost = flood.run(packets=count, seconds=seconds).cpu_ns
             count = max(_LEAST, int(seconds * 1e9 / cost))
         yield Lane(name, veth, flood, count)
@@ -149,20 +151,28 @@ def lane(
 
 def program(path: Path, name: str, hook: Hook = "ingress", mode: Mode = "native") -> Subject:
     """Make a subject from a program that needs no setup besides loading."""
+    return Subject(name, partial(_attached, path, name, hook=hook, mode=mode))
 
-    @contextmanager
-    def attach(ifname: str) -> Iterator[None]:
-        ifindex = socket.if_nametoindex(ifname)
-        with Object.load(path, programs=[name]) as loaded:
-            it = loaded.programs[name]
-            with (
-                XdpLink.attach(it, ifindex, mode)
-                if hook == "ingress"
-                else TcxLink.attach(it, ifindex, hook)
-            ):
-                yield
 
-    return Subject(name, attach)
+def spin(ns: int) -> Subject:
+    """Make a subject that takes *ns* for each packet before it drops it."""
+    attach = partial(_attached, BARE, "bare_spin", hook="ingress", mode="native", spin_ns=ns)
+    return Subject("spin", attach)
+
+
+@contextmanager
+def _attached(
+    path: Path, name: str, ifname: str, *, hook: Hook, mode: Mode, **constants: int
+) -> Iterator[None]:
+    ifindex = socket.if_nametoindex(ifname)
+    with Object.load(path, constants=constants, programs=[name]) as loaded:
+        it = loaded.programs[name]
+        with (
+            XdpLink.attach(it, ifindex, mode)
+            if hook == "ingress"
+            else TcxLink.attach(it, ifindex, hook)
+        ):
+            yield
 
 
 def compare(

@@ -5,13 +5,21 @@ are cheapest.  With GRO, a veth receives the generator's frames without an XDP p
 driver that has no XDP.
 """
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 
 from wirepath.bench.tools import run
 from wirepath.kernel.tcx import Direction
 
 _CHAIN = "type filter hook prerouting priority raw; policy accept;"
+_LISTED = "ip saddr @listed counter drop"
+SPARE = 64
+"""How many addresses can be added to an ipset later."""
+IPTABLES = ("iptables", "-w", "-t", "raw")
+"""The command on the raw table."""
+
+Filter = Callable[[Iterable[str], str], AbstractContextManager[None]]
+"""Drops what IPv4 addresses send to an interface."""
 
 
 @contextmanager
@@ -57,26 +65,47 @@ def tc_filters(filters: Iterable[str], hook: Direction, ifname: str) -> Iterator
 
 @contextmanager
 def nft_set(addresses: Iterable[str], _ifname: str) -> Iterator[None]:
-    """Drop packets from IPv4 *addresses*, by a hash set of nftables."""
-    elements = ",".join(addresses)
-    declared = f"set listed {{ type ipv4_addr; elements = {{ {elements} }} }}"
-    rule = "ip saddr @listed counter drop"
-    with _nft_table("inet bench", f"{declared}\nchain raw {{ {_CHAIN}\n{rule}\n}}\n"):
+    """Drop packets from IPv4 *addresses*, by a hash set of nftables before routing."""
+    with _nft_table("inet bench", f"{_set(addresses)}chain raw {{ {_CHAIN}\n{_LISTED}\n}}\n"):
         yield
+
+
+@contextmanager
+def nft_netdev_set(addresses: Iterable[str], ifname: str) -> Iterator[None]:
+    """Drop packets from IPv4 *addresses*, by a hash set of nftables at ingress of an interface."""
+    chain = f"type filter hook ingress device {ifname} priority 0; policy accept;"
+    with _nft_table("netdev bench", f"{_set(addresses)}chain here {{ {chain}\n{_LISTED}\n}}\n"):
+        yield
+
+
+def _set(addresses: Iterable[str]) -> str:
+    return f"set listed {{ type ipv4_addr; elements = {{ {','.join(addresses)} }} }}\n"
+
+
+@contextmanager
+def iptables_rules(addresses: Iterable[str], _ifname: str) -> Iterator[None]:
+    """Drop packets from IPv4 *addresses*, by a rule of iptables for each."""
+    rules = [f"-A PREROUTING -s {address} -j DROP" for address in addresses]
+    text = "\n".join(["*raw", ":PREROUTING ACCEPT", *rules, "COMMIT", ""])
+    run(["iptables-restore", "-w", "--noflush"], text)
+    try:
+        yield
+    finally:
+        run([*IPTABLES, "-F", "PREROUTING"])
 
 
 @contextmanager
 def ipset(addresses: Iterable[str], _ifname: str) -> Iterator[None]:
     """Drop packets from IPv4 *addresses*, by iptables and a hash:ip set."""
     members = [f"add listed {address}" for address in addresses]
-    size = f"maxelem {len(members)} hashsize {max(1024, len(members))}"
+    size = f"maxelem {len(members) + SPARE} hashsize {max(1024, len(members))}"
     run(["ipset", "restore"], "\n".join([f"create listed hash:ip {size}", *members, ""]))
     rule = ["PREROUTING", "-m", "set", "--match-set", "listed", "src", "-j", "DROP"]
     try:
-        run(["iptables", "-w", "-t", "raw", "-A", *rule])
+        run([*IPTABLES, "-A", *rule])
         try:
             yield
         finally:
-            run(["iptables", "-w", "-t", "raw", "-D", *rule])
+            run([*IPTABLES, "-D", *rule])
     finally:
         run(["ipset", "destroy", "listed"])

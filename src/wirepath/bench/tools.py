@@ -22,6 +22,7 @@ def run(argv: Sequence[str], text: str = "") -> str:
         raise Lacking(tool, what="not installed")
     done = subprocess.run(argv, input=text, capture_output=True, text=True, check=False)
     if done.returncode:
-        said = done.stderr.strip() or done.stdout.strip()
-        raise Lacking(tool, what=said.partition("\n")[0] or f"exit code {done.returncode}")
+        said = (done.stderr.strip() or done.stdout.strip()).partition("\n")[0]
+        said = said.removeprefix("Error: ").removesuffix(".")
+        raise Lacking(tool, what=said or f"exit code {done.returncode}")
     return done.stdout

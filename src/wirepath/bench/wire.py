@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from wirepath.bench.tools import run
 from wirepath.lab.netns import Namespace, tune_veth
@@ -20,6 +20,14 @@ _NOT_MAC: Final = "02:00:00:00:00:02"
 _ONWARD: Final = "wp1"
 _BRIDGE: Final = "wpbr0"
 _BRIDGE_FILTERS: Final = Path("/proc/sys/net/bridge")
+
+
+class Counts(NamedTuple):
+    """Packets of a routed wire: received, sent on, lost because the ring was full."""
+
+    arrived: int
+    forwarded: int
+    overflowed: int
 
 
 @dataclass(frozen=True)
@@ -42,17 +50,22 @@ class Wire:
         """Return the number of packets that the interface has received, or sent on if it is wp1."""
         return self._statistic("rx_packets" if self.ifname == IFNAME else "tx_packets")
 
-    def forwarded(self) -> int:
-        """Return the number of packets that the receiver has sent on, by its other interface."""
-        return self._statistic("tx_packets", _ONWARD)
+    def counts(self) -> Counts:
+        """Count the packets of a routed wire."""
+        with self.receiver.netlink() as netlink:
+            here, onward = (
+                netlink.get_links(ifname=ifname)[0].get_attr("IFLA_STATS64")
+                for ifname in (IFNAME, _ONWARD)
+            )
+        return Counts(here["rx_packets"], onward["tx_packets"], here["rx_dropped"])
 
     def overflowed(self) -> int:
         """Return the number of packets lost because the ring was full."""
         return self._statistic("rx_dropped")
 
-    def _statistic(self, name: str, ifname: str = "") -> int:
+    def _statistic(self, name: str) -> int:
         with self.receiver.netlink() as netlink:
-            link = netlink.get_links(ifname=ifname or self.ifname)[0]
+            link = netlink.get_links(ifname=self.ifname)[0]
         return int(link.get_attr("IFLA_STATS64")[name])
 
 
