@@ -2,6 +2,7 @@
 
 import json
 import platform
+import shutil
 import statistics
 import subprocess
 import time
@@ -138,6 +139,8 @@ def provenance() -> dict[str, Any]:
 
 
 def _first_line(*argv: str) -> str:
+    if not shutil.which(argv[0]):
+        return "not installed"
     done = subprocess.run(argv, cwd=HERE, capture_output=True, text=True, check=False)
     return done.stdout.partition("\n")[0]
 

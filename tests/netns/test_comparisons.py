@@ -2,6 +2,7 @@
 
 import os
 import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +14,7 @@ from wirepath.bench.path import BARE, Subject, compare, program
 from wirepath.bench.tools import Lacking, run
 from wirepath.bench.wire import ADDRESS, BEYOND, MAC, routed, wire
 from wirepath.lab.flood import Flood
+from wirepath.lab.netns import Namespace
 from wirepath.lab.traffic import from_sources, random_sources, udp, written_out
 
 NAMES = Path("/run/netns")
@@ -54,11 +56,12 @@ def test_packets_are_routed_on() -> None:
         assert made.counts() == (200, 200, 0)
 
 
+@pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_during_cleanup_waits(
-    number: signal.Signals, monkeypatch: pytest.MonkeyPatch
+    number: signal.Signals, threads: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from wirepath.lab.netns import Namespace
+    """Another thread, such as that of a progress bar, may get the signal."""
 
     def removed(namespace: Namespace, remove: object = Namespace.remove) -> None:
         os.kill(os.getpid(), number)
@@ -66,6 +69,13 @@ def test_a_signal_during_cleanup_waits(
         remove(namespace)
 
     monkeypatch.setattr(Namespace, "remove", removed)
-    with pytest.raises((KeyboardInterrupt, SystemExit)), wire("cleanup"):
-        assert len(mine()) == 2
+    done = threading.Event()
+    other = threading.Thread(target=done.wait)
+    if threads > 1:
+        other.start()
+    try:
+        with pytest.raises((KeyboardInterrupt, SystemExit)), wire("cleanup"):
+            assert len(mine()) == 2
+    finally:
+        done.set()
     assert not mine()
