@@ -1,5 +1,6 @@
 """The table of bans: many at once, full, restored, and during a flood that fills limits' cells."""
 
+import json
 import time
 from collections.abc import Iterator
 from types import SimpleNamespace
@@ -144,8 +145,13 @@ def test_saved_and_restored(table: Table) -> None:
     table.bans.add_all([Prefix.parse("2001:db8::/32")])
     table.bans.add_all([Prefix.parse("10.0.0.0/8")], seconds=1000)
     before = table.bans.all()
-    text, count = table.bans.save()
-    assert count == 4
+    rows = table.bans.listing()
+    text = "".join(rows.lines()).encode()
+    assert len(rows) == 4
+    shown = json.loads(f"[{''.join(rows.json())}]")
+    assert [ban | {"remaining_s": None} for ban in shown] == [
+        ban.document() | {"remaining_s": None} for ban in before
+    ]
     table.bans.remove_all()
     assert table.judge("192.0.2.1", 443) == [PASS]
     assert table.bans.restore(parse_bans(text)) == Restored(4, 0, 0)

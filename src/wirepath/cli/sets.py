@@ -136,7 +136,7 @@ def _dump(options: Namespace) -> None:
     with Datapath.open(options.iface) as datapath, progress(f"writing @{options.name}"):
         contents = (_counted if options.counters else _listed)(datapath, options.name)
         if options.file:
-            files.write(options.file, "".join(f"{_line(entry)}\n" for entry in contents).encode())
+            files.write(options.file, (f"{_line(entry)}\n".encode() for entry in contents))
     document = _head(datapath, options) | {"prefixes": len(contents)}
     if options.file and options.json:
         show.document(document | {"file": str(options.file)})

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from wirepath.datapath.live.ban_lists import BanList
     from wirepath.datapath.live.ban_table import Row
     from wirepath.prefixes import Members
+    from wirepath.prefixes.ban_rows import BanRows
 
 NEVER_NS: Final = (1 << 64) - 1
 _LOW: Final = (1 << 64) - 1
@@ -151,9 +152,14 @@ class BanView:
         self._lengths = Lengths(handles.maps["ban_lengths"])
         self._manifest = handles.manifest
 
+    @property
+    def room(self) -> int:
+        """How many bans the table can hold."""
+        return self._table.room
+
     def usage(self) -> Usage:
         """Count the entries, the room, and the bans of limits that found the table full."""
-        return Usage(self._table.used(), self._table.room, self._lengths.refused)
+        return Usage(self._table.used(), self.room, self._lengths.refused)
 
     # Setting
 
@@ -207,7 +213,7 @@ class BanView:
                     raise
                 self._put(rows)
         except FullError as error:
-            room, written = self._table.room, error.written
+            room, written = self.room, error.written
             what = f"the table is full, it holds {room}; {written} were banned before"
             cure = "lift some: `wirepath unban`; or ban prefixes in place of addresses"
             raise FullError(f"ban {len(rows)} sources", written, what=what, cure=cure) from error
@@ -315,24 +321,11 @@ class BanView:
         for hi, lo, bits, scope, expires, rule in self._effective():
             yield Ban(Prefix(hi << 64 | lo, bits), expires, rules.get(rule), rules.get(scope))
 
-    def save(self) -> tuple[bytes, int]:
-        """Format the bans in force for a file, by address.
+    def listing(self) -> BanRows:
+        """List the bans in force, by address, in a form that a million of them fit into."""
+        from wirepath.prefixes.ban_rows import Moment
 
-        Returns:
-            The text of the file, and how many bans it holds.
-        """
-        from wirepath.datapath.live.ban_lists import format_bans
-        from wirepath.prefixes import Members
-
-        wall, now, rules = time.time(), clock.boot_ns(), self._rules()
-        rows = sorted(row for row in self._effective() if row[4] > now)
-        hi, lo, bits, scopes, expiries, owners = zip(*rows, strict=True) if rows else [()] * 6
-        ends = [None if end == NEVER_NS else wall + (end - now) / SECOND_NS for end in expiries]
-        names = [
-            (rules.get(owner), rules.get(scope))
-            for owner, scope in zip(owners, scopes, strict=True)
-        ]
-        return format_bans(Members.of_columns(hi, lo, bits), ends, names), len(rows)
+        return self._table.listing(Moment(clock.boot_ns(), time.time()), self._rules())
 
     # Rows, with further members; without bans that apply only to a rule that is gone.
     def _effective(self, *more: str) -> Iterator[Row]:
