@@ -178,7 +178,8 @@ def _bans(options: Namespace) -> None:
         _save(options)
         return
     with Datapath.open(options.iface) as datapath:
-        rows, room = datapath.bans.listing(), datapath.bans.room()
+        room = datapath.bans.usage().room if options.json else None
+        rows = datapath.bans.listing()
     if options.json:
         show.long_document({"iface": datapath.name, "room": room}, "bans", rows.json())
         return

@@ -203,6 +203,19 @@ class Map(Handle):
             cookies.reverse()
             start = cookies[0]
 
+    def count(self) -> int:
+        """Count the entries; most of a large hash is not read if the kernel knows their number.
+
+        Raises:
+            KernelError: the map cannot be read.
+        """
+        counted = 0
+        for batch, (keys, _) in enumerate(self.raw_batches()):
+            if batch == 1 and (known := int(lib.wp_map_count(self.fd))) >= 0:
+                return known
+            counted += len(keys) // self.key_size
+        return counted
+
     def raw_update_batch(self, keys: Readable, values: Readable) -> int:
         """Write entries in one system call; keys and values are packed as in ``raw_batches``.
 

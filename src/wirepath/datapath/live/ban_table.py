@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 _KEY: Final = ("addr.hi", "addr.lo", "bits", "scope")  # of struct ban_key; the rest is struct ban's
 ROW: Final = (*_KEY, "expires_ns", "rule")
 """The columns of a row, by their names in ``bpf/guard/bans.h``: an entry without its counters."""
+_FEW: Final = 4096  # entries
 
 
 class BanTable:
@@ -41,7 +42,13 @@ class BanTable:
 
     def used(self) -> int:
         """Count the entries."""
-        return sum(len(keys) // self._map.key_size for keys, _ in self._map.raw_batches())
+        return self._map.count()
+
+    def is_small(self) -> bool:
+        """Tell whether all entries can be read at once, in about a millisecond."""
+        batches = self._map.raw_batches(_FEW)
+        next(batches, None)
+        return next(batches, None) is None
 
     def rows(self, *names: str) -> Iterator[Row]:
         """Yield the members *names* of each entry; a whole row if none are named."""

@@ -137,11 +137,6 @@ class Bans:
         with self._access.reading() as handles:
             return BanView(handles).usage()
 
-    def room(self) -> int:
-        """Tell how many bans the table can hold."""
-        with self._access.reading() as handles:
-            return BanView(handles).room
-
     def listing(self) -> BanRows:
         """List the bans in force, by address, for text and JSON; fast even for a million bans."""
         with self._access.reading() as handles:
