@@ -178,8 +178,7 @@ def _bans(options: Namespace) -> None:
         _save(options)
         return
     with Datapath.open(options.iface) as datapath:
-        room = datapath.bans.usage().room if options.json else None
-        rows = datapath.bans.listing()
+        rows, room = datapath.bans.listing(), datapath.bans.room()
     if options.json:
         show.long_document({"iface": datapath.name, "room": room}, "bans", rows.json())
         return

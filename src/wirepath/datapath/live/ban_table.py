@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _KEY: Final = ("addr.hi", "addr.lo", "bits", "scope")  # of struct ban_key; the rest is struct ban's
 ROW: Final = (*_KEY, "expires_ns", "rule")
 """The columns of a row, by their names in ``bpf/guard/bans.h``: an entry without its counters."""
-_FEW: Final = 4096  # entries
+_FEW: Final = 4096  # entries that one system call reads
 
 
 class BanTable:
@@ -62,7 +62,7 @@ class BanTable:
         members = self._map.btf.record("struct ban").members
         at = {name: members[name][0] for name in Offsets._fields if name in members}
         offsets = Offsets(size=self._map.stride, **at)
-        return BanRows(self._map.raw_batches(), offsets, moment, rules)
+        return BanRows(self._map.raw_batches(_FEW), offsets, moment, rules)
 
     def write(self, rows: Sequence[Row], since_ns: int) -> None:
         """Write new entries, in order, with their counters at 0.

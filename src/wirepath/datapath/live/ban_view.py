@@ -152,9 +152,14 @@ class BanView:
         self._lengths = Lengths(handles.maps["ban_lengths"])
         self._manifest = handles.manifest
 
+    @property
+    def room(self) -> int:
+        """How many bans the table can hold."""
+        return self._table.room
+
     def usage(self) -> Usage:
         """Count the entries, the room, and the bans of limits that found the table full."""
-        return Usage(self._table.used(), self._table.room, self._lengths.refused)
+        return Usage(self._table.used(), self.room, self._lengths.refused)
 
     # Setting
 
@@ -208,7 +213,7 @@ class BanView:
                     raise
                 self._put(rows)
         except FullError as error:
-            room, written = self._table.room, error.written
+            room, written = self.room, error.written
             what = f"the table is full, it holds {room}; {written} were banned before"
             cure = "lift some: `wirepath unban`; or ban prefixes in place of addresses"
             raise FullError(f"ban {len(rows)} sources", written, what=what, cure=cure) from error

@@ -137,6 +137,11 @@ class Bans:
         with self._access.reading() as handles:
             return BanView(handles).usage()
 
+    def room(self) -> int:
+        """Tell how many bans the table can hold; `usage` counts those that it holds, too."""
+        with self._access.reading() as handles:
+            return BanView(handles).room
+
     def listing(self) -> BanRows:
         """List the bans in force, by address, for text and JSON; fast even for a million bans."""
         with self._access.reading() as handles:
