@@ -3,6 +3,7 @@
 import io
 import os
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 from wirepath.errors import RequestError, errno_name
@@ -26,8 +27,8 @@ def read(file: Path) -> bytes:
         raise _refused(f"read {file}", error, "name a file that can be read") from error
 
 
-def write(file: Path, text: bytes) -> None:
-    """Replace the contents of a file by *text*; if that fails, the file stays as it was.
+def write(file: Path, parts: Iterable[bytes]) -> None:
+    """Replace the contents of a file by *parts*, joined; if that fails, the file stays as it was.
 
     Raises:
         RequestError: the file cannot be written.
@@ -35,13 +36,13 @@ def write(file: Path, text: bytes) -> None:
     try:
         if file.exists() and not file.is_file():
             with io.BufferedWriter(open_output(file)) as to:  # a pipe or a terminal
-                to.write(text)
+                to.writelines(parts)
             return
         place = file.resolve()
         fresh = place.with_name(f"{place.name}.{os.getpid()}")
         try:
             with fresh.open("xb") as to:
-                to.write(text)
+                to.writelines(parts)
                 to.flush()
                 os.fsync(to.fileno())
             fresh.replace(place)

@@ -24,6 +24,7 @@ _PER_CPU: Final = frozenset({5, 6, 10, 21})
 # and the arrays, whose keys are indexes even where BTF does not say so (sections of variables).
 _ARRAYS: Final = frozenset({2, 6})
 _BATCH: Final = 16384  # entries per system call when reading
+_FEW: Final = 4096  # entries that are read before the kernel is asked for their number
 
 
 class Map(Handle):
@@ -202,6 +203,19 @@ class Map(Handle):
                 )
             cookies.reverse()
             start = cookies[0]
+
+    def count(self) -> int:
+        """Count the entries; most of a large hash is not read if the kernel knows their number.
+
+        Raises:
+            KernelError: the map cannot be read.
+        """
+        counted = 0
+        for batch, (keys, _) in enumerate(self.raw_batches(_FEW)):
+            if batch == 1 and (known := int(lib.wp_map_count(self.fd))) >= 0:
+                return known
+            counted += len(keys) // self.key_size
+        return counted
 
     def raw_update_batch(self, keys: Readable, values: Readable) -> int:
         """Write entries in one system call; keys and values are packed as in ``raw_batches``.

@@ -7,10 +7,11 @@ from itertools import compress
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from wirepath.datapath.live.ban_filter import BanFilter
     from wirepath.kernel.maps import Map
+    from wirepath.prefixes.ban_rows import BanRows, Moment
 
     Raw = bytes | bytearray
     Row = tuple[int, ...]
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 _KEY: Final = ("addr.hi", "addr.lo", "bits", "scope")  # of struct ban_key; the rest is struct ban's
 ROW: Final = (*_KEY, "expires_ns", "rule")
 """The columns of a row, by their names in ``bpf/guard/bans.h``: an entry without its counters."""
+_FEW: Final = 4096  # entries that one system call reads
 
 
 class BanTable:
@@ -40,12 +42,27 @@ class BanTable:
 
     def used(self) -> int:
         """Count the entries."""
-        return sum(len(keys) // self._map.key_size for keys, _ in self._map.raw_batches())
+        return self._map.count()
+
+    def is_small(self) -> bool:
+        """Tell whether all entries can be read at once, in about a millisecond."""
+        batches = self._map.raw_batches(_FEW)
+        next(batches, None)
+        return next(batches, None) is None
 
     def rows(self, *names: str) -> Iterator[Row]:
         """Yield the members *names* of each entry; a whole row if none are named."""
         for keys, values in self._map.raw_batches():
             yield from self._rows(keys, values, names or ROW)
+
+    def listing(self, moment: Moment, rules: Mapping[int, str]) -> BanRows:
+        """List the entries in force at *moment*; *rules* has names of rules by their number."""
+        from wirepath.prefixes.ban_rows import BanRows, Offsets
+
+        members = self._map.btf.record("struct ban").members
+        at = {name: members[name][0] for name in Offsets._fields if name in members}
+        offsets = Offsets(size=self._map.stride, **at)
+        return BanRows(self._map.raw_batches(_FEW), offsets, moment, rules)
 
     def write(self, rows: Sequence[Row], since_ns: int) -> None:
         """Write new entries, in order, with their counters at 0.

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from wirepath.datapath.live.ban_view import BanEntry, Banned, Lifted, Restored, Usage
     from wirepath.net import AnyPrefix
     from wirepath.prefixes import Members
+    from wirepath.prefixes.ban_rows import BanRows
 
 
 class Bans:
@@ -136,14 +137,24 @@ class Bans:
         with self._access.reading() as handles:
             return BanView(handles).usage()
 
+    def room(self) -> int:
+        """Tell how many bans the table can hold; `usage` counts those that it holds, too."""
+        with self._access.reading() as handles:
+            return BanView(handles).room
+
+    def listing(self) -> BanRows:
+        """List the bans in force, by address, for text and JSON; fast even for a million bans."""
+        with self._access.reading() as handles:
+            return BanView(handles).listing()
+
     def save(self) -> tuple[bytes, int]:
         """Format the bans in force for a file, by address.
 
         Returns:
             The text of the file, and how many bans it holds.
         """
-        with self._access.reading() as handles:
-            return BanView(handles).save()
+        rows = self.listing()
+        return "".join(rows.lines()).encode(), len(rows)
 
 
 def _parsed(text: bytes) -> BanList:
