@@ -17,9 +17,12 @@ from wirepath.datapath.access import Access
 from wirepath.datapath.generation.build import Next
 from wirepath.datapath.generation.load import Generation
 from wirepath.datapath.live import ban_table
+from wirepath.datapath.live.counters import Outcomes
 from wirepath.datapath.steps import STEPS
 from wirepath.errors import FullError, KernelError
 from wirepath.kernel.links import XdpLink
+from wirepath.lab.flood import Flood
+from wirepath.lab.traffic import addresses, from_sources, random_sources, udp
 from wirepath.policy import Policy
 
 _SMALL, _LARGER, _LARGEST = _ROOMS = (8, 64, 1_000_000)
@@ -56,6 +59,18 @@ def locked(datapath: Datapath) -> int:
     with datapath.reading() as handles:
         found = {each.id: each for maps in handles.tables.values() for each in maps.values()}
         return sum(each.memory_bytes for each in found.values() if not each.per_cpu)
+
+
+def judged(datapath: Datapath) -> Outcomes:
+    return datapath.counters().hooks["ingress"]
+
+
+def await_banned(datapath: Datapath, packets: int) -> None:
+    """Wait until bans have dropped so many packets from now on."""
+    before, deadline = judged(datapath).reasons["banned"].packets, time.monotonic() + 20
+    while judged(datapath).reasons["banned"].packets < before + packets:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 def passes(hosts: Pair) -> bool:
@@ -107,6 +122,23 @@ def test_bans_keep_what_they_have_counted(hosts: Pair, small: None) -> None:
         [ban] = [ban for ban in datapath.bans if str(ban.prefix) == IPV4[1]]
         assert ban.packets >= 3 * len(PORTS)
         assert not passes(hosts)
+
+
+def test_no_banned_packet_passes_while_it_grows(hosts: Pair, small: None) -> None:
+    sources = random_sources(_SMALL)
+    flood = Flood(hosts.far, IFNAME, from_sources(udp(IPV4[0], 9), sources))
+    with Datapath.up(IFNAME, Policy.parse("")) as datapath, flood:
+        datapath.bans.add_all(addresses(sources))
+        flood.start(seconds=60)
+        await_banned(datapath, 1_000)
+        datapath.bans.add_all(hosts_of(_SMALL, net=1))
+        await_banned(datapath, 1_000)
+        flood.stop()
+        assert entries(datapath) == _LARGER
+        counted = judged(datapath)
+        assert counted.verdicts["drop"].packets == counted.reasons["banned"].packets
+        assert counted.verdicts["pass"].packets < 50  # of the kernel itself
+        datapath.down()
 
 
 def test_where_limits_ban_there_is_all_the_room_from_the_start(hosts: Pair, small: None) -> None:
