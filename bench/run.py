@@ -17,7 +17,7 @@ from results import Table, keep, provenance
 
 CASES: Final = (
     "blocklist", "rules", "limits", "caps", "wireguard", "synflood", "edge",
-    "tc", "mirrors", "changes", "commands", "listings", "replay",
+    "tc", "mirrors", "changes", "commands", "listings", "memory", "replay",
 )  # fmt: skip
 _REPETITIONS: Final = 15
 _QUICK: Final = 5
