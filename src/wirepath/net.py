@@ -16,6 +16,7 @@ ADDRESS_BITS = 128
 _MAPPED = 0xFFFF << 32
 _MAPPED_BITS = 96
 _ALL_ONES = (1 << ADDRESS_BITS) - 1
+_MASKS = tuple(_ALL_ONES ^ (_ALL_ONES >> bits) for bits in range(ADDRESS_BITS + 1))
 _OCTET = r"(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
 _QUADS = re.compile(r"\.".join([_OCTET] * 4))
 
@@ -172,12 +173,12 @@ class Prefix:
     @classmethod
     def around(cls, address: int, bits: int) -> Self:
         """Return the prefix of *bits* bits, 0 to 128, that contains *address*."""
-        return cls(address & _mask(bits), bits)
+        return cls(address & _MASKS[bits], bits)
 
     @property
     def is_ipv4(self) -> bool:
         """Whether its addresses are IPv4."""
-        return self.bits >= _MAPPED_BITS and is_ipv4(self.address)
+        return self.bits >= _MAPPED_BITS and self.address >> 32 == _MAPPED >> 32
 
     @property
     def family(self) -> Literal[4, 6]:
@@ -187,17 +188,17 @@ class Prefix:
     @property
     def last(self) -> int:
         """Its last address."""
-        return self.address | (_ALL_ONES ^ _mask(self.bits))
+        return self.address | (_ALL_ONES ^ _MASKS[self.bits])
 
     def __contains__(self, address: int) -> bool:
-        return address & _mask(self.bits) == self.address and is_ipv4(address) == self.is_ipv4
+        return address & _MASKS[self.bits] == self.address and is_ipv4(address) == self.is_ipv4
 
     def covers(self, other: "Prefix") -> bool:
         """Tell whether every address of *other* is in this prefix."""
         return (
             self.bits <= other.bits
+            and other.address & _MASKS[self.bits] == self.address
             and self.is_ipv4 == other.is_ipv4
-            and other.address & _mask(self.bits) == self.address
         )
 
     def __str__(self) -> str:
@@ -212,10 +213,6 @@ class Prefix:
 
 AnyPrefix = Prefix | str | IPv4Address | IPv6Address | IPv4Network | IPv6Network
 """The types that functions accept as a prefix."""
-
-
-def _mask(bits: int) -> int:
-    return _ALL_ONES ^ (_ALL_ONES >> bits)
 
 
 class Datagram(NamedTuple):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from wirepath.net import Prefix
+from wirepath.net import ADDRESS_BITS
 from wirepath.policy.addresses import Addresses
 from wirepath.policy.flags import Fragments, TcpFlags
 from wirepath.policy.names import ICMP, ICMPV6, TCP_FLAGS
@@ -13,14 +14,15 @@ from wirepath.policy.states import States
 from wirepath.policy.zones import Zones
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from wirepath.errors import Problem
+    from wirepath.net import Prefix
     from wirepath.policy import Policy, Rule
     from wirepath.policy.match import Match
     from wirepath.policy.predicate import Predicate
 
-_Home = tuple[str, Prefix]  # the key of one address, and its prefix
+_Home = tuple[str, int, int]  # the key of an address; bits of its prefix: how many, and which
 _Masks = tuple[tuple[int, int], ...]
 _SYN: Final = (TCP_FLAGS["syn"], TCP_FLAGS["ack"])
 _ESTABLISHED: Final = frozenset({"established"})
@@ -126,54 +128,64 @@ def _unreached(policy: Policy) -> Iterator[Problem]:
             enders.add(rule, keys)
 
 
+class _Ender(NamedTuple):
+    """A rule that ends the walk, with its conditions by cost, as `_by_cost` gives them."""
+
+    rule: Rule
+    conditions: Sequence[Predicate]
+
+
 class _Enders:
     """The rules that end the walk, found by the keys they match on and by one of their prefixes."""
 
     def __init__(self) -> None:
-        self._by_keys: dict[frozenset[str], dict[_Home | None, list[Rule]]] = {}
+        self._by_keys: dict[frozenset[str], dict[_Home | None, list[_Ender]]] = {}
         self._lengths: set[int] = set()  # of the prefixes in homes
 
     def add(self, rule: Rule, keys: frozenset[str]) -> None:
         """Add *rule*, whose match has *keys*."""
         home = _home(rule.match)
         if home:
-            self._lengths.add(home[1].bits)
-        self._by_keys.setdefault(keys, {}).setdefault(home, []).append(rule)
+            self._lengths.add(home[1])
+        ender = _Ender(rule, _by_cost(rule.match))
+        self._by_keys.setdefault(keys, {}).setdefault(home, []).append(ender)
 
-    def around(self, match: Match, keys: frozenset[str]) -> Iterator[Rule]:
+    def around(self, match: Match, keys: frozenset[str]) -> Iterator[_Ender]:
         """Yield the rules that may cover *match*, which has *keys*."""
         homes = [None, *self._homes(match)]
         for asked, by_home in self._by_keys.items():
             if asked <= keys:
                 for home in homes:
-                    yield from by_home.get(home, ())
+                    if home in by_home:
+                        yield from by_home[home]
 
     # Where rules are at home that have a single prefix around those of the match.
     def _homes(self, match: Match) -> Iterator[_Home]:
         for addresses in (match.src, match.dst):
             if addresses and addresses.prefixes:
-                inner = addresses.prefixes[0]
+                inner, key = addresses.prefixes[0], addresses.key
                 for bits in self._lengths:
                     if bits <= inner.bits:
-                        yield addresses.key, Prefix.around(inner.address, bits)
+                        yield key, bits, inner.address >> ADDRESS_BITS - bits
 
 
 # The longer one of the single prefixes that a match asks for.
 def _home(match: Match) -> _Home | None:
     single = [
-        (addresses.key, addresses.prefixes[0])
+        (addresses.key, prefix.bits, prefix.address >> ADDRESS_BITS - prefix.bits)
         for addresses in (match.src, match.dst)
         if addresses and len(addresses.prefixes) == 1 and not addresses.sets
+        for prefix in addresses.prefixes
     ]
-    return max(single, key=lambda home: home[1].bits, default=None)
+    return max(single, key=itemgetter(1), default=None)
 
 
 # Yields notes for the hooks at which rules before this one end the walk.
-def _ended(rule: Rule, before: Iterable[Rule]) -> Iterator[str]:
+def _ended(rule: Rule, before: Iterable[_Ender]) -> Iterator[str]:
     reached = set(rule.hooks)
-    for each in before:
+    for each, conditions in before:
         here = [hook for hook in rule.hooks if hook in reached and hook in each.hooks]
-        if here and covers(each.match, rule.match):
+        if here and _cover(conditions, each.match, rule.match):
             where = "" if len(here) == len(rule.hooks) else f" at {' and '.join(here)}"
             ends = f"rule {each.name} before it ends the walk of all it matches"
             yield f"never reached{where}: {ends}"
@@ -182,40 +194,27 @@ def _ended(rule: Rule, before: Iterable[Rule]) -> Iterator[str]:
 
 def covers(wide: Match, narrow: Match) -> bool:
     """Tell whether *wide* certainly matches every packet that *narrow* matches."""
+    return _cover(_by_cost(wide), wide, narrow)
+
+
+# Tells the same of *wide*, whose conditions are *conditions*.
+def _cover(conditions: Iterable[Predicate], wide: Match, narrow: Match) -> bool:
     if wide.ct and not wide.ct_zone and narrow.ct_zone:
         return False  # on the way in, no zone stands for zone 0
-    return all(
-        (other := getattr(narrow, predicate.key)) is not None and _within(other, predicate)
-        for predicate in sorted(wide.predicates(), key=_costs)
-    )
+    for condition in conditions:
+        other = getattr(narrow, condition.key)
+        if other is None or not _WITHIN[type(condition)](other, condition):
+            return False
+    return True
 
 
 # Predicates that are quick to compare, and seldom agree, come first.
+def _by_cost(match: Match) -> Sequence[Predicate]:
+    return sorted(match.predicates(), key=_costs)
+
+
 def _costs(predicate: Predicate) -> int:
     return len(predicate.words) + isinstance(predicate, Addresses)
-
-
-def _within(narrow: Predicate, wide: Predicate) -> bool:
-    match narrow, wide:
-        case Numbers(), Numbers():
-            within = _ranges_within(narrow.ranges, wide.ranges)
-        case IcmpTypes(), IcmpTypes():
-            within = _ranges_within(narrow.icmp, wide.icmp) and _ranges_within(
-                narrow.icmpv6, wide.icmpv6
-            )
-        case Fragments(), Fragments():
-            within = narrow.kinds <= wide.kinds
-        case TcpFlags(), TcpFlags():
-            within = _implied(narrow.masks, wide.masks)
-        case States(), States():
-            within = narrow.states <= wide.states
-        case Zones(), Zones():
-            within = set(narrow.zones) <= set(wide.zones)
-        case Addresses(), Addresses():
-            within = _addresses_within(narrow, wide)
-        case _:
-            within = narrow == wide
-    return within
 
 
 # Each mask is (flags set, flags clear).
@@ -228,7 +227,9 @@ def _implied(narrow: _Masks, wide: _Masks) -> bool:
 
 def _ranges_within(narrow: Ranges, wide: Ranges) -> bool:
     # Ranges never touch, so each narrow one must be inside a single wide one.
-    return all(any(low <= n and m <= high for low, high in wide) for n, m in narrow)
+    return narrow == wide or all(
+        any(low <= n and m <= high for low, high in wide) for n, m in narrow
+    )
 
 
 def _addresses_within(narrow: Addresses, wide: Addresses) -> bool:
@@ -245,3 +246,20 @@ def _addresses_within(narrow: Addresses, wide: Addresses) -> bool:
 
 def _all_covered(inner: Iterable[Prefix], outer: Iterable[Prefix]) -> bool:
     return all(any(each.covers(prefix) for each in outer) for prefix in inner)
+
+
+def _icmp_within(narrow: IcmpTypes, wide: IcmpTypes) -> bool:
+    return _ranges_within(narrow.icmp, wide.icmp) and _ranges_within(narrow.icmpv6, wide.icmpv6)
+
+
+# By kind of condition, whether what the first admits is within what the second, of the same kind,
+# admits.
+_WITHIN: Final[Mapping[type, Callable[[Any, Any], bool]]] = {
+    Numbers: lambda narrow, wide: _ranges_within(narrow.ranges, wide.ranges),
+    IcmpTypes: _icmp_within,
+    Fragments: lambda narrow, wide: narrow.kinds <= wide.kinds,
+    TcpFlags: lambda narrow, wide: _implied(narrow.masks, wide.masks),
+    States: lambda narrow, wide: narrow.states <= wide.states,
+    Zones: lambda narrow, wide: set(narrow.zones) <= set(wide.zones),
+    Addresses: _addresses_within,
+}
