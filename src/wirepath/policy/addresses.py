@@ -35,6 +35,8 @@ class Addresses(Predicate):
         found = match.each(key, lambda value: _read(value, known_sets))
         if not found:
             return None
+        if len(found) == 1 and isinstance(found[0][1], Prefix) and found[0][0][0] != "!":
+            return cls(key, (found[0][0],), (found[0][1],))
         asked = [item for word, item in found if not word.startswith("!")]
         holes = [item for word, item in found if word.startswith("!")]
         return cls(key, tuple(word for word, _ in found), *_sorted(asked), *_sorted(holes))
@@ -43,14 +45,21 @@ class Addresses(Predicate):
         """Tell whether the address satisfies the condition; None if it is unknown."""
         address = packet.source if self.key == "src" else packet.destination
         if address is UNKNOWN:
-            return None if self.admits(packet.family) else False
+            return None if packet.family in self.families else False
         asked = bool(self.prefixes or self.sets)
         if asked and not _within(address, self.prefixes, self.sets, sets):
             return False
         return not _within(address, self.not_prefixes, self.not_sets, sets)
 
-    def admits(self, family: int) -> bool:
-        """Tell whether an address of *family*, 4 or 6, can satisfy it; sets may hold both."""
+    @property
+    def families(self) -> frozenset[int]:
+        """The families, 4 and 6, of the addresses that can satisfy it; sets may hold both."""
+        if self.prefixes and not (self.sets or self.not_sets or self.not_prefixes):
+            return frozenset([prefix.family for prefix in self.prefixes])
+        return frozenset([family for family in (4, 6) if self._is_left(family)])
+
+    # Tells whether what is negated leaves any address of *family*.
+    def _is_left(self, family: int) -> bool:
         negated = (each for each in self.not_prefixes if each.family == family)
         holes = merged((each.address, each.last) for each in negated)
         if family != 4:  # noqa: PLR2004 - in IPv6 there are no mapped addresses
@@ -63,10 +72,6 @@ class Addresses(Predicate):
             and not any(low <= prefix.address and prefix.last <= high for low, high in holes)
             for prefix in asked
         )
-
-    def is_empty(self) -> bool:
-        """Tell whether the negated prefixes and sets cover all that is asked for."""
-        return not self.admits(4) and not self.admits(6)
 
 
 def _read(value: Any, known_sets: Collection[str]) -> tuple[str, Prefix | str]:
@@ -83,11 +88,9 @@ def _read(value: Any, known_sets: Collection[str]) -> tuple[str, Prefix | str]:
 
 
 def _sorted(found: list[Prefix | str]) -> tuple[tuple[Prefix, ...], tuple[str, ...]]:
-    prefixes = [item for item in found if isinstance(item, Prefix)]
-    sets = [item for item in found if isinstance(item, str)]
-    if len(found) > 1:
-        return tuple(sorted(set(prefixes))), tuple(sorted(set(sets)))
-    return tuple(prefixes), tuple(sets)
+    prefixes = {item for item in found if isinstance(item, Prefix)}
+    sets = {item for item in found if isinstance(item, str)}
+    return tuple(sorted(prefixes)), tuple(sorted(sets))
 
 
 def _within(

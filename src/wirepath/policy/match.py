@@ -159,15 +159,11 @@ class Match:
         return {n for n, ranges in ((ICMP, kinds.icmp), (ICMPV6, kinds.icmpv6)) if ranges}
 
     def _nowhere(self) -> Iterator[tuple[str, str]]:
-        empty = [each.key for each in (self.src, self.dst) if each and each.is_empty()]
+        asked = {each.key: each.families for each in (self.src, self.dst) if each}
+        empty = [key for key, families in asked.items() if not families]
         for key in empty:
             yield key, "what is negated covers all the rest (no packet can match)"
-        if (
-            not empty
-            and self.src
-            and self.dst
-            and not any(self.src.admits(family) and self.dst.admits(family) for family in (4, 6))
-        ):
+        if len(asked) > 1 and not empty and asked["src"].isdisjoint(asked["dst"]):
             yield "dst", "of another family than src (no packet can match)"
 
 

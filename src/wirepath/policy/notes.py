@@ -24,6 +24,12 @@ if TYPE_CHECKING:
 
 _Home = tuple[str, int, int]  # the key of an address; bits of its prefix: how many, and which
 _Masks = tuple[tuple[int, int], ...]
+# By protocol: the ICMP of the other IP version, and that version.
+_OF_ONE_FAMILY: Final[Mapping[Ranges, tuple[str, int]]] = {
+    ((ICMP, ICMP),): ("icmpv6", 6),
+    ((ICMPV6, ICMPV6),): ("icmp", 4),
+}
+_BOTH: Final = frozenset({4, 6})
 _SYN: Final = (TCP_FLAGS["syn"], TCP_FLAGS["ack"])
 _ESTABLISHED: Final = frozenset({"established"})
 _EFFORT_MAX: Final = 500_000  # words compared: under 1 s, enough for 10,000 rules with addresses
@@ -60,11 +66,11 @@ def starving(policy: Policy) -> Iterator[Problem]:
 # Packets of either ICMP in the other IP version are forged, and no stack answers them.
 def _of_other_family(policy: Policy) -> Iterator[Problem]:
     for number, rule in enumerate(policy.rules):
-        for proto, name, family in ((ICMP, "icmpv6", 6), (ICMPV6, "icmp", 4)):
-            match = rule.match
-            asked = [each for each in (match.src, match.dst) if each]
-            others = [f for f in (4, 6) if f != family and all(each.admits(f) for each in asked)]
-            if match.proto and match.proto.ranges == ((proto, proto),) and not others:
+        proto = rule.match.proto
+        if proto and proto.ranges in _OF_ONE_FAMILY:
+            name, family = _OF_ONE_FAMILY[proto.ranges]
+            asked = [each.families for each in (rule.match.src, rule.match.dst) if each]
+            if frozenset({family}).issuperset(_BOTH.intersection(*asked)):
                 text = f'no host sends this in IPv{family} (write proto = "{name}")'
                 yield policy.problem(text, "rule", number, "match", "proto")
 

@@ -25,6 +25,8 @@ _IN_IPV4_TOO: Final = frozenset({51, 139})
 
 _FAMILIES: Final[tuple[Literal[4, 6], ...]] = (4, 6)
 _FRAGMENTS: Final[tuple[Fragment, ...]] = ("none", "first", "later")
+_ANY_FAMILY: Final[frozenset[int]] = frozenset(_FAMILIES)
+_ANY_FRAGMENT: Final = frozenset(_FRAGMENTS)
 _IP_BYTES: Final = {4: 20, 6: 40}
 _FRAGMENT_BYTES: Final = 8  # of the header that IPv6 fragments have
 _LAYER4_BYTES: Final = {ICMP: 8, ICMPV6: 8, TCP: 20, UDP: 8}
@@ -94,7 +96,7 @@ class _Asked(NamedTuple):
         types, states, proto = keys.get("icmp_type"), keys.get("ct"), found["proto"]
         return cls(
             families=_families(keys),
-            fragments=fragment.kinds if isinstance(fragment, Fragments) else frozenset(_FRAGMENTS),
+            fragments=fragment.kinds if isinstance(fragment, Fragments) else _ANY_FRAGMENT,
             most_bytes=length.ranges[-1][1] if isinstance(length, Numbers) else _LENGTH_MAX,
             proto=proto.ranges if isinstance(proto, Numbers) else None,
             ports=not keys.keys().isdisjoint(_PORTS),
@@ -142,8 +144,11 @@ def _extensions(keys: _Keys) -> Iterator[str]:
 
 
 def _families(keys: _Keys) -> frozenset[int]:
-    asked = [each for each in keys.values() if isinstance(each, Addresses)]
-    return frozenset(f for f in _FAMILIES if all(each.admits(f) for each in asked))
+    families = _ANY_FAMILY
+    for each in keys.values():
+        if isinstance(each, Addresses):
+            families &= each.families
+    return families
 
 
 # `port` holds for either port, so only both of the others together can contradict it.
