@@ -6,11 +6,11 @@ and nothing raises before the whole document is read.  This module knows TOML, b
 
 import difflib
 import re
-import tomllib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from functools import cached_property
 from typing import Any, Final, TypeVar
 
+from wirepath import toml
 from wirepath.errors import PolicyError, Problem, RequestError, shown
 from wirepath.toml_lines import LineIndex, Path
 
@@ -25,13 +25,15 @@ _DEPTH_MAX: Final = 32
 PROBLEMS_MAX: Final = 1_000
 """A document with more problems is hardly a policy; it is not read to its end."""
 
-# A key of so many parts that reading it would take tomllib, which copies it at each part, too long.
+# A key of so many parts that reading it would take the parser, which copies it at each part, too
+# long.
+_PARTS_MAX: Final = 64
 _LONG_KEY = re.compile(
     r"""(?<![\w"'.-]) (?: (?: [\w-]+ | "[^"\n]*" | '[^'\n]*' ) [ \t]* \. [ \t]* ){64}""",
     re.VERBOSE,
 )
 
-# Cures for syntax errors, by words in the message of tomllib.
+# Cures for syntax errors, by words in the message of the parser.
 _SYNTAX_CURES = {
     "overwrite a value": "this key stands twice: take one out",
     "twice": "this table stands twice: join the two, or use [[...]] for a list of tables",
@@ -64,10 +66,12 @@ class Document:
         Raises:
             PolicyError: the text is not TOML.
         """
-        if deep := _LONG_KEY.search(self._text):
+        if any(line.count(".") >= _PARTS_MAX for line in self._text.split("\n")) and (
+            deep := _LONG_KEY.search(self._text)
+        ):
             raise PolicyError([self._too_deep(self._text.count("\n", 0, deep.start()) + 1)])
         try:
-            values = tomllib.loads(self._text)
+            values = toml.loads(self._text)
         except RecursionError:
             raise PolicyError([self._too_deep()]) from None
         except ValueError as error:  # absurd numbers raise it too

@@ -6,9 +6,10 @@ expression, and read token by token only if a path in them is asked for.
 """
 
 import re
-import tomllib
 from collections.abc import Iterator
 from typing import Final
+
+from wirepath import toml
 
 Path = tuple[str | int, ...]
 """A place in a document: keys, and indexes in arrays: ``("rule", 3, "match", "dport")``."""
@@ -222,4 +223,4 @@ class _Statements:
 def _unquoted(token: str) -> str:
     if token[0] not in "\"'":
         return token
-    return str(tomllib.loads(f"key = {token}")["key"])
+    return str(toml.loads(f"key = {token}")["key"])
