@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from wirepath.plan import actions, sets
+from wirepath.plan.classifier import split
 from wirepath.plan.hook import HookPlan, plan_hook
 
 if TYPE_CHECKING:
@@ -43,6 +44,27 @@ class Planned:
     states: Mapping[str, int]
     ban_lengths: Collection[int]
     tables: Tables
+
+
+def fit(policy: Policy, members: Members, slots: Slots) -> Tables:
+    """See whether the tables hold all that *policy* asks for, as `plan` does, but plan no hook.
+
+    Args:
+        policy: a valid one.
+        members: the contents of its sets, numbered in its order.
+        slots: the places of its names.
+
+    Returns:
+        The prefix table of all sets.
+
+    Raises:
+        RequestError: the policy asks for more than the tables hold.
+    """
+    tables = sets.build(members, slots.secret)
+    for hook in policy.hooks:
+        split(policy.at(hook))
+    actions.states(policy, slots, cpus=1)
+    return tables
 
 
 def plan(

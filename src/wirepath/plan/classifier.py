@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
@@ -97,6 +97,20 @@ class Classifier:
         return np.array(masks, dtype=np.uint64)
 
 
+class Split(NamedTuple):
+    """The clauses of a policy.
+
+    Attributes:
+        clauses: in file order.
+        asks: by dimension, what clauses ask for.
+        literals: the policy's own prefixes.
+    """
+
+    clauses: Sequence[Clause]
+    asks: Mapping[str, set[Ask]]
+    literals: Literals
+
+
 def lower(policy: Policy, set_masks: Sequence[int], set_room: int) -> Classifier:
     """Lower the rules of *policy*.
 
@@ -108,17 +122,10 @@ def lower(policy: Policy, set_masks: Sequence[int], set_room: int) -> Classifier
     Raises:
         RequestError: the policy asks for more than the tables hold.
     """
-    clauses = clauses_of(policy)
-    if len(clauses) > CLAUSES_MAX:
-        raise RequestError(
-            f"lower {policy.file}: its rules make {len(clauses)} clauses, at most {CLAUSES_MAX} fit"
-            " (write dport instead of port, or put prefixes into sets)"
-        )
-    asks = _asks(clauses)
-    literals = Literals({*asks.get("src", ()), *asks.get("dst", ())}, policy.datapath.never_block)
+    clauses, asks, literals = split(policy)
     spaces = _spaces(asks, literals)
-    runs = {(d, ask): space.runs(ask) for d, space in spaces.items() for ask in asks[d]}
-    asked = [{d: runs.get((d, ask), ()) for d, ask in c.asks.items()} for c in clauses]
+    runs = {d: {ask: space.runs(ask) for ask in asks[d]} for d, space in spaces.items()}
+    asked = [{d: runs[d][ask] if d in runs else () for d, ask in c.asks.items()} for c in clauses]
     filing = file_away(asked, spaces)
     set_ids = {name: number for number, name in enumerate(policy.sets)}
     residents = filing.residents.tolist()
@@ -149,6 +156,23 @@ def lower(policy: Policy, set_masks: Sequence[int], set_room: int) -> Classifier
         summary_words=summary_words(words),
         needs=needs,
     )
+
+
+def split(policy: Policy) -> Split:
+    """Split the rules of *policy*, which is that of one hook, as far as they can be too many.
+
+    Raises:
+        RequestError: the policy asks for more than the tables hold.
+    """
+    clauses = clauses_of(policy)
+    if len(clauses) > CLAUSES_MAX:
+        raise RequestError(
+            f"lower {policy.file}: its rules make {len(clauses)} clauses, at most {CLAUSES_MAX} fit"
+            " (write dport instead of port, or put prefixes into sets)"
+        )
+    asks = _asks(clauses)
+    literals = Literals({*asks.get("src", ()), *asks.get("dst", ())}, policy.datapath.never_block)
+    return Split(clauses, asks, literals)
 
 
 def _asks(clauses: Sequence[Clause]) -> dict[str, set[Ask]]:

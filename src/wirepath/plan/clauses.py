@@ -99,13 +99,14 @@ def clauses_of(policy: Policy) -> list[Clause]:
 
 def _ways(rule: Rule, states: Mapping[int | None, str]) -> Iterator[dict[str, Ask]]:
     match = rule.match
+    plain = _plain(match)
     for src, dst, ports, state in product(
         _address_ways("src", match.src),
         _address_ways("dst", match.dst),
         _port_ways(match),
         _state_ways(match, states),
     ):
-        yield {**src, **dst, **ports, **state, **_plain(match)}
+        yield {**src, **dst, **ports, **state, **plain}
 
 
 # *dimensions* has the dimension of each zone.

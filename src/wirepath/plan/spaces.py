@@ -119,10 +119,10 @@ class Flags:
 
     def __init__(self, asks: Collection[Ask]) -> None:
         self._truth = {ask: _flags_hold(ask) for ask in asks}
-        together = np.array(list(self._truth.values()), dtype=np.uint8).reshape(-1, 256)
-        _, classes = np.unique(together, axis=1, return_inverse=True)
-        self.by_value: NDArray[np.uint16] = (classes.reshape(256) + 1).astype(np.uint16)
-        self.classes = int(self.by_value.max()) + 1
+        truths = list(zip(*(truth.tolist() for truth in self._truth.values()), strict=True))
+        numbers = {truth: number for number, truth in enumerate(sorted(set(truths)), 1)}
+        self.by_value: NDArray[np.uint16] = np.array([numbers[t] for t in truths], dtype=np.uint16)
+        self.classes = len(numbers) + 1
 
     def runs(self, ask: Ask) -> Runs:
         """Give the classes of combinations that hold."""
