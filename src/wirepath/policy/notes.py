@@ -119,13 +119,19 @@ def _unreached(policy: Policy) -> Iterator[Problem]:
     effort = 0
     for number, rule in enumerate(policy.rules):
         src = rule.match.src
-        if src and src.prefixes and not src.sets and _all_covered(src.prefixes, unblocked):
+        if (
+            unblocked
+            and src
+            and src.prefixes
+            and not src.sets
+            and _all_covered(src.prefixes, unblocked)
+        ):
             text = "never reached: never_block passes all it matches"
             yield policy.problem(text, "rule", number)
             continue
         predicates = list(rule.match.predicates())
         keys = frozenset(predicate.key for predicate in predicates)
-        wider = list(enders.around(rule.match, keys))
+        wider = enders.around(rule.match, keys)
         effort += len(wider) * sum(len(predicate.words) for predicate in predicates)
         if effort > _EFFORT_MAX:
             return
@@ -145,7 +151,8 @@ class _Enders:
     """The rules that end the walk, found by the keys they match on and by one of their prefixes."""
 
     def __init__(self) -> None:
-        self._by_keys: dict[frozenset[str], dict[_Home | None, list[_Ender]]] = {}
+        self._at: dict[_Home | None, dict[frozenset[str], list[_Ender]]] = {None: {}}
+        self._ranks: dict[frozenset[str], int] = {}  # of sets of keys, as they came
         self._lengths: set[int] = set()  # of the prefixes in homes
 
     def add(self, rule: Rule, keys: frozenset[str]) -> None:
@@ -154,16 +161,20 @@ class _Enders:
         if home:
             self._lengths.add(home[1])
         ender = _Ender(rule, _by_cost(rule.match))
-        self._by_keys.setdefault(keys, {}).setdefault(home, []).append(ender)
+        self._ranks.setdefault(keys, len(self._ranks))
+        self._at.setdefault(home, {}).setdefault(keys, []).append(ender)
 
-    def around(self, match: Match, keys: frozenset[str]) -> Iterator[_Ender]:
-        """Yield the rules that may cover *match*, which has *keys*."""
-        homes = [None, *self._homes(match)]
-        for asked, by_home in self._by_keys.items():
-            if asked <= keys:
-                for home in homes:
-                    if home in by_home:
-                        yield from by_home[home]
+    def around(self, match: Match, keys: frozenset[str]) -> list[_Ender]:
+        """Give the rules that may cover *match*, which has *keys*."""
+        found = [
+            (self._ranks[asked], enders)
+            for home in (None, *self._homes(match))
+            if home in self._at
+            for asked, enders in self._at[home].items()
+            if asked <= keys
+        ]
+        found.sort(key=itemgetter(0))
+        return [ender for _, enders in found for ender in enders]
 
     # Where rules are at home that have a single prefix around those of the match.
     def _homes(self, match: Match) -> Iterator[_Home]:
@@ -233,25 +244,39 @@ def _implied(narrow: _Masks, wide: _Masks) -> bool:
 
 def _ranges_within(narrow: Ranges, wide: Ranges) -> bool:
     # Ranges never touch, so each narrow one must be inside a single wide one.
-    return narrow == wide or all(
-        any(low <= n and m <= high for low, high in wide) for n, m in narrow
-    )
+    for n, m in narrow:
+        for low, high in wide:
+            if low <= n and m <= high:
+                break
+        else:
+            return False
+    return True
 
 
 def _addresses_within(narrow: Addresses, wide: Addresses) -> bool:
     if wide.prefixes or wide.sets:
         asked = bool(narrow.prefixes or narrow.sets)
-        if not asked or not set(narrow.sets) <= set(wide.sets):
+        if not asked or not _all_in(narrow.sets, wide.sets):
             return False
         if not _all_covered(narrow.prefixes, wide.prefixes):
             return False
-    return set(wide.not_sets) <= set(narrow.not_sets) and _all_covered(
+    return _all_in(wide.not_sets, narrow.not_sets) and _all_covered(
         wide.not_prefixes, narrow.not_prefixes
     )
 
 
+def _all_in(inner: Sequence[str], outer: Sequence[str]) -> bool:
+    return not inner or set(inner) <= set(outer)
+
+
 def _all_covered(inner: Iterable[Prefix], outer: Iterable[Prefix]) -> bool:
-    return all(any(each.covers(prefix) for each in outer) for prefix in inner)
+    for prefix in inner:
+        for each in outer:
+            if each.covers(prefix):
+                break
+        else:
+            return False
+    return True
 
 
 def _icmp_within(narrow: IcmpTypes, wide: IcmpTypes) -> bool:
