@@ -242,12 +242,13 @@ class Table:
         value = self.take(key)
         if value is None:
             return None
-        if value == []:
+        if not isinstance(value, list):
+            return self._all(key, [value], read) or None
+        if not value:
             self.wrong(key, "an empty list (leave the key out, or name a value)")
             return None
-        items = value if isinstance(value, list) else [value]
-        found = self._all(key, items, read)
-        return found if len(found) == len(items) else None
+        found = self._all(key, value, read)
+        return found if len(found) == len(value) else None
 
     def all(self, key: str, read: Callable[[Any], T]) -> tuple[T, ...]:
         """Read the value of *key*, or each element if it is a list, which may be empty.

@@ -12,6 +12,7 @@ from wirepath.policy.predicate import Members, Predicate
 from wirepath.policy.sketch import UNKNOWN, Sketch
 
 _IPV4: Final = Prefix.parse("0.0.0.0/0")
+_FAMILY: Final = {True: frozenset({4}), False: frozenset({6})}  # by whether it is IPv4
 _EVERY: Final = (_IPV4, Prefix.parse("::/0"))
 
 
@@ -54,8 +55,8 @@ class Addresses(Predicate):
     @property
     def families(self) -> frozenset[int]:
         """The families, 4 and 6, of the addresses that can satisfy it; sets may hold both."""
-        if self.prefixes and not (self.sets or self.not_sets or self.not_prefixes):
-            return frozenset([prefix.family for prefix in self.prefixes])
+        if len(self.prefixes) == 1 and not (self.sets or self.not_sets or self.not_prefixes):
+            return _FAMILY[self.prefixes[0].is_ipv4]
         return frozenset([family for family in (4, 6) if self._is_left(family)])
 
     # Tells whether what is negated leaves any address of *family*.
