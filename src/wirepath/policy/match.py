@@ -91,9 +91,9 @@ class Match:
         """The zones of conntrack that it asks about; (None,) if it names none."""
         return self.ct_zone.zones if self.ct_zone else (None,)
 
-    def predicates(self) -> Iterator[Predicate]:
-        """Yield the conditions that are present, in a fixed order."""
-        return (predicate for predicate in _values(self) if predicate is not None)
+    def predicates(self) -> list[Predicate]:
+        """Give the conditions that are present, in a fixed order."""
+        return [predicate for predicate in _values(self) if predicate is not None]
 
     def holds(self, packet: Packet, sets: Mapping[str, Members]) -> bool:
         """Tell whether *packet*, which must be IP, matches; *sets* has the contents of all sets."""

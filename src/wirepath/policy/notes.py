@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from wirepath.policy.predicate import Predicate
 
 _Home = tuple[str, int, int]  # the key of an address; bits of its prefix: how many, and which
+_Exact = tuple[int | None, int | None]  # the only protocol and the only dport, if it is one
 _Masks = tuple[tuple[int, int], ...]
 # By protocol: the ICMP of the other IP version, and that version.
 _OF_ONE_FAMILY: Final[Mapping[Ranges, tuple[str, int]]] = {
@@ -129,10 +130,10 @@ def _unreached(policy: Policy) -> Iterator[Problem]:
             text = "never reached: never_block passes all it matches"
             yield policy.problem(text, "rule", number)
             continue
-        predicates = list(rule.match.predicates())
-        keys = frozenset(predicate.key for predicate in predicates)
+        predicates = rule.match.predicates()
+        keys = frozenset([predicate.key for predicate in predicates])
         wider = enders.around(rule.match, keys)
-        effort += len(wider) * sum(len(predicate.words) for predicate in predicates)
+        effort += len(wider) * sum([len(predicate.words) for predicate in predicates])
         if effort > _EFFORT_MAX:
             return
         yield from (policy.problem(text, "rule", number) for text in _ended(rule, wider))
@@ -141,40 +142,63 @@ def _unreached(policy: Policy) -> Iterator[Problem]:
 
 
 class _Ender(NamedTuple):
-    """A rule that ends the walk, with its conditions by cost, as `_by_cost` gives them."""
+    """A rule that ends the walk.
 
+    Attributes:
+        rank: it is compared before those of a higher rank.
+        number: its place among all such rules.
+        rule: the rule.
+        keys: the keys that it matches on.
+        conditions: its conditions, as `_by_cost` gives them.
+    """
+
+    rank: int
+    number: int
     rule: Rule
+    keys: frozenset[str]
     conditions: Sequence[Predicate]
 
 
 class _Enders:
-    """The rules that end the walk, found by the keys they match on and by one of their prefixes."""
+    """The rules that end the walk.
+
+    They are found by one of their prefixes, and by the protocol and the port if they ask for one.
+    """
 
     def __init__(self) -> None:
-        self._at: dict[_Home | None, dict[frozenset[str], list[_Ender]]] = {None: {}}
+        self._at: dict[_Home | None, dict[_Exact, list[_Ender]]] = {None: {}}
         self._ranks: dict[frozenset[str], int] = {}  # of sets of keys, as they came
         self._lengths: set[int] = set()  # of the prefixes in homes
+        self._added = 0
 
     def add(self, rule: Rule, keys: frozenset[str]) -> None:
         """Add *rule*, whose match has *keys*."""
         home = _home(rule.match)
         if home:
             self._lengths.add(home[1])
-        ender = _Ender(rule, _by_cost(rule.match))
-        self._ranks.setdefault(keys, len(self._ranks))
-        self._at.setdefault(home, {}).setdefault(keys, []).append(ender)
+        rank = self._ranks.setdefault(keys, len(self._ranks))
+        ender = _Ender(rank, self._added, rule, keys, _by_cost(rule.match))
+        self._added += 1
+        exact = _single(rule.match.proto), _single(rule.match.dport)
+        self._at.setdefault(home, {}).setdefault(exact, []).append(ender)
 
     def around(self, match: Match, keys: frozenset[str]) -> list[_Ender]:
         """Give the rules that may cover *match*, which has *keys*."""
+        protos = {None, _single(match.proto)}
+        ports = {None, _single(match.dport)}
+        exact = [(proto, port) for proto in protos for port in ports]
         found = [
-            (self._ranks[asked], enders)
-            for home in (None, *self._homes(match))
+            (ender.rank, place, ender.number, ender)
+            for place, home in enumerate((None, *self._homes(match)))
             if home in self._at
-            for asked, enders in self._at[home].items()
-            if asked <= keys
+            for here in (self._at[home],)
+            for each in exact
+            if each in here
+            for ender in here[each]
+            if ender.keys <= keys
         ]
-        found.sort(key=itemgetter(0))
-        return [ender for _, enders in found for ender in enders]
+        found.sort(key=itemgetter(0, 1, 2))
+        return [ender for _, _, _, ender in found]
 
     # Where rules are at home that have a single prefix around those of the match.
     def _homes(self, match: Match) -> Iterator[_Home]:
@@ -184,6 +208,14 @@ class _Enders:
                 for bits in self._lengths:
                     if bits <= inner.bits:
                         yield key, bits, inner.address >> ADDRESS_BITS - bits
+
+
+# The number that a condition asks for; None if it asks for any, or for one of several.
+def _single(numbers: Numbers | None) -> int | None:
+    if numbers is None or len(numbers.ranges) > 1:
+        return None
+    [(low, high)] = numbers.ranges
+    return low if low == high else None
 
 
 # The longer one of the single prefixes that a match asks for.
@@ -200,7 +232,7 @@ def _home(match: Match) -> _Home | None:
 # Yields notes for the hooks at which rules before this one end the walk.
 def _ended(rule: Rule, before: Iterable[_Ender]) -> Iterator[str]:
     reached = set(rule.hooks)
-    for each, conditions in before:
+    for _, _, each, _, conditions in before:
         here = [hook for hook in rule.hooks if hook in reached and hook in each.hooks]
         if here and _cover(conditions, each.match, rule.match):
             where = "" if len(here) == len(rule.hooks) else f" at {' and '.join(here)}"
