@@ -9,14 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from wirepath.plan import actions, sets
-from wirepath.plan.classifier import split
-from wirepath.plan.hook import HookPlan, plan_hook
+from wirepath.plan import actions, sets, split
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
     from wirepath.net import Hook, Link
+    from wirepath.plan.hook import HookPlan
     from wirepath.plan.slots import Slots
     from wirepath.plan.tables import Plan
     from wirepath.policy import Policy
@@ -62,7 +61,7 @@ def fit(policy: Policy, members: Members, slots: Slots) -> Tables:
     """
     tables = sets.build(members, slots.secret)
     for hook in policy.hooks:
-        split(policy.at(hook))
+        split.split(policy.at(hook))
     actions.states(policy, slots, cpus=1)
     return tables
 
@@ -91,6 +90,8 @@ def plan(
     Raises:
         RequestError: the policy asks for more than the tables hold.
     """
+    from wirepath.plan.hook import plan_hook
+
     tables = sets.build(members, slots.secret)
     return Planned(
         policy=policy,

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from wirepath.errors import RequestError
-from wirepath.plan.clauses import CT_DIMENSIONS, AskSets, clauses_of
+from wirepath.plan.clauses import CT_DIMENSIONS, AskSets
 from wirepath.plan.filing import Filing, file_away
 from wirepath.plan.rows import row_words, rows_of_runs, rows_of_sets, summary_words
-from wirepath.plan.spaces import Flags, Literals, Numbers, Space, number_space
+from wirepath.plan.spaces import Flags, Numbers, Space, number_space
+from wirepath.plan.split import split
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -19,10 +19,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from wirepath.plan.clauses import Ask, Clause
-    from wirepath.plan.spaces import Runs
+    from wirepath.plan.split import Literals, Runs
     from wirepath.policy import Policy
 
-CLAUSES_MAX: Final = 32_768  # the same in bpf/rules/clauses.h
 SET_DIMENSIONS: Final = ("src_set", "dst_set")
 
 # (largest value, whether a packet may lack it) of the dimensions that are plain numbers.
@@ -97,20 +96,6 @@ class Classifier:
         return np.array(masks, dtype=np.uint64)
 
 
-class Split(NamedTuple):
-    """The clauses of a policy.
-
-    Attributes:
-        clauses: in file order.
-        asks: by dimension, what clauses ask for.
-        literals: the policy's own prefixes.
-    """
-
-    clauses: Sequence[Clause]
-    asks: Mapping[str, set[Ask]]
-    literals: Literals
-
-
 def lower(policy: Policy, set_masks: Sequence[int], set_room: int) -> Classifier:
     """Lower the rules of *policy*.
 
@@ -156,31 +141,6 @@ def lower(policy: Policy, set_masks: Sequence[int], set_room: int) -> Classifier
         summary_words=summary_words(words),
         needs=needs,
     )
-
-
-def split(policy: Policy) -> Split:
-    """Split the rules of *policy*, which is that of one hook, as far as they can be too many.
-
-    Raises:
-        RequestError: the policy asks for more than the tables hold.
-    """
-    clauses = clauses_of(policy)
-    if len(clauses) > CLAUSES_MAX:
-        raise RequestError(
-            f"lower {policy.file}: its rules make {len(clauses)} clauses, at most {CLAUSES_MAX} fit"
-            " (write dport instead of port, or put prefixes into sets)"
-        )
-    asks = _asks(clauses)
-    literals = Literals({*asks.get("src", ()), *asks.get("dst", ())}, policy.datapath.never_block)
-    return Split(clauses, asks, literals)
-
-
-def _asks(clauses: Sequence[Clause]) -> dict[str, set[Ask]]:
-    asks: dict[str, set[Ask]] = {}
-    for clause in clauses:
-        for dimension, ask in clause.asks.items():
-            asks.setdefault(dimension, set()).add(ask)
-    return asks
 
 
 def _spaces(asks: Mapping[str, set[Ask]], literals: Literals) -> dict[str, Space]:

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from wirepath.plan.spaces import Runs, Space
+    from wirepath.plan.spaces import Space
+    from wirepath.plan.split import Runs
 
 LISTED: Final = ("src", "dst", "dport", "sport")
 BLOCK: Final = 4  # candidates a block; this and the next three: candidates.h and lanes.h

@@ -220,13 +220,13 @@ def _single(numbers: Numbers | None) -> int | None:
 
 # The longer one of the single prefixes that a match asks for.
 def _home(match: Match) -> _Home | None:
-    single = [
-        (addresses.key, prefix.bits, prefix.address >> ADDRESS_BITS - prefix.bits)
-        for addresses in (match.src, match.dst)
-        if addresses and len(addresses.prefixes) == 1 and not addresses.sets
-        for prefix in addresses.prefixes
-    ]
-    return max(single, key=itemgetter(1), default=None)
+    home = None
+    for addresses in (match.src, match.dst):
+        if addresses and len(addresses.prefixes) == 1 and not addresses.sets:
+            prefix = addresses.prefixes[0]
+            if home is None or prefix.bits > home[1]:
+                home = addresses.key, prefix.bits, prefix.address >> ADDRESS_BITS - prefix.bits
+    return home
 
 
 # Yields notes for the hooks at which rules before this one end the walk.
