@@ -242,8 +242,12 @@ class Table:
         value = self.take(key)
         if value is None:
             return None
-        if not isinstance(value, list):
-            return self._all(key, [value], read) or None
+        if not isinstance(value, list):  # as most are
+            try:
+                return (read(value),)
+            except RequestError as error:
+                self.wrong(key, str(error), 0)
+                return None
         if not value:
             self.wrong(key, "an empty list (leave the key out, or name a value)")
             return None

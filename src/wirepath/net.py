@@ -18,6 +18,7 @@ _MAPPED_BITS = 96
 _ALL_ONES = (1 << ADDRESS_BITS) - 1
 _MASKS = tuple(_ALL_ONES ^ (_ALL_ONES >> bits) for bits in range(ADDRESS_BITS + 1))
 _OCTET = r"(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
+_PREFIX4 = re.compile(r"\.".join([_OCTET] * 4) + r"(?:/([12]?[0-9]|3[0-2]))?")
 _QUADS = re.compile(r"\.".join([_OCTET] * 4))
 
 # The lower-case names of the enums in bpf/packet/verdict.h; tests/unit/test_net.py compares them.
@@ -135,6 +136,17 @@ class Prefix:
             RequestError: *text* is not a prefix, has host bits set, or is IPv4 in IPv6 form; the
                 message says what to write instead.
         """
+        if found := _PREFIX4.fullmatch(text):
+            a, b, c, d, length = found.groups()
+            address = _MAPPED | int(a) << 24 | int(b) << 16 | int(c) << 8 | int(d)
+            bits = _MAPPED_BITS + int(length) if length else ADDRESS_BITS
+            if address & _MASKS[bits] == address:
+                return cls(address, bits)
+        return cls._parse(text)
+
+    # Reads what is not IPv4, or not right.
+    @classmethod
+    def _parse(cls, text: str) -> Self:
         head, slash, length = text.partition("/")
         address = parse_address(head)
         if not slash:

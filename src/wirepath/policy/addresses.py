@@ -13,6 +13,7 @@ from wirepath.policy.sketch import UNKNOWN, Sketch
 
 _IPV4: Final = Prefix.parse("0.0.0.0/0")
 _FAMILY: Final = {True: frozenset({4}), False: frozenset({6})}  # by whether it is IPv4
+_MARKS: Final = ("!", "@", "")
 _EVERY: Final = (_IPV4, Prefix.parse("::/0"))
 
 
@@ -78,6 +79,8 @@ class Addresses(Predicate):
 def _read(value: Any, known_sets: Collection[str]) -> tuple[str, Prefix | str]:
     # Returns the word, and the prefix or set name that it stands for.
     word = string(value)
+    if word[:1] not in _MARKS:
+        return word, Prefix.parse(word)
     bare = word.removeprefix("!")
     if not bare.startswith("@"):
         return word, Prefix.parse(bare)
