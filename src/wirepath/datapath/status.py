@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from wirepath.datapath import answers, tags
-from wirepath.datapath.generation.loading import BOUND
+from wirepath.datapath.generation.pinned import BOUND
 from wirepath.datapath.live import counters
 from wirepath.datapath.live.ban_view import BanView
 from wirepath.datapath.live.set_view import SetView

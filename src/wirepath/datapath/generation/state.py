@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import secrets
+import os
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
@@ -32,12 +32,12 @@ ALWAYS: Final = (
 """Maps that every generation takes over from the previous one."""
 STATE: Final = (*ALWAYS, "bans", *STATES)
 """Maps that packets or operators write."""
-_BITS: Final = 64
+_BYTES: Final = 8
 
 
 def first_slots(policy: Policy) -> Slots:
     """Assign slots to the names of *policy* on an interface where nothing serves yet."""
-    secret = [secrets.randbits(_BITS) | 1 for _ in range(SECRETS)]
+    secret = [int.from_bytes(os.urandom(_BYTES), "little") | 1 for _ in range(SECRETS)]
     return Slots.first(policy, secret=secret, now_ns=clock.monotonic_ns())
 
 
