@@ -8,10 +8,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-import subject
 from cases.blocklist import HOSTS, listing
 from results import Table, timed, times
-from wire import IFNAME, wire
+from wirepath.bench import subject
+from wirepath.bench.wire import IFNAME, wire
 from wirepath.lab.traffic import addresses, random_sources
 
 _COMMANDS: Final = (

@@ -372,5 +372,5 @@ def test_fast_commands_import_little(up: Host, arguments: tuple[str, ...]) -> No
     assert done.returncode == 0
     imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
     assert "wirepath.datapath" in imported
-    heavy = {"numpy", "pyroute2", "rich", "tomllib", "wirepath.policy", "wirepath.plan"}
+    heavy = {"numpy", "pyroute2", "rich", "tomllib", "tomli", "wirepath.policy", "wirepath.plan"}
     assert not heavy & imported

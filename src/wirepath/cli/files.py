@@ -3,7 +3,9 @@
 import io
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from errno import EISDIR
 from pathlib import Path
 
 from wirepath.errors import RequestError, errno_name
@@ -33,23 +35,54 @@ def write(file: Path, parts: Iterable[bytes]) -> None:
     Raises:
         RequestError: the file cannot be written.
     """
-    try:
-        if file.exists() and not file.is_file():
-            with io.BufferedWriter(open_output(file)) as to:  # a pipe or a terminal
+    with _writing(file):
+        if _is_stream(file):
+            with io.BufferedWriter(open_output(file)) as to:
                 to.writelines(parts)
             return
-        place = file.resolve()
-        fresh = place.with_name(f"{place.name}.{os.getpid()}")
-        try:
+        with _next_to(file) as fresh:
             with fresh.open("xb") as to:
                 to.writelines(parts)
                 to.flush()
                 os.fsync(to.fileno())
-            fresh.replace(place)
-        finally:
-            fresh.unlink(missing_ok=True)
+            fresh.replace(file.resolve())
+
+
+def check_writable(file: Path) -> None:
+    """Check that :func:`write` could write a file, before work whose result goes there.
+
+    Raises:
+        RequestError: the file cannot be written.
+    """
+    with _writing(file):
+        if file.is_dir():
+            raise IsADirectoryError(EISDIR, os.strerror(EISDIR))
+        if not _is_stream(file):
+            with _next_to(file) as fresh:
+                fresh.touch(exist_ok=False)
+
+
+@contextmanager
+def _writing(file: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         raise _refused(f"write {file}", error, "name a file that can be written") from error
+
+
+def _is_stream(file: Path) -> bool:
+    return file.exists() and not file.is_file()  # a pipe or a terminal
+
+
+# A file for what is to replace *file*; gone afterwards.
+@contextmanager
+def _next_to(file: Path) -> Iterator[Path]:
+    place = file.resolve()
+    fresh = place.with_name(f"{place.name}.{os.getpid()}")
+    try:
+        yield fresh
+    finally:
+        fresh.unlink(missing_ok=True)
 
 
 def _refused(doing: str, error: OSError, cure: str) -> RequestError:

@@ -48,14 +48,16 @@ def table(titles: Sequence[str], rows: Iterable[Sequence[Cell]]) -> None:
     found = [tuple(row) for row in rows]
     if not found:
         return
-    lines = [tuple(titles), *(tuple(map(_cell, row)) for row in found)]
-    columns = list(zip(*found, strict=True))
-    right = [any(isinstance(value, int) for value in column) for column in columns]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    for each in lines:
-        cells = zip(each, widths, right, strict=True)
-        padded = (cell.rjust(width) if r else cell.ljust(width) for cell, width, r in cells)
-        print("  ".join(padded).rstrip())
+    columns = [
+        _aligned([title, *map(_cell, values)], right=any(isinstance(each, int) for each in values))
+        for title, values in zip(titles, zip(*found, strict=True), strict=True)
+    ]
+    print("\n".join("  ".join(row).rstrip() for row in zip(*columns, strict=True)))
+
+
+def _aligned(cells: Sequence[str], *, right: bool) -> list[str]:
+    width = max(map(len, cells))
+    return [cell.rjust(width) if right else cell.ljust(width) for cell in cells]
 
 
 class HookColumn(NamedTuple):
