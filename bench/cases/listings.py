@@ -8,10 +8,10 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Final, NamedTuple
 
-import subject
 from cases.commands import installed
 from results import Row, Table, times
-from wire import IFNAME, wire
+from wirepath.bench import subject
+from wirepath.bench.wire import IFNAME, wire
 from wirepath.lab.traffic import addresses, random_sources
 
 _MANY: Final = 1_000_000

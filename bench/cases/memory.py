@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Final
 
 from results import Row, Table
-from wire import IFNAME, wire
+from wirepath.bench.wire import IFNAME, wire
 from wirepath.datapath import Datapath
 from wirepath.lab.traffic import addresses, random_sources
 from wirepath.policy import Policy
