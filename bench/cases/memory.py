@@ -4,9 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from wire import IFNAME, wire
-
 from results import Row, Table
+from wirepath.bench.wire import IFNAME, wire
 from wirepath.datapath import Datapath
 from wirepath.lab.traffic import addresses, random_sources
 from wirepath.policy import Policy
