@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Final
 
 import rulesets
-import subject
 from cases.blocklist import HOSTS, listing
 from results import Table, times
-from wire import IFNAME, wire
+from wirepath.bench import subject
+from wirepath.bench.wire import IFNAME, wire
 from wirepath.lab.traffic import addresses, random_sources
 
 _MANY: Final = 10_000
@@ -79,13 +79,23 @@ def measure(directory: Path, repetitions: int) -> Iterator[Table]:
     yield costs.table("commands that read rules: CPU from start to exit")
 
 
+def installed(compiled: Path) -> dict[str, str]:
+    """Return an environment in which commands run as those of an installed package.
+
+    Modules are compiled, into *compiled*, and output is buffered, whatever the environment of this
+    process says.
+    """
+    environment = {**os.environ, "PYTHONPYCACHEPREFIX": str(compiled)}
+    for name in ("PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED"):
+        environment.pop(name, None)
+    return environment
+
+
 class _Costs:
-    # The CPU times of commands, in seconds. Modules are compiled, as in an installed package, even
-    # if the environment prevents it; the first round does that, so it does not count.
+    # The CPU times of commands, in seconds. The first round compiles modules, so it does not count.
     def __init__(self, compiled: Path) -> None:
         self._runs: dict[str, list[float]] = {}
-        self._environment = {**os.environ, "PYTHONPYCACHEPREFIX": str(compiled)}
-        self._environment.pop("PYTHONDONTWRITEBYTECODE", None)
+        self._environment = installed(compiled)
 
     def wirepath(self, name: str, number: int, *arguments: str | Path) -> None:
         argv = [sys.executable, "-m", "wirepath", *map(str, arguments)]

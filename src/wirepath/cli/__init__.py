@@ -55,6 +55,7 @@ COMMANDS: Final = {
     "unban": Command("bans:unban", "lift a ban"),
     "bans": Command("bans:bans", "list the bans in force"),
     "doctor": Command("doctor:doctor", "say what works here, what does not, and what to do"),
+    "bench": Command("bench:bench", "measure what packets cost here, next to other filters"),
     "lab": Command("lab:lab", "build a network in namespaces to try things in"),
 }
 """Every command, in the order of ``wirepath --help``."""

@@ -20,6 +20,19 @@ def document(values: Any) -> None:
     print(json.dumps(values))
 
 
+def long_document(values: dict[str, Any], name: str, parts: Iterable[str]) -> None:
+    """Print *values* and an array *name* as one line of JSON; its elements come in *parts*."""
+    head = json.dumps(values | {name: []}).removesuffix("]}")
+    sys.stdout.write(head)
+    sys.stdout.writelines(parts)
+    sys.stdout.write("]}\n")
+
+
+def parts(of_text: Iterable[str]) -> None:
+    """Print a long text that comes in parts, with its line ends."""
+    sys.stdout.writelines(of_text)
+
+
 def line(text: str = "") -> None:
     """Print *text* as one line, whatever is in it."""
     print(printable(text))

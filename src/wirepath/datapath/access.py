@@ -74,10 +74,10 @@ class Access:
             with self.serving() as handles:
                 yield handles
 
-    def rebuild(self, handles: Handles, members: Members) -> None:
+    def rebuild(self, handles: Handles, members: Members, *, bans: int = 0) -> None:
         """Replace the generation of *handles* by one with the same policy and new set *members*.
 
-        The caller holds the lock.
+        It has room for *bans* bans, at least. The caller holds the lock.
 
         Raises:
             AttachError: no packet reaches the program; nothing has changed.
@@ -87,7 +87,7 @@ class Access:
             raise AttachError(self.iface, what=f"nothing changed: {_unfiltered(self.iface, loss)}")
         from wirepath.datapath import change
 
-        change.rebuild(self.pins, handles, members)
+        change.rebuild(self.pins, handles, members, bans=bans)
 
     def serving(self) -> Handles:
         """Open handles of the serving generation; the caller holds the lock.

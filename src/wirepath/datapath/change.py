@@ -92,8 +92,14 @@ def swap(pins: Pins, handles: Handles, order: Order) -> None:
     log.info("swapped %s to generation %d", handles.iface, number)
 
 
-def rebuild(pins: Pins, handles: Handles, members: Members) -> None:
+def rebuild(pins: Pins, handles: Handles, members: Members, *, bans: int = 0) -> None:
     """Replace the generation of *handles* by one with the same policy and new set *members*.
+
+    Args:
+        pins: the pins of its network namespace.
+        handles: handles of the serving generation.
+        members: the contents of its sets.
+        bans: how many bans there has to be room for, at least.
 
     Raises:
         KernelError: the kernel refuses it; the old generation continues to serve.
@@ -112,6 +118,7 @@ def rebuild(pins: Pins, handles: Handles, members: Members) -> None:
         mode=manifest.mode,
         link=link_of(Interface.of(handles.device), policy),
         tc=manifest.tc,
+        bans=bans,
     )
     swap(pins, handles, order)
 

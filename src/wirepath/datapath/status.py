@@ -224,5 +224,6 @@ def full_warnings(bans: Usage) -> list[str]:
     if bans.used >= _NEARLY_FULL * bans.room:
         found.append(f"bans: {bans.used} of {bans.room} used ({_LIFT})")
     if bans.refused:
-        found.append(f"bans: {bans.refused} of limits refused, the table was full ({_LIFT})")
+        what = "the table was full, or the kernel had no memory"
+        found.append(f"bans: {bans.refused} of limits refused, {what} ({_LIFT})")
     return found

@@ -108,7 +108,7 @@ def plan(
             )
             for hook in hooks or policy.hooks
         },
-        shared=sets.plan_sets(tables),
+        shared=sets.plan_sets(tables, changing=bool(policy.sets)),
         states=actions.states(policy, slots, cpus),
         ban_lengths=actions.ban_lengths(policy),
         tables=tables,
