@@ -17,10 +17,11 @@ from typing import TypeVar
 
 from wirepath.bench.tools import Lacking
 from wirepath.bench.wire import IFNAME, Wire, wire
+from wirepath.kernel import tcx
+from wirepath.kernel.clsact import Filter
 from wirepath.kernel.links import Mode, XdpLink
 from wirepath.kernel.object import Object
 from wirepath.kernel.object_file import object_file
-from wirepath.kernel.tcx import TcxLink
 from wirepath.lab.flood import Flood
 from wirepath.lab.traffic import Traffic
 from wirepath.net import Hook
@@ -167,12 +168,18 @@ def _attached(
     ifindex = socket.if_nametoindex(ifname)
     with Object.load(path, constants=constants, programs=[name]) as loaded:
         it = loaded.programs[name]
-        with (
-            XdpLink.attach(it, ifindex, mode)
-            if hook == "ingress"
-            else TcxLink.attach(it, ifindex, hook)
-        ):
-            yield
+        if hook == "ingress":
+            with XdpLink.attach(it, ifindex, mode):
+                yield
+        elif tcx.supported():
+            with tcx.TcxLink.attach(it, ifindex, hook):
+                yield
+        else:
+            place = Filter.attach(it, ifindex, hook)
+            try:
+                yield
+            finally:
+                place.detach()
 
 
 def compare(
