@@ -19,7 +19,7 @@ from wirepath.bench.tools import Lacking
 
 CASES: Final = (
     "blocklist", "prefixes", "rules", "bans", "limits", "caps", "wireguard", "synflood", "edge",
-    "tc", "mirrors", "changes", "commands", "replay",
+    "tc", "mirrors", "changes", "commands", "listings", "memory", "replay",
 )  # fmt: skip
 _REPETITIONS: Final = 15
 _QUICK: Final = 5

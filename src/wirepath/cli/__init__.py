@@ -20,7 +20,7 @@ from importlib import import_module
 from typing import Final, NamedTuple
 
 import wirepath
-from wirepath.cli.parser import Parser, nearest
+from wirepath.cli.parser import Parser, RawHelpFormatter, nearest
 from wirepath.errors import KernelError, PolicyError, RequestError, WirepathError, printable
 
 INTERRUPTED: Final = 130
@@ -154,7 +154,7 @@ def _top() -> Parser:
         usage="wirepath [-v] COMMAND ...",
         description="One policy file in, one verified eBPF datapath out.",
         epilog=f"commands:\n{listed}\n\n`wirepath COMMAND --help` shows its arguments.",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=RawHelpFormatter,
     )
     version = f"wirepath {wirepath.__version__}"
     top.add_argument("--version", action="version", version=version)

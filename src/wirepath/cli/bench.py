@@ -37,7 +37,7 @@ def _bench(options: Namespace) -> int:
     with advancing("bench") as tell:
         outcome = contest.run(effort, tell, quick=options.quick)
     if options.svg:
-        files.write(options.svg, picture.picture(outcome).encode())
+        files.write(options.svg, [picture.picture(outcome).encode()])
     doubts = trust.doubts(outcome)
     if options.json:
         show.document(

@@ -3,7 +3,7 @@
 import io
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from errno import EISDIR
 from pathlib import Path
@@ -29,8 +29,8 @@ def read(file: Path) -> bytes:
         raise _refused(f"read {file}", error, "name a file that can be read") from error
 
 
-def write(file: Path, text: bytes) -> None:
-    """Replace the contents of a file by *text*; if that fails, the file stays as it was.
+def write(file: Path, parts: Iterable[bytes]) -> None:
+    """Replace the contents of a file by *parts*, joined; if that fails, the file stays as it was.
 
     Raises:
         RequestError: the file cannot be written.
@@ -38,11 +38,11 @@ def write(file: Path, text: bytes) -> None:
     with _writing(file):
         if _is_stream(file):
             with io.BufferedWriter(open_output(file)) as to:
-                to.write(text)
+                to.writelines(parts)
             return
         with _next_to(file) as fresh:
             with fresh.open("xb") as to:
-                to.write(text)
+                to.writelines(parts)
                 to.flush()
                 os.fsync(to.fileno())
             fresh.replace(file.resolve())
