@@ -188,8 +188,8 @@ docs: setup ## check the links and commands in the docs
 	@$(PYTEST) --quiet tests/unit/test_docs.py tests/unit/test_pictures.py
 
 .PHONY: pictures
-pictures: setup ## the pictures of the README, made again: docs/pictures/*.svg; as root
-	@$(BIN)/python docs/pictures/rules.py
+pictures: setup ## the pictures of README and docs, made again: docs/pictures/*.svg; as root
+	@$(BIN)/python bench/pictures.py
 	$(BIN)/python docs/pictures/top.py
 
 .PHONY: clean

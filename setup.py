@@ -12,11 +12,13 @@ from setuptools import setup
 from setuptools.command.bdist_wheel import bdist_wheel
 from setuptools.command.build_py import build_py
 
-OBJECTS = tuple(Path(f"build/{name}.bpf.o") for name in ("datapath", "mirror", "flood", "port"))
+OBJECTS = tuple(
+    Path(f"build/{name}.bpf.o") for name in ("datapath", "mirror", "flood", "port", "bare")
+)
 
 
 class BuildWithObjects(build_py):
-    """Compile the data plane and the lab's programs, and copy them into the package."""
+    """Compile the data plane and the programs of lab and bench, and copy them into the package."""
 
     def run(self) -> None:
         # The job server of an outer make is not available to this one.

@@ -2,6 +2,7 @@
 
 import json
 import platform
+import shutil
 import statistics
 import subprocess
 import time
@@ -10,7 +11,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from path import Cost
+from wirepath.bench.path import Cost
 
 HERE: Final = Path(__file__).parent
 
@@ -138,6 +139,8 @@ def provenance() -> dict[str, Any]:
 
 
 def _first_line(*argv: str) -> str:
+    if not shutil.which(argv[0]):
+        return "not installed"
     done = subprocess.run(argv, cwd=HERE, capture_output=True, text=True, check=False)
     return done.stdout.partition("\n")[0]
 

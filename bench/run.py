@@ -1,8 +1,8 @@
 """Measure wirepath on this machine: ``python bench/run.py [CASE ...]``.
 
 All subjects of a comparison run in turn in one process; figures are medians.  They are printed with
-their goals and appended to ``bench/results/CASE.jsonl``.  Needs root and a machine without other
-load.
+their goals and appended to ``bench/results/CASE.jsonl``, and the pictures of the cases are drawn.
+Needs root and a machine without other load.
 """
 
 import argparse
@@ -13,11 +13,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from pictures import DRAWN
 from results import Table, keep, provenance
+from wirepath.bench.tools import Lacking
 
 CASES: Final = (
-    "blocklist", "rules", "limits", "caps", "wireguard", "synflood", "edge",
-    "tc", "mirrors", "changes", "commands", "replay",
+    "blocklist", "prefixes", "rules", "bans", "limits", "caps", "wireguard", "synflood", "edge",
+    "tc", "mirrors", "changes", "commands", "listings", "memory", "replay",
 )  # fmt: skip
 _REPETITIONS: Final = 15
 _QUICK: Final = 5
@@ -42,6 +44,10 @@ def main() -> int:
             if not asked.no_record:
                 keep(case, table)
             missed += sum(row.met is False for row in table.rows)
+    if not asked.no_record:
+        for picture in DRAWN:
+            if picture.name in (asked.cases or CASES):
+                print(picture.draw())
     print(f"\n{missed} goals missed" if missed else "\nall goals met")
     return 1 if missed else 0
 
@@ -49,7 +55,14 @@ def main() -> int:
 def _measure(case: str, repetitions: int) -> Iterator[Table]:
     module = importlib.import_module(f"cases.{case}")
     with tempfile.TemporaryDirectory(prefix="wirepath-bench-") as directory:
-        yield from module.measure(Path(directory), repetitions)
+        try:
+            yield from module.measure(Path(directory), repetitions)
+        except Lacking as error:
+            print(f"\n{case}: the rest is left out: {error}")
+        except FileNotFoundError as error:
+            if "/" in str(error.filename):  # no command, so a file of the case itself
+                raise
+            print(f"\n{case}: the rest is left out: {error.filename}: not installed")
 
 
 if __name__ == "__main__":

@@ -8,11 +8,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-import peers
-import subject
-from path import BARE, Subject, compare, program
 from results import Table, costs
-from wire import ADDRESS, MAC
+from wirepath.bench import peers, subject
+from wirepath.bench.path import BARE, Subject, compare, program
+from wirepath.bench.wire import ADDRESS, MAC
 from wirepath.lab.traffic import Traffic, addresses, from_sources, random_sources, udp
 
 HOSTS = 100_000
@@ -43,10 +42,10 @@ def measure(directory: Path, repetitions: int) -> Iterator[Table]:
         "1,000,000 hosts, every packet listed, 1,000,000 sources",
         directory, repetitions, addresses(many), many,
     )  # fmt: skip
-    mixed, inside = _mixed(HOSTS)
+    prefixes, inside = mixed(HOSTS)
     yield _against(
         "100,000 prefixes of /12 to /32 and IPv6, every packet listed",
-        directory, repetitions, mixed, inside,
+        directory, repetitions, prefixes, inside,
     )  # fmt: skip
     yield _misses(directory, repetitions, hosts, many)
     for count, goal in _IPV6_GOALS.items():
@@ -96,8 +95,8 @@ def _against(
     return costs(title, measured, {"wirepath": goal} if goal else None)
 
 
-def _mixed(count: int) -> tuple[list[str], NDArray[np.uint8]]:
-    # Returns prefixes, and one source address inside each IPv4 prefix.
+def mixed(count: int) -> tuple[list[str], NDArray[np.uint8]]:
+    """Draw prefixes of /12 to /32 and of IPv6; return them, and a source in each of IPv4."""
     rng = np.random.default_rng(1)
     lengths = rng.choice(
         [12, 16, 20, 22, 24, 28, 32], count, p=[0.001, *[0.083] * 3, 0.35, 0.1, 0.3]

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Final
 
 import routed
-from path import Cost
 from results import Row, Table, costs
-from wire import ADDRESS, MAC
+from wirepath.bench.path import Cost
+from wirepath.bench.wire import ADDRESS, MAC
 from wirepath.datapath import Datapath
 from wirepath.datapath.generation.load import Generation
 from wirepath.lab.traffic import udp

@@ -10,7 +10,7 @@ from typing import Final
 import rulesets
 from cases.blocklist import HOSTS, MANY, OTHERS, listing
 from results import Row, Table, timed, times
-from wire import ADDRESS, IFNAME, MAC, Wire, wire
+from wirepath.bench.wire import ADDRESS, IFNAME, MAC, Wire, wire
 from wirepath.datapath import Datapath
 from wirepath.lab.flood import Flood
 from wirepath.lab.traffic import addresses, from_sources, random_sources, udp

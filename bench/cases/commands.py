@@ -8,10 +8,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-import subject
 from cases.blocklist import HOSTS, listing
 from results import Table, timed, times
-from wire import IFNAME, wire
+from wirepath.bench import subject
+from wirepath.bench.wire import IFNAME, wire
 from wirepath.lab.traffic import addresses, random_sources
 
 _COMMANDS: Final = (
@@ -44,8 +44,17 @@ def measure(directory: Path, repetitions: int) -> Iterator[Table]:
     yield Table("commands, from start to exit", rows)
 
 
-# Modules are compiled, as in an installed package, even if the environment prevents it.
-def _run(argv: list[str], *, compiled: Path) -> "subprocess.CompletedProcess[Any]":
+def installed(compiled: Path) -> dict[str, str]:
+    """Return an environment in which commands run as those of an installed package.
+
+    Modules are compiled, into *compiled*, and output is buffered, whatever the environment of this
+    process says.
+    """
     environment = {**os.environ, "PYTHONPYCACHEPREFIX": str(compiled)}
-    environment.pop("PYTHONDONTWRITEBYTECODE", None)
-    return subprocess.run(argv, check=True, stdout=subprocess.DEVNULL, env=environment)
+    for name in ("PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED"):
+        environment.pop(name, None)
+    return environment
+
+
+def _run(argv: list[str], *, compiled: Path) -> "subprocess.CompletedProcess[Any]":
+    return subprocess.run(argv, check=True, stdout=subprocess.DEVNULL, env=installed(compiled))

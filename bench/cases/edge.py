@@ -8,10 +8,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-import subject
-from path import BARE, Subject, compare, program
 from results import Table, costs
-from wire import ADDRESS, MAC
+from wirepath.bench import subject
+from wirepath.bench.path import BARE, Subject, compare, program
+from wirepath.bench.wire import ADDRESS, MAC
 from wirepath.lab.traffic import from_sources, random_sources, udp
 
 _EDGE: Final = Path(__file__).parents[2] / "examples" / "edge.toml"

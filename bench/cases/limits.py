@@ -11,10 +11,10 @@ from typing import Final
 
 import numpy as np
 
-import subject
-from path import BARE, Subject, compare, program
 from results import Row, Table, costs
-from wire import ADDRESS, MAC
+from wirepath.bench import subject
+from wirepath.bench.path import BARE, Subject, compare, program
+from wirepath.bench.wire import ADDRESS, MAC
 from wirepath.datapath.generation.load import Generation
 from wirepath.datapath.live import counters
 from wirepath.kernel.program import Program

@@ -7,12 +7,11 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-import peers
-import subject
 from cases.tc import Way
-from path import BARE, Subject, compare, program
 from results import Table, costs
-from wire import ADDRESS, MAC, past, through, wire
+from wirepath.bench import peers, subject
+from wirepath.bench.path import BARE, Subject, compare, program
+from wirepath.bench.wire import ADDRESS, MAC, past, through, wire
 from wirepath.kernel.tcx import Direction
 from wirepath.lab.traffic import from_sources, random_sources, udp
 

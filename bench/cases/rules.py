@@ -5,12 +5,11 @@ from functools import partial
 from pathlib import Path
 from typing import Final, get_args
 
-import peers
 import rulesets
-import subject
-from path import BARE, Subject, compare, program
 from results import Table, costs
 from rulesets import Kind, Rule
+from wirepath.bench import peers, subject
+from wirepath.bench.path import BARE, Subject, compare, program
 from wirepath.lab.traffic import of_frames
 
 _GOALS: Final = {10: None, 100: None, 1_000: 1.3, 10_000: 1.7}

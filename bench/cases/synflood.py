@@ -15,9 +15,9 @@ from typing import Final
 
 import numpy as np
 
-from path import BARE
 from results import Row, Table
-from wire import ADDRESS, IFNAME, MAC, Wire, wire
+from wirepath.bench.path import BARE
+from wirepath.bench.wire import ADDRESS, IFNAME, MAC, Wire, wire
 from wirepath.datapath import Datapath
 from wirepath.datapath.generation.load import Generation
 from wirepath.kernel.object import Object

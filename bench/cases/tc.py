@@ -14,13 +14,13 @@ from pathlib import Path
 from statistics import mean, median
 from typing import Final
 
-import peers
 import rulesets
-import subject
-from path import BARE, Subject, compare, program
 from results import Row, Table, added, costs
 from rulesets import Rule
-from wire import IFNAME, Wire, home, past, through, wire
+from wirepath.bench import peers, subject
+from wirepath.bench.path import BARE, Subject, compare, program
+from wirepath.bench.tools import Lacking
+from wirepath.bench.wire import IFNAME, Wire, home, past, through, wire
 from wirepath.kernel.object import Object
 from wirepath.kernel.program import Program
 from wirepath.kernel.tcx import Direction
@@ -96,7 +96,7 @@ def _has_flower(rules: Sequence[Rule]) -> bool:
         try:
             with peers.tc_filters(rulesets.flower_filters(rules), "tc_ingress", IFNAME):
                 return True
-        except subprocess.CalledProcessError:
+        except Lacking:
             print("this kernel has no flower (CONFIG_NET_CLS_FLOWER)")
             return False
 

@@ -8,10 +8,10 @@ from pathlib import Path
 from statistics import median
 from typing import Final
 
-import subject
-from path import BARE, Subject, compare, program
 from results import Row, Table, costs
-from wire import ADDRESS, MAC
+from wirepath.bench import subject
+from wirepath.bench.path import BARE, Subject, compare, program
+from wirepath.bench.wire import ADDRESS, MAC
 from wirepath.lab.traffic import Traffic, from_sources, random_sources, udp
 
 _SOURCES: Final = 100_000

@@ -5,7 +5,8 @@
  * A packet that passes ban_filter.h probes once for each prefix length in use,
  * so a short ban holds when a longer one inside it has expired.  User space
  * sweeps expired bans of operators; those of limits go as limits ban others.
- * A full table evicts no ban: it refuses new ones and counts them.
+ * A full table evicts no ban: it refuses new ones and counts them, as it does
+ * when the kernel has no memory; the next packet of the source tries again.
  *
  * User space: wirepath/datapath/live/bans.py
  */
@@ -27,8 +28,13 @@ struct ban {
 	__u64 rule; /* slot + 1 of the rule that imposed it; 0: an operator */
 };
 
+/* Bans take memory as they come; the buckets alone are 16 MiB for BANS_MAX.  So
+ * user space makes the table smaller where no limit bans, and a larger one once
+ * that is full.
+ */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__uint(max_entries, BANS_MAX);
 	__type(key, struct ban_key);
 	__type(value, struct ban);
@@ -49,7 +55,7 @@ struct {
  */
 struct ban_lengths {
 	__u64 made;    /* bans by limits so far */
-	__u64 refused; /* bans of limits that found the table full */
+	__u64 refused; /* bans of limits without room, or memory, in the table */
 	__u32 set;     /* 1: user space has made bans */
 	__u32 count;
 	__u8 bits[BAN_LENGTHS];

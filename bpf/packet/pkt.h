@@ -20,6 +20,7 @@
 #define RULE_NONE      (~0U)
 #define NOTED_MAX      3  /* actions that struct pkt has room for */
 #define DIMENSIONS_MAX 16 /* dimensions that struct pkt has room for */
+#define LISTS_MAX      8  /* lists of candidates: candidates.h */
 #define CT_ZONES 2 /* zones of conntrack that a hook asks about, at most */
 
 const volatile enum hook hook = HOOK_INGRESS;
@@ -53,9 +54,12 @@ enum ct {
 	CT_MAX,
 };
 
-/* The packet's class in each dimension that a rule asks about: dimensions.h. */
+/* The packet's class in each dimension that a rule asks about: dimensions.h; and
+ * the lists of candidates that they lead to, while these are searched.
+ */
 struct classes {
 	__u16 of[DIMENSIONS_MAX]; /* by enum dimension */
+	__u32 list[LISTS_MAX];
 };
 
 /* The byte action that the walk waits for, and where to go on after it. */

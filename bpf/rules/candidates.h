@@ -24,7 +24,6 @@
 
 /* Dimensions that may have lists. */
 #define LISTED_MAX DIMENSION_PROTO
-#define LISTS_MAX  8 /* of a packet: two for each of these */
 #define LISTED                                                               \
 	(1U << DIMENSION_SRC | 1U << DIMENSION_DST | 1U << DIMENSION_SPORT | \
 	 1U << DIMENSION_DPORT)
@@ -88,12 +87,6 @@ static __always_inline __u32 clause_in(const struct block *block, __u32 j)
 	return block->low[j] >> CLAUSE_AT;
 }
 
-/* The lists of one packet. */
-struct found_lists {
-	__u32 list[LISTS_MAX];
-	__u32 count;
-};
-
 /* The lowest clause of @list that holds, from @from to before @end; else @end.
  */
 static __always_inline __u32 lowest_in(__u32 list,
@@ -124,14 +117,13 @@ static __always_inline __u32 lowest_in(__u32 list,
 	return end;
 }
 
-/* Find the packet's lists in the dimensions that have lists.  The first block of
- * each is loaded before any branch depends on one: lists are rarely in the cache,
- * and so their cache misses overlap.
+/* Find the packet's lists in the dimensions that have lists; returns how many.
+ * The first block of each is loaded before any branch depends on one: lists are
+ * rarely in the cache, and so their cache misses overlap.
  */
-static __always_inline void find_lists(struct found_lists *found,
-				       const struct classes *classes)
+static __always_inline __u32 find_lists(struct classes *classes)
 {
-	__u32 filed_by = candidates_config.filed_by;
+	__u32 filed_by = candidates_config.filed_by, count = 0;
 
 #pragma clang loop unroll(full)
 	for (int d = 0; d < LISTED_MAX; d++) {
@@ -145,30 +137,37 @@ static __always_inline void find_lists(struct found_lists *found,
 		of = bpf_map_lookup_elem(&lists, &at);
 		if (!of)
 			continue;
-		found->list[found->count++] = of->wide;
-		found->list[found->count++] = of->narrow;
+		classes->list[count++] = of->wide;
+		classes->list[count++] = of->narrow;
 		at = of->narrow >> LIST_BITS;
 		block = bpf_map_lookup_elem(&blocks, &at);
 		if (block)
 			(void)*(volatile __u64 *)&block->low[0];
 	}
+	return count;
 }
 
 /* The lowest filed clause from @from on that holds, or CLAUSE_NONE. */
-__noinline __u32 next_candidate(const struct classes *classes, __u32 from)
+static __always_inline __u32 lowest_candidate(struct classes *classes,
+					      __u32 from)
 {
-	struct found_lists found = {};
-	__u32 best = CLAUSE_NONE;
+	__u32 best = CLAUSE_NONE, count;
 	__u64 lanes;
 
 	if (!candidates_config.filed_by || !classes)
 		return best;
-	find_lists(&found, classes);
+	count = find_lists(classes);
 	lanes = all_lanes(classes);
 #pragma clang loop unroll(disable)
-	for (__u32 i = 0; i < LISTS_MAX && i < found.count; i++)
-		best = lowest_in(found.list[i], classes, lanes, from, best);
+	for (__u32 i = 0; i < LISTS_MAX && i < count; i++)
+		best = lowest_in(classes->list[i], classes, lanes, from, best);
 	return best;
+}
+
+/* Global, so that the verifier checks it once. */
+__noinline __u32 next_candidate(struct classes *classes, __u32 from)
+{
+	return lowest_candidate(classes, from);
 }
 
 #endif

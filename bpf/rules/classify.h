@@ -36,7 +36,7 @@ static __always_inline __u32 lowest_clause(const struct walk *w)
 /* Find the next match after the rule of @clause. */
 static __always_inline void look_on(struct walk *w, const struct clause *clause)
 {
-	const struct classes *classes = &w->pkt->classes;
+	struct classes *classes = &w->pkt->classes;
 
 	if (has_few_clauses()) {
 		w->left = remaining(w->left, 0, clause->next_resident);
@@ -73,7 +73,7 @@ __noinline int walk_on(struct pkt *pkt, __u32 resident, __u32 filed)
 	if (!pkt)
 		return VERDICT_CONTINUE;
 	if (has_few_clauses()) {
-		w.left = remaining(and_rows(&pkt->classes, 0), 0, resident);
+		w.left = few_from(&pkt->classes, resident);
 	} else {
 		w.resident = next_resident(&pkt->classes, resident);
 		w.filed = next_candidate(&pkt->classes, filed);
@@ -84,12 +84,12 @@ __noinline int walk_on(struct pkt *pkt, __u32 resident, __u32 filed)
 }
 
 /* The first match, with the packet's classes known; or CLAUSE_NONE. */
-static __always_inline __u32 first_of_many(const struct classes *classes)
+static __always_inline __u32 first_of_many(struct classes *classes)
 {
 	__u32 resident = first_resident(classes), filed = CLAUSE_NONE;
 
 	if (candidates_config.lists)
-		filed = next_candidate(classes, 0);
+		filed = lowest_candidate(classes, 0);
 	return filed < resident ? filed : resident;
 }
 

@@ -94,6 +94,14 @@ static __always_inline __u64 few_that_hold(struct pkt *pkt)
 	return and_addresses(&pkt->classes, word);
 }
 
+/* If there are few clauses: those that hold, without those below @from.  Global,
+ * so that its caller has stack to spare.
+ */
+__noinline __u64 few_from(const struct classes *classes, __u32 from)
+{
+	return classes ? remaining(and_rows(classes, 0), 0, from) : 0;
+}
+
 /* The lowest resident clause that holds, from bit @from on; or CLAUSE_NONE.
  * Global, so that the verifier checks it once.
  */

@@ -6,11 +6,11 @@ and nothing raises before the whole document is read.  This module knows TOML, b
 
 import difflib
 import re
-import tomllib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from functools import cached_property
 from typing import Any, Final, TypeVar
 
+from wirepath import toml
 from wirepath.errors import PolicyError, Problem, RequestError, shown
 from wirepath.toml_lines import LineIndex, Path
 
@@ -25,13 +25,15 @@ _DEPTH_MAX: Final = 32
 PROBLEMS_MAX: Final = 1_000
 """A document with more problems is hardly a policy; it is not read to its end."""
 
-# A key of so many parts that reading it would take tomllib, which copies it at each part, too long.
+# A key of so many parts that reading it would take the parser, which copies it at each part, too
+# long.
+_PARTS_MAX: Final = 64
 _LONG_KEY = re.compile(
     r"""(?<![\w"'.-]) (?: (?: [\w-]+ | "[^"\n]*" | '[^'\n]*' ) [ \t]* \. [ \t]* ){64}""",
     re.VERBOSE,
 )
 
-# Cures for syntax errors, by words in the message of tomllib.
+# Cures for syntax errors, by words in the message of the parser.
 _SYNTAX_CURES = {
     "overwrite a value": "this key stands twice: take one out",
     "twice": "this table stands twice: join the two, or use [[...]] for a list of tables",
@@ -64,10 +66,12 @@ class Document:
         Raises:
             PolicyError: the text is not TOML.
         """
-        if deep := _LONG_KEY.search(self._text):
+        if any(line.count(".") >= _PARTS_MAX for line in self._text.split("\n")) and (
+            deep := _LONG_KEY.search(self._text)
+        ):
             raise PolicyError([self._too_deep(self._text.count("\n", 0, deep.start()) + 1)])
         try:
-            values = tomllib.loads(self._text)
+            values = toml.loads(self._text)
         except RecursionError:
             raise PolicyError([self._too_deep()]) from None
         except ValueError as error:  # absurd numbers raise it too
@@ -238,12 +242,17 @@ class Table:
         value = self.take(key)
         if value is None:
             return None
-        if value == []:
+        if not isinstance(value, list):  # as most are
+            try:
+                return (read(value),)
+            except RequestError as error:
+                self.wrong(key, str(error), 0)
+                return None
+        if not value:
             self.wrong(key, "an empty list (leave the key out, or name a value)")
             return None
-        items = value if isinstance(value, list) else [value]
-        found = self._all(key, items, read)
-        return found if len(found) == len(items) else None
+        found = self._all(key, value, read)
+        return found if len(found) == len(value) else None
 
     def all(self, key: str, read: Callable[[Any], T]) -> tuple[T, ...]:
         """Read the value of *key*, or each element if it is a list, which may be empty.

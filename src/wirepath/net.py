@@ -16,7 +16,9 @@ ADDRESS_BITS = 128
 _MAPPED = 0xFFFF << 32
 _MAPPED_BITS = 96
 _ALL_ONES = (1 << ADDRESS_BITS) - 1
+_MASKS = tuple(_ALL_ONES ^ (_ALL_ONES >> bits) for bits in range(ADDRESS_BITS + 1))
 _OCTET = r"(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
+_PREFIX4 = re.compile(r"\.".join([_OCTET] * 4) + r"(?:/([12]?[0-9]|3[0-2]))?")
 _QUADS = re.compile(r"\.".join([_OCTET] * 4))
 
 # The lower-case names of the enums in bpf/packet/verdict.h; tests/unit/test_net.py compares them.
@@ -134,6 +136,17 @@ class Prefix:
             RequestError: *text* is not a prefix, has host bits set, or is IPv4 in IPv6 form; the
                 message says what to write instead.
         """
+        if found := _PREFIX4.fullmatch(text):
+            a, b, c, d, length = found.groups()
+            address = _MAPPED | int(a) << 24 | int(b) << 16 | int(c) << 8 | int(d)
+            bits = _MAPPED_BITS + int(length) if length else ADDRESS_BITS
+            if address & _MASKS[bits] == address:
+                return cls(address, bits)
+        return cls._parse(text)
+
+    # Reads what is not IPv4, or not right.
+    @classmethod
+    def _parse(cls, text: str) -> Self:
         head, slash, length = text.partition("/")
         address = parse_address(head)
         if not slash:
@@ -172,12 +185,12 @@ class Prefix:
     @classmethod
     def around(cls, address: int, bits: int) -> Self:
         """Return the prefix of *bits* bits, 0 to 128, that contains *address*."""
-        return cls(address & _mask(bits), bits)
+        return cls(address & _MASKS[bits], bits)
 
     @property
     def is_ipv4(self) -> bool:
         """Whether its addresses are IPv4."""
-        return self.bits >= _MAPPED_BITS and is_ipv4(self.address)
+        return self.bits >= _MAPPED_BITS and self.address >> 32 == _MAPPED >> 32
 
     @property
     def family(self) -> Literal[4, 6]:
@@ -187,17 +200,17 @@ class Prefix:
     @property
     def last(self) -> int:
         """Its last address."""
-        return self.address | (_ALL_ONES ^ _mask(self.bits))
+        return self.address | (_ALL_ONES ^ _MASKS[self.bits])
 
     def __contains__(self, address: int) -> bool:
-        return address & _mask(self.bits) == self.address and is_ipv4(address) == self.is_ipv4
+        return address & _MASKS[self.bits] == self.address and is_ipv4(address) == self.is_ipv4
 
     def covers(self, other: "Prefix") -> bool:
         """Tell whether every address of *other* is in this prefix."""
         return (
             self.bits <= other.bits
+            and other.address & _MASKS[self.bits] == self.address
             and self.is_ipv4 == other.is_ipv4
-            and other.address & _mask(self.bits) == self.address
         )
 
     def __str__(self) -> str:
@@ -212,10 +225,6 @@ class Prefix:
 
 AnyPrefix = Prefix | str | IPv4Address | IPv6Address | IPv4Network | IPv6Network
 """The types that functions accept as a prefix."""
-
-
-def _mask(bits: int) -> int:
-    return _ALL_ONES ^ (_ALL_ONES >> bits)
 
 
 class Datagram(NamedTuple):

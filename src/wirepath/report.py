@@ -68,7 +68,7 @@ def check(policy: Policy, *, skip_bad: bool = False, yes: bool = False) -> Repor
     Raises:
         PolicyError: a set file has bad lines, or the policy asks for more than the tables hold.
     """
-    from wirepath.plan import plan
+    from wirepath.plan import fit
     from wirepath.plan.set_files import read_contents
     from wirepath.plan.slots import SECRETS, Slots
     from wirepath.policy.notes import notes
@@ -76,7 +76,6 @@ def check(policy: Policy, *, skip_bad: bool = False, yes: bool = False) -> Repor
 
     slots = Slots.first(policy, secret=[1] * SECRETS, now_ns=0)
     contents = read_contents(policy, skip_bad=skip_bad, yes=yes)
-    planned = plan(policy, contents.members, slots)
-    with offline(planned.tables) as sets:
+    with offline(fit(policy, contents.members, slots)) as sets:
         counts = dict(zip(policy.sets, sets.counts(), strict=False))
     return Report(policy, counts, (*notes(policy, counts), *contents.notes))

@@ -253,6 +253,7 @@ def test_no_root(host: Host, policy: Path, as_nobody: Callable[..., Ended]) -> N
         ("set", "list"),
         ("test", "192.0.2.1"),
         ("lab", "up"),
+        ("bench", "--quick"),
     ):
         said = as_nobody(*arguments).refused(1)
         assert "root" in said, arguments

@@ -253,7 +253,7 @@ def test_a_fifo_that_nothing_reads(
         said = here("replay", policy, capture, "--model", option, fifo).refused(2)
         assert said == f"write {fifo}: {why}"
     with pytest.raises(RequestError) as caught:  # as `set dump -o` and `bans --save` do
-        files.write(fifo, b"192.0.2.1")
+        files.write(fifo, [b"192.0.2.1"])
     assert str(caught.value) == f"write {fifo}: {why}"
 
 

@@ -1,5 +1,6 @@
 """The life of a datapath on the command line: every command, with real packets."""
 
+import json
 import re
 import subprocess
 import sys
@@ -238,6 +239,24 @@ def test_sets(up: Host, tmp_path: Path) -> None:
     assert up("set", "list", "--json").json() == {"iface": "wp0", "sets": {"bad": 1}}
 
 
+def test_a_large_set_is_dumped_in_parts(up: Host, tmp_path: Path) -> None:
+    """Lines and JSON have nothing between the parts that is not between other prefixes."""
+    file, copy = tmp_path / "hosts.txt", tmp_path / "copy.txt"
+    hosts = [f"10.0.{n // 256}.{n % 256}" for n in range(40_000)]
+    file.write_text("\n".join(hosts) + "\n")
+    up("set", "load", "bad", file)
+    assert up("set", "dump", "bad").out == file.read_text()
+    document = up("set", "dump", "bad", "--json").out
+    expected = {"iface": "wp0", "set": "bad", "prefixes": len(hosts), "contents": hosts}
+    assert document == json.dumps(expected) + "\n"
+    up("set", "dump", "bad", "-o", copy)
+    assert copy.read_text() == file.read_text()
+    file.write_text("")
+    up("set", "load", "bad", file, "--allow-empty")
+    assert up("set", "dump", "bad").out == ""
+    assert up("set", "dump", "bad", "--json").json()["contents"] == []
+
+
 def test_apply(up: Host, policy: Path, tmp_path: Path) -> None:
     send(up, FROM_GOOD)
     rules(up, 1)
@@ -353,5 +372,5 @@ def test_fast_commands_import_little(up: Host, arguments: tuple[str, ...]) -> No
     assert done.returncode == 0
     imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
     assert "wirepath.datapath" in imported
-    heavy = {"numpy", "pyroute2", "rich", "tomllib", "wirepath.policy", "wirepath.plan"}
+    heavy = {"numpy", "pyroute2", "rich", "tomllib", "tomli", "wirepath.policy", "wirepath.plan"}
     assert not heavy & imported

@@ -134,7 +134,16 @@ def test_a_reader_that_goes_is_no_error(tmp_path: Path) -> None:
 
 
 def test_the_command_line_alone_imports_nothing_heavy() -> None:
-    heavy = {"numpy", "pyroute2", "rich", "tomllib", "cffi", "wirepath.policy", "wirepath.datapath"}
+    heavy = {
+        "numpy",
+        "pyroute2",
+        "rich",
+        "tomllib",
+        "tomli",
+        "cffi",
+        "wirepath.policy",
+        "wirepath.datapath",
+    }
     script = "import sys, wirepath.cli; print(*sys.modules, sep='\\n')"
     done = subprocess.run(
         [sys.executable, "-c", script], env=ENVIRONMENT, check=True, capture_output=True, text=True

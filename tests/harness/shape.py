@@ -8,7 +8,7 @@ _NUMBER = re.compile(r"(?<![A-Za-z\d])-?\d[\d.,:/]*(?![A-Za-z])")
 _PLURAL = re.compile(r"\b(prefix|packet|byte|rule|set|frame|line|ban)(es|s)\b")
 
 # Keys whose values are keyed by names of the operator or by what has occurred.
-_BY_NAME = {"sets", "verdicts", "reasons", "faults", "hooks", "rules", "hosts"}
+_BY_NAME = {"sets", "verdicts", "reasons", "faults", "hooks", "rules", "hosts", "grows"}
 
 
 def lines(text: str) -> list[str]:

@@ -1,7 +1,9 @@
 """The table of bans: many at once, full, restored, and during a flood that fills limits' cells."""
 
+import json
 import time
 from collections.abc import Iterator
+from errno import ENOENT
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, cast
 
@@ -17,7 +19,10 @@ from wirepath.datapath.live.ban_lists import Saved, parse_bans
 from wirepath.datapath.live.ban_view import BanView, Restored, Usage
 from wirepath.datapath.status import full_warnings
 from wirepath.errors import FullError
+from wirepath.kernel import maps
+from wirepath.kernel.maps import Map
 from wirepath.kernel.program import XdpAction
+from wirepath.native import lib
 from wirepath.net import Prefix
 from wirepath.plan.slots import Slots
 from wirepath.policy import Policy
@@ -103,7 +108,7 @@ def test_a_full_table_is_loud(table: Table) -> None:
     usage = Usage(used=ROOM, room=ROOM, refused=3)
     assert [warning.partition(" (")[0] for warning in full_warnings(usage)] == [
         "bans: 16 of 16 used",
-        "bans: 3 of limits refused, the table was full",
+        "bans: 3 of limits refused, the table was full, or the kernel had no memory",
     ]
     assert table.bans.remove(hosts(1)[0])
     assert table.bans.usage().refused == 0
@@ -144,8 +149,13 @@ def test_saved_and_restored(table: Table) -> None:
     table.bans.add_all([Prefix.parse("2001:db8::/32")])
     table.bans.add_all([Prefix.parse("10.0.0.0/8")], seconds=1000)
     before = table.bans.all()
-    text, count = table.bans.save()
-    assert count == 4
+    rows = table.bans.listing()
+    text = "".join(rows.lines()).encode()
+    assert len(rows) == 4
+    shown = json.loads(f"[{''.join(rows.json())}]")
+    assert [ban | {"remaining_s": None} for ban in shown] == [
+        ban.document() | {"remaining_s": None} for ban in before
+    ]
     table.bans.remove_all()
     assert table.judge("192.0.2.1", 443) == [PASS]
     assert table.bans.restore(parse_bans(text)) == Restored(4, 0, 0)
@@ -191,6 +201,62 @@ def test_a_rule_that_gets_anothers_slot_gets_no_bans_with_it(table: Table) -> No
     table.bans.forget([1])
     assert [prefix for prefix, *_ in table.listed()] == ["192.0.2.1", "192.0.2.3"]
     assert table.judge("192.0.2.1", 443) == [DROP]
+
+
+MANY = 40_000
+"""More than two batches of a map that is read."""
+
+
+@pytest.fixture
+def crowded() -> Iterator[Table]:
+    """Give a table with many bans: whole addresses of 10.0.0.0/8, and 192.0.2.0/24."""
+    places = first_slots(POLICY)
+    sizes = {"bans": 2 * MANY}
+    with Generation.load(POLICY, Members.of([]), slots=places, sizes=sizes) as generation:
+        table = Table(generation, places)
+        table.bans.add_all(Prefix((0xFFFF << 32) + (10 << 24) + n, 128) for n in range(MANY))
+        table.bans.add_all([Prefix.parse("192.0.2.0/24")])
+        yield table
+
+
+def test_one_among_many_is_lifted_without_reading_them(
+    crowded: Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[int] = []
+    batches = Map.raw_batches
+
+    def counted(bans: Map, *size: int) -> Iterator[tuple[bytes, bytes]]:
+        for keys, values in batches(bans, *size):
+            read.append(len(keys) // bans.key_size)
+            yield keys, values
+
+    monkeypatch.setattr(Map, "raw_batches", counted)
+    assert crowded.judge("192.0.2.7") == crowded.judge("10.0.0.9") == [DROP]
+    assert crowded.bans.remove(Prefix.parse("192.0.2.0/24"))
+    assert crowded.judge("192.0.2.7") == [PASS]
+    assert not crowded.bans.remove(Prefix.parse("192.0.2.0/24"))
+    host = Prefix.parse("10.0.0.9")
+    lifted = crowded.bans.lift([host, host, Prefix.parse("192.0.2.9")])
+    assert lifted.prefixes == (host,)
+    assert list(lifted.not_banned) == [Prefix.parse("192.0.2.9")]
+    assert crowded.judge("10.0.0.9") == [PASS]
+    assert crowded.judge("10.0.0.8") == [DROP]
+    assert sum(read) < MANY // 2
+    crowded.bans.sweep()
+    assert crowded.bans.usage().used == MANY - 1
+    assert crowded.judge("10.0.0.8") == [DROP]
+
+
+def test_how_many_there_are(crowded: Table, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the kernel's count, and by reading all where it keeps none."""
+    assert crowded.bans.usage().used == MANY + 1
+    crowded.bans.add_all(hosts(3))  # banned already
+    crowded.bans.add_all([Prefix.parse("198.51.100.7")], seconds=50)
+    assert crowded.bans.usage().used == MANY + 2
+    older = SimpleNamespace(**{name: getattr(lib, name) for name in dir(lib)})
+    older.wp_map_count = lambda _: -ENOENT
+    monkeypatch.setattr(maps, "lib", older)
+    assert crowded.bans.usage().used == MANY + 2
 
 
 FLOOD = 1_200_000  # a million other sources

@@ -147,7 +147,7 @@ def test_state_goes_on_in_the_next_generation() -> None:
         assert run(old, [frame]) == [XdpAction.DROP]
         slots = {"b": 1, "c": 2}
         after = replace(places, counters=slots)
-        with load(second, slots=after, before=old.maps, sizes={}) as new:
+        with load(second, slots=after, before=old.maps) as new:
             assert run(new, [frame, frame]) == [XdpAction.PASS] * 2
             assert run(old, [frame]) == [XdpAction.DROP]
             counted = counters.rules(new.maps, {**slots, "a": 0})

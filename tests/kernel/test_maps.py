@@ -6,13 +6,17 @@ import os
 import subprocess
 from array import array
 from collections.abc import Callable, Iterator
-from errno import E2BIG, EPERM
+from errno import E2BIG, ENOMEM, EPERM
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from wirepath.errors import KernelError
+from wirepath.kernel import maps
 from wirepath.kernel.object import Object
+from wirepath.native import lib
 
 pytestmark = pytest.mark.kernel
 Compile = Callable[[str], Path]
@@ -82,6 +86,39 @@ def test_a_full_map_says_so(loaded: Object) -> None:
         table.raw_update_batch(b"123", b"")
     with pytest.raises(ValueError, match=r"1 keys, 1 bytes of values"):
         table.raw_update_batch(b"1234", b"5")
+
+
+@pytest.mark.parametrize("stalls", [1, 3, 1000])
+def test_memory_for_entries_may_come_later(
+    loaded: Object, monkeypatch: pytest.MonkeyPatch, stalls: int
+) -> None:
+    """The kernel gives a hash that is not preallocated memory for entries in the background."""
+    left, write = [stalls], lib.wp_map_update_batch
+
+    def short(fd: int, keys: object, values: object, count: Any) -> int:
+        if not left[0]:
+            return int(write(fd, keys, values, count))
+        left[0] -= 1
+        asked, count[0] = count[0], min(count[0], 100)
+        if stalls == 1000:
+            count[0] = 0
+        elif left[0] == 1:
+            count[0] = asked  # kernels before 6.7, if they could not even read the first entry
+        else:
+            assert write(fd, keys, values, count) == 0
+        return -ENOMEM
+
+    monkeypatch.setattr(maps, "lib", SimpleNamespace(wp_map_update_batch=short))
+    table, keys = loaded.maps["entries"], array("I", range(1000))
+    values = b"".join(table.value.pack(entry(n)) for n in keys)
+    if stalls == 1000:
+        with pytest.raises(KernelError, match="0 of 1000 entries written") as caught:
+            table.raw_update_batch(keys, values)
+        assert caught.value.errno == ENOMEM
+        return
+    assert table.raw_update_batch(keys, values) == 1000
+    monkeypatch.undo()
+    assert {key: value["wide"] for key, value in table.items()} == {n: n for n in keys}
 
 
 def test_counters_of_every_cpu(loaded: Object) -> None:

@@ -6,10 +6,9 @@ from pathlib import Path
 
 import pytest
 
-import peers
 import rulesets
-import subject
-from wire import IFNAME, Wire, wire
+from wirepath.bench import peers, subject
+from wirepath.bench.wire import IFNAME, Wire, wire
 from wirepath.lab.flood import Flood
 from wirepath.lab.traffic import Traffic, of_frames
 

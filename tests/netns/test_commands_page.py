@@ -17,7 +17,7 @@ from wirepath.kernel.bpffs import Pins
 from wirepath.pcap import CaptureWriter
 
 PAGE = Path(__file__).parents[2] / "docs" / "commands.md"
-ELSEWHERE = {"lab"}  # tests/cli/test_cli_lab.py
+ELSEWHERE = {"bench", "lab"}  # tests/cli
 
 HEAD = '[datapath]\nnever_block = ["198.51.100.9"]\n\n[set.bad]\nfiles = ["bad.txt"]\n'
 PREFIX = 'prefixes = ["203.0.113.0/24"]\n'

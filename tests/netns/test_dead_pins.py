@@ -95,7 +95,7 @@ def test_they_are_listed_and_removed(
     other.end()
     [found] = dead_pins(bpffs)
     assert (found.directory, found.names, found.is_sure) == (other.directory, (IFNAME,), True)
-    assert found.memory_bytes > 64 << 20
+    assert found.memory_bytes > 4 << 20
     [finding] = findings()
     mib = round(found.memory_bytes / (1 << 20))
     assert finding.ok is None

@@ -1,17 +1,19 @@
 """Files of bans: written bans are read back, and bad lines are reported by their number."""
 
-import json
-
 import pytest
 
-from wirepath.datapath.live.ban_lists import Saved, format_bans, parse_bans
+from wirepath.datapath.live.ban_lists import Saved, parse_bans
 from wirepath.net import Prefix
 from wirepath.prefixes import Members, parse_list
 
 PREFIXES = [Prefix.parse(text) for text in ("192.0.2.1", "198.51.100.0/24", "2001:db8::/32")]
 ENDS = [None, 1795380041.25, 1795380041.0]
 NAMES = [(None, None), ("ssh", None), ("ssh", "ssh")]
-TEXT = format_bans(Members.of(PREFIXES), ENDS, NAMES)
+TEXT = b"""\
+{"cidr": "192.0.2.1", "expires": null, "rule": null, "scope": null}
+{"cidr": "198.51.100.0/24", "expires": 1795380041.250, "rule": "ssh", "scope": null}
+{"cidr": "2001:db8::/32", "expires": 1795380041.000, "rule": "ssh", "scope": "ssh"}
+"""
 
 
 def listed(members: Members) -> list[Prefix]:
@@ -25,7 +27,6 @@ def test_what_is_written_is_read_again() -> None:
         Saved(end, *names) for end, names in zip(ENDS, NAMES, strict=True)
     ]  # fmt: skip
     assert (len(found.plain), found.bad) == (0, [])
-    assert [json.loads(line)["expires"] for line in TEXT.splitlines()] == ENDS
 
 
 def test_a_file_of_bans_is_a_list_of_prefixes() -> None:
@@ -33,7 +34,6 @@ def test_a_file_of_bans_is_a_list_of_prefixes() -> None:
 
 
 def test_nothing_is_banned() -> None:
-    assert format_bans(Members.of([]), [], []) == b""
     for text in (b"", b"\xef\xbb\xbf\n# none\n"):
         found = parse_bans(text)
         assert (len(found.prefixes), found.saved, found.bad) == (0, [], [])

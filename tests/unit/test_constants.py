@@ -7,8 +7,8 @@ import pytest
 
 from wirepath.actions import challenge, limit, mirror, wireguard
 from wirepath.datapath.generation import cells, manifest
-from wirepath.datapath.live import prefix_counters
-from wirepath.plan import classifier, filing
+from wirepath.datapath.live import ban_table, prefix_counters
+from wirepath.plan import filing, split
 from wirepath.policy import RULES_MAX
 
 BPF = Path(__file__).parents[2] / "bpf"
@@ -17,7 +17,7 @@ BPF = Path(__file__).parents[2] / "bpf"
 @pytest.mark.parametrize(
     ("header", "name", "value"),
     [
-        ("rules/clauses.h", "CLAUSES_MAX", classifier.CLAUSES_MAX),
+        ("rules/clauses.h", "CLAUSES_MAX", split.CLAUSES_MAX),
         ("rules/candidates.h", "BLOCK_CANDIDATES", filing.BLOCK),
         ("rules/candidates.h", "LIST_BLOCKS", filing.LIST_BLOCKS),
         ("rules/candidates.h", "LIST_BITS", filing.LIST_BITS),
@@ -25,6 +25,7 @@ BPF = Path(__file__).parents[2] / "bpf"
         ("manifest.h", "MANIFEST_PAGE", manifest.PAGE),
         ("rules/byte_actions.h", "BYTE_ACTIONS_MAX", RULES_MAX),
         ("guard/bans.h", "BANS_MAX", limit.BANS_MOST),
+        ("guard/bans.h", "BANS_MAX", ban_table.ROOMS[-1]),
         ("actions/mirror.h", "MIRRORS_MAX", mirror.MIRRORS_MOST),
         ("stats.h", "RULE_BLOCKS", mirror.COUNTER_BLOCKS),
         ("actions/limit_bucket.h", "LIMIT_WAYS", limit.CELLS),

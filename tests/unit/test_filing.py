@@ -2,13 +2,17 @@
 
 # ruff: noqa: S311 - a seed, so that it fails again
 from random import Random
+from typing import TYPE_CHECKING
 
 import pytest
 
 from wirepath.plan import filing
 from wirepath.plan.clauses import AskRanges
 from wirepath.plan.filing import Filing, file_away
-from wirepath.plan.spaces import Numbers, Runs
+from wirepath.plan.spaces import Numbers
+
+if TYPE_CHECKING:
+    from wirepath.plan.split import Runs
 
 _LIMIT = 4000
 

@@ -19,10 +19,11 @@ LAYERS: dict[str, str] = {
     "native": "",
     "inputs": "",
     "outputs": "",
-    "toml_lines": "",
+    "toml": "",
+    "toml_lines": "toml",
     "net": "errors",
     "width": "net",
-    "document": "errors toml_lines",
+    "document": "errors toml toml_lines",
     "quantities": "errors document",
     "actions": "errors net document quantities",
     "track": "net",
@@ -39,8 +40,9 @@ LAYERS: dict[str, str] = {
     "summary": "net policy frame",
     "joint": "errors net actions policy frame model prefixes plan explanation kernel pcap summary",
     "lab": "errors net native kernel joint",
+    "bench": "errors net policy plan kernel joint lab",
     "cli": "errors inputs outputs net width quantities native policy prefixes plan explanation"
-    " report essentials kernel pcap joint lab",
+    " report essentials kernel pcap joint lab bench",
     "__main__": "cli",
 }
 JOINT = {"datapath", "judge"}

@@ -159,7 +159,7 @@ def test_what_is_written_reads_back(networks: list[ipaddress.IPv4Network]) -> No
     parsed = parse_list(text.encode(), "list")
     assert parsed.bad == []
     assert [str(p) for p, _ in parsed.members] == [str(Prefix.parse(str(n))) for n in networks]
-    again = format_members(parsed.members).decode()
+    again = b"".join(format_members(parsed.members)).decode()
     whole = [str(n) if n.num_addresses > 1 else str(n.network_address) for n in networks]
     assert again.splitlines() == whole
 

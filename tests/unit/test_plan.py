@@ -74,6 +74,15 @@ def test_what_actions_remember() -> None:
     assert set(planned("").states.values()) == {0}
 
 
+def test_sets_have_room_for_changes_if_there_are_any() -> None:
+    rooms = {"set_lines": 16_384, "set_leaves": 1_024, "set_members": 65_536}
+    without, with_one = (
+        planned(text).shared.tables for text in ("", '[set.a]\nprefixes = ["10.0.0.0/8"]\n')
+    )
+    for name, room in rooms.items():
+        assert with_one[name].entries >= room > without[name].entries, name
+
+
 def test_the_same_policy_gives_the_same_plan() -> None:
     for one, other in zip(plans(planned(POLICY)), plans(planned(POLICY)), strict=True):
         assert one.constants == other.constants

@@ -307,7 +307,7 @@ def test_a_million() -> None:
         len(numbers),
         members.pointer(),
     )
-    text = format_members(members)
+    text = b"".join(format_members(members))
     assert text.startswith(b"0.0.0.0\n158.55.121.177\n60.110.243.98\n")
     parsed = parse_list(text, "list", set_id=7)
     assert parsed.bad == []

@@ -74,6 +74,8 @@ LINES: dict[Path, int] = {
 def line_index(text: str) -> dict[Path, int]:
     index = LineIndex(text)
     assert index.find(("no such key", 7)) is None
+    for path in paths(tomllib.loads(text)):
+        assert index.find(path)
     return index.lines
 
 
@@ -137,11 +139,23 @@ def written(draw: st.DrawFn, depth: int = 2) -> str:
     )
 
 
-@given(st.dictionaries(strings, written(), max_size=5))
-def test_same_paths_as_tomllib(pairs: dict[str, str]) -> None:
-    text = "".join(f"{basic(key)} = {value}\n" for key, value in pairs.items())
+keys = st.one_of(strings.map(basic), st.sampled_from(["a", "b-1", "'x'", "2"]))
+ends = st.sampled_from(["\n", "\r\n", '  # [rule] = "\n', "\n\n", "\n# a comment\n \t\n"])
+
+
+@given(st.dictionaries(keys, st.tuples(written(), ends), max_size=8), st.booleans())
+def test_same_paths_as_tomllib(pairs: dict[str, tuple[str, str]], backwards: bool) -> None:  # noqa: FBT001
+    text = "".join(f"{key} = {value}{end}" for key, (value, end) in pairs.items())
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError:  # 'x' and "x" are one key
+        return
     index = line_index(text)
-    assert set(index) == set(paths(tomllib.loads(text)))
+    assert set(index) == set(paths(document))
     lines = text.split("\n")
-    for key in pairs:
-        assert lines[index[(key,)] - 1].startswith(f"{basic(key)} = ")
+    for written_key, key in zip(pairs, document, strict=True):
+        assert lines[index[key,] - 1].startswith(f"{written_key} = ")
+    asked = list(index)
+    other = LineIndex(text)
+    for path in reversed(asked) if backwards else asked:
+        assert other.find(path) == index[path]

@@ -20,7 +20,7 @@ from importlib import import_module
 from typing import Final, NamedTuple
 
 import wirepath
-from wirepath.cli.parser import Parser, nearest
+from wirepath.cli.parser import Parser, RawHelpFormatter, nearest
 from wirepath.errors import KernelError, PolicyError, RequestError, WirepathError, printable
 
 INTERRUPTED: Final = 130
@@ -55,6 +55,7 @@ COMMANDS: Final = {
     "unban": Command("bans:unban", "lift a ban"),
     "bans": Command("bans:bans", "list the bans in force"),
     "doctor": Command("doctor:doctor", "say what works here, what does not, and what to do"),
+    "bench": Command("bench:bench", "measure what packets cost here, next to other filters"),
     "lab": Command("lab:lab", "build a network in namespaces to try things in"),
 }
 """Every command, in the order of ``wirepath --help``."""
@@ -153,7 +154,7 @@ def _top() -> Parser:
         usage="wirepath [-v] COMMAND ...",
         description="One policy file in, one verified eBPF datapath out.",
         epilog=f"commands:\n{listed}\n\n`wirepath COMMAND --help` shows its arguments.",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=RawHelpFormatter,
     )
     version = f"wirepath {wirepath.__version__}"
     top.add_argument("--version", action="version", version=version)

@@ -178,32 +178,20 @@ def _bans(options: Namespace) -> None:
         _save(options)
         return
     with Datapath.open(options.iface) as datapath:
-        entries, room = datapath.bans.all(), datapath.bans.usage().room
+        rows, room = datapath.bans.listing(), datapath.bans.room()
     if options.json:
-        listed = [entry.document() for entry in entries]
-        show.document({"iface": datapath.name, "room": room, "bans": listed})
+        show.long_document({"iface": datapath.name, "room": room}, "bans", rows.json())
         return
-    if not entries:
+    if not rows:
         show.line(f"{datapath.name}: no bans")
-    rows = (
-        (
-            str(entry.prefix),
-            "until unban" if entry.remaining_s is None else show.duration(entry.remaining_s),
-            entry.packets,
-            entry.bytes,
-            entry.rule,
-            entry.scope,
-        )
-        for entry in entries
-    )
-    show.table(("banned", "remaining", "packets", "bytes", "rule", "scope"), rows)
+    show.parts(rows.table())
 
 
 def _save(options: Namespace) -> None:
     with Datapath.open(options.iface) as datapath:
-        text, count = datapath.bans.save()
-    files.write(options.save, text)
+        rows = datapath.bans.listing()
+    files.write(options.save, (part.encode() for part in rows.lines()))
     if options.json:
-        show.document({"iface": datapath.name, "file": str(options.save), "bans": count})
+        show.document({"iface": datapath.name, "file": str(options.save), "bans": len(rows)})
     else:
-        show.line(f"{datapath.name}: {show.count(count, 'ban')} saved to {options.save}")
+        show.line(f"{datapath.name}: {show.count(len(rows), 'ban')} saved to {options.save}")

@@ -3,6 +3,9 @@
 import io
 import os
 import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from errno import EISDIR
 from pathlib import Path
 
 from wirepath.errors import RequestError, errno_name
@@ -26,29 +29,60 @@ def read(file: Path) -> bytes:
         raise _refused(f"read {file}", error, "name a file that can be read") from error
 
 
-def write(file: Path, text: bytes) -> None:
-    """Replace the contents of a file by *text*; if that fails, the file stays as it was.
+def write(file: Path, parts: Iterable[bytes]) -> None:
+    """Replace the contents of a file by *parts*, joined; if that fails, the file stays as it was.
 
     Raises:
         RequestError: the file cannot be written.
     """
-    try:
-        if file.exists() and not file.is_file():
-            with io.BufferedWriter(open_output(file)) as to:  # a pipe or a terminal
-                to.write(text)
+    with _writing(file):
+        if _is_stream(file):
+            with io.BufferedWriter(open_output(file)) as to:
+                to.writelines(parts)
             return
-        place = file.resolve()
-        fresh = place.with_name(f"{place.name}.{os.getpid()}")
-        try:
+        with _next_to(file) as fresh:
             with fresh.open("xb") as to:
-                to.write(text)
+                to.writelines(parts)
                 to.flush()
                 os.fsync(to.fileno())
-            fresh.replace(place)
-        finally:
-            fresh.unlink(missing_ok=True)
+            fresh.replace(file.resolve())
+
+
+def check_writable(file: Path) -> None:
+    """Check that :func:`write` could write a file, before work whose result goes there.
+
+    Raises:
+        RequestError: the file cannot be written.
+    """
+    with _writing(file):
+        if file.is_dir():
+            raise IsADirectoryError(EISDIR, os.strerror(EISDIR))
+        if not _is_stream(file):
+            with _next_to(file) as fresh:
+                fresh.touch(exist_ok=False)
+
+
+@contextmanager
+def _writing(file: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         raise _refused(f"write {file}", error, "name a file that can be written") from error
+
+
+def _is_stream(file: Path) -> bool:
+    return file.exists() and not file.is_file()  # a pipe or a terminal
+
+
+# A file for what is to replace *file*; gone afterwards.
+@contextmanager
+def _next_to(file: Path) -> Iterator[Path]:
+    place = file.resolve()
+    fresh = place.with_name(f"{place.name}.{os.getpid()}")
+    try:
+        yield fresh
+    finally:
+        fresh.unlink(missing_ok=True)
 
 
 def _refused(doing: str, error: OSError, cure: str) -> RequestError:

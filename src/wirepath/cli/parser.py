@@ -1,13 +1,42 @@
 """The argument parser, which reports errors as wirepath does, and arguments commands share."""
 
 import argparse
+import os
+import sys
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any, Final, NoReturn
 
 from wirepath.errors import RequestError
 from wirepath.net import Prefix
 
+_COLUMNS: Final = 80  # where there is no terminal
 _INTERVAL_LEAST_S: Final = 0.1
+
+
+class HelpFormatter(argparse.HelpFormatter):
+    """Formats help for the width of the terminal.
+
+    Parsers make one for each argument, and to find the width it would import modules of archives.
+    """
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, width=_columns() - 2)
+
+
+class RawHelpFormatter(HelpFormatter, argparse.RawDescriptionHelpFormatter):
+    """The same, but lines of descriptions stay as they are."""
+
+
+# As `shutil.get_terminal_size` finds it.
+def _columns() -> int:
+    with suppress(ValueError):
+        if (columns := int(os.environ.get("COLUMNS", ""))) > 0:
+            return columns
+    if sys.__stdout__:
+        with suppress(OSError, ValueError):
+            return os.get_terminal_size(sys.__stdout__.fileno()).columns or _COLUMNS
+    return _COLUMNS
 
 
 class Parser(argparse.ArgumentParser):
@@ -17,7 +46,7 @@ class Parser(argparse.ArgumentParser):
     """
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(**{"allow_abbrev": False, **options})
+        super().__init__(**{"allow_abbrev": False, "formatter_class": HelpFormatter, **options})
         self.add_argument(
             "-v",
             dest="verbose",

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import sys
+import json
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from wirepath.cli import files, show
 from wirepath.cli.parser import add_live, add_yes, prefix
@@ -15,11 +15,9 @@ from wirepath.errors import PolicyError, RequestError
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
-    from collections.abc import Sequence
+    from collections.abc import Iterator
 
     from wirepath.prefixes import Members
-
-    Entry = str | dict[str, Any]
 
 
 def sets(parser: ArgumentParser) -> None:
@@ -134,9 +132,9 @@ def _load(options: Namespace) -> None:
 
 def _dump(options: Namespace) -> None:
     with Datapath.open(options.iface) as datapath, progress(f"writing @{options.name}"):
-        contents = (_counted if options.counters else _listed)(datapath, options.name)
+        contents = (_Counted if options.counters else _Listed)(datapath, options.name)
         if options.file:
-            files.write(options.file, "".join(f"{_line(entry)}\n" for entry in contents).encode())
+            files.write(options.file, contents.lines())
     document = _head(datapath, options) | {"prefixes": len(contents)}
     if options.file and options.json:
         show.document(document | {"file": str(options.file)})
@@ -144,23 +142,46 @@ def _dump(options: Namespace) -> None:
         written = show.count(len(contents), "prefix")
         show.line(f"@{options.name}: {written} written to {options.file}")
     elif options.json:
-        show.document(document | {"contents": contents})
+        show.long_document(document, "contents", contents.json())
     else:
-        sys.stdout.writelines(f"{_line(entry)}\n" for entry in contents)
+        show.parts(part.decode() for part in contents.lines())
 
 
-def _listed(datapath: Datapath, name: str) -> Sequence[Entry]:
-    from wirepath.prefixes import format_members
+class _Listed:
+    """The prefixes of a set."""
 
-    return format_members(datapath.sets.members(name)).decode().splitlines()
+    def __init__(self, datapath: Datapath, name: str) -> None:
+        self._members = datapath.sets.members(name)
+
+    def __len__(self) -> int:
+        return len(self._members)
+
+    def lines(self) -> Iterator[bytes]:
+        from wirepath.prefixes import format_members
+
+        return format_members(self._members)
+
+    def json(self) -> Iterator[str]:
+        between = ""
+        for part in self.lines():
+            yield between + '"' + part.decode().removesuffix("\n").replace("\n", '", "') + '"'
+            between = ", "
 
 
-def _counted(datapath: Datapath, name: str) -> Sequence[Entry]:
-    return [counted.document() for counted in datapath.sets.counters(name)]
+class _Counted:
+    """The prefixes of a set, with their counters."""
 
+    def __init__(self, datapath: Datapath, name: str) -> None:
+        self._entries = [counted.document() for counted in datapath.sets.counters(name)]
 
-def _line(entry: Entry) -> str:
-    return entry if isinstance(entry, str) else " ".join(map(str, entry.values()))
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def lines(self) -> Iterator[bytes]:
+        return (f"{' '.join(map(str, entry.values()))}\n".encode() for entry in self._entries)
+
+    def json(self) -> Iterator[str]:
+        yield json.dumps(self._entries)[1:-1]
 
 
 def _list(options: Namespace) -> None:

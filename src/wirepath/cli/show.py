@@ -20,6 +20,19 @@ def document(values: Any) -> None:
     print(json.dumps(values))
 
 
+def long_document(values: dict[str, Any], name: str, parts: Iterable[str]) -> None:
+    """Print *values* and an array *name* as one line of JSON; its elements come in *parts*."""
+    head = json.dumps(values | {name: []}).removesuffix("]}")
+    sys.stdout.write(head)
+    sys.stdout.writelines(parts)
+    sys.stdout.write("]}\n")
+
+
+def parts(of_text: Iterable[str]) -> None:
+    """Print a long text that comes in parts, with its line ends."""
+    sys.stdout.writelines(of_text)
+
+
 def line(text: str = "") -> None:
     """Print *text* as one line, whatever is in it."""
     print(printable(text))
@@ -35,14 +48,16 @@ def table(titles: Sequence[str], rows: Iterable[Sequence[Cell]]) -> None:
     found = [tuple(row) for row in rows]
     if not found:
         return
-    lines = [tuple(titles), *(tuple(map(_cell, row)) for row in found)]
-    columns = list(zip(*found, strict=True))
-    right = [any(isinstance(value, int) for value in column) for column in columns]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    for each in lines:
-        cells = zip(each, widths, right, strict=True)
-        padded = (cell.rjust(width) if r else cell.ljust(width) for cell, width, r in cells)
-        print("  ".join(padded).rstrip())
+    columns = [
+        _aligned([title, *map(_cell, values)], right=any(isinstance(each, int) for each in values))
+        for title, values in zip(titles, zip(*found, strict=True), strict=True)
+    ]
+    print("\n".join("  ".join(row).rstrip() for row in zip(*columns, strict=True)))
+
+
+def _aligned(cells: Sequence[str], *, right: bool) -> list[str]:
+    width = max(map(len, cells))
+    return [cell.rjust(width) if right else cell.ljust(width) for cell in cells]
 
 
 class HookColumn(NamedTuple):

@@ -24,10 +24,10 @@ def cut_off(policy: Policy, *, skip_bad: bool = False) -> str | None:
     Raises:
         PolicyError: a set file has bad lines.
     """
-    from wirepath.explanation import explain
-
     if not (session := _session()):
         return None
+    from wirepath.explanation import explain
+
     address, port = session
     found = explain(policy, address, proto="tcp", dport=port, skip_bad=skip_bad)
     if "pass" in found.possible:

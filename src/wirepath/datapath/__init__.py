@@ -10,9 +10,7 @@ import logging
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Self
 
-from wirepath.datapath import attach, change
-from wirepath.datapath.access import Access, choose, everywhere, left_over, settle
-from wirepath.datapath.device import check_native, link_of
+from wirepath.datapath import access
 from wirepath.datapath.generation.pinned import INGRESS
 from wirepath.datapath.host.place import Place
 from wirepath.datapath.live.bans import Bans
@@ -69,7 +67,7 @@ class Datapath:
 
     def __init__(self, name: str, pins: Pins, *, home: str | None = None) -> None:
         self.name = name
-        self._access = Access(home or name, pins)
+        self._access = access.Access(home or name, pins)
         self.bans = Bans(self._access)
         self.sets = Sets(self._access)
 
@@ -84,7 +82,7 @@ class Datapath:
 
         Those with damaged pins are included, and those where programs of ours have lost all pins.
         """
-        return everywhere(Pins.find())
+        return access.everywhere(Pins.find())
 
     @classmethod
     def open(cls, name: str | None = None, *, damaged: bool = False) -> Self:
@@ -99,9 +97,9 @@ class Datapath:
             PinError: the pins are damaged, or a newer wirepath made them.
         """
         pins = Pins.find()
-        settle(pins)
+        access.settle(pins)
         with pins.locked(shared=True):
-            chosen, home = choose(pins, name)
+            chosen, home = access.choose(pins, name)
             found = cls(chosen, pins, home=home)
             with suppress(*((DamageError,) if damaged else ())):
                 found._access.serving().close()
@@ -177,12 +175,13 @@ class Datapath:
             AttachError: the interface is taken, possibly by wirepath, or unfit.
             KernelError: the kernel refuses the program; nothing has changed.
         """
+        from wirepath.datapath import attach, change, device
         from wirepath.kernel.interface import Interface
 
         interface = Interface.of(name)
-        link = link_of(interface, policy)
+        link = device.link_of(interface, policy)
         if mode == "native":
-            check_native(interface)
+            device.check_native(interface)
         pins = Pins.find()  # may change namespaces, so before anything starts a thread
         from wirepath.plan.requirements import requirements
         from wirepath.plan.set_files import read_contents
@@ -198,8 +197,8 @@ class Datapath:
             tc=attach.choose(tc),
         )
         with pins.locked():
-            change.recover(pins)
-            with left_over(pins, name) as left:
+            access.recover(pins)
+            with access.left_over(pins, name) as left:
                 change.put_up(pins, order, left)
         _tell(contents)
         return cls(name, pins)
@@ -245,6 +244,7 @@ class Datapath:
             PolicyError: a set file has bad lines, or the files of a set have become empty.
             KernelError: the kernel refuses it; the old generation continues to serve.
         """
+        from wirepath.datapath import change, device
         from wirepath.datapath.diff import check_feeds, difference
         from wirepath.kernel.interface import Interface
         from wirepath.plan.requirements import requirements
@@ -262,7 +262,7 @@ class Datapath:
                 needs=needs,
                 place=Place(iface=handles.iface, device=handles.device, sysctl=sysctl, qdisc=qdisc),
                 mode=handles.manifest.mode,
-                link=link_of(Interface.of(handles.device), policy),
+                link=device.link_of(Interface.of(handles.device), policy),
                 tc=handles.manifest.tc,
             )
             change.swap(self._access.pins, handles, order)
@@ -281,7 +281,7 @@ class Datapath:
         """
         pins = self._access.pins
         with pins.locked():
-            change.recover(pins)
+            access.recover(pins)
             try:
                 handles = self._access.serving()
             except DamageError as error:
@@ -289,19 +289,19 @@ class Datapath:
 
                 return salvage.take_off(pins, self._access.iface, error.damage)
             with handles:
-                change.take_down(pins, handles.pinned)
+                access.take_down(pins, handles)
         return None
 
     # Takes the datapath down if it still has the XDP link *link*, which lasts from `up` to `down`.
     def _end(self, link: int) -> None:
         pins = self._access.pins
         with pins.locked():
-            change.recover(pins)
+            access.recover(pins)
             if pins.serving(self._access.iface) is None:
                 return
             with self._access.serving() as handles:
                 if handles.link.id == link:
-                    change.take_down(pins, handles.pinned)
+                    access.take_down(pins, handles)
 
     # Asking
 

@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from wirepath.datapath.change import damage, pinned, rebuild, recover
-from wirepath.datapath.handles import Handles
+from wirepath.datapath.generation.pinned import pinned
+from wirepath.datapath.handles import Handles, damage
 from wirepath.errors import AttachError, DamageError, RequestError
 
 if TYPE_CHECKING:
@@ -74,10 +74,10 @@ class Access:
             with self.serving() as handles:
                 yield handles
 
-    def rebuild(self, handles: Handles, members: Members) -> None:
+    def rebuild(self, handles: Handles, members: Members, *, bans: int = 0) -> None:
         """Replace the generation of *handles* by one with the same policy and new set *members*.
 
-        The caller holds the lock.
+        It has room for *bans* bans, at least. The caller holds the lock.
 
         Raises:
             AttachError: no packet reaches the program; nothing has changed.
@@ -85,7 +85,9 @@ class Access:
         """
         if loss := handles.loss:
             raise AttachError(self.iface, what=f"nothing changed: {_unfiltered(self.iface, loss)}")
-        rebuild(self.pins, handles, members)
+        from wirepath.datapath import change
+
+        change.rebuild(self.pins, handles, members, bans=bans)
 
     def serving(self) -> Handles:
         """Open handles of the serving generation; the caller holds the lock.
@@ -114,6 +116,21 @@ def settle(pins: Pins) -> None:
     if pins.unsettled():
         with pins.locked():
             recover(pins)
+
+
+def recover(pins: Pins) -> None:
+    """Finish or undo changes that were cut short; the caller holds the lock."""
+    if pins.unsettled():
+        from wirepath.datapath import change
+
+        change.recover(pins)
+
+
+def take_down(pins: Pins, handles: Handles) -> None:
+    """Take the generation of *handles* off its interface; the caller holds the lock."""
+    from wirepath.datapath import change
+
+    change.take_down(pins, handles.pinned)
 
 
 def homes(pins: Pins) -> dict[str, str]:

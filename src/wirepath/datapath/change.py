@@ -11,7 +11,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from wirepath.datapath import older
-from wirepath.datapath.generation.pinned import LINK, Pinned
+from wirepath.datapath.generation.pinned import LINK, Pinned, pinned
 from wirepath.datapath.handles import Handles
 from wirepath.datapath.order import Order
 from wirepath.datapath.steps import STEPS, Change, Publish, Withdraw
@@ -92,8 +92,14 @@ def swap(pins: Pins, handles: Handles, order: Order) -> None:
     log.info("swapped %s to generation %d", handles.iface, number)
 
 
-def rebuild(pins: Pins, handles: Handles, members: Members) -> None:
+def rebuild(pins: Pins, handles: Handles, members: Members, *, bans: int = 0) -> None:
     """Replace the generation of *handles* by one with the same policy and new set *members*.
+
+    Args:
+        pins: the pins of its network namespace.
+        handles: handles of the serving generation.
+        members: the contents of its sets.
+        bans: how many bans there has to be room for, at least.
 
     Raises:
         KernelError: the kernel refuses it; the old generation continues to serve.
@@ -112,6 +118,7 @@ def rebuild(pins: Pins, handles: Handles, members: Members) -> None:
         mode=manifest.mode,
         link=link_of(Interface.of(handles.device), policy),
         tc=manifest.tc,
+        bans=bans,
     )
     swap(pins, handles, order)
 
@@ -219,18 +226,6 @@ def take_down(pins: Pins, before: Pinned) -> None:
     log.info("detached %s", before.iface)
 
 
-def damage(pins: Pins, name: str) -> DamageError | None:
-    """Say what is damaged where `recover` has left *name* as it was; None if nothing is."""
-    if pins.is_settled(name) or not pins.directory(name).exists():
-        return None
-    for number in reversed(pins.generations(name)):
-        try:
-            Handles.open(name, pins.generation(name, number)).close()
-        except DamageError as error:
-            return error
-    return DamageError(name, f"{pins.directory(name) / 'serving'} is missing")
-
-
 def _is_decided(change: Change) -> bool:
     sides = [each for each in (change.before, change.after) if each]
     if not any(each.serves for each in sides):
@@ -257,11 +252,6 @@ def _interrupted(pins: Pins, name: str) -> Change | None:
     return Change(
         name=name, pins=pins, before=pinned(pins, name, before), after=pinned(pins, name, after)
     )
-
-
-def pinned(pins: Pins, name: str, number: int | None) -> Pinned | None:
-    """Give generation *number* of *name* as it is pinned; None if *number* is None."""
-    return None if number is None else Pinned(name, number, pins.generation(name, number))
 
 
 # No note of the change exists. If a generation serves, it stays; otherwise all are removed, unless

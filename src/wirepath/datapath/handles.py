@@ -15,7 +15,7 @@ from wirepath.datapath.generation.whole import (
     read_host_strictly,
     telling_damage,
 )
-from wirepath.errors import RequestError
+from wirepath.errors import DamageError, RequestError
 from wirepath.kernel.interface import Interface
 from wirepath.kernel.links import XdpLink
 from wirepath.kernel.maps import Map
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
+    from wirepath.kernel.bpffs import Pins
     from wirepath.net import Hook
     from wirepath.policy import Policy
 
@@ -165,3 +166,15 @@ def _open_maps(directory: Path, undo: ExitStack) -> dict[str, Map]:
     names = [pin.name for pin in directory.iterdir() if not pin.is_dir()]
     maps = (name for name in names if name not in NO_MAPS)
     return {name: undo.enter_context(Map.open(directory / name)) for name in maps}
+
+
+def damage(pins: Pins, name: str) -> DamageError | None:
+    """Say what is damaged where `change.recover` has left *name* as it was; None if nothing is."""
+    if pins.is_settled(name) or not pins.directory(name).exists():
+        return None
+    for number in reversed(pins.generations(name)):
+        try:
+            Handles.open(name, pins.generation(name, number)).close()
+        except DamageError as error:
+            return error
+    return DamageError(name, f"{pins.directory(name) / 'serving'} is missing")

@@ -27,6 +27,7 @@ class Order:
         mode: how the XDP program is attached.
         link: the headers that frames begin with there.
         tc: how programs are attached at the hooks of TC.
+        bans: how many bans there has to be room for, at least.
     """
 
     policy: Policy
@@ -36,3 +37,4 @@ class Order:
     mode: Mode
     link: Link
     tc: Tc
+    bans: int = 0

@@ -14,8 +14,8 @@ from errno import ENOENT
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from wirepath.datapath.attach import TC_HOOKS
-from wirepath.datapath.generation.loading import BOUND
 from wirepath.datapath.generation.pinned import (
+    BOUND,
     HOST,
     INGRESS,
     LINK,
@@ -24,8 +24,6 @@ from wirepath.datapath.generation.pinned import (
     Pinned,
 )
 from wirepath.datapath.generation.record import read_record
-from wirepath.datapath.host import arrange, truncate
-from wirepath.datapath.host.place import Place
 from wirepath.errors import KernelError, PinError
 from wirepath.kernel import running
 from wirepath.kernel.clsact import Filter
@@ -155,6 +153,9 @@ def take_off(pins: Pins, name: str, damage: str = "") -> Removal:
     Raises:
         KernelError: some of it could not be taken off or restored; the rest was.
     """
+    from wirepath.datapath.host import arrange, truncate
+    from wirepath.datapath.host.place import Place
+
     left = _Left.of(pins, name)
     place = pins.condemn(name)
     left.keep_records(place)

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from wirepath.datapath import answers, tags
-from wirepath.datapath.generation.loading import BOUND
+from wirepath.datapath.generation.pinned import BOUND
 from wirepath.datapath.live import counters
 from wirepath.datapath.live.ban_view import BanView
 from wirepath.datapath.live.set_view import SetView
@@ -224,5 +224,6 @@ def full_warnings(bans: Usage) -> list[str]:
     if bans.used >= _NEARLY_FULL * bans.room:
         found.append(f"bans: {bans.used} of {bans.room} used ({_LIFT})")
     if bans.refused:
-        found.append(f"bans: {bans.refused} of limits refused, the table was full ({_LIFT})")
+        what = "the table was full, or the kernel had no memory"
+        found.append(f"bans: {bans.refused} of limits refused, {what} ({_LIFT})")
     return found

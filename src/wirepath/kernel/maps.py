@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import mmap
+import time
 from array import array
-from errno import E2BIG, ENOENT, ENOSPC
+from errno import E2BIG, ENOENT, ENOMEM, ENOSPC
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
@@ -24,6 +25,10 @@ _PER_CPU: Final = frozenset({5, 6, 10, 21})
 # and the arrays, whose keys are indexes even where BTF does not say so (sections of variables).
 _ARRAYS: Final = frozenset({2, 6})
 _BATCH: Final = 16384  # entries per system call when reading
+_FEW: Final = 4096  # entries that are read before the kernel is asked for their number
+# A hash that is not preallocated gets memory for new entries in the background.
+_WAIT_S: Final = 0.001
+_WAITS: Final = 100  # without any entry written
 
 
 class Map(Handle):
@@ -203,8 +208,21 @@ class Map(Handle):
             cookies.reverse()
             start = cookies[0]
 
+    def count(self) -> int:
+        """Count the entries; most of a large hash is not read if the kernel knows their number.
+
+        Raises:
+            KernelError: the map cannot be read.
+        """
+        counted = 0
+        for batch, (keys, _) in enumerate(self.raw_batches(_FEW)):
+            if batch == 1 and (known := int(lib.wp_map_count(self.fd))) >= 0:
+                return known
+            counted += len(keys) // self.key_size
+        return counted
+
     def raw_update_batch(self, keys: Readable, values: Readable) -> int:
-        """Write entries in one system call; keys and values are packed as in ``raw_batches``.
+        """Write entries at once; keys and values are packed as in ``raw_batches``.
 
         Returns:
             The number of entries, all of which were written.
@@ -217,16 +235,22 @@ class Map(Handle):
         n = self._entries(keys)
         if memoryview(values).nbytes != n * self.stride:
             raise ValueError(f"{n} keys, {memoryview(values).nbytes} bytes of values")
-        if not n:
-            return 0
-        count = ffi.new("uint32_t *", n)
-        result = lib.wp_map_update_batch(
-            self.fd, ffi.from_buffer("uint8_t[]", keys), ffi.from_buffer("uint8_t[]", values), count
-        )
-        doing = f"write map {self.name}, {count[0]} of {n} entries written"
-        if result == -E2BIG:
-            raise FullError(doing, count[0], cure=self._cure(result))
-        checked(result, doing)
+        source, of_values = ffi.from_buffer("uint8_t[]", keys), ffi.from_buffer("uint8_t[]", values)
+        count, written, waits = ffi.new("uint32_t *"), 0, 0
+        while written < n:
+            count[0] = n - written
+            result = lib.wp_map_update_batch(
+                self.fd, source + written * self.key_size, of_values + written * self.stride, count
+            )
+            done = 0 if result == -ENOMEM and count[0] == n - written else count[0]
+            written, waits = written + done, 0 if done else waits + 1
+            if result == -ENOMEM and waits <= _WAITS:
+                time.sleep(_WAIT_S)
+                continue
+            doing = f"write map {self.name}, {written} of {n} entries written"
+            if result == -E2BIG:
+                raise FullError(doing, written, cure=self._cure(result))
+            checked(result, doing)
         return n
 
     def raw_delete_batch(self, keys: Readable) -> int:

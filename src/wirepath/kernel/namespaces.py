@@ -9,7 +9,6 @@ import fcntl
 import os
 import re
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from errno import EINVAL
 from pathlib import Path
@@ -64,6 +63,8 @@ def live_networks() -> frozenset[int] | None:
             with suppress(FileNotFoundError, ProcessLookupError):
                 if not _open_namespace(path, inode, fds):
                     return None
+        from concurrent.futures import ThreadPoolExecutor
+
         # A thread that enters other namespaces ends with them.
         with ThreadPoolExecutor(1) as thread:
             return frozenset(thread.submit(_cookies, [*fds.values()]).result())

@@ -38,11 +38,14 @@ class FloodResult:
         packets: number of packets sent.
         seconds: time from the first packet to the last.
         cpu_s: CPU time of sending and receiving them.
+        deferred_s: the part of it that ksoftirqd used; None if this process cannot see ksoftirqd,
+            as in a container, and then *cpu_s* lacks it.
     """
 
     packets: int
     seconds: float
     cpu_s: float
+    deferred_s: float | None = 0.0
 
     @property
     def pps(self) -> float:
@@ -153,8 +156,8 @@ class Flood:
         # A real attacker has other machines, so other work on this one should not slow the flood.
         with suppress(PermissionError):
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)
-        sent, begun, cpu = 0, time.monotonic(), _cpu_time(self._softirqs)
-        gone = 0.0
+        sent, gone, begun = 0, 0.0, time.monotonic()
+        cpu, softirqs = time.thread_time(), _cpu_time(self._softirqs)
         try:
             with self._namespace.entered():
                 while sent < packets and gone < seconds and not self._stop.is_set():
@@ -162,7 +165,10 @@ class Flood:
                     count = min(burst, packets - sent)
                     self._program.live_frames(self._frame, count=count)
                     sent, before, gone = sent + count, gone, time.monotonic() - begun
-                    self._result = FloodResult(sent, gone, _cpu_time(self._softirqs) - cpu)
+                    deferred = _cpu_time(self._softirqs) - softirqs
+                    own = time.thread_time() - cpu
+                    seen = deferred if self._softirqs else None
+                    self._result = FloodResult(sent, gone, own + deferred, seen)
                     self._pps = count / (gone - before)
         except WirepathError as error:
             self._failure = error  # stop() raises it
@@ -183,17 +189,18 @@ class Flood:
 
 
 # The file with the CPU time of ksoftirqd, the thread that runs deferred softirqs of a CPU.
-def _ksoftirqd(cpu: int) -> Path:
+# A container does not see it.
+def _ksoftirqd(cpu: int) -> Path | None:
     name = f"ksoftirqd/{cpu}\n"
     for comm in Path("/proc").glob("[0-9]*/comm"):
         with suppress(FileNotFoundError, ProcessLookupError):  # ended meanwhile
             if comm.read_text() == name:
                 return comm.with_name("schedstat")
-    return Path("/dev/null")  # a container does not see it
+    return None
 
 
-def _cpu_time(softirqs: Path) -> float:
-    return time.thread_time() + int((softirqs.read_text().split() or ["0"])[0]) / 1e9
+def _cpu_time(softirqs: Path | None) -> float:
+    return int((softirqs.read_text().split() or ["0"])[0]) / 1e9 if softirqs else 0.0
 
 
 def _load(traffic: Traffic, ifindex: int) -> Object:

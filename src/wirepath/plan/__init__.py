@@ -9,13 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from wirepath.plan import actions, sets
-from wirepath.plan.hook import HookPlan, plan_hook
+from wirepath.plan import actions, sets, split
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
     from wirepath.net import Hook, Link
+    from wirepath.plan.hook import HookPlan
     from wirepath.plan.slots import Slots
     from wirepath.plan.tables import Plan
     from wirepath.policy import Policy
@@ -45,6 +45,27 @@ class Planned:
     tables: Tables
 
 
+def fit(policy: Policy, members: Members, slots: Slots) -> Tables:
+    """See whether the tables hold all that *policy* asks for, as `plan` does, but plan no hook.
+
+    Args:
+        policy: a valid one.
+        members: the contents of its sets, numbered in its order.
+        slots: the places of its names.
+
+    Returns:
+        The prefix table of all sets.
+
+    Raises:
+        RequestError: the policy asks for more than the tables hold.
+    """
+    tables = sets.build(members, slots.secret)
+    for hook in policy.hooks:
+        split.split(policy.at(hook))
+    actions.states(policy, slots, cpus=1)
+    return tables
+
+
 def plan(
     policy: Policy,
     members: Members,
@@ -69,6 +90,8 @@ def plan(
     Raises:
         RequestError: the policy asks for more than the tables hold.
     """
+    from wirepath.plan.hook import plan_hook
+
     tables = sets.build(members, slots.secret)
     return Planned(
         policy=policy,
@@ -85,7 +108,7 @@ def plan(
             )
             for hook in hooks or policy.hooks
         },
-        shared=sets.plan_sets(tables),
+        shared=sets.plan_sets(tables, changing=bool(policy.sets)),
         states=actions.states(policy, slots, cpus),
         ban_lengths=actions.ban_lengths(policy),
         tables=tables,

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from wirepath.errors import RequestError
-from wirepath.plan.clauses import CT_DIMENSIONS, AskSets, clauses_of
+from wirepath.plan.clauses import CT_DIMENSIONS, AskSets
 from wirepath.plan.filing import Filing, file_away
 from wirepath.plan.rows import row_words, rows_of_runs, rows_of_sets, summary_words
-from wirepath.plan.spaces import Flags, Literals, Numbers, Space, number_space
+from wirepath.plan.spaces import Flags, Numbers, Space, number_space
+from wirepath.plan.split import split
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -19,10 +19,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from wirepath.plan.clauses import Ask, Clause
-    from wirepath.plan.spaces import Runs
+    from wirepath.plan.split import Literals, Runs
     from wirepath.policy import Policy
 
-CLAUSES_MAX: Final = 32_768  # the same in bpf/rules/clauses.h
 SET_DIMENSIONS: Final = ("src_set", "dst_set")
 
 # (largest value, whether a packet may lack it) of the dimensions that are plain numbers.
@@ -108,17 +107,10 @@ def lower(policy: Policy, set_masks: Sequence[int], set_room: int) -> Classifier
     Raises:
         RequestError: the policy asks for more than the tables hold.
     """
-    clauses = clauses_of(policy)
-    if len(clauses) > CLAUSES_MAX:
-        raise RequestError(
-            f"lower {policy.file}: its rules make {len(clauses)} clauses, at most {CLAUSES_MAX} fit"
-            " (write dport instead of port, or put prefixes into sets)"
-        )
-    asks = _asks(clauses)
-    literals = Literals({*asks.get("src", ()), *asks.get("dst", ())}, policy.datapath.never_block)
+    clauses, asks, literals = split(policy)
     spaces = _spaces(asks, literals)
-    runs = {(d, ask): space.runs(ask) for d, space in spaces.items() for ask in asks[d]}
-    asked = [{d: runs.get((d, ask), ()) for d, ask in c.asks.items()} for c in clauses]
+    runs = {d: {ask: space.runs(ask) for ask in asks[d]} for d, space in spaces.items()}
+    asked = [{d: runs[d][ask] if d in runs else () for d, ask in c.asks.items()} for c in clauses]
     filing = file_away(asked, spaces)
     set_ids = {name: number for number, name in enumerate(policy.sets)}
     residents = filing.residents.tolist()
@@ -149,14 +141,6 @@ def lower(policy: Policy, set_masks: Sequence[int], set_room: int) -> Classifier
         summary_words=summary_words(words),
         needs=needs,
     )
-
-
-def _asks(clauses: Sequence[Clause]) -> dict[str, set[Ask]]:
-    asks: dict[str, set[Ask]] = {}
-    for clause in clauses:
-        for dimension, ask in clause.asks.items():
-            asks.setdefault(dimension, set()).add(ask)
-    return asks
 
 
 def _spaces(asks: Mapping[str, set[Ask]], literals: Literals) -> dict[str, Space]:

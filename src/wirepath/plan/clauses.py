@@ -8,18 +8,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import product
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from wirepath.policy.zones import zones_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from wirepath.net import Ct, Fragment, Prefix
     from wirepath.policy import Policy, Rule
     from wirepath.policy.addresses import Addresses
     from wirepath.policy.match import Match
-    from wirepath.policy.numbers import Ranges
+    from wirepath.policy.numbers import Numbers, Ranges
 
 
 class AskPrefixes(NamedTuple):
@@ -71,6 +72,7 @@ CT_DIMENSIONS: Final = ("ct", "ct_1")
 """The dimensions of states: one for each zone of conntrack that rules of a hook ask about."""
 
 Ask = AskPrefixes | AskSets | AskRanges | AskIcmp | AskFlags | AskFragment | AskStates
+_ANY: Final[Sequence[Mapping[str, Ask]]] = ({},)  # the only way of what is not asked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,35 +99,33 @@ def clauses_of(policy: Policy) -> list[Clause]:
     ]
 
 
-def _ways(rule: Rule, states: Mapping[int | None, str]) -> Iterator[dict[str, Ask]]:
+def _ways(rule: Rule, states: Mapping[int | None, str]) -> list[dict[str, Ask]]:
     match = rule.match
-    for src, dst, ports, state in product(
+    plain = _plain(match)
+    ways = product(
         _address_ways("src", match.src),
         _address_ways("dst", match.dst),
         _port_ways(match),
         _state_ways(match, states),
-    ):
-        yield {**src, **dst, **ports, **state, **_plain(match)}
+    )
+    return [{**src, **dst, **ports, **state, **plain} for src, dst, ports, state in ways]
 
 
 # *dimensions* has the dimension of each zone.
-def _state_ways(match: Match, dimensions: Mapping[int | None, str]) -> Iterator[dict[str, Ask]]:
+def _state_ways(match: Match, dimensions: Mapping[int | None, str]) -> Sequence[Mapping[str, Ask]]:
     if match.ct is None:
-        yield {}
-        return
-    for zone in match.zones:
-        yield {dimensions[zone]: AskStates(match.ct.states)}
+        return _ANY
+    return [{dimensions[zone]: AskStates(match.ct.states)} for zone in match.zones]
 
 
-def _address_ways(dimension: str, asked: Addresses | None) -> Iterator[dict[str, Ask]]:
+def _address_ways(dimension: str, asked: Addresses | None) -> Sequence[Mapping[str, Ask]]:
     if asked is None:
-        yield {}
-        return
+        return _ANY
     # Sets first: the first clause that holds counts, and prefixes of sets may have counters.
-    if asked.sets:
-        yield _address(dimension, asked, None, asked.sets)
+    ways = [_address(dimension, asked, None, asked.sets)] if asked.sets else []
     if asked.prefixes or not asked.sets:
-        yield _address(dimension, asked, asked.prefixes or None, ())
+        ways.append(_address(dimension, asked, asked.prefixes or None, ()))
+    return ways
 
 
 def _address(
@@ -142,22 +142,23 @@ def _address(
     return asks
 
 
-def _port_ways(match: Match) -> Iterator[dict[str, Ask]]:
+def _port_ways(match: Match) -> Sequence[Mapping[str, Ask]]:
     sides = {
         side: asked.ranges
         for side, asked in (("sport", match.sport), ("dport", match.dport))
         if asked is not None
     }
     if match.port is None:
-        yield {side: AskRanges(ranges) for side, ranges in sides.items()}
-        return
+        return [{side: AskRanges(ranges) for side, ranges in sides.items()}]
+    ways = []
     for side in ("sport", "dport"):
         ranges = match.port.ranges
         if side in sides:
             ranges = _common(ranges, sides[side])
         both = {**sides, side: ranges}
         if ranges:
-            yield {each: AskRanges(both[each]) for each in both}
+            ways.append({each: AskRanges(both[each]) for each in both})
+    return ways
 
 
 def _common(one: Ranges, other: Ranges) -> Ranges:
@@ -165,11 +166,15 @@ def _common(one: Ranges, other: Ranges) -> Ranges:
     return tuple(sorted((low, high) for low, high in pairs if low <= high))
 
 
+_NUMBERS: Final = ("proto", "vlan", "length", "ttl", "dscp")
+_numbers: Callable[[Match], tuple[Numbers | None, ...]] = attrgetter(*_NUMBERS)
+
+
 def _plain(match: Match) -> dict[str, Ask]:
     asks: dict[str, Any] = {
         key: AskRanges(asked.ranges)
-        for key in ("proto", "vlan", "length", "ttl", "dscp")
-        if (asked := getattr(match, key)) is not None
+        for key, asked in zip(_NUMBERS, _numbers(match), strict=True)
+        if asked is not None
     }
     if match.tcp_flags is not None:
         asks["tcp_flags"] = AskFlags(match.tcp_flags.masks)

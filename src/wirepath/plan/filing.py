@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from wirepath.plan.spaces import Runs, Space
+    from wirepath.plan.spaces import Space
+    from wirepath.plan.split import Runs
 
 LISTED: Final = ("src", "dst", "dport", "sport")
 BLOCK: Final = 4  # candidates a block; this and the next three: candidates.h and lanes.h
@@ -149,8 +150,10 @@ def _filed(
             lists[-1][:, int(wide)] = (first << LIST_BITS | count) * (count > 0)
             blocks.append(candidates)
     block_low, block_high = np.concatenate(blocks, axis=1).view(np.uint64)
+    resident = np.ones(len(asked), dtype=bool)
+    resident[filed] = False
     return Filing(
-        residents=np.setdiff1d(np.arange(len(asked)), filed).astype(np.uint32),
+        residents=np.flatnonzero(resident).astype(np.uint32),
         filed=filed.astype(np.uint32),
         lane_at=lane_at,
         guards=guards,

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from wirepath.plan.spaces import Runs
+    from wirepath.plan.split import Runs
 
 BITS: Final = 64
 _ONE: Final = np.uint64(1)

@@ -50,16 +50,16 @@ def class_room(tables: Tables) -> int:
     return min(tables.classes + _ROOM_CLASSES, _CLASSES_MAX)
 
 
-def plan_sets(tables: Tables) -> Plan:
-    """Plan the maps that hold *tables*."""
-    leaves = _with_room(tables.leaves, _ROOM_LEAVES)
+def plan_sets(tables: Tables, *, changing: bool) -> Plan:
+    """Plan the maps that hold *tables*; if *changing*, with room for live changes."""
+    leaves = _with_room(tables.leaves, _ROOM_LEAVES * changing)
     sizes = {
-        "set_lines": _with_room(tables.lines, _ROOM_LINES),
+        "set_lines": _with_room(tables.lines, _ROOM_LINES * changing),
         "set_leaves": leaves,
         "set_fences": 2 * leaves,
         "set_hosts": tables.hosts,
         "set_ipv4_hosts": tables.ipv4_hosts,
-        "set_members": _with_room(tables.members, _ROOM_MEMBERS),
+        "set_members": _with_room(tables.members, _ROOM_MEMBERS * changing),
         "set_classes": class_room(tables),
     }
     found = {"lines": "set_lines", "fences": "set_fences", "leaves": "set_leaves"}

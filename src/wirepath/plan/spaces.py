@@ -6,23 +6,20 @@ Classes ascend with the values, so a clause asks for a few runs of classes, most
 
 from __future__ import annotations
 
-from array import array
 from bisect import bisect_left, bisect_right
 from typing import TYPE_CHECKING, Final, Protocol, get_args
 
 import numpy as np
 
-from wirepath.errors import RequestError
-from wirepath.net import Ct, Prefix
+from wirepath.net import Ct
 from wirepath.plan.clauses import (
     AskFlags,
     AskFragment,
     AskIcmp,
-    AskPrefixes,
     AskRanges,
     AskStates,
 )
-from wirepath.prefixes import ClassTable, build_class_table
+from wirepath.plan.split import Runs, join
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
@@ -31,15 +28,8 @@ if TYPE_CHECKING:
 
     from wirepath.plan.clauses import Ask
 
-Runs = tuple[tuple[int, int], ...]
-"""Sorted, disjoint runs of classes; each includes both its ends."""
-
-CLASSES_MAX: Final = 65_535
 FRAGMENTS: Final = ("none", "first", "later")
 STATES: Final[tuple[Ct, ...]] = get_args(Ct)
-_MAPPED: Final = Prefix.parse("0.0.0.0/0")
-_LAST: Final = (1 << 128) - 1
-_LOW: Final = (1 << 64) - 1
 
 
 class Space(Protocol):
@@ -119,10 +109,10 @@ class Flags:
 
     def __init__(self, asks: Collection[Ask]) -> None:
         self._truth = {ask: _flags_hold(ask) for ask in asks}
-        together = np.array(list(self._truth.values()), dtype=np.uint8).reshape(-1, 256)
-        _, classes = np.unique(together, axis=1, return_inverse=True)
-        self.by_value: NDArray[np.uint16] = (classes.reshape(256) + 1).astype(np.uint16)
-        self.classes = int(self.by_value.max()) + 1
+        truths = list(zip(*(truth.tolist() for truth in self._truth.values()), strict=True))
+        numbers = {truth: number for number, truth in enumerate(sorted(set(truths)), 1)}
+        self.by_value: NDArray[np.uint16] = np.array([numbers[t] for t in truths], dtype=np.uint16)
+        self.classes = len(numbers) + 1
 
     def runs(self, ask: Ask) -> Runs:
         """Give the classes of combinations that hold."""
@@ -137,76 +127,3 @@ def _flags_hold(ask: Ask) -> NDArray[np.bool_]:
     for present, absent in ask.masks:
         holds |= (flags & present == present) & (flags & absent == 0)
     return holds
-
-
-class Literals:
-    """Addresses of both families, split at both ends of every prefix that is in the policy.
-
-    Attributes:
-        classes: how many there are.
-        table: the prefix table, which gives the class of an address.
-    """
-
-    def __init__(self, asks: Iterable[Ask], never_block: Iterable[Prefix]) -> None:
-        cuts = {0, _MAPPED.address, _MAPPED.last + 1}
-        for prefix in never_block:
-            cuts.update((prefix.address, prefix.last + 1))
-        for ask in asks:
-            if isinstance(ask, AskPrefixes):
-                for prefix in (*(ask.prefixes or ()), *ask.holes):
-                    cuts.update((prefix.address, prefix.last + 1))
-        cuts.discard(_LAST + 1)
-        self._starts = sorted(cuts)
-        self.classes = len(self._starts)
-        if self.classes > CLASSES_MAX:
-            raise RequestError(
-                "lay out rules: too many different prefixes in src, dst and never_block"
-                " (put them into sets)"
-            )
-        self.table: ClassTable = build_class_table(
-            array("Q", (start >> 64 for start in self._starts)),
-            array("Q", (start & _LOW for start in self._starts)),
-            array("H", range(self.classes)),
-        )
-
-    def runs(self, ask: Ask) -> Runs:
-        """Give the classes of addresses inside the prefixes asked for and outside the holes."""
-        if not isinstance(ask, AskPrefixes):
-            raise TypeError(ask)
-        wanted: Runs = ((0, self.classes - 1),)
-        if ask.prefixes is not None:
-            wanted = self.covered(ask.prefixes)
-        return _without(wanted, self.covered(ask.holes)) if ask.holes else wanted
-
-    def covered(self, prefixes: Iterable[Prefix]) -> Runs:
-        """Give the classes of addresses in *prefixes*."""
-        return join(sorted(run for prefix in prefixes for run in self._runs_of(prefix)))
-
-    def _runs_of(self, prefix: Prefix) -> Iterable[tuple[int, int]]:
-        # A short IPv6 prefix leaves out IPv4: ::ffff:0:0/96 is inside it only as a number.
-        whole = ((self._at(prefix.address), self._at(prefix.last + 1) - 1),)
-        if prefix.is_ipv4:
-            return whole
-        return _without(whole, ((self._at(_MAPPED.address), self._at(_MAPPED.last + 1) - 1),))
-
-    def _at(self, start: int) -> int:
-        return bisect_left(self._starts, start)
-
-
-def join(runs: Iterable[tuple[int, int]]) -> Runs:
-    """Join those of the sorted *runs* that touch or overlap."""
-    joined: list[tuple[int, int]] = []
-    for low, high in runs:
-        if joined and low <= joined[-1][1] + 1:
-            joined[-1] = (joined[-1][0], max(high, joined[-1][1]))
-        else:
-            joined.append((low, high))
-    return tuple(joined)
-
-
-def _without(runs: Iterable[tuple[int, int]], holes: Runs) -> Runs:
-    for hole_low, hole_high in holes:
-        left = ((low, min(high, hole_low - 1)) for low, high in runs)
-        right = ((max(low, hole_high + 1), high) for low, high in runs)
-        runs = sorted((low, high) for low, high in (*left, *right) if low <= high)
-    return tuple(runs)

@@ -6,6 +6,7 @@ Reading a policy needs no kernel and no privilege, and changes nothing.
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final, Self
@@ -361,13 +362,14 @@ def _read_rules(tables: list[Table], sets: Collection[str]) -> tuple[Rule, ...]:
 # Refuses rules that no packet can match.
 def _check_matches(datapath: Settings, found: Iterable[tuple[Table, Rule]]) -> None:
     for table, rule in found:
-        of_match = table.table("match", "match = { ... }")
-        for key, message in impossible(rule.match.predicates(), judged="egress" in rule.hooks):
-            of_match.wrong(key if key in of_match else "", message)
+        wrong = impossible(rule.match.predicates(), judged="egress" in rule.hooks)
         fragment = rule.match.fragment
         if datapath.fragments == "drop" and fragment and fragment.kinds == {"later"}:
             what = 'fragments = "drop" of [datapath] drops these before any rule'
-            of_match.wrong("fragment", f"{what} (take the rule out)")
+            wrong.append(("fragment", f"{what} (take the rule out)"))
+        for key, message in wrong:
+            of_match = table.table("match", "match = { ... }")
+            of_match.wrong(key if key in of_match else "", message)
 
 
 # Says why the last of *rules* is one too many of its kind; empty if it is not.
@@ -388,5 +390,9 @@ def _name(value: Any) -> str:
 
 
 def _read_hooks(table: Table) -> tuple[Hook, ...]:
-    found = table.each("hook", _HOOK) or ()
-    return tuple(hook for hook in HOOKS if hook in found) or ("ingress",)
+    return _in_order(table.each("hook", _HOOK) or ("ingress",))
+
+
+@lru_cache
+def _in_order(hooks: tuple[Hook, ...]) -> tuple[Hook, ...]:
+    return tuple(hook for hook in HOOKS if hook in hooks)

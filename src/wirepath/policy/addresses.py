@@ -12,6 +12,8 @@ from wirepath.policy.predicate import Members, Predicate
 from wirepath.policy.sketch import UNKNOWN, Sketch
 
 _IPV4: Final = Prefix.parse("0.0.0.0/0")
+_FAMILY: Final = {True: frozenset({4}), False: frozenset({6})}  # by whether it is IPv4
+_MARKS: Final = ("!", "@", "")
 _EVERY: Final = (_IPV4, Prefix.parse("::/0"))
 
 
@@ -35,6 +37,8 @@ class Addresses(Predicate):
         found = match.each(key, lambda value: _read(value, known_sets))
         if not found:
             return None
+        if len(found) == 1 and isinstance(found[0][1], Prefix) and found[0][0][0] != "!":
+            return cls(key, (found[0][0],), (found[0][1],))
         asked = [item for word, item in found if not word.startswith("!")]
         holes = [item for word, item in found if word.startswith("!")]
         return cls(key, tuple(word for word, _ in found), *_sorted(asked), *_sorted(holes))
@@ -43,14 +47,21 @@ class Addresses(Predicate):
         """Tell whether the address satisfies the condition; None if it is unknown."""
         address = packet.source if self.key == "src" else packet.destination
         if address is UNKNOWN:
-            return None if self.admits(packet.family) else False
+            return None if packet.family in self.families else False
         asked = bool(self.prefixes or self.sets)
         if asked and not _within(address, self.prefixes, self.sets, sets):
             return False
         return not _within(address, self.not_prefixes, self.not_sets, sets)
 
-    def admits(self, family: int) -> bool:
-        """Tell whether an address of *family*, 4 or 6, can satisfy it; sets may hold both."""
+    @property
+    def families(self) -> frozenset[int]:
+        """The families, 4 and 6, of the addresses that can satisfy it; sets may hold both."""
+        if len(self.prefixes) == 1 and not (self.sets or self.not_sets or self.not_prefixes):
+            return _FAMILY[self.prefixes[0].is_ipv4]
+        return frozenset([family for family in (4, 6) if self._is_left(family)])
+
+    # Tells whether what is negated leaves any address of *family*.
+    def _is_left(self, family: int) -> bool:
         negated = (each for each in self.not_prefixes if each.family == family)
         holes = merged((each.address, each.last) for each in negated)
         if family != 4:  # noqa: PLR2004 - in IPv6 there are no mapped addresses
@@ -64,14 +75,12 @@ class Addresses(Predicate):
             for prefix in asked
         )
 
-    def is_empty(self) -> bool:
-        """Tell whether the negated prefixes and sets cover all that is asked for."""
-        return not self.admits(4) and not self.admits(6)
-
 
 def _read(value: Any, known_sets: Collection[str]) -> tuple[str, Prefix | str]:
     # Returns the word, and the prefix or set name that it stands for.
     word = string(value)
+    if word[:1] not in _MARKS:
+        return word, Prefix.parse(word)
     bare = word.removeprefix("!")
     if not bare.startswith("@"):
         return word, Prefix.parse(bare)
@@ -83,11 +92,9 @@ def _read(value: Any, known_sets: Collection[str]) -> tuple[str, Prefix | str]:
 
 
 def _sorted(found: list[Prefix | str]) -> tuple[tuple[Prefix, ...], tuple[str, ...]]:
-    prefixes = [item for item in found if isinstance(item, Prefix)]
-    sets = [item for item in found if isinstance(item, str)]
-    if len(found) > 1:
-        return tuple(sorted(set(prefixes))), tuple(sorted(set(sets)))
-    return tuple(prefixes), tuple(sets)
+    prefixes = {item for item in found if isinstance(item, Prefix)}
+    sets = {item for item in found if isinstance(item, str)}
+    return tuple(sorted(prefixes)), tuple(sorted(sets))
 
 
 def _within(

@@ -91,9 +91,9 @@ class Match:
         """The zones of conntrack that it asks about; (None,) if it names none."""
         return self.ct_zone.zones if self.ct_zone else (None,)
 
-    def predicates(self) -> Iterator[Predicate]:
-        """Yield the conditions that are present, in a fixed order."""
-        return (predicate for predicate in _values(self) if predicate is not None)
+    def predicates(self) -> list[Predicate]:
+        """Give the conditions that are present, in a fixed order."""
+        return [predicate for predicate in _values(self) if predicate is not None]
 
     def holds(self, packet: Packet, sets: Mapping[str, Members]) -> bool:
         """Tell whether *packet*, which must be IP, matches; *sets* has the contents of all sets."""
@@ -159,15 +159,11 @@ class Match:
         return {n for n, ranges in ((ICMP, kinds.icmp), (ICMPV6, kinds.icmpv6)) if ranges}
 
     def _nowhere(self) -> Iterator[tuple[str, str]]:
-        empty = [each.key for each in (self.src, self.dst) if each and each.is_empty()]
+        asked = {each.key: each.families for each in (self.src, self.dst) if each}
+        empty = [key for key, families in asked.items() if not families]
         for key in empty:
             yield key, "what is negated covers all the rest (no packet can match)"
-        if (
-            not empty
-            and self.src
-            and self.dst
-            and not any(self.src.admits(family) and self.dst.admits(family) for family in (4, 6))
-        ):
+        if len(asked) > 1 and not empty and asked["src"].isdisjoint(asked["dst"]):
             yield "dst", "of another family than src (no packet can match)"
 
 

@@ -14,7 +14,7 @@ from wirepath.policy.addresses import Addresses
 from wirepath.policy.flags import Fragments, TcpFlags
 from wirepath.policy.names import ICMP, ICMPV6, TCP, UDP
 from wirepath.policy.numbers import FIELDS, IcmpTypes, Numbers, Ranges, in_ranges
-from wirepath.policy.predicate import Predicate
+from wirepath.policy.predicate import Predicate, Word
 from wirepath.policy.states import States
 
 _Keys = Mapping[str, Predicate]
@@ -25,6 +25,8 @@ _IN_IPV4_TOO: Final = frozenset({51, 139})
 
 _FAMILIES: Final[tuple[Literal[4, 6], ...]] = (4, 6)
 _FRAGMENTS: Final[tuple[Fragment, ...]] = ("none", "first", "later")
+_ANY_FAMILY: Final[frozenset[int]] = frozenset(_FAMILIES)
+_ANY_FRAGMENT: Final = frozenset(_FRAGMENTS)
 _IP_BYTES: Final = {4: 20, 6: 40}
 _FRAGMENT_BYTES: Final = 8  # of the header that IPv6 fragments have
 _LAYER4_BYTES: Final = {ICMP: 8, ICMPV6: 8, TCP: 20, UDP: 8}
@@ -94,7 +96,7 @@ class _Asked(NamedTuple):
         types, states, proto = keys.get("icmp_type"), keys.get("ct"), found["proto"]
         return cls(
             families=_families(keys),
-            fragments=fragment.kinds if isinstance(fragment, Fragments) else frozenset(_FRAGMENTS),
+            fragments=fragment.kinds if isinstance(fragment, Fragments) else _ANY_FRAGMENT,
             most_bytes=length.ranges[-1][1] if isinstance(length, Numbers) else _LENGTH_MAX,
             proto=proto.ranges if isinstance(proto, Numbers) else None,
             ports=not keys.keys().isdisjoint(_PORTS),
@@ -107,43 +109,50 @@ class _Asked(NamedTuple):
 _PORTS: Final = ("sport", "dport", "port")
 
 
-def impossible(
-    predicates: Iterable[Predicate], *, judged: bool = False
-) -> Iterator[tuple[str, str]]:
-    """Yield (key, message) where no packet can satisfy all *predicates*.
+def impossible(predicates: Iterable[Predicate], *, judged: bool = False) -> list[tuple[str, str]]:
+    """Give (key, message) where no packet can satisfy all *predicates*.
 
     Args:
         predicates: the keys of a match.
         judged: whether netfilter has judged packets, as at egress: any may be in any state.
     """
     keys = {p.key: p for p in predicates if not (judged and p.key == "ct")}
-    found = [("proto", message) for message in _extensions(keys)]
+    asked = _Asked.of(keys)
+    found = [("proto", message) for message in _extensions(keys, asked.families)]
     if not found and not _allows_ports(keys):
         found = [("port", "neither sport nor dport allows one of these (take one of them out)")]
-    if not found and not _shapes(_Asked.of(keys)):
+    if not found and not _shapes(asked):
         found = [_culprit(keys)]
-    yield from found
+    return found
 
 
 # No whole IPv6 packet has an extension header as its protocol. A rule on one is meant to stop the
 # header, so it is refused although a later fragment, or a stray IPv4 packet, can have the number.
-def _extensions(keys: _Keys) -> Iterator[str]:
-    proto, fragment, families = keys.get("proto"), keys.get("fragment"), _families(keys)
+def _extensions(keys: _Keys, families: frozenset[int]) -> Iterator[str]:
+    proto, fragment = keys.get("proto"), keys.get("fragment")
     of_later = isinstance(fragment, Fragments) and fragment.kinds == {"later"}
     if not isinstance(proto, Numbers) or families == {4} or of_later:
         return
-    skipped = EXTENSIONS if families == {6} else EXTENSIONS - _IN_IPV4_TOO
     cure = "" if families == {6} else '; for IPv4 alone, add src = "0.0.0.0/0"'
     for word in proto.words:
-        low, high = FIELDS["proto"].read(word)
-        if skipped.issuperset(range(low, high + 1)):
+        if _is_skipped(word, only_ipv6=families == {6}):
             what = "an extension header of IPv6, which is skipped: the protocol comes after it"
             yield f"{word}: {what} (take it out{cure})"
 
 
+@lru_cache
+def _is_skipped(word: Word, *, only_ipv6: bool) -> bool:
+    skipped = EXTENSIONS if only_ipv6 else EXTENSIONS - _IN_IPV4_TOO
+    low, high = FIELDS["proto"].read(word)
+    return skipped.issuperset(range(low, high + 1))
+
+
 def _families(keys: _Keys) -> frozenset[int]:
-    asked = [each for each in keys.values() if isinstance(each, Addresses)]
-    return frozenset(f for f in _FAMILIES if all(each.admits(f) for each in asked))
+    families = _ANY_FAMILY
+    for each in keys.values():
+        if isinstance(each, Addresses):
+            families &= each.families
+    return families
 
 
 # `port` holds for either port, so only both of the others together can contradict it.

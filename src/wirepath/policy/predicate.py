@@ -44,6 +44,8 @@ class Predicate:
 
     def describe(self) -> str:
         """Describe the condition: ``dport 22,80-90``."""
+        if len(self.words) == 1 and isinstance(self.words[0], str):
+            return f"{self.key} {self.words[0]}"
         words = [str(word).lower() if isinstance(word, bool) else str(word) for word in self.words]
         more = f" and {len(words) - _SHOWN} more" if len(words) > _SHOWN else ""
         return f"{self.key} {','.join(words[:_SHOWN])}{more}"

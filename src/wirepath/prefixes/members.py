@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 SETS_MAX = 64
 _LOW = (1 << 64) - 1
 _WHY_SIZE = 128
+_AT_ONCE = 16384  # members in one part of a list
 _SHOWN = 64  # characters of a bad line in a message
 
 
@@ -229,10 +230,12 @@ def _bad_line(source: Any, problem: Any) -> BadLine:
     )
 
 
-def format_members(members: Members) -> bytes:
-    """Write a list: one prefix per line, as in RFC 5952; host addresses have no length."""
+def format_members(members: Members) -> Iterator[bytes]:
+    """Write a list in parts: one prefix per line, as in RFC 5952; host addresses have no length."""
     length = ffi.new("size_t *")
-    text = lib.wp_list_format(members.pointer(), len(members), length)
-    if text == ffi.NULL:
-        raise MemoryError
-    return bytes(ffi.buffer(ffi.gc(text, lib.wp_free), length[0]))
+    for first in range(0, len(members), _AT_ONCE):
+        count = min(_AT_ONCE, len(members) - first)
+        text = lib.wp_list_format(members.pointer(), first, count, length)
+        if text == ffi.NULL:
+            raise MemoryError
+        yield bytes(ffi.buffer(ffi.gc(text, lib.wp_free), length[0]))

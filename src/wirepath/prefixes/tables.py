@@ -6,7 +6,7 @@ it needs.
 
 from __future__ import annotations
 
-import secrets
+import os
 from array import array
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -143,7 +143,7 @@ class Tables(ClassTable):
                 root_bits or 0,
                 -1 if host_lines is None else host_lines,
                 -1 if ipv4_host_lines is None else ipv4_host_lines,
-                secrets.randbits(64) if host_seed is None else host_seed,
+                int.from_bytes(os.urandom(8), "little") if host_seed is None else host_seed,
             )
         )
 

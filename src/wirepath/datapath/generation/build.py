@@ -9,7 +9,7 @@ from wirepath.datapath.generation.load import Generation
 from wirepath.datapath.generation.loading import Loading
 from wirepath.datapath.generation.manifest import Seen, describing
 from wirepath.datapath.generation.pinned import INGRESS
-from wirepath.datapath.generation.state import first_slots, next_slots
+from wirepath.datapath.generation.state import ban_room, first_slots, next_slots
 from wirepath.datapath.host.mirrors import devices
 from wirepath.datapath.live import counters
 from wirepath.datapath.live.ban_view import BanView
@@ -56,6 +56,7 @@ class Next:
             BanView(old).forget({*slots.counters.values()} - {*old.manifest.counters.values()})
         else:
             slots = first_slots(policy)
+        manifest, maps = (old.manifest, old.maps) if old else (None, {})
         met = counters.hooks(old) if old else {}
         seen = Seen(
             received(order.place.device),
@@ -65,7 +66,8 @@ class Next:
         loaded = Generation.load(
             policy,
             order.members,
-            before=old.maps if old else None,
+            before=maps or None,
+            sizes={"bans": ban_room(policy, order.bans, manifest, maps)},
             slots=slots,
             describe=describing(policy, order.mode, slots, order.tc, seen=seen, owner=owner),
             devices=devices(order.needs, order.place.iface),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 from wirepath.datapath.generation import write
-from wirepath.datapath.generation.loading import BOUND
+from wirepath.datapath.generation.pinned import BOUND
 from wirepath.kernel.object import Object
 from wirepath.kernel.object_file import object_file
 

@@ -12,6 +12,7 @@ from wirepath.datapath.generation.loading import Loading
 from wirepath.datapath.generation.manifest import PAGE
 from wirepath.datapath.generation.pinned import INGRESS, PROGRAM
 from wirepath.datapath.live.ban_lengths import Lengths
+from wirepath.datapath.live.ban_table import ROOMS
 from wirepath.kernel import conntrack
 from wirepath.kernel.functions import has_function
 from wirepath.kernel.lockdown import is_confidential
@@ -108,7 +109,8 @@ class Generation:
         needed = write.sizes(planned.shared)
         needed |= {name: write.capacity(size) for name, size in planned.states.items()}
         needed |= {"manifest": write.capacity(len(text) // PAGE)} | dict(sizes or {})
-        shared = state.carried(before, planned.states) if before else {}
+        bans = needed.setdefault("bans", ROOMS[-1])
+        shared = state.carried(before, planned.states, bans) if before else {}
         loaded: dict[Hook, HookProgram] = {}
         try:
             for hook, of_hook in planned.hooks.items():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Self
 
 from wirepath.datapath import tags
 from wirepath.kernel import features
@@ -14,9 +14,6 @@ if TYPE_CHECKING:
     from wirepath.kernel.interface import Interface
     from wirepath.kernel.links import Mode
     from wirepath.policy import Policy
-
-BOUND: Final = "ingress_bound"
-"""The program of ingress that asks the driver for VLAN tags."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -151,6 +151,11 @@ class Manifest:
         )
 
     @property
+    def limits_ban(self) -> bool:
+        """Whether some limit bans, so that packets write to the table of bans."""
+        return bool(self.ban_lengths or self.ban_scopes)
+
+    @property
     def serving_s(self) -> float:
         """How many seconds it has served, even if the wall clock was set meanwhile."""
         if not self.since_boot_ns:

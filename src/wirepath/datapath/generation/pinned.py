@@ -16,6 +16,7 @@ from wirepath.kernel.program import Program
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from wirepath.kernel.bpffs import Pins
     from wirepath.kernel.interface import Interface
     from wirepath.net import Hook
 
@@ -24,6 +25,8 @@ HOST: Final = "host"
 INGRESS: Final[Hook] = "ingress"
 PROGRAM: Final = "program"
 """The name of the pin of a TC program, in the directory of its hook."""
+BOUND: Final = "ingress_bound"
+"""The program of ingress that asks the driver for VLAN tags."""
 TRUNCATED: Final = "truncate"
 """The directory of the links that truncate copies, each named after the ifindex of its device."""
 NO_MAPS: Final = (LINK, INGRESS, PROGRAM, HOST)
@@ -101,3 +104,8 @@ def read_host(directory: Path) -> dict[str, Any]:
             return dict(read_record(record))
     except (PinError, ValueError, TypeError):
         return {}
+
+
+def pinned(pins: Pins, name: str, number: int | None) -> Pinned | None:
+    """Give generation *number* of *name* as it is pinned; None if *number* is None."""
+    return None if number is None else Pinned(name, number, pins.generation(name, number))

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import secrets
+import os
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from wirepath.datapath.generation.write import capacity
-from wirepath.datapath.live.ban_filter import BanFilter
+from wirepath.datapath.live.ban_table import ROOMS, BanTable, room_for
 from wirepath.datapath.live.counters import BySlot
 from wirepath.kernel import clock
+from wirepath.plan import actions
 from wirepath.plan.actions import STATES
 from wirepath.plan.slots import SECRETS, Slots
 
@@ -24,20 +25,19 @@ if TYPE_CHECKING:
 ALWAYS: Final = (
     "outcomes",
     "rule_counters",
-    "bans",
     "ban_lengths",
     "ban_filter",
     "prefix_counters",
 )
 """Maps that every generation takes over from the previous one."""
-STATE: Final = (*ALWAYS, *STATES)
+STATE: Final = (*ALWAYS, "bans", *STATES)
 """Maps that packets or operators write."""
-_BITS: Final = 64
+_BYTES: Final = 8
 
 
 def first_slots(policy: Policy) -> Slots:
     """Assign slots to the names of *policy* on an interface where nothing serves yet."""
-    secret = [secrets.randbits(_BITS) | 1 for _ in range(SECRETS)]
+    secret = [int.from_bytes(os.urandom(_BYTES), "little") | 1 for _ in range(SECRETS)]
     return Slots.first(policy, secret=secret, now_ns=clock.monotonic_ns())
 
 
@@ -61,12 +61,33 @@ def next_slots(manifest: Manifest, policy: Policy, maps: Mapping[str, Map]) -> S
     return Slots.after(manifest.slots, policy, now_ns=clock.monotonic_ns(), counted=counters.words)
 
 
-def carried(before: Mapping[str, Map], needed: Mapping[str, int]) -> dict[str, Map]:
+def ban_room(policy: Policy, bans: int, before: Manifest | None, maps: Mapping[str, Map]) -> int:
+    """Choose how many bans the next generation's table has room for.
+
+    Packets cannot make a larger table. So where limits ban, it is as large as can be from the
+    start; and until the generation that serves has no such limit either, it stays as it is, since
+    bans that packets impose while the table is copied would be lost.
+
+    Args:
+        policy: the policy that is to serve.
+        bans: how many bans there has to be room for, at least.
+        before: the manifest of the serving generation; None if none serves.
+        maps: the maps of the serving generation.
+    """
+    least = ROOMS[-1] if actions.bans(policy) else room_for(bans)
+    if not before:
+        return least
+    table = BanTable.of(maps)
+    return max(least, table.entries if before.limits_ban else table.fitting())
+
+
+def carried(before: Mapping[str, Map], needed: Mapping[str, int], bans: int) -> dict[str, Map]:
     """Choose the maps of the generation *before* that the next one takes over.
 
     Args:
         before: the maps of the previous generation, by C name.
         needed: by C name of an action's state map, the entries that the next generation needs.
+        bans: how many entries its table of bans has.
     """
     large_enough = (
         name
@@ -74,7 +95,8 @@ def carried(before: Mapping[str, Map], needed: Mapping[str, int]) -> dict[str, M
         if name in before and before[name].max_entries >= capacity(entries)
     )
     always = (name for name in ALWAYS if name in before)  # an older wirepath has no filter
-    return {name: before[name] for name in (*always, *large_enough)}
+    table = ["bans"] if before["bans"].max_entries == bans else []
+    return {name: before[name] for name in (*always, *table, *large_enough)}
 
 
 def take_over(
@@ -94,16 +116,22 @@ def take_over(
         before: the ranges of limits in the serving generation.
         after: the ranges of limits in the next generation.
     """
+    _copy(old["bans"], new["bans"])
     if "ban_filter" not in old:
-        BanFilter.of(new).renew(keys for keys, _ in new["bans"].raw_batches())
+        BanTable.of(new).renew_filter()
     for name, state in STATES.items():
         if name not in old:
             continue
         if state.moves == "ranges":
             _move_ranges(old[name], new[name], before, after)
-        elif state.moves == "entries" and old[name].id != new[name].id:
-            for keys, values in old[name].raw_batches():
-                new[name].raw_update_batch(keys, values)
+        elif state.moves == "entries":
+            _copy(old[name], new[name])
+
+
+def _copy(old: Map, new: Map) -> None:
+    if old.id != new.id:
+        for keys, values in old.raw_batches():
+            new.raw_update_batch(keys, values)
 
 
 def _move_ranges(

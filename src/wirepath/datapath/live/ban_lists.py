@@ -16,14 +16,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from wirepath.errors import RequestError
-from wirepath.prefixes import BadLine, Members, Widest, format_members, parse_list
+from wirepath.prefixes import BadLine, Members, Widest, parse_list
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    Names = tuple[str | None, str | None]
-
-_NEVER: Final = "null"
 _LATEST: Final = 1 << 53  # seconds that JSON's numbers tell apart
 _NAMES: Final = (str, type(None))
 _WORD: Final = re.compile(r"[0-9A-Za-z:./]+", re.ASCII)
@@ -75,31 +72,6 @@ class BanList:
     def prefixes(self) -> Members:
         """All prefixes, plain and saved."""
         return Members.join([self.plain, self.kept])
-
-
-def format_bans(
-    prefixes: Members, expiries: Sequence[float | None], names: Sequence[Names]
-) -> bytes:
-    """Format bans for a file.
-
-    Args:
-        prefixes: the banned prefixes.
-        expiries: when each ends, in seconds since 1970; None if it does not.
-        names: for each, the rule that imposed it, and the only rule that it applies to.
-    """
-    tails = {pair: f'"rule": {_name(pair[0])}, "scope": {_name(pair[1])}}}' for pair in set(names)}
-    ends = [_NEVER if end is None else f"{end:.3f}" for end in expiries]
-    words = format_members(prefixes).decode().split()
-    lines = [
-        f'{{"cidr": "{prefix}", "expires": {end}, {tails[pair]}\n'
-        for prefix, end, pair in zip(words, ends, names, strict=True)
-    ]
-    return "".join(lines).encode()
-
-
-# Names of rules contain no character that JSON escapes.
-def _name(rule: str | None) -> str:
-    return _NEVER if rule is None else f'"{rule}"'
 
 
 def parse_bans(text: bytes) -> BanList:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from wirepath.datapath.live.ban_lists import BanList
     from wirepath.datapath.live.ban_table import Row
     from wirepath.prefixes import Members
+    from wirepath.prefixes.ban_rows import BanRows
 
 NEVER_NS: Final = (1 << 64) - 1
 _LOW: Final = (1 << 64) - 1
@@ -151,9 +152,14 @@ class BanView:
         self._lengths = Lengths(handles.maps["ban_lengths"])
         self._manifest = handles.manifest
 
+    @property
+    def room(self) -> int:
+        """How many bans the table can hold."""
+        return self._table.room
+
     def usage(self) -> Usage:
         """Count the entries, the room, and the bans of limits that found the table full."""
-        return Usage(self._table.used(), self._table.room, self._lengths.refused)
+        return Usage(self._table.used(), self.room, self._lengths.refused)
 
     # Setting
 
@@ -207,7 +213,7 @@ class BanView:
                     raise
                 self._put(rows)
         except FullError as error:
-            room, written = self._table.room, error.written
+            room, written = self.room, error.written
             what = f"the table is full, it holds {room}; {written} were banned before"
             cure = "lift some: `wirepath unban`; or ban prefixes in place of addresses"
             raise FullError(f"ban {len(rows)} sources", written, what=what, cure=cure) from error
@@ -225,20 +231,32 @@ class BanView:
         Returns:
             Whether one was in force.
         """
-        now = clock.boot_ns()
-        keys = [key for scope in self._scopes() if (key := _key(prefix, scope)) in self._map]
-        expiries = [self._map[key]["expires_ns"] for key in keys]
-        for key in keys:
-            del self._map[key]
-        if keys:
-            self._lifted()
-        return any(expires > now for expires in expiries)
+        return self._remove([prefix])[prefix]
 
     def lift(self, prefixes: Iterable[Prefix]) -> Lifted:
         """Lift the bans of exactly each of *prefixes*, and find wider bans that still cover it."""
-        asked = {prefix: self.remove(prefix) for prefix in prefixes}
+        asked = self._remove(prefixes)
         not_banned = {prefix: self.around(prefix) for prefix, was in asked.items() if not was}
         return Lifted(tuple(prefix for prefix, was in asked.items() if was), not_banned)
+
+    # Tells for each prefix whether a ban of it was in force. If the table has many other bans, the
+    # lengths that packets probe stay as they are: one too many costs less than reading all bans.
+    def _remove(self, prefixes: Iterable[Prefix]) -> dict[Prefix, bool]:
+        now = clock.boot_ns()
+        removed = {prefix: self._remove_one(prefix) for prefix in dict.fromkeys(prefixes)}
+        if any(removed.values()):
+            self._lengths.forgive()
+            if self._table.is_small():
+                self._recount()
+        return {prefix: max(ends, default=0) > now for prefix, ends in removed.items()}
+
+    # The expiries of the bans of a prefix.
+    def _remove_one(self, prefix: Prefix) -> list[int]:
+        keys = [_key(prefix, scope) for scope in self._scopes()]
+        found = {n: ban["expires_ns"] for n, key in enumerate(keys) if (ban := self._map.get(key))}
+        for number in found:
+            del self._map[keys[number]]
+        return list(found.values())
 
     def remove_all(self, prefixes: Members | None = None) -> int:
         """Lift the bans of exactly *prefixes*, as `remove` does; every ban if None.
@@ -315,24 +333,11 @@ class BanView:
         for hi, lo, bits, scope, expires, rule in self._effective():
             yield Ban(Prefix(hi << 64 | lo, bits), expires, rules.get(rule), rules.get(scope))
 
-    def save(self) -> tuple[bytes, int]:
-        """Format the bans in force for a file, by address.
+    def listing(self) -> BanRows:
+        """List the bans in force, by address, in a form that a million of them fit into."""
+        from wirepath.prefixes.ban_rows import Moment
 
-        Returns:
-            The text of the file, and how many bans it holds.
-        """
-        from wirepath.datapath.live.ban_lists import format_bans
-        from wirepath.prefixes import Members
-
-        wall, now, rules = time.time(), clock.boot_ns(), self._rules()
-        rows = sorted(row for row in self._effective() if row[4] > now)
-        hi, lo, bits, scopes, expiries, owners = zip(*rows, strict=True) if rows else [()] * 6
-        ends = [None if end == NEVER_NS else wall + (end - now) / SECOND_NS for end in expiries]
-        names = [
-            (rules.get(owner), rules.get(scope))
-            for owner, scope in zip(owners, scopes, strict=True)
-        ]
-        return format_bans(Members.of_columns(hi, lo, bits), ends, names), len(rows)
+        return self._table.listing(Moment(clock.boot_ns(), time.time()), self._rules())
 
     # Rows, with further members; without bans that apply only to a rule that is gone.
     def _effective(self, *more: str) -> Iterator[Row]:

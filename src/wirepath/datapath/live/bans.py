@@ -1,25 +1,32 @@
 """The bans of a datapath, for processes that may live for months.
 
 Every method opens the serving generation and closes it again; see `wirepath.datapath.handles`.
+When the table is full and a larger one can be made, the next generation is built with that.
 """
 
 from __future__ import annotations
 
 from math import isfinite
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
+from wirepath.datapath.live.ban_table import BanTable
 from wirepath.datapath.live.ban_view import BanView
-from wirepath.errors import RequestError
+from wirepath.datapath.live.set_view import SetView
+from wirepath.errors import FullError, RequestError, WirepathError
 from wirepath.net import Prefix
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from wirepath.datapath.access import Access
+    from wirepath.datapath.handles import Handles
     from wirepath.datapath.live.ban_lists import BanList
     from wirepath.datapath.live.ban_view import BanEntry, Banned, Lifted, Restored, Usage
     from wirepath.net import AnyPrefix
     from wirepath.prefixes import Members
+    from wirepath.prefixes.ban_rows import BanRows
+
+_Done = TypeVar("_Done")
 
 
 class Bans:
@@ -63,8 +70,7 @@ class Bans:
             raise RequestError(
                 f"ban for {seconds} s: not a time (give seconds, or none for a ban without end)"
             )
-        with self._access.writing() as handles:
-            return BanView(handles).add_all(asked, seconds)
+        return self._set(len(asked), lambda view: view.add_all(asked, seconds))
 
     def restore(self, bans: BanList | bytes, seconds: float | None = None) -> Restored:
         """Restore the bans of a file: saved ones for their remaining time, others for *seconds*.
@@ -83,8 +89,9 @@ class Bans:
         """
         if isinstance(bans, bytes):
             bans = _parsed(bans)
-        with self._access.writing() as handles:
-            return BanView(handles).restore(bans, seconds)
+        listed = bans
+        count = len(listed.plain) + len(listed.kept)
+        return self._set(count, lambda view: view.restore(listed, seconds))
 
     def remove(self, prefix: AnyPrefix) -> bool:
         """Lift the bans of exactly *prefix*: those for all packets and those for single rules.
@@ -136,14 +143,51 @@ class Bans:
         with self._access.reading() as handles:
             return BanView(handles).usage()
 
+    def room(self) -> int:
+        """Tell how many bans the table can hold; `usage` counts those that it holds, too."""
+        with self._access.reading() as handles:
+            return BanView(handles).room
+
+    def listing(self) -> BanRows:
+        """List the bans in force, by address, for text and JSON; fast even for a million bans."""
+        with self._access.reading() as handles:
+            return BanView(handles).listing()
+
     def save(self) -> tuple[bytes, int]:
         """Format the bans in force for a file, by address.
 
         Returns:
             The text of the file, and how many bans it holds.
         """
-        with self._access.reading() as handles:
-            return BanView(handles).save()
+        rows = self.listing()
+        return "".join(rows.lines()).encode(), len(rows)
+
+    # Sets up to *count* bans by *work*, which is called again if there is room after the first call
+    # has found none.
+    def _set(self, count: int, work: Callable[[BanView], _Done]) -> _Done:
+        with self._access.writing() as handles:
+            try:
+                return work(BanView(handles))
+            except FullError as full:
+                if not self._made_room(handles, count, full):
+                    raise
+            with self._access.serving() as now:
+                return work(BanView(now))
+
+    def _made_room(self, handles: Handles, count: int, full: FullError) -> bool:
+        table = BanTable.of(handles.maps)
+        if table.entries == table.room:
+            return False
+        try:
+            members = SetView(handles).all_members()
+            self._access.rebuild(handles, members, bans=table.used() + count)
+        except WirepathError as error:
+            what = (
+                f"the table holds {table.entries} and could not be made larger, {full.written} were"
+                f" banned before: {error}"
+            )
+            raise FullError(f"ban {count} sources", full.written, what=what) from error
+        return True
 
 
 def _parsed(text: bytes) -> BanList:

@@ -203,13 +203,14 @@ struct member *wp_list_take(struct list *list)
 	return members;
 }
 
-char *wp_list_format(const struct member *members, size_t count, size_t *length)
+char *wp_list_format(const struct member *members, size_t first, size_t count,
+		     size_t *length)
 {
 	char *text = malloc(count * PREFIX_TEXT_MAX + 1), *p = text;
 
 	if (!text)
 		return NULL;
-	for (size_t i = 0; i < count; i++) {
+	for (size_t i = first; i < first + count; i++) {
 		p += wp_write_prefix(&members[i], p);
 		*p++ = '\n';
 	}

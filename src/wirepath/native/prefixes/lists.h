@@ -52,10 +52,11 @@ void wp_list_free(struct list *list);
 struct member *wp_list_take(struct list *list);
 
 /*
- * Writes one line per member.  Returns *length bytes of text without a NUL, which
- * the caller frees with wp_free(); NULL if memory runs out.
+ * Writes one line for each of @count members, from number @first on.  Returns
+ * *length bytes of text without a NUL, which the caller frees with wp_free();
+ * NULL if memory runs out.
  */
-char *wp_list_format(const struct member *members, size_t count,
+char *wp_list_format(const struct member *members, size_t first, size_t count,
 		     size_t *length);
 
 /* Describes a problem and its cure, in at most 128 bytes including a NUL. */

@@ -5,18 +5,29 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
+from wirepath.bench.tools import run
 from wirepath.lab.netns import Namespace, tune_veth
-from wirepath.lab.signals import ends_on_signals
+from wirepath.lab.signals import ends_on_signals, undisturbed
 
 IFNAME: Final = "wp0"
 ADDRESS: Final = "192.0.2.1"
+BEYOND: Final = "198.51.100.1"
+"""An address that the receiver of a routed wire has a route to."""
 MAC: Final = "02:00:00:00:00:01"
 _NOT_MAC: Final = "02:00:00:00:00:02"
 _ONWARD: Final = "wp1"
 _BRIDGE: Final = "wpbr0"
 _BRIDGE_FILTERS: Final = Path("/proc/sys/net/bridge")
+
+
+class Counts(NamedTuple):
+    """Packets of a routed wire: received, sent on, lost because the ring was full."""
+
+    arrived: int
+    forwarded: int
+    overflowed: int
 
 
 @dataclass(frozen=True)
@@ -38,6 +49,15 @@ class Wire:
     def received(self) -> int:
         """Return the number of packets that the interface has received, or sent on if it is wp1."""
         return self._statistic("rx_packets" if self.ifname == IFNAME else "tx_packets")
+
+    def counts(self) -> Counts:
+        """Count the packets of a routed wire."""
+        with self.receiver.netlink() as netlink:
+            here, onward = (
+                netlink.get_links(ifname=ifname)[0].get_attr("IFLA_STATS64")
+                for ifname in (IFNAME, _ONWARD)
+            )
+        return Counts(here["rx_packets"], onward["tx_packets"], here["rx_dropped"])
 
     def overflowed(self) -> int:
         """Return the number of packets lost because the ring was full."""
@@ -73,7 +93,8 @@ def past(name: str) -> Iterator[Wire]:
 def home(name: str, network: str) -> Iterator[Wire]:
     """Make a wire whose receiver has all addresses of *network* and no open ports."""
     with wire(name) as made:
-        made.receiver.run(["ip", "route", "add", "local", network, "dev", "lo"], check=True)
+        with made.receiver.entered():
+            run(["ip", "route", "add", "local", network, "dev", "lo"])
         yield made
 
 
@@ -91,16 +112,35 @@ def through(name: str) -> Iterator[Wire]:
 
 
 @contextmanager
+def routed(name: str) -> Iterator[Wire]:
+    """Make a wire whose receiver routes packets for ``BEYOND`` on, by another veth.
+
+    Routing changes frames, so whole frames must be sent (`wirepath.lab.traffic.written_out`). The
+    far end drops them, since they are not for its MAC. Neither end has IPv6, so that every packet
+    counted is one of the generator's.
+    """
+    with _made(name, IFNAME) as made:
+        for namespace in (made.sender, made.receiver):
+            with namespace.entered():
+                for which in ("all", "default"):
+                    Path(f"/proc/sys/net/ipv6/conf/{which}/disable_ipv6").write_text("1")
+        _connect(made, MAC)
+        _route_on(made)
+        yield made
+
+
+@contextmanager
 def _made(name: str, ifname: str) -> Iterator[Wire]:
-    ends = [Namespace(f"wp-bench-{os.getpid():x}-{name}{end}") for end in "sr"]
+    sender, receiver = ends = [Namespace(f"wp-bench-{os.getpid():x}-{name}{end}") for end in "sr"]
     with ends_on_signals():
         try:
             for namespace in ends:
                 namespace.create()
-            yield Wire(*ends, ifname)
+            yield Wire(sender, receiver, ifname)
         finally:
-            for namespace in ends:
-                namespace.remove()
+            with undisturbed():
+                for namespace in ends:
+                    namespace.remove()
 
 
 def _connect(made: Wire, mac: str) -> None:
@@ -128,7 +168,21 @@ def _send_on(made: Wire) -> None:
         near.link("set", ifname=_BRIDGE, state="up")
         far.link("set", ifname=_ONWARD, state="up")
     learnt = ["bridge", "fdb", "add", MAC, "dev", _ONWARD, "master", "static"]
-    made.receiver.run(learnt, check=True)
+    with made.receiver.entered():
+        run(learnt)
     with made.receiver.entered():
         for filters in _BRIDGE_FILTERS.glob("bridge-nf-call-*"):
             filters.write_text("0")  # otherwise bridged packets pass IP filters too
+
+
+def _route_on(made: Wire) -> None:
+    peer = {"ifname": _ONWARD, "net_ns_fd": made.sender.name}
+    with made.receiver.netlink() as near, made.sender.netlink() as far:
+        near.link("add", ifname=_ONWARD, kind="veth", peer=peer)
+        for netlink in (near, far):
+            netlink.link("set", ifname=_ONWARD, state="up")
+        index = near.link_lookup(ifname=_ONWARD)[0]
+        near.route("add", dst=f"{BEYOND}/32", oif=index)
+        near.neigh("add", dst=BEYOND, lladdr=_NOT_MAC, ifindex=index, state="permanent")
+    with made.receiver.entered():
+        Path("/proc/sys/net/ipv4/ip_forward").write_text("1")
