@@ -36,7 +36,7 @@ def measure(directory: Path, repetitions: int) -> Iterator[Table]:
     yield _hits(directory, repetitions, hosts)
     yield _against(
         "1,000,000 hosts, every packet listed, 100,000 sources",
-        directory, repetitions, addresses(many), many[:HOSTS], goal=1.8,
+        directory, repetitions, addresses(many), many[:HOSTS], goal=1.5,
     )  # fmt: skip
     yield _against(
         "1,000,000 hosts, every packet listed, 1,000,000 sources",
@@ -77,7 +77,7 @@ def _hits(directory: Path, repetitions: int, hosts: NDArray[np.uint8]) -> Table:
     ]
     measured = compare(subjects, _from(hosts), repetitions=repetitions)
     title = "100,000 hosts, every packet listed, 100,000 sources"
-    return costs(title, measured, {"wirepath": 1.5})
+    return costs(title, measured, {"wirepath": 1.4})
 
 
 def _against(

@@ -10,10 +10,12 @@
 #define SETS_H
 
 #include "prefixes/hosts.h"
+#include "prefixes/ipv4_hosts.h"
 #include "prefixes/prefix.h"
 
 const volatile __u32 set_root_bits = ROOT_BITS_MIN;
-const volatile __u32 set_host_lines = 0; /* 0: no table of hosts */
+const volatile __u32 set_host_lines = 0;      /* 0: no table of IPv6 hosts */
+const volatile __u32 set_ipv4_host_lines = 0; /* 0: no table of IPv4 hosts */
 const volatile __u64 set_host_seed = 0;
 
 struct {
@@ -55,6 +57,14 @@ struct {
 	__type(key, __u32);
 	__type(value, struct host_line);
 } set_hosts SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1); /* lines, and one for the seed */
+	__type(key, __u32);
+	__type(value, struct ipv4_host_line);
+} set_ipv4_hosts SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -106,10 +116,15 @@ __noinline int set_class_ipv6(const struct addr *a)
 static __always_inline __u16 set_class(const struct pkt *pkt,
 				       const struct addr *a)
 {
-	__u32 class;
+	__u32 class = 0;
 
 	if (pkt->family != 4)
 		return set_class_ipv6(a);
+	if (set_ipv4_host_lines)
+		class = ipv4_host_class(&set_ipv4_hosts, set_ipv4_host_lines,
+					set_host_seed, a->lo);
+	if (class)
+		return class;
 	class = ipv4_root(&SET_TABLE, a->lo);
 	return class & ROOT_CHUNK ? set_class_chunk(class, a->lo) : class;
 }

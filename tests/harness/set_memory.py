@@ -10,6 +10,9 @@ from wirepath.prefixes import ClassTable, SetMemory, Tables, lookup
 
 IPV4 = 0xFFFF << 32
 LAST = (1 << 128) - 1
+HOST_SEED = 0x5EED_0123_4567_89AB
+IPV4_HOST_LINES = 2048  # the fewest
+_WORD = 1 << 32
 
 
 def structs(ctype: str, count: int) -> bytearray:
@@ -49,8 +52,10 @@ def set_memory(tables: Tables, slack: Slack) -> SetMemory:
         set_head=structs("set_head", 1),
         root_bits=tables.root_bits,
         hosts=structs("host_line", tables.hosts),
+        ipv4_hosts=structs("ipv4_host_line", tables.ipv4_hosts),
     )
     tables.write_hosts(hosts=memory.hosts)
+    tables.write_ipv4_hosts(ipv4_hosts=memory.ipv4_hosts)
     tables.write(
         lines=memory.lines,
         fences=memory.fences,
@@ -61,6 +66,20 @@ def set_memory(tables: Tables, slack: Slack) -> SetMemory:
         members=memory.members, set_classes=memory.set_classes, set_head=memory.set_head
     )
     return memory
+
+
+def hosts_of_line(line: int, count: int) -> list[Prefix]:
+    """Make IPv4 hosts that all have their place in one line, with HOST_SEED and the fewest lines.
+
+    This undoes the permutation of ``bpf/prefixes/ipv4_host_layout.h``.
+    """
+    low, high = HOST_SEED % _WORD | 1, HOST_SEED // _WORD
+    found = []
+    for mixed in range(line * _WORD // IPV4_HOST_LINES, line * _WORD // IPV4_HOST_LINES + count):
+        folded = mixed * pow(0x9E3779B1, -1, _WORD) % _WORD ^ high
+        unfolded = folded ^ folded >> 15 ^ folded >> 30
+        found.append(Prefix(IPV4 | unfolded * pow(low, -1, _WORD) % _WORD, 128))
+    return found
 
 
 def naive_sets(members: set[tuple[Prefix, int]], address: int) -> int:
@@ -78,6 +97,8 @@ class Lookup:
         self.memory = written(tables)
         self.memory["hosts"] = structs("host_line", tables.hosts)
         tables.write_hosts(hosts=self.memory["hosts"])
+        self.memory["ipv4_hosts"] = structs("ipv4_host_line", tables.ipv4_hosts)
+        tables.write_ipv4_hosts(ipv4_hosts=self.memory["ipv4_hosts"])
         self.masks = tables.masks
         self.root_bits = tables.root_bits
 
@@ -109,6 +130,12 @@ _IPV6 = st.builds(
     st.integers(0, 0xFF) | st.integers(0, 0xFF).map(lambda n: n << 64),
     st.sampled_from([0, 1, 3, 32, 48, 63, 64, 65, 96, 127, 128]) | st.just(128),
 ).filter(lambda prefix: not prefix.is_ipv4)
-PREFIXES = _IPV4 | _IPV6
+# Hosts that share a line, more than it holds, and the nets around them.
+_CROWD = st.builds(
+    lambda host, bits: Prefix.around(host.address, bits),
+    st.sampled_from(hosts_of_line(5, 30)),
+    st.sampled_from([128, 128, 128, 127, 104]),
+)
+PREFIXES = _IPV4 | _IPV6 | _CROWD
 SETS = st.sampled_from([0, 1, 2, 63])
 MEMBERS = st.sets(st.tuples(PREFIXES, SETS), max_size=60)

@@ -89,6 +89,7 @@ def live(generation: Generation) -> Iterator[LiveSets]:
         set_head=maps["set_head"].memory(),
         root_bits=generation.planned.tables.root_bits,
         hosts=maps["set_hosts"].memory(),
+        ipv4_hosts=maps["set_ipv4_hosts"].memory(),
     )
     with LiveSets(memory, lambda classes: pytest.fail(f"new classes: {classes}")) as sets:
         yield sets
@@ -141,14 +142,22 @@ def test_one_family_comes_and_goes(everything: str) -> None:
             agree(generation, inside, sources)
 
 
-def test_packets_never_miss_a_host_that_stays() -> None:
+@pytest.mark.parametrize(
+    ("network", "bits", "staying", "around"),
+    [(0x20010DB8 << 96, 32, 2_000, 34), (IPV4, 96, 40_000, 104)],
+    ids=["ipv6", "ipv4"],
+)
+def test_packets_never_miss_a_host_that_stays(
+    network: int, bits: int, staying: int, around: int
+) -> None:
     """Packets from hosts that stay, while others come and go in the same lines of the table."""
     rng = random.Random(6)  # noqa: S311 - a seed, so that it fails again
-    network = 0x20010DB8 << 96
-    drawn = {Prefix(network | rng.getrandbits(96), 128) for _ in range(6000)}
+    drawn = {Prefix(network | rng.getrandbits(128 - bits), 128) for _ in range(staying + 4000)}
     chosen = sorted(drawn, key=lambda _: rng.random())
-    stay, others = set(chosen[:2000]), chosen[2000:]
-    sources = sorted(prefix.address for prefix in stay)
+    stay, others = set(chosen[:staying]), chosen[staying:]
+    inside = Prefix.around(chosen[0].address, around)
+    sources = sorted(prefix.address for prefix in chosen[:2000])
+    sources += sorted(prefix.address for prefix in stay if prefix.address in inside)[:2000]
     missed: list[int] = []
     rounds = 0
     ended = threading.Event()
@@ -161,16 +170,16 @@ def test_packets_never_miss_a_host_that_stays() -> None:
             rounds += 1
 
     with loaded(stay | {ALONE, BOTH}, {OTHER, BOTH}) as generation, live(generation) as sets:
-        assert generation.planned.tables.host_lines
+        tables = generation.planned.tables
+        assert tables.ipv4_host_lines if network == IPV4 else tables.host_lines
         reader = threading.Thread(target=read, args=(generation,))
         reader.start()
-        around = Members.of([Prefix.around(network, 34)])
         for _ in range(60):
             some = Members.of(rng.sample(others, 400))
             sets.add(0, some)
-            sets.add(1, around)
+            sets.add(1, Members.of([inside]))
             sets.remove(0, some)
-            sets.remove(1, around)
+            sets.remove(1, Members.of([inside]))
         ended.set()
         reader.join()
         assert rounds

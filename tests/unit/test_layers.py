@@ -49,13 +49,15 @@ JOINT = {"datapath", "judge"}
 
 # The headers of the data plane, lowest first: each may include those before its own line.
 HEADERS = """
-    lib/bits lib/blake2s prefixes/prefix_layout prefixes/host_layout lib/siphash
+    lib/bits lib/blake2s prefixes/prefix_layout prefixes/host_layout
+    prefixes/ipv4_host_layout lib/siphash
     packet/verdict actions/mirror_mark
     packet/addr
     guard/ban_layout packet/kernel_context
     packet/pkt packet/link_header packet/xdp_bytes
     packet/merged
-    trace prefixes/prefix prefixes/hosts stats prefixes/prefix_counters manifest packet/wire
+    trace prefixes/prefix prefixes/hosts prefixes/ipv4_hosts stats
+    prefixes/prefix_counters manifest packet/wire
     actions/limit_demand
     packet/checksum actions/limit_bucket
     clock track/connections packet/cursor prefixes/literals prefixes/sets
@@ -202,7 +204,12 @@ def test_layouts_are_all_that_native_code_shares_with_the_data_plane() -> None:
     native = PACKAGE / "native"
     own = {str(path.relative_to(native)) for path in native.rglob("*.h")}
     shared = {i for path in native.rglob("*.[ch]") for i in includes(path) if i not in own}
-    layouts = {"prefixes/prefix_layout.h", "prefixes/host_layout.h", "guard/ban_layout.h"}
+    layouts = {
+        "prefixes/prefix_layout.h",
+        "prefixes/host_layout.h",
+        "prefixes/ipv4_host_layout.h",
+        "guard/ban_layout.h",
+    }
     assert shared - layouts == set()
 
 

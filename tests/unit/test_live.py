@@ -11,6 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.set_memory import (
+    HOST_SEED,
+    IPV4_HOST_LINES,
     MEMBERS,
     PREFIXES,
     SETS,
@@ -35,6 +37,7 @@ Step = tuple[Verb, int, list[Prefix]]
 ROOMS = st.integers(0, 3)
 # None of their own, all in one line, too few for all, room for more.
 HOST_LINES = st.sampled_from([None, 1, 2, 5, 100])
+IPV4_LINES = st.sampled_from([0, IPV4_HOST_LINES])
 STEPS = st.lists(
     st.tuples(st.sampled_from(["add", "remove"]), SETS, st.lists(PREFIXES, max_size=30)),
     min_size=1,
@@ -54,6 +57,7 @@ class Twin:
     slack: Slack = field(default_factory=Slack)
     root_bits: int | None = None
     host_lines: int | None = None
+    ipv4_host_lines: int | None = None
     classes: dict[int, int] = field(default_factory=dict)
     memory: SetMemory = field(init=False)
     live: LiveSets = field(init=False)
@@ -63,7 +67,11 @@ class Twin:
 
     def build(self) -> None:
         tables = Tables.build(
-            members_of(self.members), root_bits=self.root_bits, host_lines=self.host_lines
+            members_of(self.members),
+            root_bits=self.root_bits,
+            host_lines=self.host_lines,
+            ipv4_host_lines=self.ipv4_host_lines,
+            host_seed=HOST_SEED,
         )
         self.classes = dict(enumerate(tables.masks))
         self.memory = set_memory(tables, self.slack)
@@ -100,9 +108,11 @@ class Twin:
 
 
 @settings(deadline=None, max_examples=50)  # fences wait for readers
-@given(MEMBERS, STEPS, st.sampled_from([10, 12, 15]), HOST_LINES)
-def test_changes(members: Pairs, steps: list[Step], root_bits: int, host_lines: int | None) -> None:
-    twin = Twin(members, root_bits=root_bits, host_lines=host_lines)
+@given(MEMBERS, STEPS, st.sampled_from([10, 12, 15]), HOST_LINES, IPV4_LINES)
+def test_changes(
+    members: Pairs, steps: list[Step], root_bits: int, host_lines: int | None, ipv4_lines: int
+) -> None:
+    twin = Twin(members, root_bits=root_bits, host_lines=host_lines, ipv4_host_lines=ipv4_lines)
     for step in steps:
         twin.step(*step)
         twin.check()
@@ -141,20 +151,21 @@ def first_words(memory: SetMemory) -> NDArray[np.uint32]:
         Slack, st.integers(0, 4), st.integers(0, 2), st.integers(0, 2), st.integers(1, 9), ROOMS
     ),
     HOST_LINES,
+    IPV4_LINES,
 )
 def test_changes_where_room_is_short(
-    members: Pairs, steps: list[Step], slack: Slack, host_lines: int | None
+    members: Pairs, steps: list[Step], slack: Slack, host_lines: int | None, ipv4_lines: int
 ) -> None:
-    twin = Twin(members, slack, host_lines=host_lines)
+    twin = Twin(members, slack, host_lines=host_lines, ipv4_host_lines=ipv4_lines)
     for step in steps:
         twin.step(*step)
         twin.check()
 
 
 @settings(deadline=None, max_examples=50)  # fences wait for readers
-@given(MEMBERS, STEPS)
-def test_a_new_process_goes_on(members: Pairs, steps: list[Step]) -> None:
-    twin = Twin(members)
+@given(MEMBERS, STEPS, IPV4_LINES)
+def test_a_new_process_goes_on(members: Pairs, steps: list[Step], ipv4_lines: int) -> None:
+    twin = Twin(members, ipv4_host_lines=ipv4_lines)
     older = twin.live
     for step in steps:
         twin.live = LiveSets(twin.memory, twin.classes.update)

@@ -17,6 +17,7 @@ SETS: Final = (
     "set_fences",
     "set_leaves",
     "set_hosts",
+    "set_ipv4_hosts",
     "set_fence_head",
     "set_members",
     "set_classes",
@@ -57,6 +58,7 @@ def plan_sets(tables: Tables, *, changing: bool) -> Plan:
         "set_leaves": leaves,
         "set_fences": 2 * leaves,
         "set_hosts": tables.hosts,
+        "set_ipv4_hosts": tables.ipv4_hosts,
         "set_members": _with_room(tables.members, _ROOM_MEMBERS * changing),
         "set_classes": class_room(tables),
     }
@@ -66,6 +68,7 @@ def plan_sets(tables: Tables, *, changing: bool) -> Plan:
         constants={
             "set_root_bits": tables.root_bits,
             "set_host_lines": tables.host_lines,
+            "set_ipv4_host_lines": tables.ipv4_host_lines,
             "set_host_seed": tables.host_seed,
         },
         tables={name: Table(entries=size) for name, size in sizes.items()},
@@ -73,6 +76,7 @@ def plan_sets(tables: Tables, *, changing: bool) -> Plan:
             InPlace(tables.write, found | {"prefix_head": "set_fence_head"}),
             InPlace(tables.write_sets, named),
             InPlace(tables.write_hosts, {"hosts": "set_hosts"}),
+            InPlace(tables.write_ipv4_hosts, {"ipv4_hosts": "set_ipv4_hosts"}),
         ),
     )
 

@@ -31,8 +31,10 @@ _STRUCTS = {
     "set_classes": "set_class",
     "set_head": "set_head",
     "hosts": "host_line",
+    "ipv4_hosts": "ipv4_host_line",
 }
-_ROOMS = ("lines", "fences", "leaves", "members", "set_classes", "hosts")
+_APART = ("hosts", "ipv4_hosts")  # may be empty
+_ROOMS = ("lines", "fences", "leaves", "members", "set_classes", *_APART)
 
 
 class Full(KernelError):  # noqa: N818 - the name says it all
@@ -78,7 +80,8 @@ class SetMemory:
         lines, fences, leaves, prefix_head: read by packets; fences need room for twice as many.
         members, set_classes, set_head: read only by changes.
         root_bits: number of address bits that index the root.
-        hosts: read by packets; empty if the table has no hosts apart from its leaves.
+        hosts: read by packets; empty if the table has no IPv6 hosts apart from its leaves.
+        ipv4_hosts: likewise of IPv4 hosts and the root.
     """
 
     lines: WriteableBuffer
@@ -90,14 +93,16 @@ class SetMemory:
     set_head: WriteableBuffer
     root_bits: int
     hosts: WriteableBuffer = field(default_factory=bytearray)
+    ipv4_hosts: WriteableBuffer = field(default_factory=bytearray)
 
 
 class LiveSets:
     """A set table that packets are reading, with methods to change it.
 
-    A change is atomic for each slot of 2^(32 - root_bits) IPv4 addresses and each leaf of IPv6
-    addresses: a packet sees the sets from before or from after it. Only one process may change a
-    table at a time; the caller holds the lock. Leaving the context releases the memory.
+    A change is atomic for each host in a table of its own, each slot of 2^(32 - root_bits) IPv4
+    addresses and each leaf of IPv6 addresses: a packet sees the sets from before or from after it.
+    Only one process may change a table at a time; the caller holds the lock. Leaving the context
+    releases the memory.
 
     Args:
         memory: used in place, not copied.
@@ -115,7 +120,7 @@ class LiveSets:
         self._buffers = []
         struct = ffi.new("struct live_memory *", {"root_bits": memory.root_bits})
         for name, ctype in _STRUCTS.items():
-            least = 0 if name == "hosts" else 1
+            least = 0 if name in _APART else 1
             held = pointer(ctype, getattr(memory, name), least, writable=True)
             self._buffers.append(held)
             setattr(struct, name, held)

@@ -40,9 +40,11 @@ def offline(tables: Tables) -> LiveSets:
     members, classes = _room("member", tables.members), _room("set_class", tables.classes)
     prefix_head, set_head = _room("prefix_head", 1), _room("set_head", 1)
     hosts = _room("host_line", tables.hosts)
+    ipv4_hosts = _room("ipv4_host_line", tables.ipv4_hosts)
     tables.write(lines=lines, fences=fences, leaves=leaves, prefix_head=prefix_head)
     tables.write_sets(members=members, set_classes=classes, set_head=set_head)
     tables.write_hosts(hosts=hosts)
+    tables.write_ipv4_hosts(ipv4_hosts=ipv4_hosts)
     memory = SetMemory(
         lines=lines,
         fences=fences,
@@ -53,6 +55,7 @@ def offline(tables: Tables) -> LiveSets:
         set_head=set_head,
         root_bits=tables.root_bits,
         hosts=hosts,
+        ipv4_hosts=ipv4_hosts,
     )
     return LiveSets(memory, lambda _: None)
 

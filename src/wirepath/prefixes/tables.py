@@ -93,8 +93,10 @@ class Tables(ClassTable):
         members: number of members, without repeats.
         classes: number of classes; class 0 is in no set.
         host_lines: lines of the table of IPv6 hosts; 0 if they are few and there is none.
-        host_seed: seed of its hashes.
+        host_seed: seed of the hashes of both tables of hosts.
         hosts: number of ``struct host_line`` that ``write_hosts`` needs.
+        ipv4_host_lines: lines of the table of IPv4 hosts; 0 if they are few and there is none.
+        ipv4_hosts: number of ``struct ipv4_host_line`` that ``write_ipv4_hosts`` needs.
     """
 
     def __init__(self, tables: Any) -> None:
@@ -104,6 +106,8 @@ class Tables(ClassTable):
         self.host_lines: int = tables.hosts.count
         self.host_seed: int = tables.hosts.seed
         self.hosts: int = self.host_lines + 1 if self.host_lines else 0
+        self.ipv4_host_lines: int = tables.ipv4_hosts.count
+        self.ipv4_hosts: int = self.ipv4_host_lines + 1 if self.ipv4_host_lines else 0
 
     @classmethod
     def build(
@@ -113,6 +117,7 @@ class Tables(ClassTable):
         spare_classes: int = 0,
         root_bits: int | None = None,
         host_lines: int | None = None,
+        ipv4_host_lines: int | None = None,
         host_seed: int | None = None,
     ) -> Tables:
         """Build the table of *members*, which may come in any order and more than once.
@@ -122,7 +127,9 @@ class Tables(ClassTable):
             spare_classes: room for classes that live changes add.
             root_bits: 10 to 18; if None, chosen by the number of prefixes and classes.
             host_lines: of the table of IPv6 hosts; if None, chosen by the number of hosts.
-            host_seed: 64 bits for its hashes, which authors of lists must not know; random if None.
+            ipv4_host_lines: of the table of IPv4 hosts, 0 or at least 2,048; likewise.
+            host_seed: 64 bits for the hashes of hosts, which authors of lists must not know; random
+                if None.
 
         Raises:
             RequestError: the sets overlap in too many ways, or are too large for one table or for
@@ -135,6 +142,7 @@ class Tables(ClassTable):
                 spare_classes,
                 root_bits or 0,
                 -1 if host_lines is None else host_lines,
+                -1 if ipv4_host_lines is None else ipv4_host_lines,
                 int.from_bytes(os.urandom(8), "little") if host_seed is None else host_seed,
             )
         )
@@ -155,6 +163,16 @@ class Tables(ClassTable):
         memory = pointer("host_line", hosts, self.hosts, writable=True)
         if self.hosts:
             lib.wp_tables_write_hosts(self._tables, memory)
+
+    def write_ipv4_hosts(self, *, ipv4_hosts: WriteableBuffer) -> None:
+        """Write the table of IPv4 hosts, if there is one, into memory of its size.
+
+        Raises:
+            LayoutError: the memory is too small.
+        """
+        memory = pointer("ipv4_host_line", ipv4_hosts, self.ipv4_hosts, writable=True)
+        if self.ipv4_hosts:
+            lib.wp_tables_write_ipv4_hosts(self._tables, memory)
 
     def write_sets(
         self,
@@ -211,6 +229,7 @@ def lookup(
     prefix_head: ReadableBuffer,
     root_bits: int,
     hosts: ReadableBuffer = b"",
+    ipv4_hosts: ReadableBuffer = b"",
 ) -> int:
     """Find the class of *address* in a table, as the data plane does.
 
@@ -219,6 +238,9 @@ def lookup(
     """
     held = pointer("host_line", hosts, 0)
     table = ffi.new("struct hosts *", lib.wp_hosts_open(held, room("host_line", hosts)))
+    held_ipv4 = pointer("ipv4_host_line", ipv4_hosts, 0)
+    opened = lib.wp_ipv4_hosts_open(held_ipv4, room("ipv4_host_line", ipv4_hosts))
+    ipv4_table = ffi.new("struct ipv4_hosts *", opened)
     return int(
         lib.wp_lookup(
             pointer("line", lines, 1 << root_bits),
@@ -227,6 +249,7 @@ def lookup(
             pointer("prefix_head", prefix_head, 1),
             pointer("leaf", leaves, 1),
             table,
+            ipv4_table,
             address >> 64,
             address & _LOW,
         )

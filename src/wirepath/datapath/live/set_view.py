@@ -131,7 +131,8 @@ class SetView:
     def _live(self) -> Iterator[LiveSets]:
         from wirepath.prefixes import LiveSets, SetMemory
 
-        hosts = self._maps.get("set_hosts")  # older programs have none
+        # Older programs have none.
+        hosts, ipv4_hosts = self._maps.get("set_hosts"), self._maps.get("set_ipv4_hosts")
         memory = SetMemory(
             lines=self._maps["set_lines"].memory(),
             fences=self._maps["set_fences"].memory(),
@@ -142,6 +143,7 @@ class SetView:
             set_head=self._maps["set_head"].memory(),
             root_bits=self._manifest.set_root_bits,
             hosts=hosts.memory() if hosts else bytearray(),
+            ipv4_hosts=ipv4_hosts.memory() if ipv4_hosts else bytearray(),
         )
         with LiveSets(memory, self._write_rows) as live:
             yield live

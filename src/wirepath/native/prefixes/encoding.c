@@ -2,6 +2,7 @@
 #include "prefixes/address.h"
 #include "prefixes/encoding.h"
 #include "prefixes/hosts.h"
+#include "prefixes/ipv4_hosts.h"
 
 const size_t wp_line_size = sizeof(struct line);
 const size_t wp_fence_size = sizeof(struct fence);
@@ -140,8 +141,8 @@ void wp_encode_leaf(const struct segments *s, size_t from, size_t to,
 	}
 }
 
-static uint16_t lookup_ipv4(const struct line *lines, unsigned int root_bits,
-			    uint32_t addr)
+uint16_t wp_lookup_root(const struct line *lines, unsigned int root_bits,
+			uint32_t addr)
 {
 	const struct line *line = &lines[addr >> (32 - root_bits)];
 	uint32_t first = __atomic_load_n(&line->word[0], __ATOMIC_ACQUIRE);
@@ -196,12 +197,15 @@ uint16_t wp_lookup_leaf(const struct fence *fences,
 uint16_t wp_lookup(const struct line *lines, unsigned int root_bits,
 		   const struct fence *fences, const struct prefix_head *head,
 		   const struct leaf *leaves, const struct hosts *hosts,
-		   uint64_t hi, uint64_t lo)
+		   const struct ipv4_hosts *ipv4_hosts, uint64_t hi,
+		   uint64_t lo)
 {
 	uint16_t class;
 
-	if (!hi && lo >> 32 == 0xffff)
-		return lookup_ipv4(lines, root_bits, lo);
+	if (!hi && lo >> 32 == 0xffff) {
+		class = wp_ipv4_hosts_lookup(ipv4_hosts, lo);
+		return class ?: wp_lookup_root(lines, root_bits, lo);
+	}
 	class = wp_hosts_lookup(hosts, hi, lo);
 	return class ?: wp_lookup_leaf(fences, head, leaves, hi, lo);
 }

@@ -18,6 +18,7 @@
 #define LEAF_FILL 24 /* of LEAF_KEYS; the rest is room for live adds */
 
 struct hosts;
+struct ipv4_hosts;
 struct line;
 struct fence;
 struct leaf;
@@ -63,6 +64,10 @@ uint32_t wp_encode_chunk(const struct segments *segments,
 void wp_encode_leaf(const struct segments *segments, size_t from, size_t to,
 		    const struct fence *first, struct leaf *leaf);
 
+/* Finds the class that the root gives to an IPv4 address. */
+uint16_t wp_lookup_root(const struct line *lines, unsigned int root_bits,
+			uint32_t addr);
+
 /* Finds the class that the leaves give to an IPv6 address. */
 uint16_t wp_lookup_leaf(const struct fence *fences,
 			const struct prefix_head *head,
@@ -72,7 +77,8 @@ uint16_t wp_lookup_leaf(const struct fence *fences,
 uint16_t wp_lookup(const struct line *lines, unsigned int root_bits,
 		   const struct fence *fences, const struct prefix_head *head,
 		   const struct leaf *leaves, const struct hosts *hosts,
-		   uint64_t hi, uint64_t lo);
+		   const struct ipv4_hosts *ipv4_hosts, uint64_t hi,
+		   uint64_t lo);
 
 extern const size_t wp_line_size, wp_fence_size, wp_leaf_size;
 extern const size_t wp_prefix_head_size;

@@ -4,6 +4,7 @@
 #include "prefixes/address.h"
 #include "prefixes/hosts.h"
 #include "prefixes/sweep.h"
+#include "prefixes/tables_ipv4_hosts.h"
 
 #define HASH_BITS     17 /* at most half full, with CLASSES_MAX */
 #define HASH_SIZE     (1U << HASH_BITS)
@@ -169,8 +170,16 @@ static void enter(struct sweep *s, u128 first, unsigned int bits, uint64_t sets)
 	cut(s, first, sets);
 }
 
+static bool is_apart(const struct apart *apart, const struct member *m)
+{
+	if (!apart)
+		return false;
+	return IS_IPV4(m) ? wp_ipv4_hosts_hold(apart->ipv4, m)
+			  : wp_hosts_hold(apart->ipv6, m);
+}
+
 enum table_fault wp_sweep(const struct sequence *sequences, size_t count,
-			  struct range range, const struct hosts *apart,
+			  struct range range, const struct apart *apart,
 			  struct classes *classes, struct segments *segments)
 {
 	u128 first = (u128)range.first_hi << 64 | range.first_lo;
@@ -196,14 +205,14 @@ enum table_fault wp_sweep(const struct sequence *sequences, size_t count,
 		inside[i] = sequences[i];
 		inside[i].at = wp_members_rank(&sequences[i], past);
 	}
-	if (apart && wp_hosts_hold(apart, &host))
+	if (is_apart(apart, &host))
 		sets[host.bits] = 0;
 	for (unsigned int bits = 0; bits < PAST_BITS; bits++)
 		if (sets[bits])
 			enter(&s, first, bits, sets[bits]);
 	while (!s.fault && (m = wp_members_next(inside, count)) &&
 	       ADDRESS(m) <= s.last)
-		if (!m->removed && !(apart && wp_hosts_hold(apart, m)))
+		if (!m->removed && !is_apart(apart, m))
 			enter(&s, ADDRESS(m), m->bits, 1ULL << m->set);
 	while (s.depth && s.open[s.depth - 1].last < s.last)
 		leave(&s);

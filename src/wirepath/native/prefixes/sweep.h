@@ -14,6 +14,7 @@
 #include "prefixes/members.h"
 
 struct hosts;
+struct ipv4_hosts_patch;
 struct set_class;
 
 enum table_fault {
@@ -60,13 +61,19 @@ struct range {
 	uint64_t first_hi, first_lo, last_hi, last_lo;
 };
 
+/* The hosts that are in tables of their own after the current change. */
+struct apart {
+	const struct hosts *ipv6;
+	const struct ipv4_hosts_patch *ipv4;
+};
+
 /*
  * Appends the segments of @range, from the members of all sequences together.
  * The first one begins at the first address of the range.  Removed members do
  * not count, and neither do hosts that @apart holds, unless it is NULL.
  */
 enum table_fault wp_sweep(const struct sequence *sequences, size_t count,
-			  struct range range, const struct hosts *apart,
+			  struct range range, const struct apart *apart,
 			  struct classes *classes, struct segments *segments);
 
 #endif

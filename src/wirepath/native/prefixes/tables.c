@@ -5,6 +5,7 @@
 #include "prefixes/address.h"
 #include "prefixes/encoding.h"
 #include "prefixes/host_layout.h"
+#include "prefixes/ipv4_host_layout.h"
 #include "prefixes/tables.h"
 
 /* With 9 words per slot on average, nearly all slots fit one line. */
@@ -140,10 +141,33 @@ set_hosts_apart(struct tables *t, int64_t lines, uint64_t seed)
 	return fault;
 }
 
+/* Moves hosts from the segments of IPv4 to a table of their own. */
+static enum table_fault
+set_ipv4_hosts_apart(struct tables *t, int64_t lines, uint64_t seed)
+{
+	struct member *rest = malloc(t->ipv4_count * sizeof(*rest) + 1);
+	enum table_fault fault = TABLE_OK;
+	size_t count;
+
+	if (!rest ||
+	    !wp_ipv4_hosts_build(t->ipv4, t->ipv4_count, &t->ipv4_segments,
+				 lines, seed, &t->ipv4_hosts, rest, &count)) {
+		free(rest);
+		return TABLE_MEMORY;
+	}
+	if (t->ipv4_hosts.count) {
+		t->ipv4_segments.count = 0;
+		fault = flatten(rest, count, ipv4_range, &t->classes,
+				&t->ipv4_segments);
+	}
+	free(rest);
+	return fault;
+}
+
 static enum table_fault
 build(struct tables *t, const struct member *members, size_t count,
       size_t spare_classes, unsigned int root_bits, int64_t host_lines,
-      uint64_t host_seed)
+      int64_t ipv4_host_lines, uint64_t host_seed)
 {
 	struct set_class *sets = calloc(CLASSES_MAX, sizeof(*sets));
 	enum table_fault fault;
@@ -162,6 +186,8 @@ build(struct tables *t, const struct member *members, size_t count,
 				&t->ipv6_segments);
 	if (!fault)
 		fault = set_hosts_apart(t, host_lines, host_seed);
+	if (!fault)
+		fault = set_ipv4_hosts_apart(t, ipv4_host_lines, host_seed);
 	if (fault)
 		return fault;
 	classes = t->classes.count + spare_classes;
@@ -169,15 +195,16 @@ build(struct tables *t, const struct member *members, size_t count,
 		       root_bits);
 }
 
-struct tables *wp_tables_build(const struct member *members, size_t count,
-			       size_t spare_classes, unsigned int root_bits,
-			       int64_t host_lines, uint64_t host_seed)
+struct tables *
+wp_tables_build(const struct member *members, size_t count,
+		size_t spare_classes, unsigned int root_bits,
+		int64_t host_lines, int64_t ipv4_host_lines, uint64_t host_seed)
 {
 	struct tables *t = calloc(1, sizeof(*t));
 
 	if (t)
 		t->fault = build(t, members, count, spare_classes, root_bits,
-				 host_lines, host_seed);
+				 host_lines, ipv4_host_lines, host_seed);
 	return t;
 }
 
@@ -254,6 +281,7 @@ void wp_tables_free(struct tables *t)
 	free(t->ipv4);
 	free(t->ipv6);
 	free(t->hosts.lines);
+	free(t->ipv4_hosts.lines);
 	wp_segments_free(&t->ipv4_segments);
 	wp_segments_free(&t->ipv6_segments);
 	free(t);
@@ -282,6 +310,13 @@ void wp_tables_write(const struct tables *t, struct line *lines,
 void wp_tables_write_hosts(const struct tables *t, struct host_line *hosts)
 {
 	memcpy(hosts, t->hosts.lines, (t->hosts.count + 1) * sizeof(*hosts));
+}
+
+void wp_tables_write_ipv4_hosts(const struct tables *t,
+				struct ipv4_host_line *hosts)
+{
+	memcpy(hosts, t->ipv4_hosts.lines,
+	       (t->ipv4_hosts.count + 1) * sizeof(*hosts));
 }
 
 void wp_tables_write_sets(const struct tables *t, struct member *members,

@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "prefixes/hosts.h"
+#include "prefixes/ipv4_hosts.h"
 #include "prefixes/sweep.h"
 
 struct line;
@@ -32,18 +33,20 @@ struct tables {
 	struct member *ipv4, *ipv6; /* in order */
 	size_t ipv4_count, ipv6_count;
 	struct segments ipv4_segments, ipv6_segments;
-	struct hosts hosts; /* apart from the segments */
+	struct hosts hosts;           /* apart from the segments */
+	struct ipv4_hosts ipv4_hosts; /* likewise */
 };
 
 /*
  * Builds a table from members in any order, which may repeat.  Words have room
  * for @spare_classes more classes.  If @root_bits is 0, it is chosen by the
- * number of classes and words; @host_lines likewise if it is negative.  Returns
- * NULL if memory runs out.
+ * number of classes and words; @host_lines and @ipv4_host_lines likewise if they
+ * are negative.  Returns NULL if memory runs out.
  */
 struct tables *wp_tables_build(const struct member *members, size_t count,
 			       size_t spare_classes, unsigned int root_bits,
-			       int64_t host_lines, uint64_t host_seed);
+			       int64_t host_lines, int64_t ipv4_host_lines,
+			       uint64_t host_seed);
 
 /*
  * Builds a table without members from segments in order, the first at address 0;
@@ -60,6 +63,8 @@ void wp_tables_write(const struct tables *tables, struct line *lines,
 		     struct prefix_head *head);
 void wp_tables_write_hosts(const struct tables *tables,
 			   struct host_line *hosts);
+void wp_tables_write_ipv4_hosts(const struct tables *tables,
+				struct ipv4_host_line *hosts);
 void wp_tables_write_sets(const struct tables *tables, struct member *members,
 			  struct set_class *classes, struct set_head *head);
 

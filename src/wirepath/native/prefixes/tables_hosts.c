@@ -1,34 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <stdlib.h>
-#include <string.h>
 
 #include "prefixes/address.h"
 #include "prefixes/encoding.h"
 #include "prefixes/host_layout.h"
 #include "prefixes/memory.h"
+#include "prefixes/tables_host_members.h"
 #include "prefixes/tables_hosts.h"
 #include "prefixes/tables_patch.h"
 
 #define IPV6_SEQUENCES 4
-
-/* The sets of one address, by its host members and by shorter prefixes. */
-struct host_sets {
-	uint64_t own, around;
-};
-
-static struct host_sets sets_of(const struct sequence *ipv6,
-				const struct member *m)
-{
-	uint64_t sets[PAST_BITS] = {};
-	struct host_sets found = {};
-
-	for (int i = 0; i < IPV6_SEQUENCES; i++)
-		wp_members_around(&ipv6[i], m->hi, m->lo, sets);
-	for (int bits = 0; bits < 128; bits++)
-		found.around |= sets[bits];
-	found.own = sets[128];
-	return found;
-}
 
 static uint64_t sets_in_leaves(const struct hosts_patch *p,
 			       const struct member *m)
@@ -86,7 +67,7 @@ change_host(struct hosts_patch *p, const struct sequence *ipv6,
 	    const struct member *m)
 {
 	struct host_slot slot = wp_hosts_find(&p->hosts, m->hi, m->lo);
-	struct host_sets sets = sets_of(ipv6, m);
+	struct host_sets sets = wp_host_sets(ipv6, IPV6_SEQUENCES, m);
 	uint64_t in_leaves = sets_in_leaves(p, m);
 	uint16_t class = 0;
 
@@ -113,32 +94,22 @@ static enum table_fault
 change_inside(struct hosts_patch *p, const struct sequence *ipv6,
 	      const struct member *prefix)
 {
-	u128 last = ADDRESS(prefix) | HOST_MASK(prefix->bits);
-	struct range range = { prefix->hi, prefix->lo, last >> 64, last };
-	struct key first = { prefix->hi, prefix->lo, 0, 0 };
-	struct sequence inside[IPV6_SEQUENCES], all[IPV6_SEQUENCES];
+	struct hosts_inside inside;
 	const struct member *m;
 	enum table_fault fault;
-	size_t at = 0;
+	uint16_t class;
 
 	if (!leave_to_leaves(p, prefix - p->memory->members))
 		return TABLE_MEMORY;
-	memcpy(all, ipv6, sizeof(all));
-	memcpy(inside, ipv6, sizeof(inside));
-	for (int i = 0; i < IPV6_SEQUENCES; i++)
-		inside[i].at = wp_members_rank(&ipv6[i], first);
-	p->segments.count = 0;
-	fault = wp_sweep(all, IPV6_SEQUENCES, range, NULL, p->classes,
-			 &p->segments);
-	while (!fault && (m = wp_members_next(inside, IPV6_SEQUENCES)) &&
-	       ADDRESS(m) <= last) {
+	fault = wp_hosts_inside(&inside, ipv6, IPV6_SEQUENCES, prefix,
+				p->classes, &p->segments);
+	while (!fault && (m = wp_hosts_inside_next(&inside, &class))) {
 		struct host_slot slot;
 
-		if (m->removed || !wp_hosts_hold(&p->hosts, m))
+		if (!wp_hosts_hold(&p->hosts, m))
 			continue;
 		slot = wp_hosts_find(&p->hosts, m->hi, m->lo);
-		at = wp_segments_find(&p->segments, at, m->hi, m->lo);
-		if (!set_next(p, slot, p->segments.class[at]))
+		if (!set_next(p, slot, class))
 			return TABLE_MEMORY;
 	}
 	return fault;

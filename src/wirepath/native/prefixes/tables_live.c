@@ -5,6 +5,7 @@
 
 #include "prefixes/address.h"
 #include "prefixes/tables_hosts.h"
+#include "prefixes/tables_ipv4_hosts.h"
 #include "prefixes/tables_live.h"
 #include "prefixes/tables_patch.h"
 
@@ -16,6 +17,7 @@ struct live {
 	uint32_t *touched;      /* members that the change touches, in order */
 	size_t touched_count;
 	struct hosts_patch hosts;
+	struct ipv4_hosts_patch ipv4_hosts;
 	struct patch patch;
 };
 
@@ -50,10 +52,15 @@ struct live *wp_live_open(const struct live_memory *memory)
 		return NULL;
 	live->memory = *memory;
 	live->members = SIZE_MAX; /* unknown, so refresh() reads them */
-	live->hosts.memory = live->patch.memory = &live->memory;
-	live->hosts.classes = live->patch.classes = &live->classes;
+	live->hosts.memory = live->ipv4_hosts.memory = live->patch.memory =
+		&live->memory;
+	live->hosts.classes = live->ipv4_hosts.classes = live->patch.classes =
+		&live->classes;
 	live->hosts.hosts = wp_hosts_open(memory->hosts, memory->hosts_room);
-	live->patch.hosts = &live->hosts.hosts;
+	live->ipv4_hosts.hosts =
+		wp_ipv4_hosts_open(memory->ipv4_hosts, memory->ipv4_hosts_room);
+	live->patch.apart =
+		(struct apart){ &live->hosts.hosts, &live->ipv4_hosts };
 	return live;
 }
 
@@ -64,6 +71,7 @@ void wp_live_close(struct live *live)
 	wp_classes_end(&live->classes);
 	wp_patch_free(&live->patch);
 	wp_hosts_patch_free(&live->hosts);
+	wp_ipv4_hosts_patch_free(&live->ipv4_hosts);
 	free(live->order);
 	free(live->touched);
 	free(live);
@@ -200,6 +208,17 @@ change_members(struct live *live, const struct member *changes, size_t count,
 	return add_to_order(live, added) ? TABLE_OK : TABLE_MEMORY;
 }
 
+/* Members by their places, which are in order. */
+static struct sequence those(const struct live *live, const uint32_t *places,
+			     size_t count)
+{
+	return (struct sequence){
+		.members = live->memory.members,
+		.order = places,
+		.end = count,
+	};
+}
+
 static enum table_fault prepare(struct live *live, const struct member *changes,
 				size_t count, bool removing)
 {
@@ -210,20 +229,20 @@ static enum table_fault prepare(struct live *live, const struct member *changes,
 	if (fault)
 		return fault;
 	split_members(live, ipv4, ipv6);
-	touched = (struct sequence){
-		.members = live->memory.members,
-		.order = live->touched,
-		.end = live->touched_count,
-	};
+	touched = those(live, live->touched, live->touched_count);
 	wp_patch_begin(&live->patch);
-	fault = wp_patch_ipv4(&live->patch, ipv4, touched);
+	fault = wp_ipv4_hosts_patch(&live->ipv4_hosts, ipv4, touched);
+	if (!fault)
+		fault = wp_patch_ipv4(&live->patch, ipv4,
+				      those(live, live->ipv4_hosts.rest,
+					    live->ipv4_hosts.rest_count));
 	if (!fault)
 		fault = wp_hosts_patch(&live->hosts, ipv6, touched);
-	if (fault)
-		return fault;
-	touched.order = live->hosts.rest;
-	touched.end = live->hosts.rest_count;
-	return wp_patch_ipv6(&live->patch, ipv6, touched);
+	if (!fault)
+		fault = wp_patch_ipv6(
+			&live->patch, ipv6,
+			those(live, live->hosts.rest, live->hosts.rest_count));
+	return fault;
 }
 
 /* Copies members as members of @set, in order and without repeats. */
@@ -290,9 +309,9 @@ bool wp_live_dirty(const struct live *live)
 uint64_t wp_live_lookup(const struct live *live, uint64_t hi, uint64_t lo)
 {
 	const struct live_memory *m = &live->memory;
-	uint16_t class =
-		wp_lookup(m->lines, m->root_bits, m->fences, m->prefix_head,
-			  m->leaves, &live->hosts.hosts, hi, lo);
+	uint16_t class = wp_lookup(
+		m->lines, m->root_bits, m->fences, m->prefix_head, m->leaves,
+		&live->hosts.hosts, &live->ipv4_hosts.hosts, hi, lo);
 
 	return m->set_classes[class].sets;
 }
@@ -302,8 +321,10 @@ void wp_live_publish(struct live *live)
 	struct set_head *head = live->memory.set_head;
 
 	wp_hosts_publish(&live->hosts);
+	wp_ipv4_hosts_publish(&live->ipv4_hosts);
 	wp_patch_publish(&live->patch);
 	wp_hosts_clear(&live->hosts);
+	wp_ipv4_hosts_clear(&live->ipv4_hosts);
 	head->members = live->members;
 	head->lines = live->patch.chunks.used;
 	head->leaves = live->patch.leaves;
@@ -322,6 +343,7 @@ void wp_live_abort(struct live *live)
 			m->removed = !m->removed;
 	}
 	wp_hosts_abort(&live->hosts);
+	wp_ipv4_hosts_abort(&live->ipv4_hosts);
 	live->touched_count = 0;
 	live->members = SIZE_MAX;
 	__atomic_store_n(&head->dirty, 0, __ATOMIC_RELEASE);

@@ -17,6 +17,7 @@
 #include "prefixes/sweep.h"
 
 struct host_line;
+struct ipv4_host_line;
 struct line;
 struct fence;
 struct leaf;
@@ -36,7 +37,8 @@ struct live_memory {
 	struct set_class *set_classes;
 	struct set_head *set_head;
 	struct host_line *hosts; /* none if the table has no hosts apart */
-	size_t hosts_room;
+	struct ipv4_host_line *ipv4_hosts; /* likewise */
+	size_t hosts_room, ipv4_hosts_room;
 	size_t lines_room, fences_room, leaves_room;
 	size_t members_room, set_classes_room;
 	unsigned int root_bits;

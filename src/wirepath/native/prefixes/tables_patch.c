@@ -102,7 +102,8 @@ static enum table_fault encode_slots(struct patch *p, struct sequence *members,
 	size_t at = 0;
 
 	p->segments.count = 0;
-	fault = wp_sweep(members, count, range, NULL, p->classes, &p->segments);
+	fault = wp_sweep(members, count, range, &p->apart, p->classes,
+			 &p->segments);
 	for (size_t slot = first; !fault && slot <= last; slot++) {
 		unsigned int root_bits = p->memory->root_bits;
 		struct slot content =
@@ -212,7 +213,7 @@ static enum table_fault encode_leaves(struct patch *p, struct sequence *members,
 		range.last_lo = end;
 	}
 	p->segments.count = 0;
-	fault = wp_sweep(members, count, range, p->hosts, p->classes,
+	fault = wp_sweep(members, count, range, &p->apart, p->classes,
 			 &p->segments);
 	for (size_t at = first; !fault && at <= last; at++, from = to) {
 		bool final = at + 1 == fence_count;

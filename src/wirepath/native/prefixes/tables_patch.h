@@ -18,8 +18,8 @@ struct leaf_change;
 struct patch {
 	const struct live_memory *memory;
 	struct classes *classes;
-	const struct hosts *hosts; /* those of its hosts that the leaves lack */
-	struct segments segments;  /* of the current range */
+	struct apart apart;       /* hosts that slots and leaves lack */
+	struct segments segments; /* of the current range */
 	struct chunks chunks;
 	size_t leaves; /* in use */
 	struct slot_change *slots;
