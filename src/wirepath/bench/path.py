@@ -6,6 +6,7 @@ generator's thread, to which the kernel charges the receiver's softirq.  Other l
 disturbs only the caches; still, trust ratios more than nanoseconds.
 """
 
+import math
 import socket
 import statistics
 from collections.abc import Callable, Iterator, Sequence
@@ -143,9 +144,10 @@ def lane(
         cpu: CPU of generator and receiver.
     """
     with Flood(veth.sender, IFNAME, traffic, cpu=cpu) as flood:
-        count = _WARM_UP
+        count, cost = _WARM_UP, math.inf
         for _ in range(_WARM_UPS):
-            cost = flood.run(packets=count, seconds=seconds).cpu_ns
+            # The lowest, since bursts that other work interrupts are short, and cost more a packet.
+            cost = min(cost, flood.run(packets=count, seconds=seconds).cpu_ns)
             count = max(_LEAST, int(seconds * 1e9 / cost))
         yield Lane(name, veth, flood, count)
 
