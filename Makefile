@@ -73,7 +73,7 @@ $(VENV)/locked.stamp: requirements.lock | build/packages.stamp
 	touch $@
 
 $(VENV)/installed.stamp: $(VENV)/locked.stamp pyproject.toml setup.py \
-		$(wildcard bpf/prefixes/*_layout.h) $(wildcard src/wirepath/native/*/*.[ch]) src/wirepath/native/build.py
+		$(wildcard bpf/*/*_layout.h) $(wildcard src/wirepath/native/*/*.[ch]) src/wirepath/native/build.py
 	@echo 'setup: wirepath itself'
 	$(PIP) install --no-build-isolation --no-deps --editable .
 	touch $@

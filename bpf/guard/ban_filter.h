@@ -18,13 +18,13 @@ struct {
 	__uint(max_entries, 1);
 	__type(key, __u32);
 	__type(value, struct ban_filters);
-} ban_filter SEC(".maps");
+} ban_filters SEC(".maps");
 
 static __always_inline struct ban_filters *filters_of_bans(void)
 {
 	__u32 zero = 0;
 
-	return bpf_map_lookup_elem(&ban_filter, &zero);
+	return bpf_map_lookup_elem(&ban_filters, &zero);
 }
 
 /* A mask of @bits ones, 0 to 64, from the top. */
@@ -39,58 +39,87 @@ static __always_inline void ban_key_mask(struct ban_key *key)
 	key->addr.lo &= ones(key->bits > 64 ? key->bits - 64 : 0);
 }
 
-static __always_inline bool
-may_be_banned(const struct ban_filter *filter, const struct pkt *pkt,
-	      enum ban_group group, bool large)
-{
-	struct ban_bits bits = ban_bits_of(pkt->src, group, pkt->family == 4);
-
-	if (large)
-		return (filter->large[bits.large_word] & bits.large) ==
-		       bits.large;
-	return filter->small[bits.small_word] & bits.small;
-}
-
-/* Is there any ban on all packets? */
-static __always_inline bool has_bans(void)
+/* The filter that packets read. */
+static __always_inline const struct ban_filter *filter_of_bans(void)
 {
 	struct ban_filters *filters = filters_of_bans();
-
-	return filters &&
-	       filters->each[filters->in_use & (BAN_FILTERS - 1)].groups;
-}
-
-/* The groups of prefix lengths that may have a ban of the source, as bits.  The
- * large part of the filter answers for fewer sources than the small one.
- */
-static __always_inline __u32 suspect_groups(const struct pkt *pkt, bool large)
-{
-	struct ban_filters *filters = filters_of_bans();
-	const struct ban_filter *filter;
-	__u32 groups, found;
 
 	if (!filters)
+		return NULL;
+	return &filters->each[filters->in_use & (BAN_FILTERS - 1)];
+}
+
+/* The groups of prefix lengths that have bans of the packet's family, as bits.
+ * Bans of IPv4 may cover sources in ::/64, too.
+ */
+static __always_inline __u32 banned_groups(const struct ban_filter *filter,
+					   const struct pkt *pkt)
+{
+	__u64 groups = filter->groups;
+
+	if (pkt->family == 4)
+		return groups & BAN_ALL_GROUPS;
+	if (groups && !pkt->src.hi)
+		return BAN_ALL_GROUPS;
+	return groups >> BAN_GROUPS;
+}
+
+/* Returns the bit of @group if it may have a ban of the source, else 0. */
+static __always_inline __u32 suspect(const struct ban_filter *filter,
+				     const struct pkt *pkt,
+				     enum ban_group group)
+{
+	struct ban_bits of = ban_small_bits(pkt->src, group, pkt->family == 4);
+	__u64 lacking = ~filter->small[of.word] & of.bits;
+
+	return (~(lacking | -lacking) >> 63) << group;
+}
+
+/* The groups that may have a ban of the source, without hosts.  Global, so that
+ * packets pay for it while prefixes are banned, and the verifier does not follow
+ * each combination of groups to its end.
+ */
+__noinline __u32 suspect_prefixes(const struct pkt *pkt)
+{
+	const struct ban_filter *filter = filter_of_bans();
+	__u32 groups, found;
+
+	if (!pkt || !filter)
 		return 0;
-	filter = &filters->each[filters->in_use & (BAN_FILTERS - 1)];
-	groups = filter->groups;
+	groups = banned_groups(filter, pkt);
+	if (pkt->family != 4 && !pkt->src.hi)
+		return groups;
+	found = groups & 1 << BAN_WIDEST;
+	if (groups & 1 << BAN_NARROW)
+		found |= suspect(filter, pkt, BAN_NARROW);
+	if (groups & 1 << BAN_WIDE)
+		found |= suspect(filter, pkt, BAN_WIDE);
+	if (groups & 1 << BAN_WIDER)
+		found |= suspect(filter, pkt, BAN_WIDER);
+	return found;
+}
+
+/* The groups that may have a ban of the source. */
+static __always_inline __u32 suspect_groups(const struct pkt *pkt)
+{
+	const struct ban_filter *filter = filter_of_bans();
+	__u32 groups = filter ? banned_groups(filter, pkt) : 0, found;
+
 	if (!groups)
 		return 0;
-	if (pkt->family != 4) {
-		if (!pkt->src.hi) /* bans of IPv4 may cover it, too */
-			return BAN_ALL_GROUPS;
-		groups >>= BAN_GROUPS;
-	}
-	found = groups & 1 << BAN_WIDEST;
-	if (groups & 1 << BAN_HOSTS)
-		found |= may_be_banned(filter, pkt, BAN_HOSTS, large)
-			 << BAN_HOSTS;
-	if (groups & 1 << BAN_NARROW)
-		found |= may_be_banned(filter, pkt, BAN_NARROW, large)
-			 << BAN_NARROW;
-	if (groups & 1 << BAN_WIDE)
-		found |= may_be_banned(filter, pkt, BAN_WIDE, large)
-			 << BAN_WIDE;
+	found = groups & suspect(filter, pkt, BAN_HOSTS);
+	if (groups & ~(1 << BAN_HOSTS))
+		found |= suspect_prefixes(pkt);
 	return found;
+}
+
+/* May the table hold @key? */
+static __always_inline bool may_hold(const struct ban_filter *filter,
+				     const struct ban_key *key)
+{
+	struct ban_bits of = ban_large_bits(key->addr, key->bits);
+
+	return (filter->large[of.word] & of.bits) == of.bits;
 }
 
 /* Let packets find the ban of @key, which is in the table. */
@@ -99,7 +128,8 @@ static __always_inline void reveal_ban(const struct ban_key *key)
 	bool ipv4 = key->bits >= 96 && !key->addr.hi &&
 		    key->addr.lo >> 32 == 0xffff;
 	enum ban_group group = ban_group_of(key->bits, ipv4);
-	struct ban_bits bits = ban_bits_of(key->addr, group, ipv4);
+	struct ban_bits small = ban_small_bits(key->addr, group, ipv4);
+	struct ban_bits large = ban_large_bits(key->addr, key->bits);
 	struct ban_filters *filters = filters_of_bans();
 
 	if (!filters)
@@ -107,10 +137,8 @@ static __always_inline void reveal_ban(const struct ban_key *key)
 	for (int i = 0; i < BAN_FILTERS; i++) {
 		struct ban_filter *filter = &filters->each[i];
 
-		__sync_fetch_and_or(&filter->small[bits.small_word],
-				    bits.small);
-		__sync_fetch_and_or(&filter->large[bits.large_word],
-				    bits.large);
+		__sync_fetch_and_or(&filter->small[small.word], small.bits);
+		__sync_fetch_and_or(&filter->large[large.word], large.bits);
 		__sync_fetch_and_or(&filter->groups,
 				    ban_group_bit(group, ipv4));
 	}

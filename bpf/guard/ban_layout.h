@@ -5,11 +5,11 @@
  * User space writes bans too, so both sides include this file.
  *
  * The filter tells which sources are certainly not banned.  Prefix lengths fall
- * into four groups for each family; a ban sets its bits by a hash of its
- * address, cut to the shortest length of its group.  So a packet asks once for
- * each group, however many lengths are banned.  The small part stays in the
- * caches and is enough for thousands of bans; the large part is read when the
- * small one cannot tell.
+ * into five groups for each family, and a packet asks the small part once for
+ * each group: a ban sets two bits by a hash of its address, cut to the shortest
+ * length of its group.  Of a group that may hold a ban, the packet asks the large
+ * part once for each length: a ban sets bits by its address and its length.  So
+ * the table is searched for bans alone, and for one source in many besides.
  *
  * Bits are never cleared: user space, which sets them before a ban is in the
  * table, writes the other of two filters anew and switches.  So packets set bits
@@ -33,12 +33,13 @@ enum ban_group {
 	BAN_HOSTS,  /* single addresses */
 	BAN_NARROW, /* IPv4 from /24, IPv6 from /64 */
 	BAN_WIDE,   /* IPv4 from /16, IPv6 from /32 */
-	BAN_WIDEST, /* shorter: without bits, every source is searched */
+	BAN_WIDER,  /* IPv4 from /8, IPv6 from /16 */
+	BAN_WIDEST, /* shorter: without bits here, every source is suspect */
 	BAN_GROUPS
 };
 
 #define BAN_FILTERS    2
-#define BAN_SMALL_BITS 13 /* 8,192 words, 64 KiB */
+#define BAN_SMALL_BITS 15 /* 32,768 words, 256 KiB */
 #define BAN_LARGE_BITS 17 /* 131,072 words, 1 MiB: 8 bits a ban when full */
 
 struct ban_filter {
@@ -61,7 +62,9 @@ BAN_INLINE enum ban_group ban_group_of(__u32 bits, _Bool ipv4)
 		return BAN_HOSTS;
 	if (bits >= (ipv4 ? 120 : 64))
 		return BAN_NARROW;
-	return bits >= (ipv4 ? 112 : 32) ? BAN_WIDE : BAN_WIDEST;
+	if (bits >= (ipv4 ? 112 : 32))
+		return BAN_WIDE;
+	return bits >= (ipv4 ? 104 : 16) ? BAN_WIDER : BAN_WIDEST;
 }
 
 /* The bit of @group in ban_filter.groups. */
@@ -70,14 +73,24 @@ BAN_INLINE __u64 ban_group_bit(enum ban_group group, _Bool ipv4)
 	return 1ULL << (group + (ipv4 ? 0 : BAN_GROUPS));
 }
 
-/* The bits of one prefix: one in a small word, up to three in a large one. */
+/* Bits in one word of a part. */
 struct ban_bits {
-	__u32 small_word, large_word;
-	__u64 small, large;
+	__u32 word;
+	__u64 bits;
 };
 
-BAN_INLINE struct ban_bits ban_bits_of(struct addr addr, enum ban_group group,
-				       _Bool ipv4)
+BAN_INLINE __u64 ban_hash(struct addr addr, __u32 salt)
+{
+	__u64 hash = (addr.hi ^ salt) * 0x9e3779b97f4a7c15ULL + addr.lo;
+
+	hash *= 0xd6e8feb86659fd93ULL;
+	hash ^= hash >> 32;
+	return hash * 0xc2b2ae3d27d4eb4fULL;
+}
+
+/* The two bits of an address in the small part, for its bans of @group. */
+BAN_INLINE struct ban_bits
+ban_small_bits(struct addr addr, enum ban_group group, _Bool ipv4)
 {
 	__u64 hash;
 
@@ -87,16 +100,26 @@ BAN_INLINE struct ban_bits ban_bits_of(struct addr addr, enum ban_group group,
 		addr.hi &= ~0xffffffffULL;
 		addr.lo = ipv4 ? addr.lo & ~0xffffULL : 0;
 	}
-	hash = (addr.hi ^ group) * 0x9e3779b97f4a7c15ULL + addr.lo;
-	hash *= 0xd6e8feb86659fd93ULL;
-	hash ^= hash >> 32;
-	hash *= 0xc2b2ae3d27d4eb4fULL;
+	if (group == BAN_WIDER) {
+		addr.hi &= ~0xffffffffffffULL;
+		addr.lo = ipv4 ? addr.lo & ~0xffffffULL : 0;
+	}
+	hash = ban_hash(addr, group);
 	return (struct ban_bits){
-		.small_word = hash >> (64 - BAN_SMALL_BITS),
-		.small = 1ULL << (hash >> 45 & 63),
-		.large_word = hash >> 20 & ((1 << BAN_LARGE_BITS) - 1),
-		.large = 1ULL << (hash >> 14 & 63) | 1ULL << (hash >> 8 & 63) |
-			 1ULL << (hash >> 2 & 63),
+		.word = hash >> (64 - BAN_SMALL_BITS),
+		.bits = 1ULL << (hash >> 43 & 63) | 1ULL << (hash >> 37 & 63),
+	};
+}
+
+/* The three bits of a prefix in the large part; host bits of @addr are 0. */
+BAN_INLINE struct ban_bits ban_large_bits(struct addr addr, __u32 bits)
+{
+	__u64 hash = ban_hash(addr, bits);
+
+	return (struct ban_bits){
+		.word = hash >> (64 - BAN_LARGE_BITS),
+		.bits = 1ULL << (hash >> 41 & 63) | 1ULL << (hash >> 35 & 63) |
+			1ULL << (hash >> 29 & 63),
 	};
 }
 

@@ -2,8 +2,8 @@
 /*
  * bans.h - sources that are dropped for a time, banned by operators or limits.
  *
- * A packet that passes ban_filter.h probes once for each prefix length in use,
- * so a short ban holds when a longer one inside it has expired.  User space
+ * A packet that ban_filter.h suspects asks for each prefix length in use, so a
+ * short ban holds when a longer one inside it has expired.  User space
  * sweeps expired bans of operators; those of limits go as limits ban others.
  * A full table evicts no ban: it refuses new ones and counts them, as it does
  * when the kernel has no memory; the next packet of the source tries again.
@@ -93,28 +93,53 @@ static __always_inline void count_ban(struct ban *ban, const struct pkt *pkt)
 /* A search for the ban of one source. */
 struct ban_search {
 	const struct pkt *pkt;
-	__u32 suspects; /* groups of lengths to look up */
-	__u32 nth;      /* length to look up next */
-	struct ban_lengths *lengths;
+	const struct ban_filter *filter;
+	const struct ban_lengths *lengths;
+	__u32 suspects;    /* groups of lengths */
+	__u32 nth;         /* length to ask for next */
 	struct ban *found; /* NULL: none is in force */
 };
 
-/* Probe the next prefix length.  Returns 1 when a ban was found. */
+/* The key of a ban of the source with @bits. */
+static __always_inline struct ban_key
+source_key(const struct pkt *pkt, __u32 bits)
+{
+	struct ban_key key = {
+		.addr = pkt->src,
+		.bits = bits,
+		.scope = BAN_EVERY,
+	};
+
+	ban_key_mask(&key);
+	return key;
+}
+
+/* May the source have a ban with @bits, by the filter? */
+static __always_inline bool is_suspect(const struct ban_search *search,
+				       __u32 bits)
+{
+	bool ipv4 = search->pkt->family == 4;
+	struct ban_key key;
+
+	if ((ipv4 && bits < IPV4_BITS) ||
+	    !(search->suspects & 1 << ban_group_of(bits, ipv4)))
+		return false;
+	key = source_key(search->pkt, bits);
+	return may_hold(search->filter, &key);
+}
+
+/* Probe the next length.  Returns 1 when a ban was found. */
 static __always_inline long probe_ban(struct ban_search *search)
 {
-	const struct pkt *pkt = search->pkt;
-	struct ban_key key = { .addr = pkt->src, .scope = BAN_EVERY };
-	bool ipv4 = pkt->family == 4;
 	__u32 nth = search->nth++;
+	struct ban_key key;
 
 	if (nth >= BAN_LENGTHS)
 		return 1;
-	key.bits = search->lengths->bits[nth];
-	if ((ipv4 && key.bits < IPV4_BITS) ||
-	    !(search->suspects & 1 << ban_group_of(key.bits, ipv4)))
+	if (!is_suspect(search, search->lengths->bits[nth]))
 		return 0;
-	ban_key_mask(&key);
-	search->found = ban_of(&key, boot_ns(pkt));
+	key = source_key(search->pkt, search->lengths->bits[nth]);
+	search->found = ban_of(&key, boot_ns(search->pkt));
 	return !!search->found;
 }
 
@@ -123,18 +148,37 @@ static long probe_next_ban(__u32 round, struct ban_search *search)
 	return probe_ban(search);
 }
 
-/* Is the source banned?  Global: the rules have its stack afterwards. */
-__noinline int find_ban(struct pkt *pkt)
+/* Find the first length that is suspect.  Most often none is, so this has no
+ * calls.
+ */
+static __always_inline bool find_suspect(struct ban_search *search)
 {
-	struct ban_search search = { .pkt = pkt, .lengths = lengths_of_bans() };
+#pragma clang loop unroll(disable)
+	for (__u32 i = 0; i < BAN_LENGTHS && i < search->lengths->count; i++) {
+		if (!is_suspect(search, search->lengths->bits[i]))
+			continue;
+		search->nth = i;
+		return true;
+	}
+	return false;
+}
 
-	if (!pkt || !search.lengths || !suspect_groups(pkt, false))
+/* Is the source banned, by a length of @suspects?  Global: the rules have its
+ * stack afterwards.
+ */
+__noinline int find_ban(struct pkt *pkt, __u32 suspects)
+{
+	struct ban_search search = {
+		.pkt = pkt,
+		.filter = filter_of_bans(),
+		.lengths = lengths_of_bans(),
+		.suspects = suspects,
+	};
+
+	if (!pkt || !search.filter || !search.lengths || !find_suspect(&search))
 		return 0;
-	search.suspects = suspect_groups(pkt, true);
-	if (!search.suspects || !search.lengths->count)
-		return 0;
-	if (!probe_ban(&search) && search.lengths->count > 1)
-		bpf_loop(search.lengths->count - 1, probe_next_ban, &search, 0);
+	if (!probe_ban(&search))
+		bpf_loop(BAN_LENGTHS - search.nth, probe_next_ban, &search, 0);
 	if (!search.found)
 		return 0;
 	pkt->rule = search.found->rule - 1; /* RULE_NONE for an operator */
@@ -144,7 +188,9 @@ __noinline int find_ban(struct pkt *pkt)
 
 static __always_inline bool is_banned(struct pkt *pkt)
 {
-	return has_bans() && find_ban(pkt);
+	__u32 suspects = suspect_groups(pkt);
+
+	return suspects && find_ban(pkt, suspects);
 }
 
 /* Look at the next bans of limits in turn, and remove those that have expired.

@@ -53,7 +53,7 @@ def verdict(generation: Generation, address: int, dport: int = 80) -> XdpAction:
 
 
 def bits_in_use(generation: Generation) -> int:
-    memory = generation.maps["ban_filter"].memory(writable=False)
+    memory = generation.maps["ban_filters"].memory(writable=False)
     half = (len(memory) - 8) // 2
     start = 8 + memory[:8].cast("Q")[0] * half
     return sum(word.bit_count() for word in memory[start + 8 : start + half].cast("Q"))

@@ -158,7 +158,7 @@ def test_each_file_is_missed_and_named(host: Pair, bpffs: Path, tc: Tc) -> None:
 
 
 _ONE = [
-    "ingress", "link", "manifest", "host", "rows", "bans", "ban_filter", "limit_exact_cells",
+    "ingress", "link", "manifest", "host", "rows", "bans", "ban_filters", "limit_exact_cells",
     "set_lines",
     "mirror_counters", "egress/program", "egress/rows", "tc_ingress",
 ]  # fmt: skip

@@ -26,7 +26,7 @@ ALWAYS: Final = (
     "outcomes",
     "rule_counters",
     "ban_lengths",
-    "ban_filter",
+    "ban_filters",
     "prefix_counters",
 )
 """Maps that every generation takes over from the previous one."""
@@ -117,7 +117,7 @@ def take_over(
         after: the ranges of limits in the next generation.
     """
     _copy(old["bans"], new["bans"])
-    if "ban_filter" not in old:
+    if "ban_filters" not in old:
         BanTable.of(new).renew_filter()
     for name, state in STATES.items():
         if name not in old:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class BanFilter:
-    """The map ``ban_filter``.
+    """The map ``ban_filters``.
 
     A ban holds only where its bits are set, so they are set before it is in the table: a command
     that is killed in between leaves bits without a ban. Like those of bans that are gone, they stay
@@ -29,7 +29,7 @@ class BanFilter:
     @classmethod
     def of(cls, maps: Mapping[str, Map]) -> Self:
         """Make the filter of a generation; packets of one that an older wirepath made read none."""
-        return cls(maps.get("ban_filter"))
+        return cls(maps.get("ban_filters"))
 
     def add(self, keys: bytes | bytearray) -> None:
         """Set the bits of bans that are to be made; *keys* is an array of ``struct ban_key``."""

@@ -28,12 +28,13 @@ void wp_ban_filter_add(struct ban_filters *filters, enum ban_filter_place place,
 		const struct ban_key *key = &keys[i];
 		bool ipv4 = key->bits >= IPV4_BITS && IS_IPV4(&key->addr);
 		enum ban_group group = ban_group_of(key->bits, ipv4);
-		struct ban_bits bits = ban_bits_of(key->addr, group, ipv4);
+		struct ban_bits small = ban_small_bits(key->addr, group, ipv4);
+		struct ban_bits large = ban_large_bits(key->addr, key->bits);
 
 		if (key->scope != BAN_EVERY)
 			continue;
-		set_bits(&filter->small[bits.small_word], bits.small);
-		set_bits(&filter->large[bits.large_word], bits.large);
+		set_bits(&filter->small[small.word], small.bits);
+		set_bits(&filter->large[large.word], large.bits);
 		set_bits(&filter->groups, ban_group_bit(group, ipv4));
 	}
 }
