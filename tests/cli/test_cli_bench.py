@@ -72,7 +72,7 @@ def test_missing_tools_are_named(
         ("ipset", None, "ipset: not installed"),
     ]
     measured = [*dict.fromkeys(entry["contender"] for entry in document["entries"])]
-    assert measured == ["xdp native", "xdp generic", "tcx", "wirepath"]
+    assert measured == ["xdp native", "xdp generic", "tc", "wirepath"]
     wanted = re.search(
         r"^### bench$.*?^```json\n(.*?)^```$", PAGE.read_text(), re.MULTILINE | re.DOTALL
     )

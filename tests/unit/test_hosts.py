@@ -61,7 +61,8 @@ def naive_sets_of(members: Pairs, address: int) -> int:
 
 def test_added_hosts_take_free_entries_and_then_go_to_the_leaves() -> None:
     some, more = hosts(300), hosts(2_000, seed=2)
-    memory = set_memory(Tables.build(Members.of(some), host_lines=400), Slack(members=9_000))
+    slack = Slack(members=9_000, leaves=500, fences=500)
+    memory = set_memory(Tables.build(Members.of(some), host_lines=400), slack)
     with LiveSets(memory, lambda _: None) as live:
         for at in range(0, len(more), 100):
             live.add(0, Members.of(more[at : at + 100]))

@@ -15,9 +15,8 @@ from typing import Final
 
 from wirepath.bench import peers
 from wirepath.bench.path import BARE, program
-from wirepath.bench.tools import Lacking, run
+from wirepath.bench.tools import run
 from wirepath.datapath import Datapath
-from wirepath.kernel import tcx
 from wirepath.kernel.links import Mode
 from wirepath.net import Hook
 from wirepath.policy import RULES_MAX
@@ -88,8 +87,6 @@ class Contender:
 def _program(
     name: str, hook: Hook, mode: Mode, _listed: Sequence[str], _at: Path, ifname: str
 ) -> Iterator[Attached]:
-    if hook != "ingress" and not tcx.supported():
-        raise Lacking("tcx", what="not supported by this kernel", cure="needs Linux 6.6")
     with program(BARE, name, hook, mode).attach(ifname):
         yield Attached()
 
@@ -215,7 +212,7 @@ CONTENDERS: Final = (
         "xdp generic", "the same program after the skb is built", "bare_drop", "bare_pass",
         mode="generic",
     ),
-    _bare("tcx", "the same at tc ingress", "bare_shot", "bare_next", hook="tc_ingress"),
+    _bare("tc", "the same at ingress of tc", "bare_shot", "bare_next", hook="tc_ingress"),
     Contender("tc flower", "a filter an address, at tc ingress", _flower),
     Contender("nft netdev", "a set, at ingress of the interface", _NETDEV),
     Contender("nft raw", "a set, in prerouting before conntrack", _RAW),

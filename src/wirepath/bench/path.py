@@ -6,6 +6,7 @@ generator's thread, to which the kernel charges the receiver's softirq.  Other l
 disturbs only the caches; still, trust ratios more than nanoseconds.
 """
 
+import math
 import socket
 import statistics
 from collections.abc import Callable, Iterator, Sequence
@@ -17,10 +18,11 @@ from typing import TypeVar
 
 from wirepath.bench.tools import Lacking
 from wirepath.bench.wire import IFNAME, Wire, wire
+from wirepath.kernel import tcx
+from wirepath.kernel.clsact import Filter
 from wirepath.kernel.links import Mode, XdpLink
 from wirepath.kernel.object import Object
 from wirepath.kernel.object_file import object_file
-from wirepath.kernel.tcx import TcxLink
 from wirepath.lab.flood import Flood
 from wirepath.lab.traffic import Traffic
 from wirepath.net import Hook
@@ -142,9 +144,10 @@ def lane(
         cpu: CPU of generator and receiver.
     """
     with Flood(veth.sender, IFNAME, traffic, cpu=cpu) as flood:
-        count = _WARM_UP
+        count, cost = _WARM_UP, math.inf
         for _ in range(_WARM_UPS):
-            cost = flood.run(packets=count, seconds=seconds).cpu_ns
+            # The lowest, since bursts that other work interrupts are short, and cost more a packet.
+            cost = min(cost, flood.run(packets=count, seconds=seconds).cpu_ns)
             count = max(_LEAST, int(seconds * 1e9 / cost))
         yield Lane(name, veth, flood, count)
 
@@ -167,12 +170,18 @@ def _attached(
     ifindex = socket.if_nametoindex(ifname)
     with Object.load(path, constants=constants, programs=[name]) as loaded:
         it = loaded.programs[name]
-        with (
-            XdpLink.attach(it, ifindex, mode)
-            if hook == "ingress"
-            else TcxLink.attach(it, ifindex, hook)
-        ):
-            yield
+        if hook == "ingress":
+            with XdpLink.attach(it, ifindex, mode):
+                yield
+        elif tcx.supported():
+            with tcx.TcxLink.attach(it, ifindex, hook):
+                yield
+        else:
+            place = Filter.attach(it, ifindex, hook)
+            try:
+                yield
+            finally:
+                place.detach()
 
 
 def compare(

@@ -26,7 +26,7 @@ _BLOCKS: Final[tuple[tuple[str, Workload, tuple[int, ...]], ...]] = (
     ("all N", "drop_all", SIZES[-1:]),
     ("forward, N others", "forward", SIZES),
 )
-_LEGEND: Final = "grows: all N listed, most N against 1; Mpps: most N; load, change: list N, 1 more"
+_LEGEND: Final = "grows: all N listed, most against 1; load, change: to list most, and 1 more"
 _DOUBTS: Final = 2  # shown
 _THOUSANDS: Final = 10_000  # from here on a figure is short for thousands
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +10,7 @@ from wirepath.cli import complain, show
 from wirepath.cli.parser import add_live
 from wirepath.datapath import Datapath
 from wirepath.datapath.damaged import Damaged
-from wirepath.errors import KernelError
+from wirepath.errors import DamageError, KernelError
 
 if TYPE_CHECKING:
     from argparse import ArgumentParser, Namespace
@@ -29,6 +30,12 @@ def status(parser: ArgumentParser) -> None:
     parser.set_defaults(run=_status)
 
 
+def _described(datapath: Datapath) -> Status | Damaged:
+    with suppress(DamageError):
+        return datapath.status()
+    return datapath.damage() or datapath.status()
+
+
 def _status(options: Namespace) -> int:
     names = [options.iface] if options.iface else Datapath.names()
     found: list[Status | Damaged] = []
@@ -37,7 +44,7 @@ def _status(options: Namespace) -> int:
         # A datapath that cannot be read must not hide the others.
         try:
             with Datapath.open(name, damaged=True) as datapath:
-                found.append(datapath.damage() or datapath.status())
+                found.append(_described(datapath))
         except KernelError as error:
             errors.append(error)
     ill = options.check and (not names or any(each.warnings for each in found))

@@ -13,8 +13,11 @@ from wirepath.datapath.live.set_view import SetView
 from wirepath.kernel.interface import received
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from wirepath.datapath.handles import Handles
     from wirepath.datapath.live.ban_view import Usage
+    from wirepath.datapath.live.counters import Outcomes
 
 _NEARLY_FULL: Final = 0.9
 _MANY: Final = 1_000  # packets; a few may come while the program is being attached
@@ -73,7 +76,8 @@ def status(handles: Handles) -> Status:
     manifest = handles.manifest
     found = handles.attachments()
     bans = BanView(handles).usage()
-    counted = counters.Outcomes.together(counters.hooks(handles).values())
+    outcomes = counters.hooks(handles)
+    counted = counters.Outcomes.together(outcomes.values())
     return Status(
         iface=handles.device,
         mode=manifest.mode,
@@ -92,11 +96,11 @@ def status(handles: Handles) -> Status:
         packets=counted.packets,
         bytes=counted.bytes,
         filtering=not handles.loss,
-        warnings=(*warnings(handles, bans), *_untracked(handles), *_moved(handles)),
+        warnings=(*warnings(handles, bans, outcomes), *_untracked(handles), *_moved(handles)),
     )
 
 
-def warnings(handles: Handles, bans: Usage) -> list[str]:
+def warnings(handles: Handles, bans: Usage, outcomes: Mapping[str, Outcomes]) -> list[str]:
     """List what needs the operator's attention, one line each."""
     found = []
     running = handles.link.program_id
@@ -107,22 +111,23 @@ def warnings(handles: Handles, bans: Usage) -> list[str]:
         found.append(f"program {running} runs there, which is not ours")
     else:
         found += [
-            *_unseen(handles),
-            *_misread(handles),
+            *_unseen(handles, outcomes),
+            *_misread(handles, outcomes),
             *_stripped(handles),
             *_out_of_place(handles),
             *_missed(handles),
-            *answers.warnings(handles, counters.hooks(handles)["ingress"]),
+            *answers.warnings(handles, outcomes["ingress"]),
         ]
     return found + mirror_warnings(handles) + full_warnings(bans)
 
 
 # Whatever the reason: a driver, or what is above the interface, may hand packets past our program.
-def _unseen(handles: Handles) -> list[str]:
+def _unseen(handles: Handles, outcomes: Mapping[str, Outcomes]) -> list[str]:
     manifest = handles.manifest
     came = received(handles.device) - manifest.received
-    met = counters.hooks(handles)["ingress"].packets - manifest.judged
-    if came < _MANY or met:
+    if came < _MANY or outcomes["ingress"].packets != manifest.judged:
+        return []
+    if counters.hooks(handles)["ingress"].packets != manifest.judged:  # came since they were read
         return []
     cure = f"see `wirepath doctor {handles.device}`, or use --mode generic"
     return [f"ingress: {came:,} packets were received, and none met our program ({cure})"]
@@ -145,10 +150,10 @@ def _stripped(handles: Handles) -> list[str]:
 
 
 # The headers of such packets are not where the device should have them.
-def _misread(handles: Handles) -> list[str]:
+def _misread(handles: Handles, at: Mapping[str, Outcomes]) -> list[str]:
     cure = "attach where they are plain IP: to the device above or below"
     found = []
-    for hook, outcomes in counters.hooks(handles).items():
+    for hook, outcomes in at.items():
         count = outcomes.reasons["misread"].packets - handles.manifest.misread.get(hook, 0)
         if count:
             what = f"{count:,} IP packet{'s' * (count != 1)} passed that no rule could read"

@@ -169,7 +169,8 @@ class Flood:
                     own = time.thread_time() - cpu
                     seen = deferred if self._softirqs else None
                     self._result = FloodResult(sent, gone, own + deferred, seen)
-                    self._pps = count / (gone - before)
+                    # A burst during which other work had the CPU says little about the next one.
+                    self._pps = max(count / (gone - before), self._pps / 2)
         except WirepathError as error:
             self._failure = error  # stop() raises it
 

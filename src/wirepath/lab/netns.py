@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from wirepath.errors import KernelError
 from wirepath.kernel import offloads
 from wirepath.kernel.bpffs import Pins
+from wirepath.lab.signals import undisturbed
 from wirepath.native import lib
 
 if TYPE_CHECKING:
@@ -57,7 +58,8 @@ class Namespace:
             raise KernelError(f"create namespace {self.name}", what="it exists already")
         from pyroute2 import netns
 
-        netns.create(self.name)
+        with undisturbed():
+            netns.create(self.name)
         with self.netlink() as netlink:
             netlink.link("set", ifname="lo", state="up")
 
@@ -66,14 +68,15 @@ class Namespace:
 
         Its interfaces go with it. Pins of wirepath would outlive it, so they are removed first.
         """
-        if not self.exists:
-            return
-        self.end_processes()
-        with self.entered():
-            _unpin()
         from pyroute2 import netns
 
-        netns.remove(self.name)
+        with undisturbed():
+            if not self.exists:
+                return
+            self.end_processes()
+            with self.entered():
+                _unpin()
+            netns.remove(self.name)
 
     @contextmanager
     def entered(self) -> Iterator[None]:
@@ -109,19 +112,23 @@ class Namespace:
     def netlink(self) -> Iterator["IPRoute"]:
         """Yield a route netlink socket of this namespace.
 
+        Signals that end the process wait until the body is done: pyroute2 would complain on stderr
+        about requests that were interrupted.
+
         Raises:
             KernelError: the kernel refused a request of the body.
         """
         from pyroute2 import IPRoute, NetlinkError
 
-        with self.entered():
-            netlink = IPRoute()
-        try:
-            yield netlink
-        except NetlinkError as error:
-            raise KernelError(f"configure namespace {self.name}", error.code) from error
-        finally:
-            netlink.close()
+        with undisturbed():
+            with self.entered():
+                netlink = IPRoute()
+            try:
+                yield netlink
+            except NetlinkError as error:
+                raise KernelError(f"configure namespace {self.name}", error.code) from error
+            finally:
+                netlink.close()
 
     def spawn(self, argv: Sequence[str], **options: Any) -> "subprocess.Popen[Any]":
         """Start *argv* inside; *options* are those of ``subprocess.Popen``."""

@@ -109,7 +109,7 @@ class BanTable:
             The expiry of each removed entry.
         """
         expiries: list[int] = []
-        for keys, values in list(self._map.raw_batches()):
+        for keys, values in self._map.raw_batches():
             picked = [which(*row) for row in self._rows(keys, values, names)]
             expiries += compress(self._column(keys, values, "expires_ns"), picked)
             self._map.raw_delete_batch(_picked(keys, self._map.key_size, picked))

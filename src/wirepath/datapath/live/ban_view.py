@@ -209,14 +209,19 @@ class BanView:
             try:
                 self._put(rows)
             except FullError:
-                if not self.sweep():
+                if not self._any_expired():
                     raise
+                self.sweep()
                 self._put(rows)
         except FullError as error:
             room, written = self.room, error.written
             what = f"the table is full, it holds {room}; {written} were banned before"
             cure = "lift some: `wirepath unban`; or ban prefixes in place of addresses"
             raise FullError(f"ban {len(rows)} sources", written, what=what, cure=cure) from error
+
+    def _any_expired(self) -> bool:
+        now = clock.boot_ns()
+        return any(expires <= now for (expires,) in self._table.rows("expires_ns"))
 
     def _put(self, rows: list[Row]) -> None:
         self._lengths.expect({bits for _, _, bits, scope, _, _ in rows if not scope})

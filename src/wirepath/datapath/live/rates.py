@@ -55,15 +55,16 @@ class Look:
         """Look at the generation of *handles*."""
         bans = BanView(handles)
         usage = bans.usage()
+        counted = counters.read(handles)
         return cls(
             time.monotonic(),
             handles.link.id,
             handles.manifest,
-            counters.read(handles),
+            counted,
             usage.used,
             bans.busiest(MOST) if usage.used else [],
             top_keys(handles, MOST),
-            warnings(handles, usage),
+            warnings(handles, usage, counted.hooks),
         )
 
 
