@@ -14,8 +14,9 @@ from wirepath.plan.set_files import read_contents
 from wirepath.policy import Policy
 from wirepath.prefixes import Members
 
-# As many as have a table of their own.
+# As many of each family as have a table of their own.
 _HOSTS = [Prefix((0x20010DB8 << 96) + 2 * number, 128) for number in range(1_000)]
+_HOSTS += [Prefix((0xFFFF0A << 24) + 2 * number, 128) for number in range(40_000)]
 _EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
