@@ -30,13 +30,16 @@ static __always_inline struct ban_filters *filters_of_bans(void)
 /* A mask of @bits ones, 0 to 64, from the top. */
 static __always_inline __u64 ones(__u32 bits)
 {
-	return bits ? ~0ULL << ((64 - bits) & 63) : 0;
+	return ~(~0ULL >> bits / 2 >> (bits - bits / 2));
 }
 
+/* Without a branch: find_suspect() does this for each length. */
 static __always_inline void ban_key_mask(struct ban_key *key)
 {
-	key->addr.hi &= ones(key->bits > 64 ? 64 : key->bits);
-	key->addr.lo &= ones(key->bits > 64 ? key->bits - 64 : 0);
+	__u32 low = (key->bits - 64) & -ban_below(64, key->bits);
+
+	key->addr.hi &= ones(key->bits - low);
+	key->addr.lo &= ones(low);
 }
 
 /* The filter that packets read. */

@@ -55,16 +55,20 @@ struct ban_filters {
 
 #define BAN_INLINE static inline __attribute__((__always_inline__))
 
+/* 1 if @bits is below @limit, else 0, without a branch. */
+BAN_INLINE __u32 ban_below(__u32 bits, __u32 limit)
+{
+	return ((__u64)bits - limit) >> 63;
+}
+
 /* The group of a length of 0 to 128 bits, where IPv4 prefixes add 96. */
 BAN_INLINE enum ban_group ban_group_of(__u32 bits, _Bool ipv4)
 {
-	if (bits >= 128)
-		return BAN_HOSTS;
-	if (bits >= (ipv4 ? 120 : 64))
-		return BAN_NARROW;
-	if (bits >= (ipv4 ? 112 : 32))
-		return BAN_WIDE;
-	return bits >= (ipv4 ? 104 : 16) ? BAN_WIDER : BAN_WIDEST;
+	if (ipv4)
+		return ban_below(bits, 128) + ban_below(bits, 120) +
+		       ban_below(bits, 112) + ban_below(bits, 104);
+	return ban_below(bits, 128) + ban_below(bits, 64) +
+	       ban_below(bits, 32) + ban_below(bits, 16);
 }
 
 /* The bit of @group in ban_filter.groups. */

@@ -19,6 +19,7 @@
 #define IPV4_BITS   96  /* of ::ffff:0:0/96 */
 #define BAN_LENGTHS 129 /* 0 to 128 bits; IPv4 prefixes add 96 */
 #define BANS_MAX    1000000
+#define FEW_LENGTHS 8 /* that a search asks for without calls */
 
 struct ban {
 	__u64 expires_ns; /* CLOCK_BOOTTIME; ~0 is never */
@@ -148,37 +149,52 @@ static long probe_next_ban(__u32 round, struct ban_search *search)
 	return probe_ban(search);
 }
 
-/* Find the first length that is suspect.  Most often none is, so this has no
- * calls.
- */
-static __always_inline bool find_suspect(struct ban_search *search)
+static __always_inline struct ban_search
+search_for(const struct pkt *pkt, __u32 suspects, __u32 nth)
 {
-#pragma clang loop unroll(disable)
-	for (__u32 i = 0; i < BAN_LENGTHS && i < search->lengths->count; i++) {
-		if (!is_suspect(search, search->lengths->bits[i]))
-			continue;
-		search->nth = i;
-		return true;
-	}
-	return false;
-}
-
-/* Is the source banned, by a length of @suspects?  Global: the rules have its
- * stack afterwards.
- */
-__noinline int find_ban(struct pkt *pkt, __u32 suspects)
-{
-	struct ban_search search = {
+	return (struct ban_search){
 		.pkt = pkt,
 		.filter = filter_of_bans(),
 		.lengths = lengths_of_bans(),
 		.suspects = suspects,
+		.nth = nth,
 	};
+}
 
-	if (!pkt || !search.filter || !search.lengths || !find_suspect(&search))
+/* The place of the first length of @suspects that may have a ban of the source, or
+ * of many the first that is left to find_ban(); BAN_LENGTHS if none may.  Global:
+ * the verifier follows what comes after it once, not once for each length.
+ */
+__noinline __u32 first_suspect(const struct pkt *pkt, __u32 suspects)
+{
+	struct ban_search search = search_for(pkt, suspects, 0);
+
+	if (!pkt || !search.filter || !search.lengths)
+		return BAN_LENGTHS;
+#pragma clang loop unroll(disable)
+	for (__u32 i = 0; i < FEW_LENGTHS; i++) {
+		if (i >= search.lengths->count)
+			return BAN_LENGTHS;
+		if (is_suspect(&search, search.lengths->bits[i]))
+			return i;
+	}
+	return FEW_LENGTHS;
+}
+
+/* Is the source banned, by a length of @suspects from place @nth on?  Global: the
+ * rules have its stack afterwards.
+ */
+__noinline int find_ban(struct pkt *pkt, __u32 suspects, __u32 nth)
+{
+	struct ban_search search = search_for(pkt, suspects, nth);
+	__u32 left;
+
+	if (!pkt || !search.filter || !search.lengths ||
+	    nth >= search.lengths->count)
 		return 0;
-	if (!probe_ban(&search))
-		bpf_loop(BAN_LENGTHS - search.nth, probe_next_ban, &search, 0);
+	left = search.lengths->count - nth - 1;
+	if (!probe_ban(&search) && left)
+		bpf_loop(left, probe_next_ban, &search, 0);
 	if (!search.found)
 		return 0;
 	pkt->rule = search.found->rule - 1; /* RULE_NONE for an operator */
@@ -188,9 +204,12 @@ __noinline int find_ban(struct pkt *pkt, __u32 suspects)
 
 static __always_inline bool is_banned(struct pkt *pkt)
 {
-	__u32 suspects = suspect_groups(pkt);
+	__u32 suspects = suspect_groups(pkt), nth;
 
-	return suspects && find_ban(pkt, suspects);
+	if (!suspects)
+		return false;
+	nth = first_suspect(pkt, suspects);
+	return nth < BAN_LENGTHS && find_ban(pkt, suspects, nth);
 }
 
 /* Look at the next bans of limits in turn, and remove those that have expired.
