@@ -127,16 +127,24 @@ __noinline int ask_exact_limit(struct pkt *pkt, __u32 config, __u32 rule)
 __noinline int ask_cell_limit(struct pkt *pkt, __u32 config)
 {
 	struct limit *limit = bpf_map_lookup_elem(&limits, &config);
+	struct limit_bucket *bucket;
 	struct demand demand;
 	__u64 hash;
+	__u32 at;
 
 	if (!pkt || !limit)
 		return CONFORMS;
 	if (limit->exact)
 		return IS_EXACT;
 	hash = limit_hash(limit, pkt);
+	at = bucket_of(limit, hash);
+	bucket = bpf_map_lookup_elem(&limit_buckets, &at);
+	if (!bucket)
+		return EXCEEDS_AMONG;
+	/* The bucket is rarely in the cache: load it while the clock is read. */
+	(void)*(volatile __u64 *)&bucket->cell[0];
 	demand = demand_of(limit, pkt);
-	return ask_bucket(bucket_of(limit, hash), hash, &demand, pkt);
+	return ask_bucket(bucket, hash, &demand, pkt);
 }
 
 /* Renew the bucket of the packet's key: done once an era. */

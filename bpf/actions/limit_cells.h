@@ -121,17 +121,14 @@ static __always_inline void lower_cell(__u64 *cell, __u64 old, __u64 now,
  * if another CPU has changed the cell meanwhile.
  */
 static __always_inline enum conformance
-ask_bucket(__u32 at_bucket, __u64 hash, const struct demand *d, struct pkt *pkt)
+ask_bucket(struct limit_bucket *bucket, __u64 hash, const struct demand *d,
+	   struct pkt *pkt)
 {
-	struct limit_bucket *bucket;
 	__u64 tag = tag_of(hash);
 	__u64 *cell, old, rest, new;
 	__u32 at;
 	bool own;
 
-	bucket = bpf_map_lookup_elem(&limit_buckets, &at_bucket);
-	if (!bucket)
-		return EXCEEDS_AMONG;
 	if (is_stale(bucket, d->now_ns))
 		return IS_STALE;
 	at = own_cell(bucket, tag);
