@@ -162,7 +162,7 @@ def test_state_goes_on_in_the_next_generation() -> None:
 def test_what_no_rule_asks_about_is_not_there() -> None:
     """Dimensions without a rule are dead code, which the verifier removes."""
     with load(Policy.parse("")) as empty, load(Policy.parse(_every_key())) as full:
-        assert empty.program.jited_bytes < full.program.jited_bytes / 2
+        assert empty.program.jited_bytes < 0.55 * full.program.jited_bytes
         assert empty.program.verified_instructions < full.program.verified_instructions
 
 
