@@ -109,7 +109,7 @@ def run(effort: Effort, tell: Told, *, quick: bool) -> Outcome:
     return outcome
 
 
-# Everything is undone, however often somebody presses Ctrl-C meanwhile.
+# Everything is undone, however often Ctrl-C is pressed meanwhile.
 @contextmanager
 def _cleaned_up() -> Iterator[ExitStack]:
     stack = ExitStack()
