@@ -6,7 +6,7 @@
 #ifndef GUARD_H
 #define GUARD_H
 
-#include "guard/bans.h"
+#include "guard/ban_search.h"
 #include "guard/essentials.h"
 #include "prefixes/literals.h"
 

@@ -66,7 +66,7 @@ HEADERS = """
     track/packet_state track/icmp_state
     guard/ban_filter
     guard/bans packet/parse_ipv6 packet/parse_l4 actions/limit_ask actions/wireguard_mac1
-    actions/dscp rewrite/rewrite_dscp actions/wireguard_indexes
+    guard/ban_search actions/dscp rewrite/rewrite_dscp actions/wireguard_indexes
     rewrite/answers guard/guard packet/parse actions/limit rewrite/rewrite_l4 actions/wireguard_seen
     actions/limit_marks actions/reject actions/wireguard rewrite/rewrite
     actions/challenge
